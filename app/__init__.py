@@ -1,0 +1,1 @@
+"""Modelward: a model-governance server over the operationalization cycle of a model."""

@@ -1,0 +1,88 @@
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Path
+
+from app import gates, routing
+from app.activation import service, trace
+from app.activation.rules import NothingToRollBack, NotReady, ReturnedVersion, SwapLost
+from app.activation.schemas import ActivationIn, RollbackIn, TraceOut
+from app.gates.schemas import CaseOut, VerdictOut
+from app.kit.actor import Actor
+from app.kit.names import NAME
+from app.kit.refusal import AlreadyExists, NotFound
+from app.platform.http import Session, allow, responses
+from app.platform.http import router as make_router
+from app.routing.schemas import SeatOut
+
+activations = make_router("/v1/activations", tag="activation")
+points = make_router("/v1/decision-points", tag="activation")
+decisions = make_router("/v1/decisions", tag="activation")
+routers = (activations, points, decisions)
+
+StepName = Annotated[str, Path(pattern=r"^[a-z_]{1,64}$")]
+Operator = Annotated[Actor, allow("activation:operate")]
+
+
+@activations.post(
+    "",
+    status_code=201,
+    response_model=CaseOut,
+    responses=responses(NotFound, NotReady, AlreadyExists),
+)
+async def open_activation(body: ActivationIn, actor: Operator, session: Session) -> gates.Case:
+    """Ask for a released version to decide at a point, as champion or as challenger."""
+    return await service.open_activation(
+        session,
+        body.model,
+        body.version,
+        point_key=body.decision_point,
+        role=body.role,
+        endpoint=body.endpoint,
+        parameters=body.parameters,
+        by=actor,
+    )
+
+
+@activations.post(
+    "/{case_id}/steps/{step}:judge",
+    response_model=VerdictOut,
+    responses=responses(NotFound, gates.NotAStep),
+)
+async def judge_step(
+    case_id: UUID, step: StepName, actor: Operator, session: Session
+) -> gates.Verdict:
+    """Measure and judge a step of an activation."""
+    return await service.judge_step(session, case_id, step, by=actor)
+
+
+@activations.post(
+    "/{case_id}:commit",
+    response_model=SeatOut,
+    responses=responses(NotFound, gates.StepsOpen, SwapLost, NotReady),
+)
+async def commit(case_id: UUID, actor: Operator, session: Session) -> routing.Seat:
+    """Swap: the version takes its seat at once, everywhere within seconds."""
+    return await service.commit(session, case_id, by=actor)
+
+
+@points.post(
+    "/{key}:rollback",
+    response_model=SeatOut,
+    responses=responses(NotFound, NothingToRollBack, ReturnedVersion),
+)
+async def roll_back(
+    key: Annotated[str, Path(pattern=NAME)], body: RollbackIn, actor: Operator, session: Session
+) -> routing.Seat:
+    """Give the seat back to the champion before this one; done twice, it is undone."""
+    return await service.roll_back(
+        session, key, reason=body.reason, accept_returned=body.accept_returned, by=actor
+    )
+
+
+@decisions.get("/{decision_id}", response_model=TraceOut, responses=responses(NotFound))
+async def trace_decision(
+    decision_id: UUID, actor: Annotated[Actor, allow("telemetry:read")], session: Session
+) -> dict[str, Any]:
+    """Trace a decision: events, outcome, plan, version, and the people who approved."""
+    return await trace.trace(session, decision_id, by=actor)

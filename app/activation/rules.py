@@ -1,0 +1,40 @@
+"""What activation refuses."""
+
+from app.kit.refusal import Kind, Refusal
+
+
+class NotReady(Refusal):
+    """The version is not at a stage from which it can be activated."""
+
+    kind = Kind.CONFLICT
+    code = "not_released"
+    title = "Only a released version is activated"
+    mend = "Pass the release's required steps first."
+
+
+class NothingToRollBack(Refusal):
+    """There was no other champion before."""
+
+    kind = Kind.CONFLICT
+    code = "nothing_to_roll_back_to"
+    title = "No earlier champion"
+
+
+class ReturnedVersion(Refusal):
+    """The earlier champion was sent back; going back to it must be said aloud."""
+
+    kind = Kind.CONFLICT
+    code = "returned_version"
+    title = "The earlier champion was sent back to development"
+    mend = "Repeat with accept_returned=true if it is still the lesser evil."
+
+
+class SwapLost(Refusal):
+    """Another activation changed the champion first."""
+
+    kind = Kind.CONFLICT
+    code = "swap_lost"
+    title = "The champion changed in the meantime"
+    mend = (
+        "Look at the decision point's seats; open a new activation if yours still makes sense."
+    )

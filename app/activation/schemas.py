@@ -1,0 +1,109 @@
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.kit.names import NAME
+from app.routing import SeatRole
+
+
+class ActivationIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": "price-direction",
+                    "version": 1,
+                    "decision_point": "nsw-price-direction",
+                    "role": "champion",
+                    "endpoint": "https://scoring.example/price-direction/1",
+                }
+            ]
+        },
+    )
+
+    model: str = Field(pattern=NAME)
+    version: int = Field(ge=1, lt=2**63)
+    decision_point: str = Field(pattern=NAME)
+    role: SeatRole = SeatRole.CHAMPION
+    endpoint: str | None = Field(None, max_length=2000, description="Handed to applications.")
+    parameters: dict[str, Any] = Field(default_factory=dict, max_length=50)
+
+
+class RollbackIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"reason": "Complaints since the swap."}]},
+    )
+
+    reason: str = Field(min_length=1, max_length=2000)
+    accept_returned: bool = Field(
+        False, description="Go back even to a version that was sent back to development."
+    )
+
+
+class EventTrace(BaseModel):
+    event_id: UUID
+    model: str
+    version: int
+    arm: str
+    shadow: bool
+    at: datetime
+    score: float | None
+    prediction: float | None
+    features: dict[str, Any] | None = Field(description="Null once retention removed them.")
+
+
+class OutcomeTrace(BaseModel):
+    label: float | None
+    reward: float | None
+    at: datetime
+
+
+class PlanTrace(BaseModel):
+    revision: int
+    digest: str
+    author: str
+    cause: str
+    strategy: str
+    generation: int
+    propensity: float
+    decided_at: datetime
+
+
+class VersionTrace(BaseModel):
+    model: str
+    number: int
+    stage: str
+    digest: str | None
+    content_digest: str
+    developer: str | None
+    owner: str | None
+
+
+class SignatureTrace(BaseModel):
+    person: str
+    step: str
+    approved: bool
+    reason: str
+    at: datetime
+
+
+class CaseTrace(BaseModel):
+    case_id: UUID
+    kind: str
+    result: str | None
+    policy: str
+    approvals: list[SignatureTrace]
+
+
+class TraceOut(BaseModel):
+    decision_id: UUID
+    decision_point: str
+    events: list[EventTrace]
+    outcome: OutcomeTrace | None
+    plan: PlanTrace | None
+    version: VersionTrace
+    cases: list[CaseTrace]

@@ -1,0 +1,215 @@
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import audit, catalog, drift, gates, release, routing, telemetry
+from app.activation.rules import (
+    NothingToRollBack,
+    NotReady,
+    ReturnedVersion,
+    SwapLost,
+)
+from app.catalog import Stage
+from app.gates import ActivationStep, CaseKind
+from app.kit.actor import Actor
+from app.routing import SeatRole
+
+COMMITTED = "committed"
+
+
+async def open_activation(
+    session: AsyncSession,
+    model: str,
+    number: int,
+    *,
+    point_key: str,
+    role: SeatRole,
+    endpoint: str | None,
+    parameters: dict[str, Any],
+    by: Actor,
+) -> gates.Case:
+    """Ask for a released version to decide at a point, as champion or as challenger.
+
+    The champion of this moment goes into the case: the swap is approved against it, and refused
+    if another one has come in between.
+    """
+    version = await catalog.find_version(session, model, number, by=by, lock=True)
+    if version.stage not in {Stage.RELEASED, Stage.ACTIVATED}:
+        raise NotReady(f"{model}@{number} is {version.stage}.", stage=version.stage.value)
+    point = await catalog.point_by_key(session, point_key, by=by)
+    champion = await routing.champion_of(session, by.tenant_id, point.id)
+    tier = (await catalog.model_of(session, model, by=by)).risk_tier
+    return await gates.open_case(
+        session,
+        kind=CaseKind.ACTIVATION,
+        version=version,
+        tier=tier,
+        point_id=point.id,
+        details={
+            "model": model,
+            "number": number,
+            "decision_point": point_key,
+            "role": role.value,
+            "endpoint": endpoint,
+            "parameters": parameters,
+            "instead_of": champion and str(champion.version_id),
+        },
+        by=by,
+    )
+
+
+async def judge_step(
+    session: AsyncSession, case_id: UUID, step: str, *, by: Actor
+) -> gates.Verdict:
+    """Measure what the server can measure for a step, then judge its gate."""
+    case = await gates.case_of(session, case_id, by=by, kind=CaseKind.ACTIVATION)
+    system = Actor.system(by.tenant_id)
+    if step in {ActivationStep.APPLICATION_INTEGRATION, ActivationStep.PRODUCTION_AUDIT}:
+        await _measure_traffic(session, case, step, by=system)
+    elif step == ActivationStep.TRACKING:
+        await _measure_tracking(session, case, by=system)
+    elif step == ActivationStep.KPI_VALIDATION:
+        await release.measure_kpis(session, case, rehearsed=False, by=system)
+    version, point = await release.about(session, case)
+    verdict = await gates.judge(session, case, step, version=version, point=point, by=by)
+    path, back = release.conclude(verdict)
+    if path is not None and back is not None:
+        await release.send_back(session, case.version_id, path, back, by=by, case=case.id)
+        await gates.close_case(session, case, result=path.value, by=by)
+    return verdict
+
+
+async def commit(session: AsyncSession, case_id: UUID, *, by: Actor) -> routing.Seat:
+    """Swap: the version takes its seat, atomically, if everything before the swap is passed."""
+    case = await gates.case_of(session, case_id, by=by, kind=CaseKind.ACTIVATION)
+    # The point's lock puts two swaps in a row; what was read before it may be old.
+    point = await catalog.point_by_key(
+        session, case.details["decision_point"], by=by, lock=True
+    )
+    await session.refresh(case)
+    if case.result is not None:
+        raise SwapLost(f"This activation is already {case.result}.")
+    await gates.required_open(session, case, before_commit_only=True)
+    champion = await routing.champion_of(session, by.tenant_id, point.id)
+    present = champion and str(champion.version_id)
+    role = SeatRole(case.details["role"])
+    if role is SeatRole.CHAMPION and present != case.details["instead_of"]:
+        raise SwapLost(
+            "The activation was approved against another champion.",
+            approved_against=case.details["instead_of"],
+            champion=present,
+        )
+    version = await catalog.lock_version(session, by.tenant_id, case.version_id)
+    if version.stage is Stage.RELEASED:
+        await release.move(session, version.id, Stage.ACTIVATED, by=by, case=case.id)
+    elif version.stage is not Stage.ACTIVATED:
+        raise NotReady(f"The version is {version.stage}.", stage=version.stage.value)
+    seat = await _take_seat(session, case, point, role, by=by)
+    await gates.mark_case(session, case, result=COMMITTED, by=by)
+    if role is SeatRole.CHAMPION and champion is not None:
+        await _leave(session, champion, "replaced", by=by)
+    return seat
+
+
+async def _take_seat(
+    session: AsyncSession,
+    case: gates.Case,
+    point: catalog.DecisionPoint,
+    role: SeatRole,
+    *,
+    by: Actor,
+) -> routing.Seat:
+    place: dict[str, Any] = {
+        "case_id": case.id,
+        "endpoint": case.details["endpoint"],
+        "parameters": case.details["parameters"],
+    }
+    if role is SeatRole.CHALLENGER:
+        return await routing.seat_challenger(session, point, case.version_id, **place, by=by)
+    return await routing.crown(
+        session, point, case.version_id, **place, cause="activated", by=by
+    )
+
+
+async def roll_back(
+    session: AsyncSession, point_key: str, *, reason: str, accept_returned: bool, by: Actor
+) -> routing.Seat:
+    """Give the seat back to the champion before this one; done twice, it is undone."""
+    point = await catalog.point_by_key(session, point_key, by=by, lock=True)
+    champion = await routing.champion_of(session, by.tenant_id, point.id)
+    before = champion and await routing.previous_champion(
+        session, by.tenant_id, point.id, other_than=champion.version_id
+    )
+    if champion is None or before is None:
+        raise NothingToRollBack(f"{point_key} has had no other champion.")
+    version = await catalog.version_by_id(session, by.tenant_id, before.version_id)
+    if version.stage is Stage.RETIRED:
+        raise NothingToRollBack("The earlier champion is retired.")
+    if version.stage is Stage.RETURNED and not accept_returned:
+        raise ReturnedVersion(
+            f"The earlier champion was returned to {version.returned_to}.",
+            version_id=str(version.id),
+        )
+    seat = await routing.crown(
+        session,
+        point,
+        before.version_id,
+        case_id=before.case_id,
+        endpoint=before.endpoint,
+        parameters=before.parameters,
+        cause="rolled_back",
+        by=by,
+    )
+    await _leave(session, champion, "rolled_back", by=by)
+    case = await gates.case_of(session, before.case_id, by=by)
+    if case.closed_at is not None:
+        await gates.reopen_case(session, case, result=COMMITTED, by=by)
+    await audit.record(
+        session, by, "champion.rolled_back", f"point:{point.id}",
+        to=before.version_id, instead_of=champion.version_id, reason=reason,
+    )  # fmt: skip
+    return seat
+
+
+async def _leave(session: AsyncSession, seat: routing.Seat, result: str, *, by: Actor) -> None:
+    """Close the activation that a vacated seat came from."""
+    case = await gates.case_of(session, seat.case_id, by=by)
+    if case.closed_at is None:
+        await gates.close_case(session, case, result=result, by=by)
+
+
+async def _measure_traffic(
+    session: AsyncSession, case: gates.Case, step: str, *, by: Actor
+) -> None:
+    assert case.point_id is not None  # noqa: S101 - an activation has a point
+    traffic = await telemetry.traffic(session, case.tenant_id, case.point_id, case.version_id)
+    done = await telemetry.outcomes(session, case.tenant_id, traffic.series)
+    await gates.add_evidence(
+        session,
+        case.id,
+        step,
+        kind="traffic",
+        payload={
+            "events": traffic.events,
+            "labelled": done.labelled,
+            "first_hour": traffic.first_hour,
+            "through": traffic.through,
+        },
+        by=by,
+        measured=True,
+    )
+
+
+async def _measure_tracking(session: AsyncSession, case: gates.Case, *, by: Actor) -> None:
+    assert case.point_id is not None  # noqa: S101 - an activation has a point
+    stand = await drift.standing(session, case.tenant_id, case.point_id, case.version_id)
+    await gates.add_evidence(
+        session,
+        case.id,
+        ActivationStep.TRACKING,
+        kind="tracking",
+        payload={"windows": stand.windows, "drifting": stand.drifting, "until": stand.until},
+        by=by,
+        measured=True,
+    )

@@ -1,0 +1,103 @@
+"""The trace of one decision: from its outcome back to the people who approved."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import catalog, gates, identity, routing, telemetry
+from app.kit.actor import Actor
+from app.kit.refusal import NotFound
+
+
+async def trace(session: AsyncSession, decision_id: UUID, *, by: Actor) -> dict[str, Any]:
+    """Return everything that is known about one decision."""
+    rows = await telemetry.events_of(session, by.tenant_id, decision_id)
+    if not rows:
+        raise NotFound("decision with a scored event", decision_id)
+    versions = await catalog.versions_by_id(
+        session, by.tenant_id, {series.version_id for _, series, _ in rows}
+    )
+    _, main, raw = rows[0]
+    point = await catalog.point_by_id(session, by.tenant_id, main.point_id)
+    outcome = await session.get(telemetry.Outcome, (by.tenant_id, decision_id))
+    model, version = versions[main.version_id]
+    developer = await identity.names_of(
+        session, by.tenant_id, {version.developer_id, model.owner_id}
+    )
+    found: dict[str, Any] = {
+        "decision_id": decision_id,
+        "decision_point": point.key,
+        "events": [
+            _event(receipt, series, raw_event, *versions[series.version_id])
+            for receipt, series, raw_event in rows
+        ],
+        "outcome": outcome
+        and {"label": outcome.label, "reward": outcome.reward, "at": outcome.at},
+        "plan": None,
+        "version": {
+            "model": model.name,
+            "number": version.number,
+            "stage": version.stage,
+            "digest": version.digest,
+            "content_digest": version.content_digest,
+            "developer": developer.get(version.developer_id),
+            "owner": developer.get(model.owner_id),
+        },
+        "cases": await _cases(session, by.tenant_id, main.version_id),
+    }
+    if raw is not None and raw.plan_revision:
+        plan = await routing.plan_at(session, by.tenant_id, point.id, raw.plan_revision)
+        found["plan"] = {
+            "revision": plan.revision,
+            "digest": plan.digest,
+            "author": plan.author_name,
+            "cause": plan.cause,
+            "strategy": plan.spec["segments"][0]["strategy"]["kind"],
+            "generation": raw.generation,
+            "propensity": raw.propensity,
+            "decided_at": raw.decided_at,
+        }
+    return found
+
+
+def _event(
+    receipt: telemetry.Receipt,
+    series: telemetry.Series,
+    raw: telemetry.RawEvent | None,
+    model: catalog.Model,
+    version: catalog.Version,
+) -> dict[str, Any]:
+    return {
+        "event_id": receipt.event_id,
+        "model": model.name,
+        "version": version.number,
+        "arm": series.arm,
+        "shadow": telemetry.is_shadow(series.arm),
+        "at": receipt.at,
+        "score": receipt.score,
+        "prediction": receipt.prediction,
+        "features": raw.features if raw else None,
+    }
+
+
+async def _cases(
+    session: AsyncSession, tenant_id: UUID, version_id: UUID
+) -> list[dict[str, Any]]:
+    """Return the version's validations, releases and activations, with who approved."""
+    rows = await session.scalars(
+        select(gates.Case)
+        .filter_by(tenant_id=tenant_id, version_id=version_id)
+        .order_by(gates.Case.opened_at)
+    )
+    return [
+        {
+            "case_id": case.id,
+            "kind": case.kind,
+            "result": case.result,
+            "policy": f"{case.tier} revision {case.policy_revision}",
+            "approvals": await gates.signatories(session, case),
+        }
+        for case in rows
+    ]

@@ -1,0 +1,43 @@
+"""Catalog: models, their versions, aliases and the decision points they serve.
+
+Owns what exists and what it is called. Promises that versions count up from one, never reuse a
+number and never change but for stage, tags and aliases. Imports identity, audit.
+"""
+
+from app.catalog.points import point_by_id, point_by_key
+from app.catalog.routes import routers
+from app.catalog.rules import PointKind, ReturnTo, RiskTier, Stage
+from app.catalog.service import (
+    VersionRef,
+    find_version,
+    lock_version,
+    model_of,
+    restage,
+    version_by_id,
+    versions_by_id,
+)
+from app.catalog.signature import Signature, Variable, VariableType
+from app.catalog.tables import DecisionPoint, Model, Version
+
+__all__ = [
+    "DecisionPoint",
+    "Model",
+    "PointKind",
+    "ReturnTo",
+    "RiskTier",
+    "Signature",
+    "Stage",
+    "Variable",
+    "VariableType",
+    "Version",
+    "VersionRef",
+    "find_version",
+    "lock_version",
+    "model_of",
+    "point_by_id",
+    "point_by_key",
+    "restage",
+    "routers",
+    "version_by_id",
+    "versions_by_id",
+]

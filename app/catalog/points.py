@@ -1,0 +1,91 @@
+"""Decision points: where insight is delivered."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import audit, identity
+from app.catalog.rules import PointKind
+from app.catalog.tables import DecisionPoint
+from app.kit.actor import Actor
+from app.kit.page import Rows, decode
+from app.kit.refusal import AlreadyExists, NotFound
+from app.kit.revision import require_current
+from app.platform.db import page
+
+
+async def create_point(
+    session: AsyncSession,
+    *,
+    key: str,
+    kind: PointKind,
+    owner: str,
+    description: str,
+    contract: dict[str, Any],
+    by: Actor,
+) -> DecisionPoint:
+    """Identify a decision point with its contract."""
+    if await session.scalar(
+        select(DecisionPoint.id).filter_by(tenant_id=by.tenant_id, key=key)
+    ):
+        raise AlreadyExists("decision point", key)
+    point = DecisionPoint(
+        tenant_id=by.tenant_id,
+        key=key,
+        kind=kind,
+        owner_id=await identity.owner_of(session, by.tenant_id, owner),
+        description=description,
+        contract=contract,
+    )
+    session.add(point)
+    await session.flush()
+    await audit.record(
+        session, by, "decision_point.created", f"point:{point.id}",
+        key=key, kind=kind, contract=contract,
+    )  # fmt: skip
+    return point
+
+
+async def point_by_key(
+    session: AsyncSession, key: str, *, by: Actor, lock: bool = False
+) -> DecisionPoint:
+    """Return a decision point of the caller's tenant by its key."""
+    query = select(DecisionPoint).filter_by(tenant_id=by.tenant_id, key=key)
+    point = await session.scalar(query.with_for_update() if lock else query)
+    if point is None:
+        raise NotFound("decision point", key)
+    return point
+
+
+async def point_by_id(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> DecisionPoint:
+    """Return a decision point by its id."""
+    point = await session.get(DecisionPoint, (tenant_id, point_id))
+    if point is None:
+        raise NotFound("decision point", point_id)
+    return point
+
+
+async def edit_point(
+    session: AsyncSession, key: str, *, expected: int, changes: dict[str, Any], by: Actor
+) -> DecisionPoint:
+    """Change description or contract, if the point is still at ``expected``."""
+    point = await point_by_key(session, key, by=by, lock=True)
+    require_current(expected, point.revision)
+    for field, value in changes.items():
+        setattr(point, field, value)
+    point.revision += 1
+    await session.flush()
+    await audit.record(session, by, "decision_point.edited", f"point:{point.id}", **changes)
+    return point
+
+
+async def list_points(
+    session: AsyncSession, *, cursor: str | None, limit: int, by: Actor
+) -> Rows[DecisionPoint]:
+    """List decision points by key."""
+    query = select(DecisionPoint).filter_by(tenant_id=by.tenant_id)
+    if cursor is not None:
+        query = query.where(DecisionPoint.key > decode(cursor, str)[0])
+    return await page(session, query.order_by(DecisionPoint.key), limit, lambda row: [row.key])

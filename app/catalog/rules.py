@@ -1,0 +1,104 @@
+"""The catalog's vocabulary and what a source may look like."""
+
+import re
+from enum import StrEnum
+from urllib.parse import unquote, urlsplit
+
+from app.kit.refusal import Invalid, Kind, Refusal
+
+RESERVED_ALIAS = re.compile(r"latest|v?\d+|champion", re.IGNORECASE)
+SCHEMES = frozenset(
+    {"s3", "gs", "abfss", "az", "hdfs", "https", "oci", "docker", "models", "mlflow-artifacts",
+     "dbfs", "git+https", "urn"}
+)  # fmt: skip
+
+
+class AssetKind(StrEnum):
+    """What kind of analytical asset a model is."""
+
+    MACHINE_LEARNING = "machine_learning"
+    MATHEMATICAL = "mathematical"
+    RULE_SET = "rule_set"
+    OPTIMISER = "optimiser"
+    PRECALCULATED = "precalculated_scores"
+    ENSEMBLE = "ensemble"
+
+
+class RiskTier(StrEnum):
+    """How much harm the model can do; decides which steps it must pass."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class Stage(StrEnum):
+    """Where a version stands in its life."""
+
+    PUBLISHED = "published"
+    VALIDATED = "validated"
+    CANDIDATE = "candidate"
+    RELEASED = "released"
+    ACTIVATED = "activated"
+    RETURNED = "returned"
+    RETIRED = "retired"
+
+
+class ReturnTo(StrEnum):
+    """The development step that a returned version goes back to."""
+
+    DATA_ACQUISITION = "data_acquisition"
+    BUSINESS_UNDERSTANDING = "business_understanding"
+    ANALYSIS = "analysis"
+
+
+class PointKind(StrEnum):
+    """Where a decision is made."""
+
+    APPLICATION = "application"
+    PROCESS = "process"
+    ENSEMBLE = "ensemble"
+    RULE = "rule"
+    EDGE = "edge"
+
+
+class BadSource(Invalid):
+    """The source URI is not one that can safely be handed on."""
+
+    code = "bad_source"
+    title = "Unacceptable source URI"
+    mend = "Use an absolute URI of a known scheme, without .., ;, # or user information."
+
+
+class ReservedName(Refusal):
+    """The name means something to the server."""
+
+    kind = Kind.INVALID
+    code = "reserved_name"
+    title = "Reserved name"
+    mend = "Choose another alias; `champion`, `latest` and numbers are answered by the server."
+
+
+def require_source(uri: str) -> str:
+    """Return ``uri`` if it is opaque and harmless: it is stored and handed on, never opened."""
+    decoded = uri
+    for _ in range(3):
+        decoded = unquote(decoded)
+    if any(ord(char) < 33 or ord(char) == 127 for char in decoded):  # noqa: PLR2004 - ASCII
+        raise BadSource("The source URI holds blanks or control characters.")
+    parts = urlsplit(decoded)
+    if parts.scheme not in SCHEMES:
+        known = ", ".join(sorted(SCHEMES))
+        raise BadSource(f"The scheme {parts.scheme!r} is not one of: {known}.")
+    if ";" in decoded or "#" in decoded or "\\" in decoded or "@" in parts.netloc:
+        raise BadSource("The source URI holds ;, #, a backslash or user information.")
+    if any(step in {".", ".."} for step in decoded.split("/")):
+        raise BadSource("The source URI climbs out of its directory.")
+    return uri
+
+
+def require_alias(name: str) -> str:
+    """Return ``name`` unless the server answers it itself."""
+    if RESERVED_ALIAS.fullmatch(name):
+        raise ReservedName(f"The alias {name!r} is reserved.")
+    return name

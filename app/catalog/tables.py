@@ -1,0 +1,96 @@
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.catalog.rules import AssetKind, PointKind, ReturnTo, RiskTier, Stage
+from app.platform.db import Base, Json, tenant_pk, uuid_pk
+
+
+class Model(Base):
+    """An analytical asset; ``last_number`` is its newest version, and its lock."""
+
+    __tablename__ = "catalog_model"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "name"),
+        Index("ix_catalog_model_tags", "tags", postgresql_using="gin"),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[uuid_pk]
+    name: Mapped[str]
+    kind: Mapped[AssetKind]
+    risk_tier: Mapped[RiskTier]
+    owner_id: Mapped[UUID]
+    purpose: Mapped[str]
+    tags: Mapped[Json]
+    last_number: Mapped[int] = mapped_column(default=0)
+    revision: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Version(Base):
+    """One version of a model; immutable but for stage and tags."""
+
+    __tablename__ = "catalog_version"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "model_id", "number"),
+        ForeignKeyConstraint(
+            ["tenant_id", "model_id"], ["catalog_model.tenant_id", "catalog_model.id"]
+        ),
+        CheckConstraint("(stage = 'returned') = (returned_to IS NOT NULL)", name="returned_to"),
+        Index("ix_catalog_version_stage", "tenant_id", "stage"),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[uuid_pk]
+    model_id: Mapped[UUID]
+    number: Mapped[int]
+    source: Mapped[str]
+    digest: Mapped[str | None]
+    signature: Mapped[Json]
+    training_data: Mapped[Json]
+    lineage: Mapped[Json]
+    card: Mapped[Json]
+    content_digest: Mapped[str]
+    stage: Mapped[Stage] = mapped_column(default=Stage.PUBLISHED)
+    returned_to: Mapped[ReturnTo | None]
+    tags: Mapped[Json]
+    revision: Mapped[int] = mapped_column(default=1)
+    developer_id: Mapped[UUID]
+    """The person who registered it, through whatever account; he never approves it."""
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Alias(Base):
+    __tablename__ = "catalog_alias"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "version_id"], ["catalog_version.tenant_id", "catalog_version.id"]
+        ),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    model_id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    version_id: Mapped[UUID]
+    set_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+
+
+class DecisionPoint(Base):
+    """Where insight is delivered: the framework's endpoint."""
+
+    __tablename__ = "catalog_decision_point"
+    __table_args__ = (UniqueConstraint("tenant_id", "key"),)
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[uuid_pk]
+    key: Mapped[str]
+    kind: Mapped[PointKind]
+    owner_id: Mapped[UUID]
+    description: Mapped[str]
+    contract: Mapped[Json]
+    revision: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,0 +1,220 @@
+"""Commands, each a thin call."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from app import audit, identity
+from app.cli import run
+from app.demo import story
+from app.identity.rules import PrincipalKind, Role
+from app.identity.service import create_principal
+from app.kit.actor import Actor
+from app.kit.refusal import NotFound, Refusal
+from app.main import make_api, make_bus
+from app.platform import migrations
+from app.platform.db import Database
+from app.platform.observability import configure_logging
+from app.platform.settings import Settings
+from app.worker import work
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Modelward, a model-governance server.")
+db = typer.Typer(no_args_is_help=True, help="The database's schema.")
+keys = typer.Typer(no_args_is_help=True, help="API keys.")
+audits = typer.Typer(no_args_is_help=True, help="The audit log.")
+cli.add_typer(db, name="db")
+cli.add_typer(keys, name="keys")
+cli.add_typer(audits, name="audit")
+console = Console(highlight=False, soft_wrap=True)
+
+DataDir = Annotated[
+    Path | None, typer.Option(help="Where the embedded Postgres keeps its files.")
+]
+
+
+def main() -> None:
+    """Run the command line; a refusal is a sentence, not a traceback."""
+    try:
+        cli()
+    except Refusal as refusal:
+        Console(stderr=True, highlight=False).print(f"{refusal.title}: {refusal.detail}")
+        sys.exit(1)
+    except (run.DirectoryInUse, RuntimeError) as error:
+        Console(stderr=True, highlight=False).print(str(error))
+        sys.exit(1)
+
+
+def _settings(data_dir: Path | None = None, **overrides: object) -> Settings:
+    given = {key: value for key, value in overrides.items() if value is not None}
+    if data_dir is not None:
+        given["data_dir"] = data_dir
+    return Settings(**given)  # type: ignore[arg-type]
+
+
+@cli.command()
+def serve(
+    data_dir: DataDir = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one.")] = None,
+    worker: Annotated[bool, typer.Option(help="Run a worker beside the API.")] = True,  # noqa: FBT002 - how typer spells a switch
+    migrate: Annotated[bool, typer.Option(help="Bring the schema up to date first.")] = True,  # noqa: FBT002 - likewise
+    announce: Annotated[
+        Path | None, typer.Option(help="Write URL and first key to this file, once ready.")
+    ] = None,
+) -> None:
+    """Start database (if none is configured), API and worker."""
+    settings = _settings(data_dir, host=host, port=port)
+    configure_logging(settings.log_level)
+    with run.database(settings, alone=True) as url:
+        if migrate:
+            migrations.upgrade(url)
+        key = asyncio.run(_bootstrap(settings, url))
+
+        def ready(address: str) -> None:
+            console.print(f"Modelward is ready at {address}")
+            if key is not None:
+                console.print(f"Administrator key (shown once): {key}")
+            if announce is not None:
+                _write(announce, {"url": address, "key": key})
+
+        run.serve(settings, url, ready, worker=worker)
+
+
+@cli.command()
+def worker(data_dir: DataDir = None) -> None:
+    """Run a worker: it folds telemetry, examines drift, reviews, and learns."""
+    settings = _settings(data_dir)
+    configure_logging(settings.log_level)
+    run.follow_parent()
+    with run.database(settings) as url:
+        asyncio.run(work(settings, url))
+
+
+@db.command("upgrade")
+def upgrade(data_dir: DataDir = None) -> None:
+    """Bring the schema up to date."""
+    with run.database(_settings(data_dir)) as url:
+        migrations.upgrade(url)
+        console.print(f"The schema is at {', '.join(migrations.heads(url))}.")
+
+
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Argument(help="The principal; made if there is none.")],
+    role: Annotated[list[Role], typer.Option(help="A role of a new principal; repeatable.")],
+    days: Annotated[int, typer.Option(min=1, max=366)] = 90,
+    owner: Annotated[
+        str | None, typer.Option(help="Makes a service account that this person answers for.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Issue a key from the machine that holds the database."""
+    settings = _settings(data_dir)
+    with run.database(settings) as url:
+        migrations.upgrade(url)
+        text = asyncio.run(_issue(settings, url, name, set(role), days, owner))
+    console.print(text)
+
+
+@audits.command("verify")
+def verify(
+    data_dir: DataDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,  # noqa: FBT002 - how typer spells a switch
+) -> None:
+    """Recompute every chain; name the first bad entry of each broken one."""
+    settings = _settings(data_dir)
+    with run.database(settings) as url:
+        report = asyncio.run(_verify(settings, url))
+    faults = [{"stream": f.stream, "seq": f.seq, "reason": f.reason} for f in report.faults]
+    if as_json:
+        found = {"ok": report.ok, "entries": report.entries, "faults": faults}
+        sys.stdout.write(json.dumps(found) + "\n")
+    else:
+        console.print(f"{report.entries} entries in {report.streams} streams.")
+        for fault in faults:
+            console.print(f"BAD: {fault['stream']} entry {fault['seq']}: {fault['reason']}")
+        console.print("Every chain holds." if report.ok else f"{len(faults)} broken.")
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@cli.command()
+def openapi(
+    write: Annotated[Path | None, typer.Option(help="Write the document here.")] = None,
+) -> None:
+    """Print the OpenAPI document, or write it to a file."""
+    api, _, _ = make_api(Settings(), "postgresql://nobody@localhost/none")
+    text = json.dumps(api.openapi(), indent=1, sort_keys=True) + "\n"
+    if write is None:
+        sys.stdout.write(text)
+    else:
+        write.write_text(text)
+
+
+@cli.command()
+def demo(
+    url: Annotated[str | None, typer.Option(help="Use this server, not one of its own.")] = None,
+    key: Annotated[
+        str | None, typer.Option(envvar="MODELWARD_ADMIN_KEY", help="Administrator's key of --url.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Another CSV of the same columns.")] = None,
+    keep: Annotated[bool, typer.Option(help="Leave the server running for a look.")] = False,  # noqa: FBT002 - how typer spells a switch
+    as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,  # noqa: FBT002 - likewise
+) -> None:
+    """Play one model's whole life on the New South Wales electricity market."""
+    sys.exit(story.play(url=url, key=key, data=data, keep=keep, as_json=as_json))
+
+
+async def _bootstrap(settings: Settings, url: str) -> str | None:
+    database = Database(url, settings, make_bus())
+    try:
+        async with database.transaction() as session:
+            return await identity.bootstrap(session)
+    finally:
+        await database.close()
+
+
+async def _issue(
+    settings: Settings, url: str, name: str, roles: set[Role], days: int, owner: str | None
+) -> str:
+    database = Database(url, settings, make_bus())
+    try:
+        async with database.transaction() as session:
+            await identity.bootstrap(session)
+            system = Actor.system(await identity.default_tenant(session))
+            try:
+                principal = await identity.principal_by_name(session, system.tenant_id, name)
+            except NotFound:
+                kind = PrincipalKind.SERVICE if owner else PrincipalKind.PERSON
+                principal = await create_principal(
+                    session, name=name, kind=kind, owner=owner, roles=roles, by=system
+                )
+            _, text = await identity.issue_key(session, principal, days=days, by=system)
+            return text
+    finally:
+        await database.close()
+
+
+async def _verify(settings: Settings, url: str) -> audit.Report:
+    database = Database(url, settings, make_bus())
+    try:
+        async with database.session() as session:
+            tenant_id = await identity.default_tenant(session)
+            return await audit.verify(session, tenant_id)
+    finally:
+        await database.close()
+
+
+def _write(path: Path, found: dict[str, str | None]) -> None:
+    """Write a file only its owner reads, whole or not at all."""
+    part = path.with_suffix(".part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(found, file)
+    part.rename(path)

@@ -1,0 +1,98 @@
+"""Running the whole thing: database, API and worker as one command."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from app.main import make_app
+from app.platform.embedded import EmbeddedPostgres
+from app.platform.server import Server
+from app.platform.settings import Settings
+
+_RESTART_SECONDS = 1.0
+
+
+class DirectoryInUse(RuntimeError):
+    """Another server runs on this data directory."""
+
+
+@contextmanager
+def database(settings: Settings, *, alone: bool = False) -> Iterator[str]:
+    """Yield the database's URL: the configured one, or the embedded one for as long as needed."""
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    embedded = EmbeddedPostgres(settings.data_dir)
+    url = embedded.start()
+    try:
+        if alone and not embedded.owned:
+            raise DirectoryInUse(f"Another modelward serves {embedded.data_dir}.")
+        yield url
+    finally:
+        embedded.stop()
+
+
+def serve(settings: Settings, url: str, ready: Callable[[str], None], *, worker: bool) -> None:
+    """Serve until SIGINT or SIGTERM, with a worker beside it if asked."""
+    server = Server(make_app(settings, url), settings.host, settings.port, ready)
+    if not worker:
+        _until_stopped(server)
+        return
+    with _worker(url):
+        _until_stopped(server)
+
+
+def _until_stopped(server: Server) -> None:
+    try:
+        server.run()
+    except KeyboardInterrupt:
+        return
+
+
+@contextmanager
+def _worker(url: str) -> Iterator[None]:
+    """Keep a worker process running; one that dies is replaced."""
+    stopping = threading.Event()
+    environment = {**os.environ, "MODELWARD_DATABASE_URL": url, "MODELWARD_PARENT": str(os.getpid())}
+    command = [sys.executable, "-m", "app", "worker"]
+
+    def watch() -> None:
+        while not stopping.is_set():
+            child = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603 - ourselves
+            while child.poll() is None and not stopping.wait(0.2):
+                pass
+            if stopping.is_set():
+                child.terminate()
+                try:
+                    child.wait(15)
+                except subprocess.TimeoutExpired:
+                    child.kill()
+                return
+            stopping.wait(_RESTART_SECONDS)
+
+    thread = threading.Thread(target=watch, name="worker-watch")
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join()
+
+
+def follow_parent() -> None:
+    """End this process when the one that started it is gone, however it went."""
+    parent = os.environ.get("MODELWARD_PARENT")
+    if parent is None:
+        return
+
+    def watch() -> None:
+        while os.getppid() == int(parent):
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()

@@ -1,0 +1,121 @@
+"""Calls over HTTP; every error is a ``Problem`` that carries the server's own words."""
+
+import uuid
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+TIMEOUT = 30.0
+
+
+class Problem(Exception):  # noqa: N818 - named as RFC 9457 names it
+    """The server refused; ``document`` is its problem document."""
+
+    def __init__(self, status: int, document: dict[str, Any]) -> None:
+        detail = document.get("detail", "no detail")
+        mend = document.get("mend")
+        super().__init__(f"{status} {document.get('code')}: {detail}" + (f" {mend}" if mend else ""))
+        self.status = status
+        self.code = str(document.get("code", "unknown"))
+        self.document = document
+
+
+def _unwrap(response: httpx.Response) -> Any:
+    kind = response.headers.get("content-type", "").partition(";")[0]
+    if response.is_success:
+        return response.json() if kind == "application/json" else response.text or None
+    if kind == "application/problem+json":
+        raise Problem(response.status_code, response.json())
+    raise Problem(response.status_code, {"code": "not_modelward", "detail": response.text[:200]})
+
+
+def _headers(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+class Client:
+    """A synchronous client for pipelines and scripts, one principal each."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._http = httpx.Client(base_url=url, headers=_headers(key), timeout=TIMEOUT)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._http.close()
+
+    def get(self, path: str, **params: Any) -> Any:
+        """GET ``path``."""
+        return _unwrap(self._http.get(path, params=params))
+
+    def post(self, path: str, body: Any = None, *, key: str | None = None) -> Any:
+        """POST ``body`` to ``path``, under an Idempotency-Key so that it may be repeated."""
+        headers = {"Idempotency-Key": key or uuid.uuid4().hex}
+        return _unwrap(self._http.post(path, json=body, headers=headers))
+
+    def put(self, path: str, body: Any, *, revision: int | None = None) -> Any:
+        """PUT ``body`` to ``path``, on ``revision`` where the resource asks for it."""
+        headers = {} if revision is None else {"If-Match": f'"{revision}"'}
+        return _unwrap(self._http.put(path, json=body, headers=headers))
+
+    def patch(self, path: str, body: Any, *, revision: int) -> Any:
+        """PATCH ``path`` as it stands at ``revision``."""
+        headers = {"If-Match": f'"{revision}"'}
+        return _unwrap(self._http.patch(path, json=body, headers=headers))
+
+    def pages(self, path: str, **params: Any) -> Iterator[Any]:
+        """Yield every item of a list, page by page."""
+        cursor = None
+        while True:
+            found = self.get(path, **params, **({"cursor": cursor} if cursor else {}))
+            yield from found["items"]
+            cursor = found["next_cursor"]
+            if cursor is None:
+                return
+
+
+class AsyncClient:
+    """The three calls of an application: route, events, outcomes."""
+
+    def __init__(self, url: str, key: str, *, connections: int = 8) -> None:
+        limits = httpx.Limits(
+            max_connections=connections, max_keepalive_connections=connections
+        )
+        self._http = httpx.AsyncClient(
+            base_url=url, headers=_headers(key), timeout=TIMEOUT, limits=limits
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._http.aclose()
+
+    async def route(self, point: str, unit: str) -> Any:
+        """Ask which version answers for ``unit`` at a decision point."""
+        response = await self._http.post(
+            f"/v1/decision-points/{point}/route", json={"unit": unit}
+        )
+        return _unwrap(response)
+
+    async def events(self, events: list[dict[str, Any]], **rehearsal: Any) -> Any:
+        """Send scored events; they are committed when this returns."""
+        body = {"events": events, **rehearsal}
+        return _unwrap(await self._http.post("/v1/events", json=body))
+
+    async def outcomes(self, outcomes: list[dict[str, Any]]) -> Any:
+        """Send what became of decisions."""
+        return _unwrap(await self._http.post("/v1/outcomes", json={"outcomes": outcomes}))

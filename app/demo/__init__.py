@@ -1,0 +1,1 @@
+"""The demo: one version's whole life on real data, over HTTP, as separate principals."""

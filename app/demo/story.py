@@ -1,0 +1,402 @@
+"""The story: one model's whole life on the New South Wales electricity market.
+
+No figure in it is written down beforehand; what is told is what the server answered.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from app.client import AsyncClient, Client, Problem
+from app.demo import cycle, market
+from app.demo.cast import Cast, assemble
+from app.demo.cycle import Built, Names
+from app.demo.desk import Desk, rehearse
+from app.demo.market import ROWS_A_WEEK, Market, row_of, when
+from app.demo.narrator import Narrator
+from app.demo.server import Running, ServerFailed, own_server, tamper
+
+TRAINED, HELD_OUT, LIVE = 9_600, 10_800, 12_000
+_LEAST = LIVE + 4 * ROWS_A_WEEK
+_ACQUIRE = 8 * ROWS_A_WEEK
+_REHEARSE = 2 * ROWS_A_WEEK
+_TRIAL_WEEKS = (3, 16)
+_CONFIDENT = 0.95
+
+
+def play(
+    *, url: str | None, key: str | None, data: Path | None, keep: bool, as_json: bool
+) -> int:
+    """Play the story; return the exit code."""
+    narrator = Narrator()
+    try:
+        played = market.load(data)
+        if len(played) < _LEAST:
+            raise market.BadData(f"The story needs {_LEAST} half-hours; there are {len(played)}.")
+        with _server(url, key) as running:
+            story = Story(narrator, running, played)
+            asyncio.run(story.tell())
+            found = story.findings
+            if keep:
+                _keep(narrator, running)
+    except (market.BadData, ServerFailed, Problem, OSError) as error:
+        narrator.line(f"[red]{error}[/red]")
+        return 1
+    if as_json:
+        sys.stdout.write(json.dumps(found) + "\n")
+    return 0 if story.good else 1
+
+
+@contextmanager
+def _server(url: str | None, key: str | None) -> Iterator[Running]:
+    if url is None:
+        with own_server() as running:
+            yield running
+    elif key is None:
+        raise market.BadData("--url needs --key (or MODELWARD_ADMIN_KEY): the administrator's key.")
+    else:
+        yield Running(url, key, None)
+
+
+def _keep(narrator: Narrator, running: Running) -> None:
+    narrator.line(f"The server stays at {running.url} until Ctrl-C; API at {running.url}/docs")
+    narrator.line(f"Administrator key: {running.key}")
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        return
+
+
+class Story:
+    """The story as it goes on; ``findings`` is what will be printed as JSON."""
+
+    def __init__(self, narrator: Narrator, running: Running, played: Market) -> None:
+        self._say = narrator
+        self._running = running
+        self._market = played
+        self._started = time.monotonic()
+        self._administrator = Client(running.url, running.key)
+        self._cast: Cast = assemble(running.url, self._administrator)
+        self._names = self._free_names()
+        self._alerts: dict[str, int] = {}
+        self.findings: dict[str, Any] = {"rows": len(played)}
+
+    @property
+    def good(self) -> bool:
+        """Whether everything the server promises held."""
+        found = self.findings
+        return bool(
+            found["acknowledged_events"] == found["stored_events"]
+            and found["self_approval"] == "refused"
+            and found["audit_ok"]
+            and found["tamper_found"] is not False
+        )
+
+    async def tell(self) -> None:
+        """Tell it from the first training to the last audit."""
+        keys, url = self._cast.keys, self._running.url
+        async with (
+            AsyncClient(url, keys["bidding-desk"]) as desk_client,
+            AsyncClient(url, keys["dana"]) as dana_client,
+        ):
+            desk = Desk(desk_client, self._cast["oscar"], self._market, self._names.point)
+            v1 = await self._first_version(desk, dana_client)
+            row = await self._until_it_drifts(desk, v1)
+            if row < len(self._market):
+                await self._second_version(desk, dana_client, row)
+            await self._account(desk)
+        self._trace(desk)
+        self._audit()
+        self.findings["seconds"] = round(time.monotonic() - self._started, 1)
+        self._say.note(f"Told in {self.findings['seconds']} s.")
+
+    async def _first_version(self, desk: Desk, dana_client: AsyncClient) -> Built:
+        say, cast, names = self._say, self._cast, self._names
+        say.chapter("A developer registers, a validator validates")
+        cycle.register_model(cast, names)
+        cycle.identify_point(cast, names)
+        v1 = cycle.build(self._market, 1, range(TRAINED), range(TRAINED, HELD_OUT))
+        version = cycle.register(cast, names, self._market, v1)
+        say.line(
+            f"dana registers {names.model}@{version['number']} (trained on {TRAINED:,} half-hours,"
+            f" content {version['content_digest'][:19]}…) and the rule set {names.rule}@1."
+        )
+        valid = cycle.validate(cast, names, self._market, v1)
+        say.line(
+            f"vic, who took no part, validates it: {valid['accuracy']:.1%} right on held-out rows;"
+            f" technical gate {_word(valid['verdict'])}."
+        )
+        say.chapter("Release: six steps inside a guarded perimeter")
+        scores = v1.model.score(self._market.inputs[HELD_OUT:LIVE])
+        await rehearse(
+            dana_client, self._market, scores, HELD_OUT,
+            model=names.model, version=1, decision_point=names.point,
+        )  # fmt: skip
+        await desk.drained()
+        cycle.release(cast, names, self._market, v1, self._tell_step)
+        say.chapter("Activation: nobody approves his own work")
+        case = cycle.open_activation(cast, names, v1, "champion")
+        refused = cycle.try_approval(cast["dana"], case)
+        self.findings["self_approval"] = "refused" if refused else "accepted"
+        if refused:
+            say.line(f"dana (who also sits on the committee) tries to approve: {refused}")
+        seat = cycle.commit(cast, case)
+        say.line(f"carla approves for the committee; oscar swaps: {names.model}@1 is {seat['role']}.")
+        desk.deploy(names.model, 1, v1.model.score(self._market.inputs), 0)
+        desk.deploy_rule(names.rule, 1)
+        await desk.ready()
+        return v1
+
+    async def _until_it_drifts(self, desk: Desk, v1: Built) -> int:
+        """Play the market week by week until the server sends v1 back, or the data ends."""
+        say, names, end = self._say, self._names, len(self._market)
+        say.chapter("The market, half-hour by half-hour")
+        row, stage = LIVE, "activated"
+        with say.progress("half-hours decided", end - LIVE) as bar:
+            while row < end and stage == "activated":
+                upto = min(row + ROWS_A_WEEK, end)
+                await desk.play(row, upto, bar)
+                row = upto
+                stage = self._version(1)["stage"]
+        await desk.drained()
+        await asyncio.sleep(3)  # one more pulse each for windows and reviews
+        alerts = self._cast["oscar"].get(f"/v1/models/{names.model}/versions/1/alerts")["items"]
+        for alert in alerts:
+            at = row_of(datetime.fromisoformat(alert["until"]))
+            say.line(f"alert: {alert['kind']} drift in {alert['subject']} at row {at:,}")
+            if alert["kind"] == "data":
+                self._alerts.setdefault(alert["subject"], at)
+        self.findings["first_alert"] = self._alerts
+        reviews = self._cast["oscar"].get(f"/v1/models/{names.model}/versions/1/reviews")["items"]
+        outcome = reviews[0]["path"] if reviews else None
+        self.findings["kpi_outcome"] = outcome
+        version = self._version(1)
+        if version["stage"] == "returned":
+            say.line(
+                f"KPI validation ends in {outcome}: {names.model}@1 goes back to"
+                f" {version['returned_to']}. It answers on until somebody better is approved."
+            )
+        else:
+            say.line(f"KPI validation: {outcome}. {names.model}@1 keeps its place.")
+        self._v1 = v1
+        return row
+
+    async def _second_version(self, desk: Desk, dana_client: AsyncClient, row: int) -> None:
+        say, cast, names, end = self._say, self._cast, self._names, len(self._market)
+        say.chapter("New data is acquired, a second version enters as challenger")
+        upto = min(row + _ACQUIRE, end)
+        with say.progress("half-hours decided", upto - row) as bar:
+            await desk.play(row, upto, bar)
+        row = upto
+        severe = max(self._alerts.values(), default=row - 4 * ROWS_A_WEEK)
+        trained = range(severe - 2 * ROWS_A_WEEK, row - _REHEARSE)
+        v2 = cycle.build(self._market, 2, trained, range(trained.stop, row))
+        cycle.register(cast, names, self._market, v2)
+        valid = cycle.validate(cast, names, self._market, v2)
+        scores = v2.model.score(self._market.inputs[trained.stop : row])
+        await rehearse(
+            dana_client, self._market, scores, trained.stop,
+            model=names.model, version=2, decision_point=names.point,
+        )  # fmt: skip
+        await desk.drained()
+        say.line(
+            f"dana trains {names.model}@2 on rows {trained.start:,} to {trained.stop:,}; vic finds"
+            f" {valid['accuracy']:.1%} right on the {len(v2.held_out):,} rows after."
+        )
+        verdict = cycle.release(cast, names, self._market, v2, self._tell_step)
+        if not verdict["passed"]:
+            say.line("The second version is not released; the story ends with the first.")
+            return
+        desk.deploy(names.model, 2, v2.model.score(self._market.inputs), 0)
+        cycle.commit(cast, cycle.open_activation(cast, names, v2, "challenger"))
+        self._start_bandit()
+        row = await self._trial(desk, row)
+        self._promote(v2)
+        with say.progress("half-hours decided", end - row) as bar:
+            await desk.play(row, end, bar)
+
+    def _start_bandit(self) -> None:
+        names, oscar = self._names, self._cast["oscar"]
+        path = f"/v1/decision-points/{names.point}/plan"
+        arms = [
+            {"name": "incumbent", "model": names.model, "version": 1},
+            {"name": "challenger", "model": names.model, "version": 2},
+        ]
+        strategy = {"kind": "bandit", "arms": arms, "update_seconds": 1}
+        plan = {
+            "segments": [{"strategy": strategy}],
+            "shadows": [{"name": "rule", "model": names.rule, "version": 1}],
+        }
+        made = oscar.put(path, plan, revision=oscar.get(path)["revision"])
+        self._say.line(
+            f"oscar's plan, revision {made['revision']}: a Thompson bandit over versions 1 and 2,"
+            " the rule set as shadow."
+        )
+
+    async def _trial(self, desk: Desk, row: int) -> int:
+        """Let the bandit move the traffic until it is sure, week by week."""
+        say, end = self._say, len(self._market)
+        least, most = _TRIAL_WEEKS
+        for week in range(1, most + 1):
+            upto = min(row + ROWS_A_WEEK, end)
+            with say.progress(f"week {week} of the trial", upto - row) as bar:
+                await desk.play(row, upto, bar)
+            row = upto
+            await desk.drained()
+            await asyncio.sleep(1.5)  # the bandit's next round
+            found = self._cast["oscar"].get(
+                f"/v1/decision-points/{self._names.point}/bandit"
+            )
+            learnt = found["learnt"]
+            if learnt is None:
+                continue
+            sure = learnt["p_best"]["challenger"]
+            share = found["weights"]["challenger"] / 10_000
+            say.line(
+                f"week {week}: P(version 2 is best) {sure:.1%}, its share of traffic {share:.0%}"
+                + (" (burning in)" if learnt["burning_in"] else "")
+            )
+            if week >= least and sure >= _CONFIDENT:
+                break
+        return row
+
+    def _promote(self, v2: Built) -> None:
+        say, cast, names = self._say, self._cast, self._names
+        say.chapter("Promotion by approval; a rollback and its undoing")
+        case = cycle.open_activation(cast, names, v2, "champion")
+        cycle.commit(cast, case)
+        say.line(f"carla approves, oscar swaps: {self._champion()} is champion.")
+        path = f"/v1/decision-points/{names.point}:rollback"
+        try:
+            cast["oscar"].post(path, {"reason": "a rehearsal of the emergency"})
+        except Problem as problem:
+            say.line(f"oscar rolls back: {problem}")
+        cast["oscar"].post(
+            path, {"reason": "a rehearsal of the emergency", "accept_returned": True}
+        )
+        say.line(f"he insists: {self._champion()} is champion again.")
+        cast["oscar"].post(path, {"reason": "rehearsal over"})
+        say.line(f"and undoes it: {self._champion()} is champion.")
+
+    async def _account(self, desk: Desk) -> None:
+        """Compare what was acknowledged with what is stored, and see who was right."""
+        found = await desk.drained()
+        self.findings |= {
+            "decisions": desk.ledger.decisions,
+            "acknowledged_events": desk.ledger.acknowledged,
+            "stored_events": found["stored_events"],
+            "champion": self._champion(),
+            "accuracy": _accuracy(found["series"]),
+        }
+        self._say.chapter("The account")
+        self._say.line(
+            f"{desk.ledger.decisions:,} decisions; {desk.ledger.acknowledged:,} scored events"
+            f" acknowledged, {found['stored_events']:,} stored."
+        )
+        for name, share in self.findings["accuracy"].items():
+            self._say.line(f"{name}: {share:.1%} right")
+        self._say.line(f"champion: {self.findings['champion']}")
+
+    def _trace(self, desk: Desk) -> None:
+        say = self._say
+        found = self._cast["audrey"].get(f"/v1/decisions/{desk.sample}")
+        event, plan, version = found["events"][0], found["plan"], found["version"]
+        say.chapter("One decision, traced")
+        say.line(f"decision {found['decision_id']} at {event['at']}")
+        if found["outcome"]:
+            say.line(f"scored {event['score']:.3f}; the price: {found['outcome']['label']:.0f}")
+        say.line(
+            f"by {version['model']}@{version['number']} ({version['digest'][:19]}…),"
+            f" arm {event['arm']} of plan revision {plan['revision']} ({plan['strategy']}),"
+            f" propensity {plan['propensity']:.2f}, generation {plan['generation']}"
+        )
+        say.line(f"developed by {version['developer']}; plan by {plan['author']}")
+        for case in found["cases"]:
+            for approval in case["approvals"]:
+                say.line(
+                    f"{case['kind']}, {approval['step']}: approved by {approval['person']}"
+                    f" ({approval['reason']})"
+                )
+
+    def _audit(self) -> None:
+        say, auditor = self._say, self._cast["audrey"]
+        say.chapter("The audit log, and somebody who edits it")
+        report = auditor.post("/v1/audit:verify")
+        self.findings["audit_ok"] = report["ok"]
+        self.findings["tamper_found"] = None
+        say.line(f"audrey verifies {report['entries']:,} entries in {report['streams']} chains:"
+                 f" {'every chain holds' if report['ok'] else 'BROKEN'}.")  # fmt: skip
+        if self._running.data_dir is None:
+            say.note("This is not the demo's own server: nothing is tampered with.")
+            return
+        entry = next(
+            item
+            for item in auditor.pages("/v1/audit", limit=200)
+            if item["action"] == "approval.given"
+        )
+        tamper(self._running.data_dir, entry["stream"], entry["seq"])
+        say.line(
+            f"A database superuser changes who signed entry {entry['seq']} of {entry['stream']}."
+        )
+        report = auditor.post("/v1/audit:verify")
+        named = [(fault["stream"], fault["seq"]) for fault in report["faults"]]
+        self.findings["tamper_found"] = named == [(entry["stream"], entry["seq"])]
+        for fault in report["faults"]:
+            say.line(f"verify: {fault['stream']} entry {fault['seq']}: {fault['reason']}.")
+
+    def _tell_step(self, step: str, verdict: Any) -> None:
+        failed = [item["rule"] for item in verdict["results"] if not item["passed"]]
+        more = f" ({', '.join(failed)})" if failed else ""
+        way_out = f" → {verdict['path']}" if verdict["path"] else ""
+        self._say.line(f"{step.replace('_', ' ')}: {_word(verdict)}{more}{way_out}")
+
+    def _version(self, number: int) -> Any:
+        return self._cast["oscar"].get(f"/v1/models/{self._names.model}/versions/{number}")
+
+    def _champion(self) -> str:
+        seats = self._cast["oscar"].get(f"/v1/decision-points/{self._names.point}/seats")["items"]
+        seat = next(item for item in seats if item["role"] == "champion" and not item["until"])
+        for version in self._cast["oscar"].pages(f"/v1/models/{self._names.model}/versions"):
+            if version["id"] == seat["version_id"]:
+                return f"{self._names.model}@{version['number']}"
+        return "unknown"
+
+    def _free_names(self) -> Names:
+        """Return names that are not taken yet, so that the story can be told twice."""
+        taken = {point["key"] for point in self._cast["oscar"].pages("/v1/decision-points")}
+        suffix, count = "", 1
+        while f"nsw-price-direction{suffix}" in taken:
+            count += 1
+            suffix = f"-{count}"
+        return Names(
+            f"price-direction{suffix}",
+            f"as-the-last-half-hour{suffix}",
+            f"nsw-price-direction{suffix}",
+        )
+
+
+def _accuracy(series: list[Any]) -> dict[str, float]:
+    """Return each version's accuracy in production over all its arms."""
+    right: dict[str, float] = {}
+    labelled: dict[str, int] = {}
+    for item in series:
+        if item["arm"] == "rehearsal" or not item["labelled"]:
+            continue
+        name = f"{item['model']}@{item['version']}"
+        right[name] = right.get(name, 0.0) + item["accuracy"] * item["labelled"]
+        labelled[name] = labelled.get(name, 0) + item["labelled"]
+    return {name: round(right[name] / labelled[name], 4) for name in sorted(right)}
+
+
+def _word(verdict: Any) -> str:
+    return "passed" if verdict["passed"] else "closed"
+
+
+__all__ = ["play", "when"]

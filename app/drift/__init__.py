@@ -1,0 +1,20 @@
+"""Drift: how far production has moved from what the model was built on.
+
+Owns monitors, windows and alerts. Promises that every figure comes from profiles and can be
+recomputed from what a window stores. Imports telemetry, catalog.
+"""
+
+from app.drift.events import AlertRaised
+from app.drift.routes import router
+from app.drift.service import Standing, compare_rehearsal, standing, watch
+from app.drift.tables import Window
+
+__all__ = [
+    "AlertRaised",
+    "Standing",
+    "Window",
+    "compare_rehearsal",
+    "router",
+    "standing",
+    "watch",
+]

@@ -1,0 +1,158 @@
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Path, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app import catalog
+from app.drift import service
+from app.drift.tables import Alert, AlertKind, Monitor, Window
+from app.kit.actor import Actor
+from app.kit.names import NAME
+from app.kit.page import BadCursor, Page, Rows
+from app.kit.refusal import NotFound
+from app.platform.http import Cursor, Limit, Session, allow, etag, responses
+from app.platform.http import router as make_router
+
+router = make_router("/v1", tag="drift")
+
+Name = Annotated[str, Path(pattern=NAME)]
+Number = Annotated[int, Path(ge=1, lt=2**63)]
+Reader = Annotated[Actor, allow("telemetry:read")]
+
+
+class MonitorIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"window_hours": 336, "step_hours": 168}]},
+    )
+
+    window_hours: int = Field(24, ge=1, le=24 * 366)
+    step_hours: int = Field(24, ge=1, le=24 * 366, description="From one window to the next.")
+    min_rows: int = Field(500, ge=10, description="Fewer are measured but never alarm.")
+    js: float = Field(0.1, gt=0, le=1, description="Jensen-Shannon divergence, base 2.")
+    psi: float = Field(0.2, gt=0, description="Population stability index, bias taken off.")
+    severe_js: float = Field(0.5, gt=0, le=1, description="What policies send back for.")
+    q: float = Field(0.01, gt=0, lt=1, description="Benjamini-Hochberg over the variables.")
+    hits: int = Field(2, ge=1, le=20, description="Windows that must drift …")
+    of: int = Field(3, ge=1, le=20, description="… of so many, before there is an alert.")
+
+
+class MonitorOut(MonitorIn):
+    model_config = ConfigDict(extra="ignore")
+
+    decision_point: str
+    revision: int
+
+
+class VariableOut(BaseModel):
+    name: str
+    js: float
+    psi: float
+    ks: float | None
+    wasserstein: float | None = Field(description="In units of the variable.")
+    p_value: float
+    q_value: float
+    null_share: float
+    unseen_share: float
+    drifts: bool
+    severe: bool
+
+
+class WindowOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    point_id: UUID
+    since: datetime
+    until: datetime
+    n: int
+    variables: list[VariableOut]
+    alerting: list[str]
+    labelled: int
+    accuracy: float | None
+    degraded: bool | None
+    examined_at: datetime
+
+
+class AlertOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    point_id: UUID
+    kind: AlertKind
+    subject: str = Field(description="The variable, or `accuracy`.")
+    until: datetime = Field(description="End of the first window that made it last.")
+    raised_at: datetime
+
+
+class AlertsOut(BaseModel):
+    items: list[AlertOut]
+
+
+@router.put(
+    "/decision-points/{key}/monitor",
+    response_model=MonitorOut,
+    responses=responses(NotFound),
+)
+async def set_monitor(
+    key: Name,
+    body: MonitorIn,
+    actor: Annotated[Actor, allow("monitor:write")],
+    session: Session,
+    response: Response,
+) -> dict[str, Any]:
+    """Say how a decision point's traffic is watched from its next window on."""
+    monitor = await service.set_monitor(
+        session, key, expected=None, settings=body.model_dump(), by=actor
+    )
+    etag(response, monitor.revision)
+    return _shown(key, monitor)
+
+
+@router.get(
+    "/decision-points/{key}/monitor",
+    response_model=MonitorOut,
+    responses=responses(NotFound),
+)
+async def get_monitor(key: Name, actor: Reader, session: Session) -> dict[str, Any]:
+    """Return how a decision point's traffic is watched."""
+    point = await catalog.point_by_key(session, key, by=actor)
+    limits = await service.thresholds(session, actor.tenant_id, point.id)
+    return {"decision_point": key, "revision": 0, **service.described(limits)}
+
+
+@router.get(
+    "/models/{name}/versions/{number}/drift",
+    response_model=Page[WindowOut],
+    responses=responses(NotFound, BadCursor),
+)
+async def list_windows(
+    name: Name,
+    number: Number,
+    actor: Reader,
+    session: Session,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Rows[Window]:
+    """List a version's examined windows: every variable's distances, and the accuracy."""
+    return await service.list_windows(
+        session, name, number, cursor=cursor, limit=limit, by=actor
+    )
+
+
+@router.get(
+    "/models/{name}/versions/{number}/alerts",
+    response_model=AlertsOut,
+    responses=responses(NotFound),
+)
+async def list_alerts(
+    name: Name, number: Number, actor: Reader, session: Session
+) -> dict[str, list[Alert]]:
+    """List what has left its bounds for good, in order of event time."""
+    return {"items": await service.list_alerts(session, name, number, by=actor)}
+
+
+def _shown(key: str, monitor: Monitor) -> dict[str, Any]:
+    return {"decision_point": key, "revision": monitor.revision, **monitor.settings}

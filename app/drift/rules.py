@@ -1,0 +1,83 @@
+"""When a distance is an alert. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from app.drift.statistics import benjamini_hochberg, distance
+from app.telemetry import Layout, Performance, Tally
+from app.telemetry.layout import SCORE
+
+SIGMAS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """A monitor's settings; the defaults are those of the design."""
+
+    window_hours: int = 24
+    step_hours: int = 24
+    min_rows: int = 500
+    js: float = 0.1
+    psi: float = 0.2
+    severe_js: float = 0.5
+    q: float = 0.01
+    hits: int = 2
+    of: int = 3
+
+
+def compare(
+    layout: Layout, baseline: Tally, window: Tally, limits: Thresholds
+) -> list[dict[str, Any]]:
+    """Return each variable's distances, its q-value over all, and whether it drifts.
+
+    Drift is both significant (q over the family of variables) and large (JS or PSI): with many
+    rows everything is significant, with few rows everything is large. A window of fewer than
+    ``min_rows`` rows is measured and never drifts. The score is prediction drift, kept apart.
+
+    Drift informs; *severe* drift (half a bit and more of Jensen-Shannon divergence: most of the
+    window lies where the baseline hardly was) is what policies send a version back for.
+    """
+    found = [distance(bins, span, baseline, window) for bins, span in layout.spans()]
+    q_values = benjamini_hochberg(np.array([item.p_value for item in found]))
+    enough = window.n >= limits.min_rows
+    rows = []
+    for item, q in zip(found, q_values, strict=True):
+        drifts = enough and q < limits.q and (item.js >= limits.js or item.psi >= limits.psi)
+        rows.append(
+            {
+                **asdict(item),
+                "q_value": float(q),
+                "drifts": bool(drifts),
+                "severe": bool(drifts and item.js >= limits.severe_js),
+            }
+        )
+    return rows
+
+
+def inputs_of(features: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the variables without the score."""
+    return [item for item in features if item["name"] != SCORE]
+
+
+def persistent(history: Sequence[set[str]], limits: Thresholds) -> set[str]:
+    """Return what occurs in at least ``hits`` of the last ``of`` windows, oldest first."""
+    recent = history[-limits.of :]
+    names = set().union(*recent) if recent else set()
+    return {name for name in names if sum(name in hit for hit in recent) >= limits.hits}
+
+
+def degraded(
+    done: Performance, reference: dict[str, float] | None, min_rows: int
+) -> bool | None:
+    """Say whether the accuracy fell beyond 3·√(σ²+SE²) under its reference.
+
+    ``None`` where it cannot be said: no reference, or too few labels.
+    """
+    if reference is None or done.accuracy is None or done.labelled < min_rows:
+        return None
+    room = SIGMAS * sqrt(reference["sigma"] ** 2 + done.standard_error**2)
+    return done.accuracy < reference["accuracy"] - room

@@ -1,0 +1,78 @@
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Index, UniqueConstraint, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.platform.db import Base, Json, tenant_pk, uuid_pk
+
+
+class AlertKind(StrEnum):
+    """Which drift an alert speaks of."""
+
+    DATA = "data"
+    PREDICTION = "prediction"
+    MATHEMATICAL = "mathematical"
+
+
+class Monitor(Base):
+    """How a decision point's traffic is watched."""
+
+    __tablename__ = "drift_monitor"
+
+    tenant_id: Mapped[tenant_pk]
+    point_id: Mapped[UUID] = mapped_column(primary_key=True)
+    settings: Mapped[Json]
+    revision: Mapped[int] = mapped_column(default=1)
+
+
+class Watch(Base):
+    """How far a version at a point has been examined; its lock keeps two workers apart."""
+
+    __tablename__ = "drift_watch"
+
+    tenant_id: Mapped[tenant_pk]
+    point_id: Mapped[UUID] = mapped_column(primary_key=True)
+    version_id: Mapped[UUID] = mapped_column(primary_key=True)
+    next_until: Mapped[datetime]
+
+
+class Window(Base):
+    """One examined window, with all that was computed from it."""
+
+    __tablename__ = "drift_window"
+    __table_args__ = (UniqueConstraint("tenant_id", "point_id", "version_id", "until"),)
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[uuid_pk]
+    point_id: Mapped[UUID]
+    version_id: Mapped[UUID]
+    since: Mapped[datetime]
+    until: Mapped[datetime]
+    n: Mapped[int]
+    variables: Mapped[list[Json]]
+    alerting: Mapped[list[str]]
+    labelled: Mapped[int]
+    accuracy: Mapped[float | None]
+    degraded: Mapped[bool | None]
+    examined_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Alert(Base):
+    """The first window in which something had left its bounds for good."""
+
+    __tablename__ = "drift_alert"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "point_id", "version_id", "kind", "subject"),
+        Index("ix_drift_alert_raised_at", "tenant_id", "raised_at"),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[uuid_pk]
+    point_id: Mapped[UUID]
+    version_id: Mapped[UUID]
+    kind: Mapped[AlertKind]
+    subject: Mapped[str]
+    until: Mapped[datetime]
+    raised_at: Mapped[datetime] = mapped_column(server_default=func.now())

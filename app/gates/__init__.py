@@ -1,0 +1,50 @@
+"""Gates: policies, evidence, approvals and the verdicts that follow from them.
+
+Owns the case (the docket of a validation, release or activation). Promises that a verdict can be
+recomputed from what it stores, that errors deny, and that nobody approves his own work, by the
+service and by the database. Imports catalog, identity, audit.
+"""
+
+from app.gates.docket import Step, StepState, states
+from app.gates.policies import seed_policies
+from app.gates.rules import GateClosed, NotAStep, StepsOpen
+from app.gates.routes import routers
+from app.gates.service import (
+    add_evidence,
+    case_of,
+    close_case,
+    judge,
+    mark_case,
+    open_case,
+    reopen_case,
+    required_open,
+    signatories,
+)
+from app.gates.steps import ActivationStep, CaseKind, ReleaseStep, ValidationStep
+from app.gates.tables import Case, Verdict
+
+__all__ = [
+    "ActivationStep",
+    "Case",
+    "CaseKind",
+    "GateClosed",
+    "NotAStep",
+    "ReleaseStep",
+    "Step",
+    "StepState",
+    "StepsOpen",
+    "ValidationStep",
+    "Verdict",
+    "add_evidence",
+    "case_of",
+    "close_case",
+    "judge",
+    "mark_case",
+    "open_case",
+    "reopen_case",
+    "required_open",
+    "routers",
+    "seed_policies",
+    "signatories",
+    "states",
+]

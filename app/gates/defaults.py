@@ -1,0 +1,244 @@
+"""The policies a new tenant starts with: one for each risk tier, to be edited, not obeyed.
+
+The higher the tier, the more steps and the narrower the thresholds.
+"""
+
+from typing import Any
+
+from app.gates.policy import Path, Policy
+
+LOW, MEDIUM, HIGH = "low", "medium", "high"
+_ALL = (LOW, MEDIUM, HIGH)
+_GRAVE = (MEDIUM, HIGH)
+
+_VALIDATOR = {
+    "name": "independent_validator",
+    "when": "approvals.exists(a, 'validator' in a.roles)",
+    "reason": "A validator who took no part in developing the version approves.",
+}
+_COMMITTEE = {
+    "name": "production_committee",
+    "when": "approvals.exists(a, 'committee' in a.roles)",
+    "reason": "A member of the production committee approves.",
+}
+
+
+def _kpi_rules(share: float) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": "data_drift",
+            "when": f"evidence.drift.severe_share < {share}",
+            "reason": f"Less than {share:.0%} of the variables drift severely from the baseline.",
+            "path": Path.DATA_DRIFT,
+        },
+        {
+            "name": "data_moves",
+            "when": f"evidence.drift.share < {share}",
+            "reason": f"Less than {share:.0%} of the variables drift at all.",
+            "severity": "warn",
+        },
+        {
+            "name": "business_drift",
+            "when": "size(evidence.kpi.missed) == 0",
+            "reason": "Every agreed business KPI meets its threshold.",
+            "path": Path.BUSINESS_DRIFT,
+        },
+        {
+            "name": "mathematical_drift",
+            "when": "!evidence.performance.degraded",
+            "reason": "The accuracy stays within its reference and sampling error.",
+            "path": Path.MATHEMATICAL_DRIFT,
+        },
+    ]
+
+
+# gate → tiers that require it, and its rules
+_GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
+    "validation.business_validation": (
+        _GRAVE,
+        [
+            {
+                "name": "thresholds_met",
+                "when": "evidence.business.thresholds_met == true",
+                "reason": "Evidence `business` says the outcomes of business understanding are met.",
+            },
+            _VALIDATOR,
+        ],
+    ),
+    "validation.technical_validation": (
+        _ALL,
+        [
+            {
+                "name": "held_out_data",
+                "when": "evidence.technical.holdout_rows >= 100",
+                "reason": "Evidence `technical` covers at least 100 rows put apart at the start.",
+            },
+            {
+                "name": "reproducible",
+                "when": "evidence.technical.reproducible == true",
+                "reason": "Evidence `technical` says that training was reproduced.",
+            },
+            _VALIDATOR,
+        ],
+    ),
+    "release.model_release": (
+        _ALL,
+        [
+            {
+                "name": "candidate",
+                "when": "version.stage == 'candidate'",
+                "reason": "The version is validated and labelled candidate.",
+            },
+            {
+                "name": "baseline",
+                "when": "version.baseline_rows >= 100 || version.kind != 'machine_learning'",
+                "reason": "A learnt model has a frozen baseline profile.",
+            },
+        ],
+    ),
+    "release.endpoint_identification": (
+        _ALL,
+        [
+            {
+                "name": "contract_fits",
+                "when": "size(evidence.contract.mismatches) == 0",
+                "reason": "The decision point's contract supplies every variable of the signature.",
+            }
+        ],
+    ),
+    "release.parameter_testing": (
+        _ALL,
+        [
+            {
+                "name": "volume",
+                "when": "evidence.parameters.events >= 500",
+                "reason": "At least 500 events of real input were rehearsed.",
+            },
+            {
+                "name": "quality",
+                "when": "evidence.parameters.null_share <= 0.05"
+                " && evidence.parameters.invalid_share <= 0.01",
+                "reason": "At most 5 % of the values are missing and 1 % unreadable.",
+            },
+            {
+                "name": "velocity",
+                "when": "evidence.parameters.velocity_ratio >= 0.5"
+                " && evidence.parameters.velocity_ratio <= 2.0",
+                "reason": "Events arrive within half and double the contract's velocity.",
+                "severity": "warn",
+            },
+        ],
+    ),
+    "release.integration_testing": (
+        _GRAVE,
+        [
+            {
+                "name": "no_failures",
+                "when": "evidence.integration.cases > 0 && evidence.integration.failures == 0",
+                "reason": "Evidence `integration` reports its cases, none of them failed.",
+            },
+            {
+                "name": "latency",
+                "when": "evidence.integration.p99_ms <= point.latency_ms",
+                "reason": "The 99th percentile stays within the contract's latency.",
+            },
+        ],
+    ),
+    "release.instantiation_validation": (
+        (HIGH,),
+        [
+            {
+                "name": "dispersion",
+                "when": "evidence.instances.segments > 0"
+                " && evidence.instances.dispersion <= evidence.instances.tolerance",
+                "reason": "Evidence `instances`: segments agree within the tolerance.",
+            }
+        ],
+    ),
+    "release.kpi_validation": (_ALL, []),
+    "activation.management_and_governance": (
+        _ALL,
+        [
+            {
+                "name": "documented",
+                "when": "version.card.summary != '' && version.card.intended_use != ''"
+                " && size(version.signature.inputs) > 0",
+                "reason": "Card and original set of variables are complete.",
+            },
+            _COMMITTEE,
+        ],
+    ),
+    "activation.model_activation": (
+        _GRAVE,
+        [
+            {
+                "name": "hand_off",
+                "when": "evidence.hand_off.runbook != '' && evidence.hand_off.contact != ''",
+                "reason": "Evidence `hand_off` names the runbook and who is called.",
+            }
+        ],
+    ),
+    "activation.model_deployment": (
+        _ALL,
+        [
+            {
+                "name": "what_was_approved",
+                "when": "evidence.deployment.digest == version.digest",
+                "reason": "Evidence `deployment` reports the digest that was registered.",
+            }
+        ],
+    ),
+    "activation.application_integration": (
+        _GRAVE,
+        [
+            {
+                "name": "traffic",
+                "when": "evidence.traffic.events > 0",
+                "reason": "The application has routed and returned scored events.",
+            }
+        ],
+    ),
+    "activation.production_audit_procedures": (
+        _GRAVE,
+        [
+            {
+                "name": "outcomes",
+                "when": "evidence.traffic.labelled > 0",
+                "reason": "Outcomes arrive, so that accuracy is measured.",
+            }
+        ],
+    ),
+    "activation.model_tracking_behaviour": (
+        (HIGH,),
+        [
+            {
+                "name": "watched",
+                "when": "evidence.tracking.windows > 0",
+                "reason": "Drift has been examined on at least one window of production.",
+            }
+        ],
+    ),
+    "activation.kpi_validation": (_GRAVE, []),
+}
+
+_BEFORE_COMMIT = frozenset(
+    {
+        "activation.management_and_governance",
+        "activation.model_activation",
+        "activation.model_deployment",
+    }
+)
+_SHARE = {LOW: 0.75, MEDIUM: 0.5, HIGH: 0.5}
+
+
+def default_policy(tier: str) -> Policy:
+    """Return the starting policy of a risk tier."""
+    gates = {}
+    for gate, (tiers, rules) in _GATES.items():
+        found = _kpi_rules(_SHARE[tier]) if gate.endswith("kpi_validation") else rules
+        gates[gate] = {
+            "required": tier in tiers,
+            "before_commit": gate in _BEFORE_COMMIT or not gate.startswith("activation."),
+            "rules": found,
+        }
+    return Policy.model_validate({"gates": gates})

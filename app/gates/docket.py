@@ -1,0 +1,74 @@
+"""Where a case stands: each step with its newest verdict."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.gates import policies
+from app.gates.policy import Path, Policy
+from app.gates.steps import STEPS
+from app.gates.tables import Approval, Case, Evidence, Verdict
+
+Step = str
+
+
+@dataclass(frozen=True, slots=True)
+class StepState:
+    """A step of a case: asked for or not, and what its newest verdict said."""
+
+    step: Step
+    required: bool
+    before_commit: bool
+    passed: bool | None
+    path: Path | None
+    verdict_id: UUID | None
+    at: datetime | None
+
+    @property
+    def open(self) -> bool:
+        """Whether policy asks for it and it is not passed."""
+        return self.required and not self.passed
+
+
+async def states(session: AsyncSession, case: Case) -> list[StepState]:
+    """Return every step of a case in the framework's order."""
+    row = await policies.current(
+        session, case.tenant_id, case.tier, revision=case.policy_revision
+    )
+    gates = Policy.model_validate(row.body).gates
+    newest = {
+        verdict.step: verdict
+        for verdict in await session.scalars(
+            select(Verdict)
+            .filter_by(tenant_id=case.tenant_id, case_id=case.id)
+            .order_by(Verdict.at, Verdict.id)
+        )
+    }
+    found = []
+    for step in STEPS[case.kind]:
+        gate, verdict = gates[f"{case.kind}.{step}"], newest.get(step)
+        found.append(
+            StepState(
+                step=str(step),
+                required=gate.required,
+                before_commit=gate.before_commit,
+                passed=verdict and verdict.passed,
+                path=verdict and verdict.path,
+                verdict_id=verdict and verdict.id,
+                at=verdict and verdict.at,
+            )
+        )
+    return found
+
+
+async def papers(session: AsyncSession, case: Case) -> dict[str, list[Any]]:
+    """Return all that a case holds, each kind in order of time."""
+    found: dict[str, list[Any]] = {}
+    for name, table in (("evidence", Evidence), ("approvals", Approval), ("verdicts", Verdict)):
+        query = select(table).filter_by(tenant_id=case.tenant_id, case_id=case.id)
+        found[name] = list(await session.scalars(query.order_by(table.at, table.id)))
+    return found

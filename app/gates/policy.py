@@ -1,0 +1,107 @@
+"""Policies: which steps a risk tier must pass, and what each step's gate asks. Pure data."""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from app.gates.cel import BadExpression, compiled, evaluate
+from app.gates.steps import STEPS
+
+
+class Severity(StrEnum):
+    """Whether a failed rule closes the gate or only shows."""
+
+    BLOCK = "block"
+    WARN = "warn"
+
+
+class Path(StrEnum):
+    """The ways out of a KPI validation."""
+
+    DATA_DRIFT = "data_drift"
+    BUSINESS_DRIFT = "business_drift"
+    MATHEMATICAL_DRIFT = "mathematical_drift"
+    DELIVERS = "delivers_as_promised"
+
+
+class Rule(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9_]{1,80}$")
+    when: str = Field(max_length=4000, description="CEL; the rule holds when it is true.")
+    reason: str = Field(max_length=500, description="Why it is asked, and how to satisfy it.")
+    severity: Severity = Severity.BLOCK
+    path: Path | None = Field(None, description="Way out of a KPI validation if it fails.")
+
+
+class Gate(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    required: bool = True
+    before_commit: bool = Field(
+        True, description="In an activation: whether it must be passed before the swap."
+    )
+    rules: tuple[Rule, ...] = Field((), max_length=50)
+
+
+class Policy(BaseModel):
+    """The gates of one risk tier, by kind of case and step: ``release.kpi_validation``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    gates: dict[str, Gate]
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Policy":
+        known = {f"{kind}.{step}" for kind, steps in STEPS.items() for step in steps}
+        if unknown := self.gates.keys() - known:
+            raise ValueError(f"unknown gates: {', '.join(sorted(unknown))}")
+        if missing := known - self.gates.keys():
+            raise ValueError(f"missing gates: {', '.join(sorted(missing))}")
+        for gate, rules in self.gates.items():
+            for rule in rules.rules:
+                try:
+                    compiled(rule.when)
+                except BadExpression as error:
+                    raise ValueError(f"{gate}, rule {rule.name}: {error}") from error
+        return self
+
+
+def check(rules: tuple[Rule, ...], facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what each rule says about the facts: the sub-results of a verdict."""
+    results = []
+    for rule in rules:
+        answer = evaluate(rule.when, facts)
+        results.append(
+            {
+                "rule": rule.name,
+                "passed": answer.passed,
+                "severity": rule.severity.value,
+                "reason": rule.reason,
+                "path": rule.path and rule.path.value,
+                "error": answer.error,
+            }
+        )
+    return results
+
+
+def passed(results: list[dict[str, Any]]) -> bool:
+    """Say whether no blocking rule failed."""
+    return not any(
+        not result["passed"] and result["severity"] == Severity.BLOCK for result in results
+    )
+
+
+def way_out(results: list[dict[str, Any]]) -> Path | None:
+    """Return how a KPI validation ends, or ``None`` if it cannot be concluded.
+
+    A rule that could not be evaluated concludes nothing; otherwise the first failed rule with a
+    path decides: data before business before mathematics, as the policy lists them.
+    """
+    failed = [result for result in results if not result["passed"] and result["path"]]
+    if any(result["error"] for result in failed):
+        return None
+    if failed:
+        return Path(failed[0]["path"])
+    return Path.DELIVERS if passed(results) else None

@@ -1,0 +1,108 @@
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Path, Response
+
+from app.catalog import RiskTier
+from app.gates import docket, policies, service
+from app.gates.rules import AlreadyDecided, BadPolicy, CaseClosed, NotAStep, SelfApproval
+from app.gates.schemas import (
+    ApprovalIn,
+    ApprovalOut,
+    CaseOut,
+    DocketOut,
+    EvidenceIn,
+    EvidenceOut,
+    PolicyIn,
+    PolicyOut,
+    StepOut,
+)
+from app.gates.tables import Approval, Evidence, PolicyRevision
+from app.kit.actor import Actor
+from app.kit.refusal import NotFound
+from app.platform.http import IfMatch, Session, allow, etag, responses
+from app.platform.http import router as make_router
+from app.platform.http.problems import editing
+
+cases = make_router("/v1/cases", tag="gates")
+tiers = make_router("/v1/policies", tag="gates")
+routers = (cases, tiers)
+
+StepName = Annotated[str, Path(pattern=r"^[a-z_]{1,64}$")]
+Reader = Annotated[Actor, allow("gates:read")]
+
+
+@cases.get("/{case_id}", response_model=DocketOut, responses=responses(NotFound))
+async def get_case(case_id: UUID, actor: Reader, session: Session) -> dict[str, Any]:
+    """Return the docket of a validation, release or activation: steps, evidence, verdicts."""
+    case = await service.case_of(session, case_id, by=actor)
+    return {
+        **CaseOut.model_validate(case).model_dump(),
+        "steps": [
+            StepOut.model_validate(state) for state in await docket.states(session, case)
+        ],
+        **await docket.papers(session, case),
+    }
+
+
+@cases.post(
+    "/{case_id}/steps/{step}/evidence",
+    status_code=201,
+    response_model=EvidenceOut,
+    responses=responses(NotFound, NotAStep, CaseClosed),
+)
+async def add_evidence(
+    case_id: UUID,
+    step: StepName,
+    body: EvidenceIn,
+    actor: Annotated[Actor, allow("gates:evidence")],
+    session: Session,
+) -> Evidence:
+    """Record a fact that the step's gate looks at."""
+    return await service.add_evidence(
+        session, case_id, step, kind=body.kind, payload=body.payload, by=actor
+    )
+
+
+@cases.post(
+    "/{case_id}/steps/{step}/approvals",
+    status_code=201,
+    response_model=ApprovalOut,
+    responses=responses(NotFound, NotAStep, CaseClosed, SelfApproval, AlreadyDecided),
+)
+async def decide(
+    case_id: UUID,
+    step: StepName,
+    body: ApprovalIn,
+    actor: Annotated[Actor, allow("gates:approve")],
+    session: Session,
+) -> Approval:
+    """Approve or reject a step as it stands now; never one's own work."""
+    return await service.decide(
+        session, case_id, step, approved=body.approved, reason=body.reason, by=actor
+    )
+
+
+@tiers.get("/{tier}", response_model=PolicyOut, responses=responses(NotFound))
+async def get_policy(
+    tier: RiskTier, actor: Reader, session: Session, response: Response
+) -> PolicyRevision:
+    """Return the policy of a risk tier: required steps and their rules."""
+    found = await policies.current(session, actor.tenant_id, tier)
+    etag(response, found.revision)
+    return found
+
+
+@tiers.put("/{tier}", response_model=PolicyOut, responses=editing(NotFound, BadPolicy))
+async def replace_policy(
+    tier: RiskTier,
+    body: PolicyIn,
+    expected: IfMatch,
+    actor: Annotated[Actor, allow("policy:write")],
+    session: Session,
+    response: Response,
+) -> PolicyRevision:
+    """Save a new revision; every rule is compiled and type-checked first."""
+    saved = await policies.replace(session, tier, expected=expected, body=body.body, by=actor)
+    etag(response, saved.revision)
+    return saved

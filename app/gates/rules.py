@@ -1,0 +1,71 @@
+"""What gates refuse."""
+
+from app.gates.steps import STEPS, CaseKind
+from app.kit.refusal import Invalid, Kind, Refusal
+
+
+class GateClosed(Refusal):
+    """The step's checks do not hold."""
+
+    kind = Kind.CONFLICT
+    code = "gate_closed"
+    title = "The gate is closed"
+    mend = "Supply what `unmet` names (evidence, approvals), then judge the step again."
+
+
+class StepsOpen(Refusal):
+    """Steps that policy asks for have not been passed."""
+
+    kind = Kind.CONFLICT
+    code = "steps_open"
+    title = "Required steps are still open"
+    mend = "Judge the steps named in `open`."
+
+
+class SelfApproval(Refusal):
+    """Nobody approves his own work, not through a bot either."""
+
+    kind = Kind.FORBIDDEN
+    code = "self_approval"
+    title = "Nobody approves his own work"
+    mend = "Ask somebody who neither developed the version nor opened the case."
+
+
+class AlreadyDecided(Refusal):
+    """This person has decided on exactly this before."""
+
+    kind = Kind.CONFLICT
+    code = "already_decided"
+    title = "You have decided on this already"
+    mend = "New evidence voids earlier decisions; only then decide again."
+
+
+class CaseClosed(Refusal):
+    """The case is over."""
+
+    kind = Kind.CONFLICT
+    code = "case_closed"
+    title = "The case is closed"
+    mend = "Open a new case for the version."
+
+
+class NotAStep(Invalid):
+    """The case has no such step."""
+
+    code = "not_a_step"
+    title = "Not a step of this case"
+
+
+class BadPolicy(Invalid):
+    """A rule does not compile, or does not say yes or no."""
+
+    code = "bad_policy"
+    title = "A rule of the policy is not usable"
+    mend = "Each `when` is a CEL expression of type bool over case, version, point, evidence,"
+    " approvals."
+
+
+def require_step(kind: CaseKind, step: str) -> None:
+    """Refuse a step that a case of this kind does not have."""
+    if step not in STEPS[kind]:
+        raise NotAStep(f"A {kind} has no step {step!r}.", steps=list(STEPS[kind]))

@@ -1,0 +1,144 @@
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.gates.policy import Path, Policy
+from app.gates.steps import CaseKind
+
+
+class EvidenceIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "kind": "integration",
+                    "payload": {"cases": 40, "failures": 0, "p99_ms": 12.5},
+                }
+            ]
+        },
+    )
+
+    kind: str = Field(
+        pattern=r"^[a-z_]{1,64}$", description="Rules read it as evidence.<kind>."
+    )
+    payload: dict[str, Any]
+
+
+class EvidenceOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    step: str
+    kind: str
+    payload: dict[str, Any]
+    digest: str
+    measured: bool = Field(description="Recorded by the server itself.")
+    author_id: UUID
+    at: datetime
+
+
+class ApprovalIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"approved": True, "reason": "Reviewed on 3 May."}]},
+    )
+
+    approved: bool = True
+    reason: str = Field(min_length=1, max_length=2000)
+
+
+class ApprovalOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    case_id: UUID
+    step: str
+    approved: bool
+    reason: str
+    person_id: UUID
+    digest: str = Field(description="What was decided on; new evidence voids the decision.")
+    at: datetime
+
+
+class RuleResult(BaseModel):
+    rule: str
+    passed: bool
+    severity: str
+    reason: str
+    path: Path | None
+    error: str | None = Field(description="Why it could not be evaluated; errors deny.")
+
+
+class VerdictOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    case_id: UUID
+    step: str
+    passed: bool
+    path: Path | None = Field(description="Of a KPI validation: its way out.")
+    tier: str
+    policy_revision: int
+    policy_digest: str
+    facts: dict[str, Any] = Field(description="All that the rules looked at.")
+    facts_digest: str
+    results: list[RuleResult]
+    at: datetime
+
+
+class StepOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    step: str
+    required: bool
+    before_commit: bool
+    passed: bool | None = Field(description="Null while it has not been judged.")
+    path: Path | None
+    verdict_id: UUID | None
+    at: datetime | None
+
+
+class CaseOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    kind: CaseKind
+    version_id: UUID
+    point_id: UUID | None
+    tier: str
+    policy_revision: int
+    details: dict[str, Any]
+    requester_id: UUID
+    developer_id: UUID
+    opened_at: datetime
+    closed_at: datetime | None
+    result: str | None
+
+
+class DocketOut(CaseOut):
+    steps: list[StepOut]
+    evidence: list[EvidenceOut]
+    approvals: list[ApprovalOut]
+    verdicts: list[VerdictOut]
+
+
+class PolicyIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"body": {"gates": {}}}]}
+    )
+
+    body: dict[str, Any] = Field(description="A policy as GET returns it, every gate named.")
+
+
+class PolicyOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    tier: str
+    revision: int
+    body: Policy
+    digest: str
+    author_id: UUID
+    at: datetime

@@ -1,0 +1,121 @@
+"""Keys in memory: hot paths authenticate without a query.
+
+A key is loaded at its first use and re-checked with all others by one query every few seconds, so
+that a revocation reaches every process within that time. While the database is away the keys last
+seen good go on working, for a bounded time.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from sqlalchemy import Row, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.identity.keys import fingerprint, well_formed
+from app.identity.rules import permissions
+from app.identity.tables import Key, Principal
+from app.kit.actor import Actor
+from app.platform.db import Database
+from app.platform.http.guard import Unauthenticated
+from app.platform.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_MAX_KNOWN = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    actor: Actor
+    expires: float  # on the monotonic clock of this process
+    sha256: bytes
+
+
+class Keyring:
+    """An ``Authenticator`` over the keys in use."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._every = settings.refresh_seconds
+        self._stale_after = settings.stale_keys_seconds
+        self._known: dict[str, _Known] = {}
+        self._fresh = time.monotonic()
+
+    async def __call__(self, authorization: str | None) -> Actor:
+        """Return the caller of a request."""
+        known = self._known.get(authorization or "")
+        if known is None:
+            known = await self._load(authorization)
+        now = time.monotonic()
+        if known.expires <= now or now - self._fresh > self._stale_after:
+            raise Unauthenticated("The key has expired.")
+        return known.actor
+
+    async def refresh_forever(self) -> None:
+        """Re-check the keys in use until cancelled."""
+        while True:
+            await asyncio.sleep(self._every)
+            with suppress(SQLAlchemyError, OSError):
+                await self.refresh()
+
+    async def refresh(self) -> None:
+        """Re-check every key in use by one query; forget those that no longer hold."""
+        by_hash = {known.sha256: text for text, known in self._known.items()}
+        good = await self._select(by_hash) if by_hash else {}
+        for sha256, text in by_hash.items():
+            if sha256 in good:
+                self._known[text] = good[sha256]
+            else:
+                self._known.pop(text, None)
+        self._fresh = time.monotonic()
+
+    async def _load(self, authorization: str | None) -> _Known:
+        scheme, _, text = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not text:
+            raise Unauthenticated("The request carries no API key.")
+        if not well_formed(text):
+            raise Unauthenticated("This is not an API key of this server.")
+        sha256 = fingerprint(text)
+        known = (await self._select([sha256])).get(sha256)
+        if known is None:
+            raise Unauthenticated("The key is unknown, revoked or expired.")
+        if len(self._known) >= _MAX_KNOWN:
+            self._known.clear()
+        self._known[authorization or ""] = known
+        return known
+
+    async def _select(self, hashes: Iterable[bytes]) -> dict[bytes, _Known]:
+        left = func.extract("epoch", Key.expires_at - func.clock_timestamp())
+        async with self._database.session() as session:
+            rows = await session.execute(
+                select(Key.sha256, Principal, left.label("left"))
+                .join(
+                    Principal,
+                    (Principal.tenant_id == Key.tenant_id) & (Principal.id == Key.principal_id),
+                )
+                .where(
+                    Key.sha256.in_(list(hashes)),
+                    Key.revoked_at.is_(None),
+                    Key.expires_at > func.clock_timestamp(),
+                    Principal.disabled_at.is_(None),
+                )
+            )
+            return {row.sha256: _known(row) for row in rows}
+
+
+def _known(row: Row[tuple[bytes, Principal, float]]) -> _Known:
+    principal = row.Principal
+    roles = frozenset(principal.roles)
+    actor = Actor(
+        id=principal.id,
+        tenant_id=principal.tenant_id,
+        name=principal.name,
+        person_id=principal.person_id,
+        roles=roles,
+        permissions=permissions(roles),
+    )
+    return _Known(actor, time.monotonic() + float(row.left), row.sha256)

@@ -1,0 +1,3 @@
+"""What things in URLs may be called: nothing that a client would have to escape."""
+
+NAME = r"^[A-Za-z0-9._@-]{1,128}$"

@@ -1,0 +1,96 @@
+"""Refusals: the errors a caller can mend, as values that every edge renders in its own way."""
+
+from enum import StrEnum
+from typing import Any, ClassVar
+
+
+class Kind(StrEnum):
+    """What sort of refusal it is; the HTTP edge maps each to a status."""
+
+    INVALID = "invalid"
+    MALFORMED = "malformed"
+    UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
+    STALE = "stale"
+    UNCONDITIONAL = "unconditional"
+    TOO_LARGE = "too_large"
+    UNSUPPORTED = "unsupported"
+    UNAVAILABLE = "unavailable"
+
+
+class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
+    """A request that is understood and not carried out.
+
+    Subclasses fix ``kind``, ``code`` (stable, machine-read), ``title`` and ``mend``: the call
+    or change that would let the request through. ``extra`` goes into the problem document.
+    """
+
+    kind: ClassVar[Kind] = Kind.INVALID
+    code: ClassVar[str] = "refused"
+    title: ClassVar[str] = "The request was refused"
+    mend: ClassVar[str | None] = None
+
+    def __init__(self, detail: str, **extra: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.extra = extra
+
+
+class NotFound(Refusal):
+    """There is no such thing, or it is not the caller's to see."""
+
+    kind = Kind.NOT_FOUND
+    code = "not_found"
+    title = "Not found"
+    mend = "List the collection to see what exists for you."
+
+    def __init__(self, noun: str, name: object) -> None:
+        super().__init__(f"There is no {noun} {str(name)!r}.", resource=noun)
+
+
+class AlreadyExists(Refusal):
+    """The name is taken."""
+
+    kind = Kind.CONFLICT
+    code = "already_exists"
+    title = "Already exists"
+    mend = "Choose another name, or read the existing resource."
+
+    def __init__(self, noun: str, name: object) -> None:
+        super().__init__(f"A {noun} {str(name)!r} already exists.", resource=noun)
+
+
+class Invalid(Refusal):
+    """A value breaks a rule that its type alone does not show."""
+
+    kind = Kind.INVALID
+    code = "invalid"
+    title = "Invalid request"
+
+
+class Malformed(Refusal):
+    """The bytes are not what they claim to be."""
+
+    kind = Kind.MALFORMED
+    code = "malformed"
+    title = "Malformed body"
+
+
+class TooLarge(Refusal):
+    """More than the server takes in one call."""
+
+    kind = Kind.TOO_LARGE
+    code = "too_large"
+    title = "Body too large"
+    mend = "Split the request into smaller ones."
+
+
+class Unavailable(Refusal):
+    """The server cannot answer now; the same call may succeed in a moment."""
+
+    kind = Kind.UNAVAILABLE
+    code = "unavailable"
+    title = "Temporarily unavailable"
+    mend = "Send the same request, with the same Idempotency-Key, after Retry-After seconds."

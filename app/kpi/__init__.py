@@ -1,0 +1,9 @@
+"""KPIs: the business value agreed in business understanding, and whether it is delivered.
+
+Owns definitions and their measurement from outcomes. Imports telemetry, catalog.
+"""
+
+from app.kpi.routes import router
+from app.kpi.service import Measured, measure
+
+__all__ = ["Measured", "measure", "router"]

@@ -1,0 +1,109 @@
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from app import catalog
+from app.kit.actor import Actor
+from app.kit.names import NAME
+from app.kit.refusal import NotFound
+from app.kpi import service
+from app.kpi.rules import Direction, Formula
+from app.kpi.service import Measured
+from app.kpi.tables import Definition
+from app.platform.http import Session, allow, responses
+from app.platform.http import router as make_router
+
+router = make_router("/v1/decision-points/{key}/kpis", tag="kpi")
+
+Name = Annotated[str, Path(pattern=NAME)]
+
+
+class KpiIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "Value of a call",
+                    "formula": "mean_reward",
+                    "direction": "at_least",
+                    "threshold": 0.2,
+                    "unit": "AUD a decision",
+                }
+            ]
+        },
+    )
+
+    name: str = Field(min_length=1, max_length=200)
+    formula: Formula = Formula.MEAN_REWARD
+    direction: Direction = Direction.AT_LEAST
+    threshold: float = Field(allow_inf_nan=False)
+    tolerance: float = Field(0.0, ge=0, allow_inf_nan=False)
+    unit: str = Field(max_length=64)
+
+
+class KpiOut(KpiIn):
+    model_config = ConfigDict(from_attributes=True, extra="ignore")
+
+    id: UUID
+    key: str
+    revision: int
+
+
+class KpisOut(BaseModel):
+    items: list[KpiOut]
+
+
+class MeasuredOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    key: str
+    name: str
+    unit: str
+    value: float | None
+    direction: Direction
+    threshold: float
+    tolerance: float
+    missed: bool
+    outcomes: int = Field(description="Decisions whose outcome is known.")
+
+
+class MeasuresOut(BaseModel):
+    items: list[MeasuredOut]
+
+
+@router.put("/{kpi}", response_model=KpiOut, responses=responses(NotFound))
+async def define_kpi(
+    key: Name,
+    kpi: Name,
+    body: KpiIn,
+    actor: Annotated[Actor, allow("kpi:write")],
+    session: Session,
+) -> Definition:
+    """Agree on a business KPI for the decision point."""
+    return await service.define(session, key, kpi, fields=body.model_dump(), by=actor)
+
+
+@router.get("", response_model=KpisOut, responses=responses(NotFound))
+async def list_kpis(
+    key: Name, actor: Annotated[Actor, allow("telemetry:read")], session: Session
+) -> dict[str, list[Definition]]:
+    """List the KPIs agreed for the decision point."""
+    point = await catalog.point_by_key(session, key, by=actor)
+    return {"items": await service.definitions(session, actor.tenant_id, point.id)}
+
+
+@router.get(":measure", response_model=MeasuresOut, responses=responses(NotFound))
+async def measure_kpis(
+    key: Name,
+    model: Annotated[str, Query(pattern=NAME)],
+    version: Annotated[int, Query(ge=1)],
+    actor: Annotated[Actor, allow("telemetry:read")],
+    session: Session,
+) -> dict[str, list[Measured]]:
+    """Measure every KPI on the production decisions of one version."""
+    point = await catalog.point_by_key(session, key, by=actor)
+    found = await catalog.find_version(session, model, version, by=actor)
+    return {"items": await service.measure(session, actor.tenant_id, point.id, found.id)}

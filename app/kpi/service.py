@@ -1,0 +1,103 @@
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import audit, catalog, telemetry
+from app.kit.actor import Actor
+from app.kpi import rules
+from app.kpi.tables import Definition
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A KPI's value over a window, against what was agreed."""
+
+    key: str
+    name: str
+    unit: str
+    value: float | None
+    direction: str
+    threshold: float
+    tolerance: float
+    missed: bool
+    outcomes: int
+
+
+async def define(
+    session: AsyncSession, point_key: str, key: str, *, fields: dict[str, Any], by: Actor
+) -> Definition:
+    """Agree on a KPI for a decision point, or change it."""
+    point = await catalog.point_by_key(session, point_key, by=by, lock=True)
+    found = await session.scalar(
+        select(Definition).filter_by(tenant_id=by.tenant_id, point_id=point.id, key=key)
+    )
+    before = None
+    if found is None:
+        found = Definition(tenant_id=by.tenant_id, point_id=point.id, key=key, **fields)
+        session.add(found)
+    else:
+        before = found.threshold
+        for field, value in fields.items():
+            setattr(found, field, value)
+        found.revision += 1
+    await session.flush()
+    await session.refresh(found)
+    await audit.record(
+        session, by, "kpi.agreed", f"point:{point.id}", key=key, before=before, **fields
+    )
+    return found
+
+
+async def definitions(
+    session: AsyncSession, tenant_id: UUID, point_id: UUID
+) -> list[Definition]:
+    """Return a decision point's agreed KPIs."""
+    rows = await session.scalars(
+        select(Definition)
+        .filter_by(tenant_id=tenant_id, point_id=point_id)
+        .order_by(Definition.key)
+    )
+    return list(rows)
+
+
+async def measure(
+    session: AsyncSession,
+    tenant_id: UUID,
+    point_id: UUID,
+    version_id: UUID,
+    *,
+    rehearsed: bool = False,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[Measured]:
+    """Measure every KPI of a point on one version's decisions in ``[since, until)``."""
+    agreed = await definitions(session, tenant_id, point_id)
+    traffic = await telemetry.traffic(
+        session, tenant_id, point_id, version_id, rehearsed=rehearsed
+    )
+    done = await telemetry.outcomes(
+        session, tenant_id, traffic.series, since=since, until=until
+    )
+    found = []
+    for item in agreed:
+        value = rules.value(item.formula, done)
+        found.append(
+            Measured(
+                key=item.key,
+                name=item.name,
+                unit=item.unit,
+                value=value,
+                direction=item.direction,
+                threshold=item.threshold,
+                tolerance=item.tolerance,
+                missed=rules.missed(value, item.direction, item.threshold, item.tolerance),
+                outcomes=done.labelled
+                if item.formula is rules.Formula.ACCURACY
+                else done.rewarded,
+            )
+        )
+    return found

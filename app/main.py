@@ -1,0 +1,190 @@
+"""The API process, composed: settings, database, routers, subscribers, edge."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.openapi.utils import get_openapi
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.routing import Route
+
+from app import (
+    activation,
+    audit,
+    catalog,
+    drift,
+    gates,
+    identity,
+    kpi,
+    notifications,
+    release,
+    revalidation,
+    routing,
+    telemetry,
+)
+from app.platform.db import Database
+from app.platform.events import Bus, Event
+from app.platform.http import HotRoute, problems
+from app.platform.http.edge import Edge, HttpMetrics
+from app.platform.settings import Settings
+
+DESCRIPTION = (
+    "A model-governance server: catalog, release and activation with gates, champion/challenger "
+    "routing, drift and KPI validation, tamper-evident audit."
+)
+READY_AGE_MS = 30_000
+
+
+def make_bus() -> Bus:
+    """Return the bus with every subscriber of the house."""
+    bus = Bus()
+    bus.subscribe(identity.TenantCreated, telemetry.make_key)
+    bus.subscribe(identity.TenantCreated, gates.seed_policies)
+    bus.subscribe(Event, notifications.keep)
+    return bus
+
+
+def make_app(settings: Settings, database_url: str) -> Edge:
+    """Return the ASGI application of one process."""
+    api, hot, registry = make_api(settings, database_url)
+    return Edge(api, hot, HttpMetrics(registry))
+
+
+def make_api(
+    settings: Settings, database_url: str
+) -> tuple[FastAPI, list[HotRoute], CollectorRegistry]:
+    """Return the FastAPI application, its hot routes, and the metrics' registry."""
+    registry = CollectorRegistry()
+    database = Database(database_url, settings, make_bus())
+    keyring = identity.Keyring(database, settings)
+    table = routing.RoutingTable(database, settings.refresh_seconds)
+    api = FastAPI(
+        title="Modelward",
+        version=version("modelward"),
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        docs_url="/docs",
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    api.state.settings = settings
+    api.state.database = database
+    api.state.authenticator = keyring
+    api.state.keyring = keyring
+    api.state.table = table
+    api.state.registry = registry
+    problems.install(api)
+    hot = [
+        *routing.hot_routes(table, settings, keyring, registry),
+        *telemetry.hot_routes(database, settings, keyring, registry),
+    ]
+    for route in hot:
+        api.router.routes.append(Route(route.path, route, methods=["POST"], name=route.name))
+    for router in (
+        audit.router,
+        identity.router,
+        notifications.router,
+        *catalog.routers,
+        telemetry.router,
+        *gates.routers,
+        drift.router,
+        kpi.router,
+        routing.router,
+        *release.routers,
+        *activation.routers,
+        revalidation.router,
+    ):
+        api.include_router(router)
+    _add_probes(api)
+    api.openapi = lambda: _openapi(api, hot)  # type: ignore[method-assign]
+    return api, hot, registry
+
+
+@asynccontextmanager
+async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
+    """Load keys and routes, keep them fresh, and close the database at the end."""
+    table: routing.RoutingTable = api.state.table
+    with suppress(SQLAlchemyError, OSError):
+        await table.refresh()
+    tasks = [
+        asyncio.create_task(table.refresh_forever()),
+        asyncio.create_task(api.state.keyring.refresh_forever()),
+    ]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await api.state.database.close()
+
+
+def _add_probes(api: FastAPI) -> None:
+    """Add what needs no key: the process, its parts, its metrics."""
+
+    @api.get("/livez", include_in_schema=False)
+    async def livez() -> Response:
+        return Response(b'{"status":"alive"}', media_type="application/json")
+
+    @api.get("/readyz", include_in_schema=False)
+    async def readyz(request: Request) -> Response:
+        parts = await _parts(request)
+        ready = all(part["ok"] for part in parts.values())
+        body = orjson.dumps({"status": "ready" if ready else "not ready", "parts": parts})
+        return Response(body, 200 if ready else 503, media_type="application/json")
+
+    @api.get("/metrics", include_in_schema=False)
+    async def metrics(request: Request) -> Response:
+        return Response(
+            generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_LATEST
+        )
+
+
+async def _parts(request: Request) -> dict[str, dict[str, Any]]:
+    database: Database = request.app.state.database
+    table: routing.RoutingTable = request.app.state.table
+    reachable = False
+    with suppress(SQLAlchemyError, OSError, TimeoutError):
+        async with asyncio.timeout(2), database.session() as session:
+            reachable = await session.scalar(text("SELECT 1")) == 1
+    return {
+        "database": {"ok": reachable},
+        "routing_table": {"ok": table.age_ms < READY_AGE_MS, "age_ms": table.age_ms},
+    }
+
+
+def _openapi(api: FastAPI, hot: list[HotRoute]) -> dict[str, Any]:
+    """Return the OpenAPI document, the hot routes included."""
+    if api.openapi_schema is None:
+        found = get_openapi(
+            title=api.title, version=api.version, description=api.description, routes=api.routes
+        )
+        found["components"]["schemas"]["Problem"] = problems.PROBLEM_SCHEMA
+        for route in hot:
+            found["paths"].setdefault(route.path, {})["post"] = {
+                "operationId": route.name,
+                **route.operation,
+            }
+        for path in found["paths"].values():
+            for operation in path.values():
+                # Validation failures are problems here, not FastAPI's own shape.
+                operation["responses"]["422"] = _invalid(operation["responses"].get("422"))
+        for unused in ("HTTPValidationError", "ValidationError"):
+            found["components"]["schemas"].pop(unused, None)
+        found["paths"] = dict(sorted(found["paths"].items()))
+        api.openapi_schema = found
+    return api.openapi_schema
+
+
+def _invalid(declared: dict[str, Any] | None) -> dict[str, Any]:
+    if declared and problems.MEDIA_TYPE in declared.get("content", {}):
+        return declared
+    return {
+        "description": "Unprocessable Entity",
+        "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }

@@ -1,0 +1,20 @@
+"""Every table of the house, for Alembic and for tests."""
+
+from app.audit import tables as audit
+from app.catalog import tables as catalog
+from app.drift import tables as drift
+from app.gates import tables as gates
+from app.identity import tables as identity
+from app.kpi import tables as kpi
+from app.notifications import tables as notifications
+from app.platform.db import Base
+from app.platform.http import idempotency
+from app.revalidation import tables as revalidation
+from app.routing import tables as routing
+from app.telemetry import tables as telemetry
+
+MODULES = (
+    audit, catalog, drift, gates, idempotency, identity, kpi, notifications, revalidation,
+    routing, telemetry,
+)  # fmt: skip
+metadata = Base.metadata

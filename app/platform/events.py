@@ -1,0 +1,48 @@
+"""Facts told inside one process and one transaction.
+
+A lower context publishes what happened; a higher one, bound by the composition root, reacts in
+the same transaction. Nothing is global: the bus travels in ``session.info``.
+"""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A fact in the past tense; ``type`` is its stable public name."""
+
+    type: ClassVar[str]
+
+    tenant_id: UUID
+
+
+Handler = Callable[[AsyncSession, Any], Awaitable[None]]
+
+
+class Bus:
+    """Who reacts to what."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[type[Event], list[Handler]] = defaultdict(list)
+
+    def subscribe(self, event: type[Event], handler: Handler) -> None:
+        """Call ``handler`` for every ``event`` (or subclass) published from now on."""
+        self._handlers[event].append(handler)
+
+    async def publish(self, session: AsyncSession, event: Event) -> None:
+        """Tell every subscriber, in order of subscription, within the caller's transaction."""
+        for kind in type(event).__mro__:
+            for handler in self._handlers.get(kind, ()):
+                await handler(session, event)
+
+
+async def publish(session: AsyncSession, event: Event) -> None:
+    """Publish on the bus this session was opened with."""
+    bus: Bus = session.info["bus"]
+    await bus.publish(session, event)

@@ -1,0 +1,24 @@
+"""The HTTP edge: problems, guarded routes, transactions, idempotency, conditional requests."""
+
+from app.platform.http.conditional import IfMatch, etag
+from app.platform.http.guard import Authenticator, allow, permission_of
+from app.platform.http.problems import responses
+from app.platform.http.raw import Endpoint, HotRoute
+from app.platform.http.route import GovernedRoute, Session, router
+from app.platform.http.paging import Cursor, Limit
+
+__all__ = [
+    "Authenticator",
+    "Cursor",
+    "Endpoint",
+    "GovernedRoute",
+    "HotRoute",
+    "IfMatch",
+    "Limit",
+    "Session",
+    "allow",
+    "etag",
+    "permission_of",
+    "responses",
+    "router",
+]

@@ -1,0 +1,65 @@
+"""Reading a body within a size and a time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from app.kit.refusal import Kind, Malformed, Refusal, TooLarge
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+
+class TooSlow(Refusal):
+    """The body did not arrive in time."""
+
+    kind = Kind.MALFORMED
+    code = "body_too_slow"
+    title = "The body did not arrive in time"
+    mend = "Send the body without pauses."
+
+
+async def read(scope: Scope, receive: Receive, limit: int, seconds: float) -> bytes:
+    """Return the whole body: at most ``limit`` bytes within ``seconds``."""
+    declared = _declared(scope)
+    if declared > limit:
+        raise TooLarge(f"The body has {declared} bytes; {limit} are taken.", limit=limit)
+    message = await _next(receive, seconds)
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        return _within(body, limit)
+    chunks, size = [body], len(body)
+    deadline = asyncio.get_running_loop().time() + seconds
+    while message.get("more_body", False):
+        left = deadline - asyncio.get_running_loop().time()
+        message = await _next(receive, left)
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        chunks.append(chunk)
+        if size > limit:
+            raise TooLarge(f"The body is larger than {limit} bytes.", limit=limit)
+    return b"".join(chunks)
+
+
+def _within(body: bytes, limit: int) -> bytes:
+    if len(body) > limit:
+        raise TooLarge(f"The body is larger than {limit} bytes.", limit=limit)
+    return body
+
+
+async def _next(receive: Receive, seconds: float) -> MutableMapping[str, Any]:
+    try:
+        async with asyncio.timeout(max(seconds, 0)):
+            message = await receive()
+    except TimeoutError as error:
+        raise TooSlow(f"The body took longer than allowed ({seconds:.0f} s).") from error
+    if message["type"] == "http.disconnect":
+        raise Malformed("The client went away before its body was complete.")
+    return message
+
+
+def _declared(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() else 0
+    return 0

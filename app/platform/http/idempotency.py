@@ -1,0 +1,95 @@
+"""Idempotency keys: stored in the transaction of the act they stand for."""
+
+import re
+from datetime import datetime
+from uuid import UUID
+
+from fastapi import Response
+from sqlalchemy import LargeBinary, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.kit.actor import Actor
+from app.kit.refusal import Kind, Malformed, Refusal
+from app.platform.db import Base, Json
+
+_KEY = re.compile(r"[\x21-\x7e]{1,128}")
+_WAIT = "150ms"
+
+
+class KeyInFlight(Refusal):
+    """The same key is being worked on at this moment."""
+
+    kind = Kind.CONFLICT
+    code = "idempotency_in_flight"
+    title = "The first request with this key is still running"
+    mend = "Wait a moment and send the same request again."
+
+
+class KeyReused(Refusal):
+    """The key belongs to another request."""
+
+    kind = Kind.INVALID
+    code = "idempotency_key_reused"
+    title = "The Idempotency-Key was used for a different request"
+    mend = "Use a new key for a new request."
+
+
+class IdempotencyKey(Base):
+    """What a key was answered; a row commits with the act, never without it."""
+
+    __tablename__ = "platform_idempotency"
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    principal_id: Mapped[UUID] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    status: Mapped[int | None]
+    headers: Mapped[Json | None]
+    body: Mapped[bytes | None] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+
+
+async def claim(
+    session: AsyncSession, actor: Actor, key: str, fingerprint: bytes
+) -> Response | None:
+    """Take the key for this transaction; return the stored answer if it was taken before."""
+    if not _KEY.fullmatch(key):
+        raise Malformed("An Idempotency-Key is 1 to 128 visible ASCII characters.")
+    await session.execute(text(f"SET LOCAL lock_timeout = '{_WAIT}'"))
+    row = {"tenant_id": actor.tenant_id, "principal_id": actor.id, "key": key}
+    try:
+        taken = await session.scalar(
+            insert(IdempotencyKey)
+            .values(**row, fingerprint=fingerprint)
+            .on_conflict_do_nothing()
+            .returning(IdempotencyKey.key)
+        )
+    except OperationalError as error:
+        raise KeyInFlight("Another request with this Idempotency-Key is running.") from error
+    if taken is not None:
+        await session.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
+        return None
+    stored = await session.scalar(select(IdempotencyKey).filter_by(**row))
+    if stored is None or stored.status is None:
+        raise KeyInFlight("Another request with this Idempotency-Key is running.")
+    if stored.fingerprint != fingerprint:
+        raise KeyReused("This Idempotency-Key came with another method, path or body before.")
+    replay = {**(stored.headers or {}), "Idempotency-Replayed": "true"}
+    return Response(stored.body or b"", stored.status, replay)
+
+
+async def keep(session: AsyncSession, actor: Actor, key: str, response: Response) -> None:
+    """Store the answer beside the act, before both commit."""
+    kept = {
+        name: value
+        for name, value in response.headers.items()
+        if name in {"content-type", "etag", "location"}
+    }
+    await session.execute(
+        update(IdempotencyKey)
+        .filter_by(tenant_id=actor.tenant_id, principal_id=actor.id, key=key)
+        .values(status=response.status_code, headers=kept, body=bytes(response.body))
+    )

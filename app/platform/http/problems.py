@@ -1,0 +1,260 @@
+"""Every error as ``application/problem+json`` (RFC 9457), the framework's own included."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+import psycopg
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from app.kit.refusal import Kind, Malformed, Refusal, TooLarge, Unavailable
+from app.kit.revision import Stale
+from app.platform.http.conditional import ConditionMissing
+from app.platform.http.guard import PermissionDenied, Unauthenticated
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 2
+
+STATUS: dict[Kind, HTTPStatus] = {
+    Kind.INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Kind.MALFORMED: HTTPStatus.BAD_REQUEST,
+    Kind.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
+    Kind.FORBIDDEN: HTTPStatus.FORBIDDEN,
+    Kind.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    Kind.CONFLICT: HTTPStatus.CONFLICT,
+    Kind.STALE: HTTPStatus.PRECONDITION_FAILED,
+    Kind.UNCONDITIONAL: HTTPStatus.PRECONDITION_REQUIRED,
+    Kind.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Kind.UNSUPPORTED: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    Kind.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+class Conflict(Refusal):
+    """Two requests wanted what only one can have."""
+
+    kind = Kind.CONFLICT
+    code = "conflict"
+    title = "Conflict with a concurrent change"
+    mend = "Read the resource again, then decide whether to repeat the call."
+
+
+class Unstorable(Refusal):
+    """The database cannot hold the value."""
+
+    kind = Kind.INVALID
+    code = "unstorable"
+    title = "A value cannot be stored"
+
+
+def document(refusal: Refusal, request_id: str) -> dict[str, Any]:
+    """Return the problem document of a refusal."""
+    body = {
+        "type": f"urn:modelward:problem:{refusal.code}",
+        "title": refusal.title,
+        "status": STATUS[refusal.kind].value,
+        "detail": refusal.detail,
+        "code": refusal.code,
+        "request_id": request_id,
+        **refusal.extra,
+    }
+    if refusal.mend:
+        body["mend"] = refusal.mend
+    return body
+
+
+def headers(refusal: Refusal) -> dict[str, str]:
+    """Return the headers that belong to a refusal's status."""
+    if refusal.kind is Kind.UNAUTHENTICATED:
+        return {"WWW-Authenticate": "Bearer"}
+    if refusal.kind is Kind.UNAVAILABLE:
+        return {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return {}
+
+
+def render(refusal: Refusal, request_id: str) -> Response:
+    """Return a refusal as a response."""
+    body = document(refusal, request_id)
+    return Response(orjson.dumps(body), body["status"], headers(refusal), media_type=MEDIA_TYPE)
+
+
+def from_database(error: Exception) -> Refusal | None:
+    """Read a database error as a refusal; ``None`` if it is a fault of ours."""
+    if isinstance(error, PoolTimeout):
+        return Unavailable("Every database connection is busy.")
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, psycopg.errors.UniqueViolation | psycopg.errors.ExclusionViolation):
+        return Conflict("Another request has just taken that place.", rule=_rule(cause))
+    if isinstance(cause, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected):
+        return Unavailable("The database asked for another try.")
+    if isinstance(cause, psycopg.errors.QueryCanceled | psycopg.errors.LockNotAvailable):
+        return Unavailable("The database did not answer in time.")
+    if isinstance(cause, psycopg.errors.DataError):
+        return Unstorable("A value is outside what the database can hold.")
+    if isinstance(cause, psycopg.OperationalError | ConnectionError):
+        return Unavailable("The database cannot be reached.")
+    return None
+
+
+def _rule(error: psycopg.Error) -> str | None:
+    return error.diag.constraint_name
+
+
+def request_id_of(request: Request) -> str:
+    """Return the id the edge gave this request."""
+    return str(request.scope.get("state", {}).get("request_id", ""))
+
+
+def install(app: FastAPI) -> None:
+    """Answer every exception of ``app`` with a problem document."""
+
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refusal)  # noqa: S101 - what it is registered for
+        return render(error, request_id_of(request))
+
+    async def database(request: Request, error: Exception) -> Response:
+        refusal = from_database(error)
+        if refusal is None:
+            raise error
+        return render(refusal, request_id_of(request))
+
+    app.add_exception_handler(Exception, _fault)
+    app.add_exception_handler(Refusal, refused)
+    app.add_exception_handler(DBAPIError, database)
+    app.add_exception_handler(PoolTimeout, database)
+    app.add_exception_handler(psycopg.Error, database)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _framework)
+
+
+def fault_document(request_id: str) -> dict[str, Any]:
+    """Return the problem document of a fault of ours; what it was stands in the log."""
+    return {
+        "type": "urn:modelward:problem:internal",
+        "title": "Internal error",
+        "status": HTTPStatus.INTERNAL_SERVER_ERROR.value,
+        "detail": "The server failed; the fault is logged under this request id.",
+        "code": "internal",
+        "request_id": request_id,
+    }
+
+
+async def _fault(request: Request, _: Exception) -> Response:
+    return Response(
+        orjson.dumps(fault_document(request_id_of(request))), 500, media_type=MEDIA_TYPE
+    )
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - what it is registered for
+    found = [
+        {"at": ".".join(map(str, item["loc"])), "problem": item["msg"], "rule": item["type"]}
+        for item in error.errors()
+    ]
+    first = found[0]
+    body = {
+        "type": "urn:modelward:problem:invalid",
+        "title": "Invalid request",
+        "status": HTTPStatus.UNPROCESSABLE_ENTITY.value,
+        "detail": f"{first['at']}: {first['problem']}"
+        + (f" (and {len(found) - 1} more)" if len(found) > 1 else ""),
+        "code": "invalid",
+        "request_id": request_id_of(request),
+        "errors": found,
+        "mend": "Correct the fields named in errors; /openapi.json holds the schema.",
+    }
+    return Response(orjson.dumps(body), body["status"], media_type=MEDIA_TYPE)
+
+
+async def _framework(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
+    status = HTTPStatus(error.status_code)
+    code = status.name.lower()
+    body = {
+        "type": f"urn:modelward:problem:{code}",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": f"{request.method} {request.url.path}: {status.description or error.detail}",
+        "code": code,
+        "request_id": request_id_of(request),
+    }
+    return Response(orjson.dumps(body), status.value, error.headers, media_type=MEDIA_TYPE)
+
+
+def responses(*refusals: type[Refusal]) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses for what a route may refuse, with an example each."""
+    always = (Malformed, Unauthenticated, PermissionDenied, TooLarge, Unavailable)
+    return _documented({*always, *refusals})
+
+
+def editing(*refusals: type[Refusal]) -> dict[int | str, dict[str, Any]]:
+    """Return ``responses`` with the two refusals of a conditional edit."""
+    return responses(ConditionMissing, Stale, *refusals)
+
+
+def _documented(refusals: set[type[Refusal]]) -> dict[int | str, dict[str, Any]]:
+    found: dict[int | str, dict[str, Any]] = {}
+    for kind, refusal in _sorted(refusals):
+        entry = found.setdefault(
+            STATUS[kind].value,
+            {
+                "description": STATUS[kind].phrase,
+                "content": {
+                    MEDIA_TYPE: {
+                        "schema": {"$ref": "#/components/schemas/Problem"},
+                        "examples": {},
+                    }
+                },
+            },
+        )
+        entry["content"][MEDIA_TYPE]["examples"][refusal.code] = {
+            "value": _example(refusal),
+            "summary": refusal.title,
+        }
+    return found
+
+
+def _sorted(refusals: set[type[Refusal]]) -> Iterator[tuple[Kind, type[Refusal]]]:
+    for refusal in sorted(refusals, key=lambda found: (STATUS[found.kind], found.code)):
+        yield refusal.kind, refusal
+
+
+def _example(refusal: type[Refusal]) -> Mapping[str, Any]:
+    body: dict[str, Any] = {
+        "type": f"urn:modelward:problem:{refusal.code}",
+        "title": refusal.title,
+        "status": STATUS[refusal.kind].value,
+        "detail": (refusal.__doc__ or refusal.title).partition("\n")[0],
+        "code": refusal.code,
+        "request_id": "0198c0de0000700080000000000000aa",
+    }
+    if refusal.mend:
+        body["mend"] = refusal.mend
+    return body
+
+
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "title": "Problem",
+    "description": "What is wrong, where, and which call mends it (RFC 9457).",
+    "required": ["type", "title", "status", "detail", "code", "request_id"],
+    "properties": {
+        "type": {"type": "string", "description": "Stable URN of the kind of problem."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "This very case, in a sentence."},
+        "code": {"type": "string", "description": "Stable, for programs."},
+        "request_id": {"type": "string", "description": "Quote it when asking for help."},
+        "mend": {"type": "string", "description": "The call or change that lets it through."},
+        "errors": {"type": "array", "items": {"type": "object"}},
+    },
+    "additionalProperties": True,
+}

@@ -1,0 +1,111 @@
+"""One request, one transaction, one truth.
+
+``GovernedRoute`` wraps every typed route: it reads the body within its limits, parses it
+strictly, opens the session, and commits before the response leaves. Because the response is
+already rendered when the transaction commits, an Idempotency-Key's answer is stored *in* it: after
+a lost connection or a crash the key tells whether the act happened, and a second request that
+races the first waits on the key's row for a moment and gets 409.
+
+A dependency with a scope would commit too late to do that, hence a route class.
+"""
+
+import hashlib
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.routing import APIRoute
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kit.refusal import Kind, Refusal
+from app.kit.strictjson import loads
+from app.platform.db import Database
+from app.platform.http import idempotency
+from app.platform.http.body import read
+from app.platform.http.guard import identify
+from app.platform.settings import Settings
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class UnsupportedMedia(Refusal):
+    """The body is of a kind or an encoding this call does not read."""
+
+    kind = Kind.UNSUPPORTED
+    code = "unsupported_media_type"
+    title = "Unsupported media type"
+    mend = "Send application/json without Content-Encoding."
+
+
+def _session(request: Request) -> AsyncSession:
+    session: AsyncSession = request.state.session
+    return session
+
+
+Session = Annotated[AsyncSession, Depends(_session)]
+
+
+class GovernedRoute(APIRoute):
+    """A route whose body is strict and whose work commits before its answer is sent."""
+
+    def get_route_handler(self) -> Handler:
+        """Return FastAPI's handler inside a transaction."""
+        inner = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            settings: Settings = request.app.state.settings
+            database: Database = request.app.state.database
+            if request.method in {"POST", "PUT", "PATCH", "DELETE"}:
+                await _take_body(request, settings)
+            async with database.session() as session:
+                request.state.session = session
+                key = request.headers.get("idempotency-key")
+                if request.method != "POST" or key is None:
+                    response = await inner(request)
+                else:
+                    response = await _once(request, session, key, inner)
+                await session.commit()
+                return response
+
+        return handle
+
+
+async def _take_body(request: Request, settings: Settings) -> None:
+    """Put the body, read within limits and parsed strictly, where Starlette will find it."""
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise UnsupportedMedia("Compressed bodies are not read here.")
+    upload = media in {"application/vnd.apache.parquet", "application/octet-stream"}
+    limit = settings.max_upload_bytes if upload else settings.max_body_bytes
+    body = await read(request.scope, request.receive, limit, settings.body_seconds)
+    request._body = body  # noqa: SLF001 - where Starlette keeps a body that was read
+    if not body or upload:
+        return
+    if media != "application/json" and not media.endswith("+json"):
+        raise UnsupportedMedia(f"This call reads application/json, not {media or 'nothing'}.")
+    request._json = loads(body)  # noqa: SLF001 - likewise
+
+
+async def _once(request: Request, session: AsyncSession, key: str, inner: Handler) -> Response:
+    actor = await identify(request)
+    fingerprint = hashlib.sha256(
+        b"\n".join(
+            (request.method.encode(), str(request.url.path).encode(), await request.body())
+        )
+    ).digest()
+    stored = await idempotency.claim(session, actor, key, fingerprint)
+    if stored is not None:
+        return stored
+    response = await inner(request)
+    await idempotency.keep(session, actor, key, response)
+    return response
+
+
+def router(prefix: str = "", *, tag: str) -> APIRouter:
+    """Return a router of governed routes; operation ids read ``tag:function``."""
+    return APIRouter(
+        prefix=prefix,
+        tags=[tag],
+        route_class=GovernedRoute,
+        generate_unique_id_function=lambda route: f"{tag}:{route.name}",
+    )

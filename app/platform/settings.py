@@ -1,0 +1,43 @@
+"""Configuration, read once from the environment and passed down."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIB = 1 << 20
+
+
+class Settings(BaseSettings):
+    """Every setting is an environment variable ``MODELWARD_<NAME>``."""
+
+    model_config = SettingsConfigDict(env_prefix="MODELWARD_", frozen=True)
+
+    database_url: SecretStr | None = Field(
+        None, description="libpq URL; without one an embedded Postgres is started."
+    )
+    data_dir: Path = Field(
+        Path("modelward-data"), description="Where the embedded Postgres keeps its files."
+    )
+    host: str = "127.0.0.1"
+    port: int = Field(8470, ge=0, le=65535)
+
+    pool_size: int = Field(16, ge=1, description="Database connections of one process.")
+    pool_wait_seconds: float = Field(0.1, description="Waited for a connection before a 503.")
+    statement_timeout_ms: int = Field(10_000, description="A slow query ends here with a 503.")
+    lock_timeout_ms: int = Field(5_000, description="A held lock ends here with a 503.")
+
+    max_body_bytes: int = Field(2 * MIB, description="Largest ordinary body.")
+    max_upload_bytes: int = Field(64 * MIB, description="Largest batch of events or baseline.")
+    body_seconds: float = Field(10.0, description="A body that trickles is cut after this.")
+
+    refresh_seconds: float = Field(
+        2.0, gt=0, le=5, description="Poll of the routing table and of the keys in use."
+    )
+    stale_keys_seconds: float = Field(
+        3600.0, description="How long keys last seen good keep working without a database."
+    )
+    pulse_seconds: int = Field(
+        2, ge=1, le=30, description="How often the worker looks for work that is due."
+    )
+    log_level: str = "INFO"

@@ -1,0 +1,25 @@
+"""Release: validation and the six steps that make a version fit for activation.
+
+Owns the pure lifecycle machine and the KPI validation with its four ways out. Promises that a
+version's stage moves only along the machine's edges. Imports gates, drift, kpi, telemetry, catalog.
+"""
+
+from app.release.events import VersionMoved, VersionReturned
+from app.release.kpi_validation import conclude, measure_kpis
+from app.release.lifecycle import NEXT, RETURN, IllegalMove
+from app.release.routes import routers
+from app.release.service import about, move, send_back
+
+__all__ = [
+    "NEXT",
+    "RETURN",
+    "IllegalMove",
+    "VersionMoved",
+    "VersionReturned",
+    "about",
+    "conclude",
+    "measure_kpis",
+    "move",
+    "routers",
+    "send_back",
+]

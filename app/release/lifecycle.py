@@ -1,0 +1,42 @@
+"""The lifecycle of a version: the state machine is data. Pure."""
+
+from app.catalog import ReturnTo, Stage
+from app.gates.policy import Path
+from app.kit.refusal import Kind, Refusal
+
+NEXT: dict[Stage, frozenset[Stage]] = {
+    Stage.PUBLISHED: frozenset({Stage.VALIDATED, Stage.RETURNED, Stage.RETIRED}),
+    Stage.VALIDATED: frozenset({Stage.CANDIDATE, Stage.RETURNED, Stage.RETIRED}),
+    Stage.CANDIDATE: frozenset({Stage.RELEASED, Stage.RETURNED, Stage.RETIRED}),
+    Stage.RELEASED: frozenset({Stage.ACTIVATED, Stage.RETURNED, Stage.RETIRED}),
+    Stage.ACTIVATED: frozenset({Stage.RETURNED, Stage.RETIRED}),
+    # The content of a version never changes: rework is a new version, but a version returned in
+    # error may be validated again from the start.
+    Stage.RETURNED: frozenset({Stage.VALIDATED, Stage.RETIRED}),
+    Stage.RETIRED: frozenset(),
+}
+
+RETURN: dict[Path, ReturnTo] = {
+    Path.DATA_DRIFT: ReturnTo.DATA_ACQUISITION,
+    Path.BUSINESS_DRIFT: ReturnTo.BUSINESS_UNDERSTANDING,
+    Path.MATHEMATICAL_DRIFT: ReturnTo.ANALYSIS,
+}
+
+
+class IllegalMove(Refusal):
+    """The lifecycle has no such edge."""
+
+    kind = Kind.CONFLICT
+    code = "illegal_move"
+    title = "The version is not at that point of its life"
+
+
+def require_edge(here: Stage, to: Stage) -> None:
+    """Refuse a move the machine does not have."""
+    if to not in NEXT[here]:
+        ways = sorted(NEXT[here]) or ["nowhere"]
+        raise IllegalMove(
+            f"A {here} version cannot become {to}; from here it goes to {', '.join(ways)}.",
+            stage=here.value,
+            next=sorted(NEXT[here]),
+        )

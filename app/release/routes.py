@@ -1,0 +1,106 @@
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from app import gates
+from app.gates.schemas import CaseOut, VerdictOut
+from app.kit.actor import Actor
+from app.kit.names import NAME
+from app.kit.refusal import AlreadyExists, NotFound
+from app.platform.http import Session, allow, responses
+from app.platform.http import router as make_router
+from app.release import service
+from app.release.lifecycle import IllegalMove
+
+validations = make_router("/v1/validations", tag="release")
+releases = make_router("/v1/releases", tag="release")
+routers = (validations, releases)
+
+StepName = Annotated[str, Path(pattern=r"^[a-z_]{1,64}$")]
+
+
+class ValidationIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"model": "price-direction", "version": 1}]},
+    )
+
+    model: str = Field(pattern=NAME)
+    version: int = Field(ge=1, lt=2**63)
+
+
+class ReleaseIn(ValidationIn):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": "price-direction",
+                    "version": 1,
+                    "decision_point": "nsw-price-direction",
+                }
+            ]
+        },
+    )
+
+    decision_point: str = Field(pattern=NAME)
+
+
+@validations.post(
+    "",
+    status_code=201,
+    response_model=CaseOut,
+    responses=responses(NotFound, IllegalMove, AlreadyExists),
+)
+async def open_validation(
+    body: ValidationIn, actor: Annotated[Actor, allow("release:open")], session: Session
+) -> gates.Case:
+    """Ask for the business and technical validation of a version by an independent validator."""
+    return await service.open_validation(session, body.model, body.version, by=actor)
+
+
+@validations.post(
+    "/{case_id}/steps/{step}:judge",
+    response_model=VerdictOut,
+    responses=responses(NotFound, gates.NotAStep, IllegalMove),
+)
+async def judge_validation(
+    case_id: UUID,
+    step: StepName,
+    actor: Annotated[Actor, allow("release:validate")],
+    session: Session,
+) -> gates.Verdict:
+    """Judge a step; with the last required one passed, the version is validated."""
+    return await service.judge_validation(session, case_id, step, by=actor)
+
+
+@releases.post(
+    "",
+    status_code=201,
+    response_model=CaseOut,
+    responses=responses(NotFound, IllegalMove, AlreadyExists),
+)
+async def open_release(
+    body: ReleaseIn, actor: Annotated[Actor, allow("release:open")], session: Session
+) -> gates.Case:
+    """Release a validated version as candidate for a decision point."""
+    return await service.open_release(
+        session, body.model, body.version, point_key=body.decision_point, by=actor
+    )
+
+
+@releases.post(
+    "/{case_id}/steps/{step}:judge",
+    response_model=VerdictOut,
+    responses=responses(NotFound, gates.NotAStep, IllegalMove),
+)
+async def judge_release(
+    case_id: UUID,
+    step: StepName,
+    actor: Annotated[Actor, allow("release:judge")],
+    session: Session,
+) -> gates.Verdict:
+    """Measure and judge a step; a KPI validation may send the version back."""
+    return await service.judge_release(session, case_id, step, by=actor)

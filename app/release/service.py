@@ -1,0 +1,208 @@
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import audit, catalog, gates, telemetry
+from app.catalog import ReturnTo, Stage
+from app.gates import CaseKind, ReleaseStep
+from app.gates.policy import Path
+from app.kit.actor import Actor
+from app.platform.events import publish
+from app.release import contract, parameters
+from app.release.events import VersionMoved, VersionReturned
+from app.release.kpi_validation import conclude, measure_kpis
+from app.release.lifecycle import require_edge
+
+
+async def move(
+    session: AsyncSession,
+    version_id: UUID,
+    to: Stage,
+    *,
+    by: Actor,
+    returned_to: ReturnTo | None = None,
+    **why: Any,
+) -> catalog.Version:
+    """Move a version along one edge of the lifecycle."""
+    version = await catalog.lock_version(session, by.tenant_id, version_id)
+    here = version.stage
+    require_edge(here, to)
+    await catalog.restage(session, version, to, returned_to=returned_to)
+    await audit.record(
+        session, by, f"version.{to}", f"version:{version_id}",
+        source=here, target=to, returned_to=returned_to, **why,
+    )  # fmt: skip
+    await publish(
+        session,
+        VersionMoved(
+            tenant_id=by.tenant_id, version_id=version_id, source=here.value, target=to.value
+        ),
+    )
+    return version
+
+
+async def send_back(
+    session: AsyncSession, version_id: UUID, path: Path, to: ReturnTo, *, by: Actor, **why: Any
+) -> None:
+    """Return a version to the development step that a drift leads to."""
+    await move(session, version_id, Stage.RETURNED, by=by, returned_to=to, path=path, **why)
+    found = await catalog.versions_by_id(session, by.tenant_id, {version_id})
+    model, version = found[version_id]
+    await publish(
+        session,
+        VersionReturned(
+            tenant_id=by.tenant_id,
+            version_id=version_id,
+            model=model.name,
+            number=version.number,
+            path=path.value,
+            returned_to=to.value,
+        ),
+    )
+
+
+async def about(
+    session: AsyncSession, case: gates.Case
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what rules may know of a case's version and decision point."""
+    found = await catalog.versions_by_id(session, case.tenant_id, {case.version_id})
+    model, _ = found[case.version_id]
+    baseline = await telemetry.baseline_of(session, case.tenant_id, case.version_id)
+    version = {
+        "model": model.name,
+        "kind": model.kind.value,
+        "baseline_rows": baseline.rows if baseline else 0,
+    }
+    if case.point_id is None:
+        return version, {}
+    point = await catalog.point_by_id(session, case.tenant_id, case.point_id)
+    return version, {"key": point.key, "kind": point.kind.value, **point.contract}
+
+
+async def open_validation(
+    session: AsyncSession, model: str, number: int, *, by: Actor
+) -> gates.Case:
+    """Ask for the validation of a version by somebody who took no part in developing it."""
+    version = await catalog.find_version(session, model, number, by=by, lock=True)
+    require_edge(version.stage, Stage.VALIDATED)
+    tier = (await catalog.model_of(session, model, by=by)).risk_tier
+    return await gates.open_case(
+        session,
+        kind=CaseKind.VALIDATION,
+        version=version,
+        tier=tier,
+        point_id=None,
+        details={"model": model, "number": number},
+        by=by,
+    )
+
+
+async def judge_validation(
+    session: AsyncSession, case_id: UUID, step: str, *, by: Actor
+) -> gates.Verdict:
+    """Judge a validation step; when all that policy asks for is passed, the version is valid."""
+    case = await gates.case_of(session, case_id, by=by, kind=CaseKind.VALIDATION)
+    version, point = await about(session, case)
+    verdict = await gates.judge(session, case, step, version=version, point=point, by=by)
+    if verdict.passed and not any(state.open for state in await gates.states(session, case)):
+        await move(session, case.version_id, Stage.VALIDATED, by=by, case=case.id)
+        await gates.close_case(session, case, result="validated", by=by)
+    return verdict
+
+
+async def open_release(
+    session: AsyncSession, model: str, number: int, *, point_key: str, by: Actor
+) -> gates.Case:
+    """Release a validated version as candidate, for one decision point."""
+    version = await catalog.find_version(session, model, number, by=by, lock=True)
+    point = await catalog.point_by_key(session, point_key, by=by)
+    tier = (await catalog.model_of(session, model, by=by)).risk_tier
+    await move(session, version.id, Stage.CANDIDATE, by=by, point=point_key)
+    return await gates.open_case(
+        session,
+        kind=CaseKind.RELEASE,
+        version=version,
+        tier=tier,
+        point_id=point.id,
+        details={"model": model, "number": number, "decision_point": point_key},
+        by=by,
+    )
+
+
+async def judge_release(
+    session: AsyncSession, case_id: UUID, step: str, *, by: Actor
+) -> gates.Verdict:
+    """Measure what the server can measure for a step, then judge its gate.
+
+    A KPI validation that ends in a drift returns the version to its development step; when every
+    required step is passed the version is released.
+    """
+    case = await gates.case_of(session, case_id, by=by, kind=CaseKind.RELEASE)
+    await _measure(session, case, step, by=Actor.system(by.tenant_id))
+    version, point = await about(session, case)
+    verdict = await gates.judge(session, case, step, version=version, point=point, by=by)
+    path, back = conclude(verdict)
+    if path is not None and back is not None:
+        await send_back(session, case.version_id, path, back, by=by, case=case.id)
+        await gates.close_case(session, case, result=path.value, by=by)
+    elif verdict.passed and not any(state.open for state in await gates.states(session, case)):
+        await move(session, case.version_id, Stage.RELEASED, by=by, case=case.id)
+        await gates.close_case(session, case, result="released", by=by)
+    return verdict
+
+
+async def _measure(session: AsyncSession, case: gates.Case, step: str, *, by: Actor) -> None:
+    if step == ReleaseStep.ENDPOINT_IDENTIFICATION:
+        await _measure_contract(session, case, by=by)
+    elif step == ReleaseStep.PARAMETER_TESTING:
+        await _measure_parameters(session, case, by=by)
+    elif step == ReleaseStep.KPI_VALIDATION:
+        await measure_kpis(session, case, rehearsed=True, by=by)
+
+
+async def _measure_contract(session: AsyncSession, case: gates.Case, *, by: Actor) -> None:
+    version = await catalog.version_by_id(session, case.tenant_id, case.version_id)
+    point = await _point(session, case)
+    wanted = catalog.Signature.model_validate(version.signature).inputs
+    supplied = [catalog.Variable.model_validate(item) for item in point.contract["inputs"]]
+    await gates.add_evidence(
+        session,
+        case.id,
+        ReleaseStep.ENDPOINT_IDENTIFICATION,
+        kind="contract",
+        payload={"mismatches": contract.mismatches(wanted, supplied)},
+        by=by,
+        measured=True,
+    )
+
+
+async def _measure_parameters(session: AsyncSession, case: gates.Case, *, by: Actor) -> None:
+    point = await _point(session, case)
+    baseline = await telemetry.baseline_of(session, case.tenant_id, case.version_id)
+    traffic = await telemetry.traffic(
+        session, case.tenant_id, point.id, case.version_id, rehearsed=True
+    )
+    found = await telemetry.inputs(session, case.tenant_id, traffic.series)
+    hours = 0.0
+    if traffic.first_hour and traffic.through:
+        hours = (traffic.through - traffic.first_hour).total_seconds() / 3600 + 1
+    await gates.add_evidence(
+        session,
+        case.id,
+        ReleaseStep.PARAMETER_TESTING,
+        kind="parameters",
+        payload=parameters.report(
+            telemetry.Layout.load(baseline.layout) if baseline else None,
+            found,
+            hours=hours,
+            expected_per_minute=point.contract["events_per_minute"],
+        ),
+        by=by,
+        measured=True,
+    )
+
+
+async def _point(session: AsyncSession, case: gates.Case) -> catalog.DecisionPoint:
+    assert case.point_id is not None  # noqa: S101 - a release has a point
+    return await catalog.point_by_id(session, case.tenant_id, case.point_id)

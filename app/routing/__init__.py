@@ -1,0 +1,41 @@
+"""Routing: which version answers, decided in memory.
+
+Owns seats (who is champion or challenger where), plans, bandit weights and the in-memory table.
+Promises at most one champion a decision point at any moment (the database forbids two), a decision
+without a database write, and that the last good table answers while the database is away.
+"""
+
+from app.routing.events import ChampionChanged, PlanChanged
+from app.routing.learning import learn
+from app.routing.routes import hot_routes, router
+from app.routing.rules import NoChampion
+from app.routing.seats import (
+    SeatRole,
+    champion_of,
+    crown,
+    previous_champion,
+    seat_challenger,
+    seats_of,
+)
+from app.routing.service import plan_at
+from app.routing.snapshot import RoutingTable
+from app.routing.tables import PlanRevision, Seat
+
+__all__ = [
+    "ChampionChanged",
+    "NoChampion",
+    "PlanChanged",
+    "PlanRevision",
+    "RoutingTable",
+    "Seat",
+    "SeatRole",
+    "champion_of",
+    "crown",
+    "hot_routes",
+    "learn",
+    "plan_at",
+    "previous_champion",
+    "router",
+    "seat_challenger",
+    "seats_of",
+]

@@ -1,0 +1,100 @@
+"""Thompson sampling: from matured rewards to weights. Pure.
+
+Weights are the probability that an arm is the best one, by Monte Carlo over the posteriors, with
+a floor added: ``f + (1 - K·f)·P(best)``. The draws are seeded from the evidence itself, so that
+anyone can recompute a weight from what was stored with it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from app.kit.canonical import digest
+from app.telemetry.layout import Floats
+
+DRAWS = 40_000
+SCALE = 10_000
+"""Weights are whole numbers that add up to this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One arm's matured rewards."""
+
+    arm: str
+    units: int
+    conversions: int
+    reward: float
+    reward_squared: float
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What a round of learning found, arm by arm."""
+
+    weights: dict[str, int]
+    p_best: dict[str, float]
+    expected_loss: dict[str, float]
+    burning_in: bool
+    evidence: list[dict[str, Any]]
+
+
+def learn(
+    evidence: Sequence[Evidence],
+    *,
+    binary: bool,
+    floor: float,
+    burn_in_units: int,
+    burn_in_conversions: int,
+) -> Learnt:
+    """Return weights from evidence; equal ones until every arm is burnt in."""
+    rng = np.random.default_rng(_seed(evidence))
+    draws = np.stack([_posterior(item, rng, binary=binary) for item in evidence])
+    best = draws.max(axis=0)
+    shares = np.bincount(draws.argmax(axis=0), minlength=len(evidence)) / DRAWS
+    loss = (best - draws).mean(axis=1)
+    burning = any(
+        item.units < burn_in_units or (binary and item.conversions < burn_in_conversions)
+        for item in evidence
+    )
+    count = len(evidence)
+    wanted = np.full(count, 1 / count) if burning else floor + (1 - count * floor) * shares
+    return Learnt(
+        weights=dict(zip((item.arm for item in evidence), whole(wanted), strict=True)),
+        p_best={item.arm: float(share) for item, share in zip(evidence, shares, strict=True)},
+        expected_loss={
+            item.arm: float(lost) for item, lost in zip(evidence, loss, strict=True)
+        },
+        burning_in=burning,
+        evidence=[asdict(item) for item in evidence],
+    )
+
+
+def whole(shares: Floats) -> list[int]:
+    """Return whole weights that add up to ``SCALE`` (largest remainders)."""
+    exact = shares / shares.sum() * SCALE
+    floors = np.floor(exact).astype(int)
+    for index in np.argsort(floors - exact)[: SCALE - floors.sum()]:
+        floors[index] += 1
+    return [int(weight) for weight in floors]
+
+
+def _posterior(item: Evidence, rng: np.random.Generator, *, binary: bool) -> Floats:
+    """Draw the arm's mean reward: Beta(1, 1) prior, or a weak Normal-inverse-gamma one."""
+    if binary:
+        misses = item.units - item.conversions
+        return rng.beta(1 + item.conversions, 1 + misses, DRAWS)
+    n = item.units
+    mean = item.reward / n if n else 0.0
+    squares = max(item.reward_squared - n * mean**2, 0.0)
+    strength, shape = 1e-3 + n, 1.0 + n / 2
+    centre = n * mean / strength
+    scale = 1.0 + squares / 2 + 1e-3 * n * mean**2 / (2 * strength)
+    variance = scale / rng.gamma(shape, 1.0, DRAWS)
+    return rng.normal(centre, np.sqrt(variance / strength))
+
+
+def _seed(evidence: Sequence[Evidence]) -> int:
+    return int(digest([asdict(item) for item in evidence]).removeprefix("sha256:")[:16], 16)

@@ -1,0 +1,108 @@
+"""The bandit's rounds: the worker turns matured rewards into weights, each change audited."""
+
+from dataclasses import asdict
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import audit, catalog, telemetry
+from app.kit.actor import Actor
+from app.kit.canonical import plain
+from app.platform.db import Database
+from app.routing import bandit, service
+from app.routing.spec import Bandit, Plan
+from app.routing.tables import PlanRevision, Weights
+
+
+async def learn(database: Database) -> None:
+    """Give every bandit that is due a round of learning."""
+    newest = (
+        select(
+            PlanRevision.tenant_id,
+            PlanRevision.point_id,
+            func.max(PlanRevision.revision).label("revision"),
+        )
+        .group_by(PlanRevision.tenant_id, PlanRevision.point_id)
+        .subquery()
+    )
+    async with database.session() as session:
+        rows = await session.scalars(
+            select(PlanRevision)
+            .join(
+                newest,
+                (PlanRevision.tenant_id == newest.c.tenant_id)
+                & (PlanRevision.point_id == newest.c.point_id)
+                & (PlanRevision.revision == newest.c.revision),
+            )
+            .where(PlanRevision.spec["segments"][0]["strategy"]["kind"].as_string() == "bandit")
+        )
+        due = [(row.tenant_id, row.point_id) for row in rows]
+    for tenant_id, point_id in due:
+        async with database.transaction() as session:
+            await learn_point(session, tenant_id, point_id)
+
+
+async def learn_point(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> bool:
+    """Give one bandit a round if it is time; say whether its weights moved."""
+    point = await session.get(
+        catalog.DecisionPoint, (tenant_id, point_id), with_for_update={"skip_locked": True}
+    )
+    row = await service.current_plan(session, tenant_id, point_id) if point else None
+    strategy = Plan.model_validate(row.spec).strategy if row else None
+    if row is None or not isinstance(strategy, Bandit):
+        return False
+    last = await service.newest_weights(session, tenant_id, point_id, row.revision)
+    if last is not None:
+        now = await session.scalar(select(func.now()))
+        if now is None or (now - last.at).total_seconds() < strategy.update_seconds:
+            return False
+    evidence = await _evidence(session, tenant_id, point_id, strategy)
+    learnt = bandit.learn(
+        evidence,
+        binary=strategy.reward == "binary",
+        floor=strategy.floor,
+        burn_in_units=strategy.burn_in_units,
+        burn_in_conversions=strategy.burn_in_conversions,
+    )
+    if last is not None and last.weights == learnt.weights:
+        return False
+    round_ = (last.round if last else 0) + 1
+    session.add(
+        Weights(
+            tenant_id=tenant_id,
+            point_id=point_id,
+            plan_revision=row.revision,
+            round=round_,
+            weights=learnt.weights,
+            learnt=plain(asdict(learnt)),
+        )
+    )
+    generation = await service.bump(session, tenant_id, point_id)
+    await audit.record(
+        session, Actor.system(tenant_id), "weights.learnt", f"point:{point_id}",
+        plan_revision=row.revision, round=round_, weights=learnt.weights, generation=generation,
+    )  # fmt: skip
+    return True
+
+
+async def _evidence(
+    session: AsyncSession, tenant_id: UUID, point_id: UUID, strategy: Bandit
+) -> list[bandit.Evidence]:
+    done = {
+        series.arm: found
+        for series, found in await telemetry.arms(session, tenant_id, point_id)
+    }
+    evidence = []
+    for arm in strategy.arms:
+        found = done.get(arm.name)
+        evidence.append(
+            bandit.Evidence(
+                arm=arm.name,
+                units=found.rewarded if found else 0,
+                conversions=found.conversions if found else 0,
+                reward=found.reward if found else 0.0,
+                reward_squared=found.reward_squared if found else 0.0,
+            )
+        )
+    return evidence

@@ -1,0 +1,100 @@
+from typing import Annotated, Any
+
+from fastapi import Path, Response
+from prometheus_client import CollectorRegistry
+
+from app import catalog
+from app.kit.actor import Actor
+from app.kit.names import NAME
+from app.kit.refusal import NotFound
+from app.platform.http import (
+    Authenticator,
+    HotRoute,
+    IfMatch,
+    Session,
+    allow,
+    etag,
+    responses,
+)
+from app.platform.http import router as make_router
+from app.platform.http.problems import editing
+from app.platform.settings import Settings
+from app.routing import seats, service
+from app.routing.decide import Decider
+from app.routing.rules import BadRouteRequest, NotSeated
+from app.routing.schemas import ROUTE_OPERATION, BanditOut, PlanIn, PlanOut, SeatsOut
+from app.routing.snapshot import RoutingTable
+from app.routing.spec import Plan
+from app.routing.tables import PlanRevision
+
+router = make_router("/v1/decision-points/{key}", tag="routing")
+
+Name = Annotated[str, Path(pattern=NAME)]
+Reader = Annotated[Actor, allow("routing:read")]
+
+
+@router.get("/plan", response_model=PlanOut, responses=responses(NotFound))
+async def get_plan(
+    key: Name, actor: Reader, session: Session, response: Response
+) -> PlanRevision:
+    """Return the routing plan; its ETag guards edits."""
+    found = await service.plan_of(session, key, by=actor)
+    etag(response, found.revision)
+    return found
+
+
+@router.put("/plan", response_model=PlanOut, responses=editing(NotFound, NotSeated))
+async def set_plan(
+    key: Name,
+    body: PlanIn,
+    expected: IfMatch,
+    actor: Annotated[Actor, allow("routing:plan")],
+    session: Session,
+    response: Response,
+) -> PlanRevision:
+    """Replace the routing plan; every process answers by it within seconds."""
+    plan = Plan.model_validate(body.model_dump())
+    row = await service.set_plan(session, key, plan, expected=expected, by=actor)
+    etag(response, row.revision)
+    return row
+
+
+@router.get("/seats", response_model=SeatsOut, responses=responses(NotFound))
+async def list_seats(key: Name, actor: Reader, session: Session) -> dict[str, Any]:
+    """List who was champion or challenger here, and when: newest first."""
+    point = await catalog.point_by_key(session, key, by=actor)
+    return {"items": await seats.seats_of(session, actor.tenant_id, point.id)}
+
+
+@router.get("/bandit", response_model=BanditOut, responses=responses(NotFound))
+async def get_bandit(key: Name, actor: Reader, session: Session) -> dict[str, Any]:
+    """Return what the plan's bandit has learnt: weights, P(best), evidence."""
+    return await service.bandit_report(session, key, by=actor)
+
+
+def hot_routes(
+    table: RoutingTable,
+    settings: Settings,
+    authenticate: Authenticator,
+    registry: CollectorRegistry,
+) -> list[HotRoute]:
+    """Return the raw endpoint of decisions."""
+    problems = {
+        str(status): entry for status, entry in responses(NotFound, BadRouteRequest).items()
+    }
+    return [
+        HotRoute(
+            name="routing:route",
+            prefix="/v1/decision-points/",
+            suffix="/route",
+            permission="routing:decide",
+            endpoint=Decider(table, registry).route,
+            authenticate=authenticate,
+            body_limit=65_536,
+            body_seconds=settings.body_seconds,
+            operation={
+                **ROUTE_OPERATION,
+                "responses": {**ROUTE_OPERATION["responses"], **problems},
+            },
+        )
+    ]

@@ -1,0 +1,170 @@
+"""Seats: who is champion, who is challenger, and since when."""
+
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import audit, catalog
+from app.kit.actor import Actor
+from app.kit.canonical import plain
+from app.platform.events import publish
+from app.routing import service
+from app.routing.events import ChampionChanged
+from app.routing.spec import Plan
+from app.routing.tables import Seat, SeatRole
+
+__all__ = [
+    "SeatRole",
+    "champion_of",
+    "crown",
+    "previous_champion",
+    "seat_challenger",
+    "seats_of",
+]
+
+
+async def champion_of(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> Seat | None:
+    """Return the open champion seat of a point."""
+    return await session.scalar(
+        select(Seat).filter_by(
+            tenant_id=tenant_id, point_id=point_id, role=SeatRole.CHAMPION, until=None
+        )
+    )
+
+
+async def seats_of(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> list[Seat]:
+    """Return every seat a point has had, newest first."""
+    rows = await session.scalars(
+        select(Seat)
+        .filter_by(tenant_id=tenant_id, point_id=point_id)
+        .order_by(Seat.since.desc(), Seat.id.desc())
+    )
+    return list(rows)
+
+
+async def previous_champion(
+    session: AsyncSession, tenant_id: UUID, point_id: UUID, *, other_than: UUID
+) -> Seat | None:
+    """Return the last closed champion seat of another version."""
+    return await session.scalar(
+        select(Seat)
+        .where(
+            Seat.tenant_id == tenant_id,
+            Seat.point_id == point_id,
+            Seat.role == SeatRole.CHAMPION,
+            Seat.until.is_not(None),
+            Seat.version_id != other_than,
+        )
+        .order_by(Seat.until.desc())
+        .limit(1)
+    )
+
+
+async def crown(
+    session: AsyncSession,
+    point: catalog.DecisionPoint,
+    version_id: UUID,
+    *,
+    case_id: UUID,
+    endpoint: str | None,
+    parameters: dict[str, object],
+    cause: str,
+    by: Actor,
+) -> Seat:
+    """Make a version the point's champion; the plan turns to it in the same transaction.
+
+    The point must be locked: that puts two swaps in a row. Shadows stay, all other arms go; a
+    new experiment is a new plan.
+    """
+    before = await champion_of(session, point.tenant_id, point.id)
+    await _close(session, point, {version_id} | ({before.version_id} if before else set()))
+    seat = await _sit(
+        session, point, version_id, SeatRole.CHAMPION, case_id, endpoint, parameters, cause
+    )
+    row = await service.current_plan(session, point.tenant_id, point.id)
+    shadows = Plan.model_validate(row.spec).shadows if row else ()
+    await service.write_plan(session, point, Plan(shadows=shadows), cause=cause, by=by)
+    await audit.record(
+        session, by, "champion.changed", f"point:{point.id}",
+        version=version_id, previous=before and before.version_id, cause=cause, case=case_id,
+    )  # fmt: skip
+    await publish(
+        session,
+        ChampionChanged(
+            tenant_id=point.tenant_id,
+            point=point.key,
+            version_id=version_id,
+            previous_id=before.version_id if before else None,
+            cause=cause,
+        ),
+    )
+    return seat
+
+
+async def seat_challenger(
+    session: AsyncSession,
+    point: catalog.DecisionPoint,
+    version_id: UUID,
+    *,
+    case_id: UUID,
+    endpoint: str | None,
+    parameters: dict[str, object],
+    by: Actor,
+) -> Seat:
+    """Give a version the right to be an arm of the point's plans."""
+    seat = await _sit(
+        session,
+        point,
+        version_id,
+        SeatRole.CHALLENGER,
+        case_id,
+        endpoint,
+        parameters,
+        "activated",
+    )
+    await audit.record(
+        session, by, "challenger.seated", f"point:{point.id}", version=version_id, case=case_id
+    )
+    return seat
+
+
+async def _sit(
+    session: AsyncSession,
+    point: catalog.DecisionPoint,
+    version_id: UUID,
+    role: SeatRole,
+    case_id: UUID,
+    endpoint: str | None,
+    parameters: dict[str, object],
+    cause: str,
+) -> Seat:
+    seat = Seat(
+        tenant_id=point.tenant_id,
+        point_id=point.id,
+        version_id=version_id,
+        role=role,
+        endpoint=endpoint,
+        parameters=plain(parameters),
+        case_id=case_id,
+        cause=cause,
+    )
+    session.add(seat)
+    await session.flush()
+    await session.refresh(seat)
+    return seat
+
+
+async def _close(
+    session: AsyncSession, point: catalog.DecisionPoint, versions: set[UUID]
+) -> None:
+    await session.execute(
+        update(Seat)
+        .where(
+            Seat.tenant_id == point.tenant_id,
+            Seat.point_id == point.id,
+            Seat.version_id.in_(versions),
+            Seat.until.is_(None),
+        )
+        .values(until=func.clock_timestamp())
+    )

@@ -1,0 +1,166 @@
+"""Plans: written as revisions, each change numbered by the tenant's generation."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import audit, catalog
+from app.kit.actor import Actor
+from app.kit.canonical import digest as digest_of
+from app.kit.refusal import NotFound
+from app.kit.revision import require_current
+from app.platform.events import publish
+from app.routing.events import PlanChanged
+from app.routing.rules import NotSeated
+from app.routing.spec import Champion, Plan
+from app.routing.tables import Generation, PlanRevision, PointState, Seat, Weights
+
+CHANNEL = "modelward_routing"
+
+
+async def bump(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> int:
+    """Number a change of a point's routing and wake the tables; return its generation."""
+    first = insert(Generation).values(tenant_id=tenant_id, generation=1)
+    generation = await session.scalar(
+        first.on_conflict_do_update(
+            index_elements=["tenant_id"], set_={"generation": Generation.generation + 1}
+        ).returning(Generation.generation)
+    )
+    assert generation is not None  # noqa: S101 - inserted or updated
+    state = insert(PointState).values(
+        tenant_id=tenant_id, point_id=point_id, generation=generation
+    )
+    await session.execute(
+        state.on_conflict_do_update(
+            index_elements=["tenant_id", "point_id"], set_={"generation": generation}
+        )
+    )
+    # A hint only: the tables poll as well.
+    await session.execute(text(f"NOTIFY {CHANNEL}"))
+    return generation
+
+
+async def current_plan(
+    session: AsyncSession, tenant_id: UUID, point_id: UUID
+) -> PlanRevision | None:
+    """Return a point's newest plan, if it has one."""
+    return await session.scalar(
+        select(PlanRevision)
+        .filter_by(tenant_id=tenant_id, point_id=point_id)
+        .order_by(PlanRevision.revision.desc())
+        .limit(1)
+    )
+
+
+async def plan_at(
+    session: AsyncSession, tenant_id: UUID, point_id: UUID, revision: int
+) -> PlanRevision:
+    """Return a point's plan as it stood at a revision."""
+    found = await session.get(PlanRevision, (tenant_id, point_id, revision))
+    if found is None:
+        raise NotFound("plan revision", revision)
+    return found
+
+
+async def plan_of(session: AsyncSession, key: str, *, by: Actor) -> PlanRevision:
+    """Return a decision point's plan."""
+    point = await catalog.point_by_key(session, key, by=by)
+    found = await current_plan(session, by.tenant_id, point.id)
+    if found is None:
+        raise NotFound("routing plan of", key)
+    return found
+
+
+async def set_plan(
+    session: AsyncSession, key: str, plan: Plan, *, expected: int, by: Actor
+) -> PlanRevision:
+    """Replace a point's plan, if it is still at ``expected``; every arm must be seated."""
+    point = await catalog.point_by_key(session, key, by=by, lock=True)
+    newest = await current_plan(session, by.tenant_id, point.id)
+    require_current(expected, newest.revision if newest else 0)
+    await _require_seats(session, point, plan, by)
+    return await write_plan(session, point, plan, cause="edited", by=by)
+
+
+async def write_plan(
+    session: AsyncSession, point: catalog.DecisionPoint, plan: Plan, *, cause: str, by: Actor
+) -> PlanRevision:
+    """Append a revision of a point's plan; the point must be locked."""
+    newest = await current_plan(session, point.tenant_id, point.id)
+    spec = plan.model_dump(mode="json")
+    row = PlanRevision(
+        tenant_id=point.tenant_id,
+        point_id=point.id,
+        revision=(newest.revision if newest else 0) + 1,
+        spec=spec,
+        digest=digest_of(spec),
+        author_id=by.person_id,
+        author_name=by.name,
+        cause=cause,
+    )
+    session.add(row)
+    await session.flush()
+    await session.refresh(row)
+    generation = await bump(session, point.tenant_id, point.id)
+    await audit.record(
+        session, by, "plan.changed", f"point:{point.id}",
+        revision=row.revision, digest=row.digest, generation=generation, cause=cause, spec=spec,
+    )  # fmt: skip
+    await publish(
+        session, PlanChanged(tenant_id=point.tenant_id, point=point.key, revision=row.revision)
+    )
+    return row
+
+
+async def _require_seats(
+    session: AsyncSession, point: catalog.DecisionPoint, plan: Plan, by: Actor
+) -> None:
+    seated = set(
+        await session.scalars(
+            select(Seat.version_id).filter_by(
+                tenant_id=point.tenant_id, point_id=point.id, until=None
+            )
+        )
+    )
+    strategy = plan.strategy
+    for arm in () if isinstance(strategy, Champion) else strategy.arms:
+        version = await catalog.find_version(session, arm.model, arm.version, by=by)
+        if version.id not in seated:
+            raise NotSeated(
+                f"{arm.model}@{arm.version} has no seat at {point.key}.", arm=arm.name
+            )
+    for shadow in plan.shadows:
+        version = await catalog.find_version(session, shadow.model, shadow.version, by=by)
+        if version.stage is catalog.Stage.RETIRED:
+            raise NotSeated(f"{shadow.model}@{shadow.version} is retired.", arm=shadow.name)
+
+
+async def newest_weights(
+    session: AsyncSession, tenant_id: UUID, point_id: UUID, plan_revision: int
+) -> Weights | None:
+    """Return the newest round of a plan revision's bandit."""
+    return await session.scalar(
+        select(Weights)
+        .filter_by(tenant_id=tenant_id, point_id=point_id, plan_revision=plan_revision)
+        .order_by(Weights.round.desc())
+        .limit(1)
+    )
+
+
+async def bandit_report(session: AsyncSession, key: str, *, by: Actor) -> dict[str, Any]:
+    """Return what a point's bandit has learnt so far."""
+    row = await plan_of(session, key, by=by)
+    found = await newest_weights(session, by.tenant_id, row.point_id, row.revision)
+    at: datetime | None = found.at if found else None
+    return {
+        "decision_point": key,
+        "plan_revision": row.revision,
+        "round": found.round if found else 0,
+        "at": at,
+        "weights": found.weights if found else {},
+        "learnt": found.learnt if found else None,
+    }

@@ -1,0 +1,51 @@
+"""Telemetry: scored events, outcomes and the mergeable profiles they are folded into.
+
+Owns what production reports. Promises that a 2xx means committed, each event counted once, and
+that what is read later costs bins × hours, never rows. Imports catalog, identity, audit.
+"""
+
+from app.telemetry.baseline import of_version as baseline_of
+from app.telemetry.digest import digest, make_partitions
+from app.telemetry.events import MAX_EVENTS
+from app.telemetry.keys import SigningKeys, make_key, signing_keys
+from app.telemetry.layout import Bins, Binning, Layout
+from app.telemetry.outcomes import Performance
+from app.telemetry.routes import hot_routes, router
+from app.telemetry.tables import Baseline, Outcome, RawEvent, Receipt, Series
+from app.telemetry.tally import Tally
+from app.telemetry.token import BadToken, Claim, Part, seal, unit_hash, unseal
+from app.telemetry.windows import arms, events_of, inputs, is_shadow, outcomes, traffic
+
+__all__ = [
+    "MAX_EVENTS",
+    "BadToken",
+    "Baseline",
+    "Binning",
+    "Bins",
+    "Claim",
+    "Layout",
+    "Outcome",
+    "Part",
+    "Performance",
+    "RawEvent",
+    "Receipt",
+    "Series",
+    "SigningKeys",
+    "Tally",
+    "arms",
+    "baseline_of",
+    "digest",
+    "events_of",
+    "hot_routes",
+    "inputs",
+    "is_shadow",
+    "make_key",
+    "make_partitions",
+    "outcomes",
+    "router",
+    "seal",
+    "signing_keys",
+    "traffic",
+    "unit_hash",
+    "unseal",
+]

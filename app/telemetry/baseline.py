@@ -1,0 +1,162 @@
+"""Baselines: uploaded rows to a frozen layout and its profile."""
+
+import asyncio
+import tempfile
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import duckdb
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import audit, catalog
+from app.kit.actor import Actor
+from app.kit.canonical import digest as digest_of
+from app.kit.refusal import AlreadyExists, Invalid, NotFound
+from app.telemetry.layout import SCORE, Layout, fit, numbers, score_bins
+from app.telemetry.outcomes import reference
+from app.telemetry.tables import Baseline, Series
+from app.telemetry.tally import Tally, tally
+
+LABEL = "label"
+MIN_ROWS = 100
+
+
+class BadBaseline(Invalid):
+    """The rows cannot serve as the version's baseline."""
+
+    code = "bad_baseline"
+    title = "Unusable baseline"
+    mend = f"Send at least {MIN_ROWS} rows with a column for every input of the signature."
+
+
+class BaselineTooLate(AlreadyExists):
+    """The version has traffic; bins can no longer be chosen for it."""
+
+    code = "baseline_too_late"
+    title = "The version already has traffic"
+    mend = "Register a new version and send its baseline before any event."
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A layout, its profile and what the version promised."""
+
+    layout: Layout
+    profile: Tally
+    promised: dict[str, float] | None
+
+
+async def put(
+    session: AsyncSession,
+    model: str,
+    number: int,
+    *,
+    columns: dict[str, list[Any]] | None,
+    parquet: bytes | None,
+    by: Actor,
+) -> Baseline:
+    """Freeze a version's baseline from columns of values, or from the bytes of a Parquet file."""
+    version = await catalog.find_version(session, model, number, by=by, lock=True)
+    signature = catalog.Signature.model_validate(version.signature)
+    if await session.get(Baseline, (by.tenant_id, version.id)) is not None:
+        raise AlreadyExists("baseline of version", f"{model}@{number}")
+    if await session.scalar(
+        select(Series.id).filter_by(tenant_id=by.tenant_id, version_id=version.id).limit(1)
+    ):
+        raise BaselineTooLate("version with traffic", f"{model}@{number}")
+    built = await asyncio.to_thread(_build, signature, columns, parquet)
+    baseline = Baseline(
+        tenant_id=by.tenant_id,
+        version_id=version.id,
+        layout=built.layout.dump(),
+        profile=built.profile.encode(),
+        rows=built.profile.n,
+        reference=built.promised,
+        digest=digest_of(
+            {"layout": built.layout.dump(), "counts": built.profile.counts.tolist()}
+        ),
+    )
+    session.add(baseline)
+    await session.flush()
+    await session.refresh(baseline)
+    await audit.record(
+        session, by, "version.baseline.frozen", f"version:{version.id}",
+        rows=baseline.rows, digest=baseline.digest,
+    )  # fmt: skip
+    return baseline
+
+
+async def get(session: AsyncSession, model: str, number: int, *, by: Actor) -> Baseline:
+    """Return a version's baseline."""
+    version = await catalog.find_version(session, model, number, by=by)
+    found = await of_version(session, by.tenant_id, version.id)
+    if found is None:
+        raise NotFound("baseline of version", f"{model}@{number}")
+    return found
+
+
+async def of_version(
+    session: AsyncSession, tenant_id: UUID, version_id: UUID
+) -> Baseline | None:
+    """Return a version's baseline, if it has one."""
+    return await session.get(Baseline, (tenant_id, version_id))
+
+
+def _build(
+    signature: catalog.Signature, columns: dict[str, list[Any]] | None, parquet: bytes | None
+) -> Built:
+    names = [variable.name for variable in signature.inputs]
+    found = _read_parquet(parquet, names) if parquet is not None else columns or {}
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise BadBaseline(f"Missing columns: {', '.join(missing)}.", missing=missing)
+    unknown = sorted(found.keys() - {*names, SCORE, LABEL})
+    if unknown:
+        raise BadBaseline(f"Columns outside the signature: {', '.join(unknown)}.")
+    sizes = {len(column) for column in found.values()}
+    if len(sizes) != 1 or min(sizes) < MIN_ROWS:
+        raise BadBaseline(f"Columns must be equally long, {MIN_ROWS} rows or more.")
+    scores = found.get(SCORE)
+    probability = signature.output == "probability"
+    bins = [
+        fit(variable.name, found[variable.name], numeric=variable.type == "number")
+        for variable in signature.inputs
+    ]
+    bins.append(score_bins(None if probability or scores is None else scores))
+    layout = Layout(tuple(bins))
+    rows = sizes.pop()
+    ordered = [
+        *(found[name] for name in names),
+        scores if scores is not None else [None] * rows,
+    ]
+    codes, values = layout.place(ordered)
+    promised = None
+    if probability and scores is not None and LABEL in found:
+        labels = [float(v) if isinstance(v, bool) else v for v in found[LABEL]]
+        promised = reference(numbers(scores)[0], numbers(labels)[0])
+    return Built(layout, tally(codes, values, layout.size), promised)
+
+
+def _read_parquet(raw: bytes, names: list[str]) -> dict[str, list[Any]]:
+    """Return the wanted columns of a Parquet file; nothing else of it is read."""
+    with tempfile.NamedTemporaryFile(suffix=".parquet") as file, duckdb.connect() as lake:
+        file.write(raw)
+        file.flush()
+        try:
+            relation = lake.read_parquet(file.name)
+            wanted = [name for name in (*names, SCORE, LABEL) if name in relation.columns]
+            quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in wanted)
+            fetched = relation.project(quoted).fetchnumpy() if wanted else {}
+        except duckdb.Error as error:
+            raise BadBaseline("The file is not a readable Parquet file.") from error
+    return {name: _plain(column) for name, column in fetched.items()}
+
+
+def _plain(column: Any) -> list[Any]:
+    if isinstance(column, np.ma.MaskedArray):
+        return [None if value is np.ma.masked else value for value in column.tolist()]
+    found: list[Any] = column.tolist()
+    return found

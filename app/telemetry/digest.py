@@ -1,0 +1,149 @@
+"""Folding deltas into hourly profiles: the worker's side of telemetry.
+
+A series is folded by one worker at a time (its row is claimed with SKIP LOCKED), different series
+by as many as there are. A killed worker's transaction rolls back and the deltas are there still.
+"""
+
+import logging
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.platform.db import Database
+from app.telemetry import labelling
+from app.telemetry.tables import Delta, HourProfile, ProfileKind, Series
+from app.telemetry.tally import Tally
+
+logger = logging.getLogger(__name__)
+
+_DELTAS_A_TURN = 2000
+_PARTITION_DAYS = 3
+
+
+async def digest(database: Database) -> None:
+    """Join outcomes that are due, then fold every series that has deltas, until nothing is left."""
+    while True:
+        async with database.transaction() as session:
+            joined = await labelling.join(session)
+        folded = 0
+        for tenant_id, series_id in await _waiting(database):
+            async with database.transaction() as session:
+                folded += await fold(session, tenant_id, series_id)
+        if not joined and not folded:
+            return
+
+
+async def _waiting(database: Database) -> list[tuple[UUID, UUID]]:
+    async with database.session() as session:
+        rows = await session.execute(
+            select(Delta.tenant_id, Delta.series_id).distinct()
+        )
+        return [(row[0], row[1]) for row in rows]
+
+
+async def fold(session: AsyncSession, tenant_id: UUID, series_id: UUID) -> int:
+    """Fold some deltas of a series; return how many, 0 if another worker is at it."""
+    series = await session.scalar(
+        select(Series)
+        .filter_by(tenant_id=tenant_id, id=series_id)
+        .with_for_update(skip_locked=True)
+    )
+    if series is None:
+        return 0
+    oldest = (
+        select(Delta.id)
+        .filter_by(tenant_id=tenant_id, series_id=series_id)
+        .order_by(Delta.id)
+        .limit(_DELTAS_A_TURN)
+    )
+    rows = (
+        await session.execute(
+            delete(Delta)
+            .where(Delta.tenant_id == tenant_id, Delta.id.in_(oldest))
+            .returning(Delta.kind, Delta.hour, Delta.payload)
+            .execution_options(synchronize_session=False)
+        )
+    ).all()
+    added: dict[tuple[ProfileKind, int], Tally] = {}
+    for kind, hour, payload in rows:
+        tally = Tally.decode(payload)
+        if (kind, hour) in added:
+            added[kind, hour].add(tally)
+        else:
+            added[kind, hour] = tally
+    await _merge(session, series, added)
+    return len(rows)
+
+
+async def _merge(
+    session: AsyncSession, series: Series, added: dict[tuple[ProfileKind, int], Tally]
+) -> None:
+    hours: dict[ProfileKind, list[int]] = defaultdict(list)
+    for kind, hour in added:
+        hours[kind].append(hour)
+    for kind, wanted in hours.items():
+        stored = await session.execute(
+            select(HourProfile.hour, HourProfile.payload).where(
+                HourProfile.tenant_id == series.tenant_id,
+                HourProfile.series_id == series.id,
+                HourProfile.kind == kind,
+                HourProfile.hour.in_(wanted),
+            )
+        )
+        for hour, payload in stored:
+            added[kind, hour].add(Tally.decode(payload))
+        if kind is ProfileKind.INPUTS:
+            _advance(series, wanted)
+    if not added:
+        return
+    rows = [
+        {
+            "tenant_id": series.tenant_id,
+            "series_id": series.id,
+            "kind": kind,
+            "hour": hour,
+            "n": tally.n,
+            "payload": tally.encode(),
+        }
+        for (kind, hour), tally in added.items()
+    ]
+    upsert = insert(HourProfile)
+    await session.execute(
+        upsert.on_conflict_do_update(
+            index_elements=["tenant_id", "series_id", "kind", "hour"],
+            set_={"n": upsert.excluded.n, "payload": upsert.excluded.payload},
+        ),
+        rows,
+    )
+    series.events = await session.scalar(  # type: ignore[assignment]
+        select(func.coalesce(func.sum(HourProfile.n), 0)).filter_by(
+            tenant_id=series.tenant_id, series_id=series.id, kind=ProfileKind.INPUTS
+        )
+    )
+
+
+def _advance(series: Series, hours: list[int]) -> None:
+    first = datetime.fromtimestamp(min(hours) * 3600, UTC)
+    last = datetime.fromtimestamp(max(hours) * 3600, UTC)
+    series.first_hour = min(series.first_hour or first, first)
+    series.through = max(series.through or last, last)
+
+
+async def make_partitions(database: Database) -> None:
+    """Make the raw events' partitions of today and the next days."""
+    async with database.transaction() as session:
+        today = await session.scalar(select(func.current_date()))
+        assert today is not None  # noqa: S101 - the database has a date
+        for ahead in range(_PARTITION_DAYS):
+            day = today + timedelta(days=ahead)
+            await session.execute(
+                text(
+                    f"CREATE TABLE IF NOT EXISTS telemetry_event_p{day:%Y%m%d} "
+                    f"PARTITION OF telemetry_event FOR VALUES "
+                    f"FROM ('{day} 00:00+00') TO ('{day + timedelta(days=1)} 00:00+00')"
+                )
+            )

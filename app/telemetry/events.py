@@ -1,0 +1,161 @@
+"""Scored events as they come in: checked one by one, refused one by one. Pure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from app.kit.refusal import Invalid, Refusal
+from app.telemetry.token import Claim
+
+MAX_EVENTS = 10_000
+REHEARSAL = "rehearsal"
+SHADOW_PREFIX = "shadow:"
+_FIELDS = frozenset(
+    {"event_id", "token", "at", "features", "score", "prediction", "latency_ms"}
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
+class BadEvent(Invalid):
+    """One event of a batch is not acceptable; the others are."""
+
+    code = "bad_event"
+    title = "Unacceptable event"
+    mend = "Correct the event and send it again; accepted ones are recognised and not doubled."
+
+
+class NoEvents(Invalid):
+    """A batch without anything in it to take."""
+
+    code = "no_events"
+    title = "No acceptable event in the batch"
+    mend = 'Send {"events": [...]} with at least one acceptable event.'
+
+
+class TooManyEvents(Invalid):
+    """More than one call takes."""
+
+    code = "too_many_events"
+    title = "Too many events in one call"
+    mend = f"Send at most {MAX_EVENTS} a call."
+
+
+@dataclass(slots=True)
+class Event:
+    """One acceptable event. Ids are 16 bytes, ``at`` is microseconds since 1970."""
+
+    event_id: bytes
+    claim: Claim
+    at: int
+    features: dict[str, Any]
+    score: float | None
+    prediction: float | None
+    latency_ms: float | None
+
+
+def items(body: Any, noun: str) -> list[Any]:
+    """Return the list under ``noun``; refuse any other shape of body."""
+    if not isinstance(body, dict) or not isinstance(body.get(noun), list):
+        raise NoEvents(f'The body must be {{"{noun}": [...]}}.')
+    found: list[Any] = body[noun]
+    if not found:
+        raise NoEvents(f"The list of {noun} is empty.")
+    if len(found) > MAX_EVENTS:
+        raise TooManyEvents(f"{len(found)} {noun}; {MAX_EVENTS} are taken.", limit=MAX_EVENTS)
+    return found
+
+
+def read(
+    rows: Sequence[Any], claim_of: Callable[[str | None, bytes | None], Claim]
+) -> tuple[list[Event], list[dict[str, Any]]]:
+    """Return the acceptable events, and for each other its index and what is wrong with it.
+
+    ``claim_of`` turns a token, or its absence and an event id, into a claim, or refuses.
+    """
+    good: list[Event] = []
+    bad: list[dict[str, Any]] = []
+    for index, row in enumerate(rows):
+        try:
+            good.append(_read(row, claim_of))
+        except Refusal as refusal:
+            bad.append({"index": index, "code": refusal.code, "detail": refusal.detail})
+    return good, bad
+
+
+def _read(row: Any, claim_of: Callable[[str | None, bytes | None], Claim]) -> Event:
+    if not isinstance(row, dict):
+        raise BadEvent("An event is an object.")
+    if not row.keys() <= _FIELDS:
+        raise BadEvent(f"Unknown field {min(row.keys() - _FIELDS)!r}.")
+    token = row.get("token")
+    if token is not None and not isinstance(token, str):
+        raise BadEvent("token is a string.")
+    sent = row.get("event_id")
+    event_id = None if sent is None else uuid_bytes(sent, "event_id")
+    claim = claim_of(token, event_id)
+    features = row.get("features")
+    if features is None:
+        features = {}
+    elif not isinstance(features, dict):
+        raise BadEvent("features is an object of variable names and values.")
+    for value in features.values():
+        if isinstance(value, dict | list):
+            raise BadEvent("A feature is a number, a string, a truth value or null.")
+    return Event(
+        event_id=event_id or own_id(claim),
+        claim=claim,
+        at=micros(row.get("at")),
+        features=features,
+        score=number(row, "score"),
+        prediction=number(row, "prediction"),
+        latency_ms=number(row, "latency_ms"),
+    )
+
+
+def own_id(claim: Claim) -> bytes:
+    """Return the event id of a decision's only event of this version.
+
+    The champion's event is named by the decision; a shadow's differs by its version, so that all
+    events of one decision have their own ids without the application inventing any.
+    """
+    if not claim.part:
+        return claim.decision_id
+    mixed = int.from_bytes(claim.decision_id, "big") ^ int.from_bytes(claim.version_id, "big")
+    return mixed.to_bytes(16, "big")
+
+
+def uuid_bytes(text: Any, field: str) -> bytes:
+    """Return the 16 bytes of a UUID in text."""
+    try:
+        return UUID(text).bytes
+    except (ValueError, AttributeError, TypeError) as error:
+        raise BadEvent(f"{field} is not a UUID.") from error
+
+
+def micros(text: Any) -> int:
+    """Return an RFC 3339 time with its zone as microseconds since 1970."""
+    if not isinstance(text, str):
+        raise BadEvent("at is required: the event's time with its zone (RFC 3339).")
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadEvent(f"at is not an RFC 3339 time: {text[:40]!r}.") from error
+    if found.tzinfo is None:
+        raise BadEvent("at has no time zone; add Z or an offset.")
+    if not _EARLIEST <= found <= _LATEST:
+        raise BadEvent("at lies outside 1970 to 2200.")
+    past = found - _EPOCH
+    return (past.days * 86_400 + past.seconds) * 1_000_000 + past.microseconds
+
+
+def number(row: dict[str, Any], field: str) -> float | None:
+    """Return an optional number or truth value as a float."""
+    value = row.get(field)
+    if value is None:
+        return None
+    if not isinstance(value, int | float):
+        raise BadEvent(f"{field} is a number.")
+    return float(value)

@@ -1,0 +1,35 @@
+"""The tenants' signing keys in memory."""
+
+import secrets
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import identity
+from app.telemetry.tables import TokenKey
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKeys:
+    """A tenant's keys by id; the highest id signs."""
+
+    secrets: dict[int, bytes]
+
+    @property
+    def current(self) -> tuple[int, bytes]:
+        """The key that signs."""
+        key_id = max(self.secrets)
+        return key_id, self.secrets[key_id]
+
+
+async def make_key(session: AsyncSession, event: identity.TenantCreated) -> None:
+    """Give a new tenant its first signing key."""
+    session.add(TokenKey(tenant_id=event.tenant_id, id=1, secret=secrets.token_bytes(32)))
+
+
+async def signing_keys(session: AsyncSession, tenant_id: UUID) -> SigningKeys:
+    """Return a tenant's signing keys."""
+    rows = await session.scalars(select(TokenKey).filter_by(tenant_id=tenant_id))
+    return SigningKeys({row.id: row.secret for row in rows})

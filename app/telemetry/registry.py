@@ -1,0 +1,44 @@
+"""Layouts of versions in memory: they never change once a baseline exists."""
+
+import time
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.telemetry.layout import BARE, Layout
+from app.telemetry.tables import Baseline
+
+_BARE_SECONDS = 5.0
+_MAX = 10_000
+
+
+class Layouts:
+    """Each version's layout with the names of its input variables."""
+
+    def __init__(self) -> None:
+        self._known: dict[UUID, tuple[Layout, list[str]]] = {}
+        self._bare_until: dict[UUID, float] = {}
+
+    async def of(
+        self, session: AsyncSession, tenant_id: UUID, version_id: UUID
+    ) -> tuple[Layout, list[str]]:
+        """Return a version's layout; one without a baseline profiles its score alone."""
+        known = self._known.get(version_id)
+        if known is not None:
+            return known
+        if time.monotonic() < self._bare_until.get(version_id, 0.0):
+            return BARE, []
+        dumped = await session.scalar(
+            select(Baseline.layout).filter_by(tenant_id=tenant_id, version_id=version_id)
+        )
+        if len(self._known) + len(self._bare_until) >= _MAX:
+            self._known.clear()
+            self._bare_until.clear()
+        if dumped is None:
+            self._bare_until[version_id] = time.monotonic() + _BARE_SECONDS
+            return BARE, []
+        layout = Layout.load(dumped)
+        found = layout, [bins.name for bins in layout.variables[:-1]]
+        self._known[version_id] = found
+        return found

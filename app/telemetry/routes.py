@@ -1,0 +1,198 @@
+from functools import partial
+from typing import Annotated
+
+from fastapi import Path, Request
+from prometheus_client import CollectorRegistry
+
+from app.kit.actor import Actor
+from app.kit.names import NAME
+from app.kit.refusal import AlreadyExists, NotFound
+from app.platform.db import Database
+from app.platform.http import Authenticator, HotRoute, Session, allow, responses
+from app.platform.http import router as make_router
+from app.platform.settings import Settings
+from app.telemetry import baseline, labelling, service
+from app.telemetry.baseline import BadBaseline, BaselineTooLate
+from app.telemetry.events import NoEvents, TooManyEvents
+from app.telemetry.ingest import Ingest
+from app.telemetry.layout import Layout
+from app.telemetry.schemas import (
+    EVENT,
+    OUTCOME,
+    BaselineIn,
+    BaselineOut,
+    TelemetryOut,
+    VariableBins,
+    batch_operation,
+)
+from app.telemetry.tables import Baseline
+from app.telemetry.tally import Tally
+
+router = make_router("/v1", tag="telemetry")
+
+Name = Annotated[str, Path(pattern=NAME)]
+Number = Annotated[int, Path(ge=1, lt=2**63)]
+PARQUET = "application/vnd.apache.parquet"
+
+
+@router.put(
+    "/models/{name}/versions/{number}/baseline",
+    status_code=201,
+    response_model=BaselineOut,
+    responses=responses(NotFound, AlreadyExists, BaselineTooLate, BadBaseline),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": BaselineIn.model_json_schema(),
+                    "example": BaselineIn.model_config["json_schema_extra"]["examples"][0],  # type: ignore[index,call-overload]
+                },
+                PARQUET: {"schema": {"type": "string", "format": "binary"}},
+            },
+        }
+    },
+)
+async def put_baseline(
+    name: Name,
+    number: Number,
+    request: Request,
+    actor: Annotated[Actor, allow("catalog:write")],
+    session: Session,
+) -> BaselineOut:
+    """Freeze what the version's variables look like: its bins are chosen here, once."""
+    columns, parquet = None, None
+    if request.headers.get("content-type", "").startswith(PARQUET):
+        parquet = await request.body()
+    else:
+        columns = await _columns(request)
+    found = await baseline.put(
+        session, name, number, columns=columns, parquet=parquet, by=actor
+    )
+    return _shown(found)
+
+
+@router.get(
+    "/models/{name}/versions/{number}/baseline",
+    response_model=BaselineOut,
+    responses=responses(NotFound),
+)
+async def get_baseline(
+    name: Name,
+    number: Number,
+    actor: Annotated[Actor, allow("telemetry:read")],
+    session: Session,
+) -> BaselineOut:
+    """Return a version's baseline: bins and counts of every variable."""
+    return _shown(await baseline.get(session, name, number, by=actor))
+
+
+@router.get(
+    "/decision-points/{key}/telemetry",
+    response_model=TelemetryOut,
+    responses=responses(NotFound),
+)
+async def get_telemetry(
+    key: Name, actor: Annotated[Actor, allow("telemetry:read")], session: Session
+) -> TelemetryOut:
+    """Return what has arrived at a decision point, by version and arm, and how it did."""
+    return await service.overview(session, key, by=actor)
+
+
+async def _columns(request: Request) -> dict[str, list[object]]:
+    """Validate the JSON form here: one route takes two media types."""
+    try:
+        sent = BaselineIn.model_validate(await request.json() if await request.body() else {})
+    except ValueError as error:
+        raise BadBaseline(
+            f'The body must be {{"columns": {{name: [values]}}}}: {error}'
+        ) from error
+    return dict(sent.columns)
+
+
+def _shown(found: Baseline) -> BaselineOut:
+    layout, profile = Layout.load(found.layout), Tally.decode(found.profile)
+    return BaselineOut(
+        version_id=found.version_id,
+        rows=found.rows,
+        reference=found.reference,
+        digest=found.digest,
+        created_at=found.created_at,
+        variables=[
+            VariableBins(
+                name=bins.name,
+                binning=bins.binning,
+                bins=[bins.label(index) for index in range(bins.slots)],
+                counts=profile.counts[span].tolist(),
+            )
+            for bins, span in layout.spans()
+        ],
+    )
+
+
+def hot_routes(
+    database: Database,
+    settings: Settings,
+    authenticate: Authenticator,
+    registry: CollectorRegistry,
+) -> list[HotRoute]:
+    """Return the raw endpoints of ingest."""
+    ingest = Ingest(database, registry)
+    shared = {
+        "suffix": "",
+        "permission": "telemetry:write",
+        "authenticate": authenticate,
+        "body_limit": settings.max_upload_bytes,
+        "body_seconds": settings.body_seconds,
+    }
+    events = batch_operation(
+        "events",
+        EVENT,
+        {
+            "token": "AQEA…",
+            "at": "2026-11-23T10:00:00Z",
+            "features": {"demand": 0.43},
+            "score": 0.7,
+        },
+        "Take scored events; a 2xx means they are committed, each once.",
+    )
+    outcomes = batch_operation(
+        "outcomes",
+        OUTCOME,
+        {
+            "decision_id": "0198c0de-0000-7000-8000-000000000001",
+            "label": 1,
+            "reward": 1.0,
+            "at": "2026-11-23T10:30:00Z",
+        },
+        "Take what became of decisions; joined to their events in any order.",
+    )
+    take = partial(labelling.take, database)
+    return [
+        HotRoute(
+            name="telemetry:ingest_events",
+            prefix="/v1/events",
+            endpoint=ingest.events,
+            operation=_with_problems(events),
+            **shared,  # type: ignore[arg-type]
+        ),
+        HotRoute(
+            name="telemetry:ingest_outcomes",
+            prefix="/v1/outcomes",
+            endpoint=lambda actor, _, body: take(actor, body),
+            operation=_with_problems(outcomes),
+            **shared,  # type: ignore[arg-type]
+        ),
+    ]
+
+
+def _with_problems(operation: dict[str, object]) -> dict[str, object]:
+    problems = {
+        str(status): entry for status, entry in responses(NoEvents, TooManyEvents).items()
+    }
+    return {
+        **operation,
+        "tags": ["telemetry"],
+        "security": [{"HTTPBearer": []}],
+        "responses": {**operation["responses"], **problems},  # type: ignore[dict-item]
+    }

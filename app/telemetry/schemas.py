@@ -1,0 +1,146 @@
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Value = float | int | str | bool | None
+
+
+class BaselineIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"columns": {"demand": [0.43, 0.41], "score": [0.7, 0.2], "label": [1, 0]}}
+            ]
+        },
+    )
+
+    columns: dict[str, list[Value]] = Field(
+        description="Each input's values; `score` and `label` too if there are any. The same"
+        " columns may be sent as a Parquet file (application/vnd.apache.parquet)."
+    )
+
+
+class VariableBins(BaseModel):
+    name: str
+    binning: str
+    bins: list[str] = Field(description="Each slot in words.")
+    counts: list[int]
+
+
+class BaselineOut(BaseModel):
+    version_id: UUID
+    rows: int
+    reference: dict[str, float] | None = Field(
+        description="Accuracy, its spread and rows, if scores and labels were sent."
+    )
+    digest: str
+    created_at: datetime
+    variables: list[VariableBins]
+
+
+class SeriesOut(BaseModel):
+    model: str
+    version: int
+    arm: str
+    events: int = Field(description="Events folded into profiles.")
+    first_hour: datetime | None
+    through: datetime | None = Field(description="Latest event hour folded.")
+    labelled: int
+    accuracy: float | None
+    auc: float | None
+    rewarded: int
+    mean_reward: float | None
+
+
+class TelemetryOut(BaseModel):
+    decision_point: str
+    stored_events: int = Field(description="Scored events stored, rehearsals left out.")
+    waiting_deltas: int = Field(description="Profile deltas the worker has not folded yet.")
+    waiting_outcomes: int = Field(description="Outcomes the worker has not joined yet.")
+    series: list[SeriesOut]
+
+
+EVENT: dict[str, Any] = {
+    "type": "object",
+    "required": ["at"],
+    "additionalProperties": False,
+    "properties": {
+        "event_id": {"type": "string", "format": "uuid",
+                     "description": "Keeps duplicates out; by default the decision's id."},
+        "token": {"type": "string", "description": "As the route call returned it."},
+        "at": {"type": "string", "format": "date-time"},
+        "features": {"type": "object",
+                     "additionalProperties": {"type": ["number", "string", "boolean", "null"]}},
+        "score": {"type": ["number", "null"]},
+        "prediction": {"type": ["number", "boolean", "null"]},
+        "latency_ms": {"type": ["number", "null"]},
+    },
+}  # fmt: skip
+
+OUTCOME: dict[str, Any] = {
+    "type": "object",
+    "required": ["decision_id", "at"],
+    "additionalProperties": False,
+    "properties": {
+        "decision_id": {"type": "string", "format": "uuid"},
+        "label": {"type": ["number", "boolean", "null"]},
+        "reward": {"type": ["number", "null"], "description": "Business value."},
+        "at": {"type": "string", "format": "date-time"},
+    },
+}
+
+TAKEN: dict[str, Any] = {
+    "type": "object",
+    "required": ["accepted", "duplicates", "rejected"],
+    "properties": {
+        "accepted": {"type": "integer", "description": "Committed by this call."},
+        "duplicates": {"type": "integer", "description": "Committed before; not doubled."},
+        "rejected": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["index", "code", "detail"],
+                "properties": {
+                    "index": {"type": "integer"},
+                    "code": {"type": "string"},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+
+def batch_operation(
+    noun: str, item: dict[str, Any], example: Any, summary: str
+) -> dict[str, Any]:
+    """Return the OpenAPI operation of a hot batch route."""
+    schema = {
+        "type": "object",
+        "required": [noun],
+        "properties": {
+            noun: {"type": "array", "minItems": 1, "maxItems": 10_000, "items": item}
+        },
+        "additionalProperties": False,
+    }
+    if noun == "events":
+        schema["properties"] |= {  # type: ignore[operator]
+            "model": {"type": "string", "description": "Of a rehearsal only."},
+            "version": {"type": "integer", "description": "Of a rehearsal only."},
+            "decision_point": {"type": "string", "description": "Of a rehearsal only."},
+        }
+    answer = {"content": {"application/json": {"schema": TAKEN}}}
+    return {
+        "summary": summary,
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": schema, "example": {noun: [example]}}},
+        },
+        "responses": {
+            "200": {"description": "Committed.", **answer},
+            "207": {"description": "Committed but for the rejected ones.", **answer},
+        },
+    }

@@ -1,0 +1,55 @@
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import catalog
+from app.kit.actor import Actor
+from app.telemetry import windows
+from app.telemetry.schemas import SeriesOut, TelemetryOut
+from app.telemetry.events import REHEARSAL
+from app.telemetry.tables import Delta, Outcome, Receipt
+
+
+async def overview(session: AsyncSession, key: str, *, by: Actor) -> TelemetryOut:
+    """Return what has arrived at a decision point, and what of it is still to be folded."""
+    point = await catalog.point_by_key(session, key, by=by)
+    found = await windows.arms(session, by.tenant_id, point.id)
+    versions = await catalog.versions_by_id(
+        session, by.tenant_id, {series.version_id for series, _ in found}
+    )
+    ids = [series.id for series, _ in found]
+    production = [series.id for series, _ in found if series.arm != REHEARSAL]
+    stored = await session.scalar(
+        select(func.count())
+        .select_from(Receipt)
+        .where(Receipt.tenant_id == by.tenant_id, Receipt.series_id.in_(production))
+    )
+    deltas = await session.scalar(
+        select(func.count()).where(Delta.tenant_id == by.tenant_id, Delta.series_id.in_(ids))
+    )
+    waiting = await session.scalar(
+        select(func.count()).where(
+            Outcome.tenant_id == by.tenant_id, Outcome.due_at <= func.now()
+        )
+    )
+    return TelemetryOut(
+        decision_point=key,
+        stored_events=stored or 0,
+        waiting_deltas=deltas or 0,
+        waiting_outcomes=waiting or 0,
+        series=[
+            SeriesOut(
+                model=versions[series.version_id][0].name,
+                version=versions[series.version_id][1].number,
+                arm=series.arm,
+                events=series.events,
+                first_hour=series.first_hour,
+                through=series.through,
+                labelled=done.labelled,
+                accuracy=done.accuracy,
+                auc=done.auc,
+                rewarded=done.rewarded,
+                mean_reward=done.mean_reward,
+            )
+            for series, done in found
+        ],
+    )

@@ -1,0 +1,159 @@
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.platform.db import Base, Json, tenant_pk, uuid_pk
+
+
+class ProfileKind(StrEnum):
+    """What a profile counts."""
+
+    INPUTS = "inputs"
+    OUTCOMES = "outcomes"
+
+
+class TokenKey(Base):
+    """A tenant's signing keys; the newest signs, all verify."""
+
+    __tablename__ = "telemetry_token_key"
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    secret: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Baseline(Base):
+    """What a version's variables looked like when it was built; frozen."""
+
+    __tablename__ = "telemetry_baseline"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "version_id"], ["catalog_version.tenant_id", "catalog_version.id"]
+        ),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    version_id: Mapped[UUID] = mapped_column(primary_key=True)
+    layout: Mapped[Json]
+    profile: Mapped[bytes] = mapped_column(LargeBinary)
+    rows: Mapped[int]
+    reference: Mapped[Json | None]
+    digest: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Series(Base):
+    """One version's traffic under one arm of a decision point; its lock serialises folding."""
+
+    __tablename__ = "telemetry_series"
+    __table_args__ = (UniqueConstraint("tenant_id", "point_id", "version_id", "arm"),)
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[uuid_pk]
+    point_id: Mapped[UUID]
+    version_id: Mapped[UUID]
+    arm: Mapped[str]
+    events: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    first_hour: Mapped[datetime | None]
+    through: Mapped[datetime | None]
+    """The latest event hour folded so far: the watermark that windows wait for."""
+
+
+class Receipt(Base):
+    """A scored event, once: its id keeps duplicates out, its decision id awaits the outcome."""
+
+    __tablename__ = "telemetry_receipt"
+    __table_args__ = (Index("ix_telemetry_receipt_decision_id", "tenant_id", "decision_id"),)
+
+    tenant_id: Mapped[tenant_pk]
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    decision_id: Mapped[UUID]
+    series_id: Mapped[UUID]
+    at: Mapped[datetime]
+    score: Mapped[float | None]
+    prediction: Mapped[float | None]
+    labelled: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class RawEvent(Base):
+    """A scored event as it was sent, with what its token said; partitioned by day of receipt."""
+
+    __tablename__ = "telemetry_event"
+    __table_args__ = (
+        Index("ix_telemetry_event_event_id", "tenant_id", "event_id"),
+        {"postgresql_partition_by": "RANGE (received_at)"},
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    received_at: Mapped[datetime] = mapped_column(primary_key=True)
+    series_id: Mapped[UUID]
+    at: Mapped[datetime]
+    latency_ms: Mapped[float | None]
+    plan_revision: Mapped[int]
+    generation: Mapped[int]
+    propensity: Mapped[float]
+    unit: Mapped[bytes] = mapped_column(LargeBinary)
+    decided_at: Mapped[datetime]
+    features: Mapped[Json]
+
+
+class Outcome(Base):
+    """What became of a decision. ``due_at`` is when it is next joined to its events."""
+
+    __tablename__ = "telemetry_outcome"
+    __table_args__ = (
+        Index(
+            "ix_telemetry_outcome_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")
+        ),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    decision_id: Mapped[UUID] = mapped_column(primary_key=True)
+    label: Mapped[float | None]
+    reward: Mapped[float | None]
+    at: Mapped[datetime]
+    received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    due_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
+
+
+class Delta(Base):
+    """An append-only addition to a series' hourly profiles, awaiting the worker."""
+
+    __tablename__ = "telemetry_delta"
+    __table_args__ = (Index("ix_telemetry_delta_series_id", "tenant_id", "series_id"),)
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    series_id: Mapped[UUID]
+    kind: Mapped[ProfileKind]
+    hour: Mapped[int]
+    """Hours since 1970."""
+    payload: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class HourProfile(Base):
+    """One hour of one series."""
+
+    __tablename__ = "telemetry_hour"
+
+    tenant_id: Mapped[tenant_pk]
+    series_id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[ProfileKind] = mapped_column(primary_key=True)
+    hour: Mapped[int] = mapped_column(primary_key=True)
+    n: Mapped[int]
+    payload: Mapped[bytes] = mapped_column(LargeBinary)

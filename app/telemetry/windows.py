@@ -1,0 +1,138 @@
+"""Reading profiles: what a version saw and how it did, between two hours."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.telemetry.events import REHEARSAL, SHADOW_PREFIX
+from app.telemetry.outcomes import Performance, performance
+from app.telemetry.tables import HourProfile, ProfileKind, RawEvent, Receipt, Series
+from app.telemetry.tally import Tally, total
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """A version's traffic at a decision point: its series and how far they are folded."""
+
+    series: tuple[UUID, ...]
+    first_hour: datetime | None
+    through: datetime | None
+    events: int
+
+
+async def traffic(
+    session: AsyncSession,
+    tenant_id: UUID,
+    point_id: UUID,
+    version_id: UUID,
+    *,
+    rehearsed: bool = False,
+) -> Traffic:
+    """Return a version's production traffic at a point, or its rehearsal's."""
+    rows = [
+        row
+        for row in await session.scalars(
+            select(Series).filter_by(
+                tenant_id=tenant_id, point_id=point_id, version_id=version_id
+            )
+        )
+        if (row.arm == REHEARSAL) is rehearsed
+    ]
+    first = [row.first_hour for row in rows if row.first_hour is not None]
+    through = [row.through for row in rows if row.through is not None]
+    return Traffic(
+        series=tuple(row.id for row in rows),
+        first_hour=min(first, default=None),
+        through=max(through, default=None),
+        events=sum(row.events for row in rows),
+    )
+
+
+async def inputs(
+    session: AsyncSession,
+    tenant_id: UUID,
+    series: Sequence[UUID],
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Tally | None:
+    """Return the profile of the variables over ``[since, until)``; ``None`` of no traffic."""
+    return await _sum(session, tenant_id, series, ProfileKind.INPUTS, since, until)
+
+
+async def outcomes(
+    session: AsyncSession,
+    tenant_id: UUID,
+    series: Sequence[UUID],
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Performance:
+    """Return what the outcomes of events in ``[since, until)`` say."""
+    return performance(
+        await _sum(session, tenant_id, series, ProfileKind.OUTCOMES, since, until)
+    )
+
+
+async def _sum(
+    session: AsyncSession,
+    tenant_id: UUID,
+    series: Sequence[UUID],
+    kind: ProfileKind,
+    since: datetime | None,
+    until: datetime | None,
+) -> Tally | None:
+    query = select(HourProfile.payload).where(
+        HourProfile.tenant_id == tenant_id,
+        HourProfile.series_id.in_(series),
+        HourProfile.kind == kind,
+    )
+    if since is not None:
+        query = query.where(HourProfile.hour >= _hour(since))
+    if until is not None:
+        query = query.where(HourProfile.hour < _hour(until))
+    return total(Tally.decode(payload) for payload in await session.scalars(query))
+
+
+def _hour(at: datetime) -> int:
+    return int(at.timestamp() // 3600)
+
+
+async def arms(
+    session: AsyncSession, tenant_id: UUID, point_id: UUID
+) -> list[tuple[Series, Performance]]:
+    """Return every series of a decision point, rehearsals too, with all its outcomes."""
+    rows = await session.scalars(
+        select(Series)
+        .filter_by(tenant_id=tenant_id, point_id=point_id)
+        .order_by(Series.arm, Series.version_id)
+    )
+    return [(row, await outcomes(session, tenant_id, [row.id])) for row in rows]
+
+
+def is_shadow(arm: str) -> bool:
+    """Say whether an arm only watches."""
+    return arm.startswith(SHADOW_PREFIX)
+
+
+async def events_of(
+    session: AsyncSession, tenant_id: UUID, decision_id: UUID
+) -> list[tuple[Receipt, Series, RawEvent | None]]:
+    """Return the scored events of one decision: the arm's first, then the shadows'."""
+    rows = await session.execute(
+        select(Receipt, Series, RawEvent)
+        .join(
+            Series, (Series.tenant_id == Receipt.tenant_id) & (Series.id == Receipt.series_id)
+        )
+        .outerjoin(
+            RawEvent,
+            (RawEvent.tenant_id == Receipt.tenant_id) & (RawEvent.event_id == Receipt.event_id),
+        )
+        .where(Receipt.tenant_id == tenant_id, Receipt.decision_id == decision_id)
+    )
+    found = [(receipt, series, raw) for receipt, series, raw in rows]
+    return sorted(found, key=lambda row: (is_shadow(row[1].arm), row[1].arm))
