@@ -1,9 +1,11 @@
-"""The worker process, composed: what is due is looked for at every pulse.
+"""The worker process, composed: at every pulse, what is due is looked for and done.
 
-telemetry folds what arrived → drift examines closed windows → revalidation judges them; beside it
-routing learns. Each step finds its own work in the database, so that a step that was missed is
-done at the next pulse, by whichever worker is there.
+telemetry folds what arrived → drift examines closed windows → revalidation judges them → routing
+learns. Each step finds its own work in the database and commits it by itself, so that a step that
+was missed or failed is done at the next pulse, by whichever worker is there.
 """
+
+import logging
 
 from app import drift, revalidation, routing, telemetry
 from app.main import make_bus
@@ -11,16 +13,29 @@ from app.platform.db import Database
 from app.platform.queue import Queue
 from app.platform.settings import Settings
 
+logger = logging.getLogger(__name__)
+
+STEPS = (telemetry.digest, drift.watch, revalidation.review, routing.learn)
+
+
+async def pulse(database: Database) -> None:
+    """Take every step in the order data flows; one that fails does not stop the others."""
+    failed: list[Exception] = []
+    for step in STEPS:
+        try:
+            await step(database)
+        except Exception as error:
+            logger.exception("a step failed", extra={"step": step.__module__})
+            failed.append(error)
+    if failed:
+        raise ExceptionGroup("steps of this pulse failed", failed)
+
 
 async def work(settings: Settings, database_url: str) -> None:
     """Run a worker until it is told to stop."""
     database = Database(database_url, settings, make_bus())
     queue = Queue(database)
-    pulse = settings.pulse_seconds
-    queue.every(pulse, "telemetry.digest", telemetry.digest)
-    queue.every(pulse, "drift.watch", drift.watch)
-    queue.every(pulse, "revalidation.review", revalidation.review)
-    queue.every(pulse, "routing.learn", routing.learn)
+    queue.every(settings.pulse_seconds, "pulse", pulse)
     queue.every(59, "telemetry.make_partitions", telemetry.make_partitions)
     try:
         await telemetry.make_partitions(database)

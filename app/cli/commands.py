@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from app import audit, identity
+from app import audit, identity, telemetry
 from app.cli import run
 from app.demo import story
 from app.identity.rules import PrincipalKind, Role
@@ -24,7 +24,7 @@ from app.platform.observability import configure_logging
 from app.platform.settings import Settings
 from app.worker import work
 
-cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Modelward, a model-governance server.")
+cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Modelward, a model-governance server.")
 db = typer.Typer(no_args_is_help=True, help="The database's schema.")
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
 audits = typer.Typer(no_args_is_help=True, help="The audit log.")
@@ -71,6 +71,7 @@ def serve(
     """Start database (if none is configured), API and worker."""
     settings = _settings(data_dir, host=host, port=port)
     configure_logging(settings.log_level)
+    run.stop_on_sigterm()
     with run.database(settings, alone=True) as url:
         if migrate:
             migrations.upgrade(url)
@@ -174,6 +175,7 @@ def demo(
 async def _bootstrap(settings: Settings, url: str) -> str | None:
     database = Database(url, settings, make_bus())
     try:
+        await telemetry.make_partitions(database)
         async with database.transaction() as session:
             return await identity.bootstrap(session)
     finally:

@@ -84,6 +84,15 @@ def _worker(url: str) -> Iterator[None]:
         thread.join()
 
 
+def stop_on_sigterm() -> None:
+    """Turn SIGTERM into what Ctrl-C is, so that what was started is always stopped again."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+
+
 def follow_parent() -> None:
     """End this process when the one that started it is gone, however it went."""
     parent = os.environ.get("MODELWARD_PARENT")

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from app.demo.scorers import Floats
 
 _CHUNK = 2 * ROWS_A_DAY
 _LAG = 2 * ROWS_A_WEEK
+_LANES = 3
 _PATIENCE = 90.0
 RULE_INPUT = "last_rise"
 EVEN = 0.5
@@ -68,7 +69,8 @@ class Desk:
         """Play the half-hours ``[start, end)``; never run far ahead of the worker."""
         for row in range(start, end, _CHUNK):
             rows = range(row, min(row + _CHUNK, end))
-            decided = await asyncio.gather(*(self._decide(row) for row in rows))
+            lanes = await asyncio.gather(*(self._lane(rows[lane::_LANES]) for lane in range(_LANES)))
+            decided = [pair for lane in lanes for pair in lane]
             events = [event for pair in decided for event in pair[0]]
             answer = await self._client.events(events)
             self.ledger.acknowledged += answer["accepted"]
@@ -79,6 +81,12 @@ class Desk:
             if row % ROWS_A_WEEK < _CHUNK:
                 await self._pace(row)
         await self._settle()
+
+    async def _lane(
+        self, rows: Sequence[int]
+    ) -> list[tuple[list[dict[str, Any]], dict[str, Any]]]:
+        """Decide some half-hours one after the other, on one connection."""
+        return [await self._decide(row) for row in rows]
 
     async def _decide(self, row: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         route = await self._client.route(self._point, f"half-hour-{row}")

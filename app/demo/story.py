@@ -18,7 +18,7 @@ from app.demo import cycle, market
 from app.demo.cast import Cast, assemble
 from app.demo.cycle import Built, Names
 from app.demo.desk import Desk, rehearse
-from app.demo.market import ROWS_A_WEEK, Market, row_of, when
+from app.demo.market import ROWS_A_WEEK, Market, row_of
 from app.demo.narrator import Narrator
 from app.demo.server import Running, ServerFailed, own_server, tamper
 
@@ -82,10 +82,11 @@ class Story:
         self._running = running
         self._market = played
         self._started = time.monotonic()
+        self._alerts: dict[str, int] = {}
+        self._sample: str | None = None
         self._administrator = Client(running.url, running.key)
         self._cast: Cast = assemble(running.url, self._administrator)
         self._names = self._free_names()
-        self._alerts: dict[str, int] = {}
         self.findings: dict[str, Any] = {"rows": len(played)}
 
     @property
@@ -107,17 +108,17 @@ class Story:
             AsyncClient(url, keys["dana"]) as dana_client,
         ):
             desk = Desk(desk_client, self._cast["oscar"], self._market, self._names.point)
-            v1 = await self._first_version(desk, dana_client)
-            row = await self._until_it_drifts(desk, v1)
+            await self._first_version(desk, dana_client)
+            row = await self._until_it_drifts(desk)
             if row < len(self._market):
                 await self._second_version(desk, dana_client, row)
             await self._account(desk)
-        self._trace(desk)
+        self._trace(self._sample or desk.sample)
         self._audit()
         self.findings["seconds"] = round(time.monotonic() - self._started, 1)
         self._say.note(f"Told in {self.findings['seconds']} s.")
 
-    async def _first_version(self, desk: Desk, dana_client: AsyncClient) -> Built:
+    async def _first_version(self, desk: Desk, dana_client: AsyncClient) -> None:
         say, cast, names = self._say, self._cast, self._names
         say.chapter("A developer registers, a validator validates")
         cycle.register_model(cast, names)
@@ -152,9 +153,8 @@ class Story:
         desk.deploy(names.model, 1, v1.model.score(self._market.inputs), 0)
         desk.deploy_rule(names.rule, 1)
         await desk.ready()
-        return v1
 
-    async def _until_it_drifts(self, desk: Desk, v1: Built) -> int:
+    async def _until_it_drifts(self, desk: Desk) -> int:
         """Play the market week by week until the server sends v1 back, or the data ends."""
         say, names, end = self._say, self._names, len(self._market)
         say.chapter("The market, half-hour by half-hour")
@@ -164,9 +164,8 @@ class Story:
                 upto = min(row + ROWS_A_WEEK, end)
                 await desk.play(row, upto, bar)
                 row = upto
+                await self._reviewed(desk, row)
                 stage = self._version(1)["stage"]
-        await desk.drained()
-        await asyncio.sleep(3)  # one more pulse each for windows and reviews
         alerts = self._cast["oscar"].get(f"/v1/models/{names.model}/versions/1/alerts")["items"]
         for alert in alerts:
             at = row_of(datetime.fromisoformat(alert["until"]))
@@ -185,8 +184,23 @@ class Story:
             )
         else:
             say.line(f"KPI validation: {outcome}. {names.model}@1 keeps its place.")
-        self._v1 = v1
         return row
+
+    async def _reviewed(self, desk: Desk, row: int) -> None:
+        """Wait until the server has judged every window that closed before ``row``."""
+        await desk.drained()
+        oscar, names = self._cast["oscar"], self._names
+        monitor = oscar.get(f"/v1/decision-points/{names.point}/monitor")
+        width, step = (2 * monitor[f"{name}_hours"] for name in ("window", "step"))
+        if row - LIVE <= width:
+            return
+        last = LIVE + width + (row - 1 - LIVE - width) // step * step
+        path = f"/v1/models/{names.model}/versions/1/reviews"
+        for _ in range(300):
+            found = oscar.get(path, limit=1)["items"]
+            if found and row_of(datetime.fromisoformat(found[0]["until"])) >= last:
+                return
+            await asyncio.sleep(0.1)
 
     async def _second_version(self, desk: Desk, dana_client: AsyncClient, row: int) -> None:
         say, cast, names, end = self._say, self._cast, self._names, len(self._market)
@@ -218,6 +232,7 @@ class Story:
         cycle.commit(cast, cycle.open_activation(cast, names, v2, "challenger"))
         self._start_bandit()
         row = await self._trial(desk, row)
+        self._sample = desk.sample
         self._promote(v2)
         with say.progress("half-hours decided", end - row) as bar:
             await desk.play(row, end, bar)
@@ -249,11 +264,7 @@ class Story:
             with say.progress(f"week {week} of the trial", upto - row) as bar:
                 await desk.play(row, upto, bar)
             row = upto
-            await desk.drained()
-            await asyncio.sleep(1.5)  # the bandit's next round
-            found = self._cast["oscar"].get(
-                f"/v1/decision-points/{self._names.point}/bandit"
-            )
+            found = await self._learnt(desk)
             learnt = found["learnt"]
             if learnt is None:
                 continue
@@ -266,6 +277,19 @@ class Story:
             if week >= least and sure >= _CONFIDENT:
                 break
         return row
+
+    async def _learnt(self, desk: Desk) -> Any:
+        """Wait for the round that knows every outcome so far; the weights may need none."""
+        await desk.drained()
+        for _ in range(20):
+            found = self._cast["oscar"].get(f"/v1/decision-points/{self._names.point}/bandit")
+            evidence = found["learnt"]["evidence"] if found["learnt"] else []
+            if sum(arm["units"] for arm in evidence) == sum(
+                desk.ledger.arms.get(arm, 0) for arm in ("incumbent", "challenger")
+            ):
+                break
+            await asyncio.sleep(0.1)
+        return found
 
     def _promote(self, v2: Built) -> None:
         say, cast, names = self._say, self._cast, self._names
@@ -300,13 +324,22 @@ class Story:
             f"{desk.ledger.decisions:,} decisions; {desk.ledger.acknowledged:,} scored events"
             f" acknowledged, {found['stored_events']:,} stored."
         )
-        for name, share in self.findings["accuracy"].items():
-            self._say.line(f"{name}: {share:.1%} right")
-        self._say.line(f"champion: {self.findings['champion']}")
+        for item in found["series"]:
+            if item["labelled"] and item["arm"] != "rehearsal":
+                self._say.line(
+                    f"{item['model']}@{item['version']} as {item['arm']}: {item['accuracy']:.1%}"
+                    f" right in {item['labelled']:,} decisions"
+                )
+        best = max(self.findings["accuracy"], key=self.findings["accuracy"].__getitem__)
+        champion, stage = self.findings["champion"], self._champion_stage()
+        self._say.line(
+            f"champion: {champion} ({stage}); most often right over all: {best}"
+            + ("." if best == champion else ", so the next challenger is known.")
+        )
 
-    def _trace(self, desk: Desk) -> None:
+    def _trace(self, decision_id: str | None) -> None:
         say = self._say
-        found = self._cast["audrey"].get(f"/v1/decisions/{desk.sample}")
+        found = self._cast["audrey"].get(f"/v1/decisions/{decision_id}")
         event, plan, version = found["events"][0], found["plan"], found["version"]
         say.chapter("One decision, traced")
         say.line(f"decision {found['decision_id']} at {event['at']}")
@@ -318,6 +351,9 @@ class Story:
             f" propensity {plan['propensity']:.2f}, generation {plan['generation']}"
         )
         say.line(f"developed by {version['developer']}; plan by {plan['author']}")
+        for shadow in found["events"][1:]:
+            say.line(f"beside it {shadow['model']}@{shadow['version']} watched and said"
+                     f" {shadow['score']:.0f}")  # fmt: skip
         for case in found["cases"]:
             for approval in case["approvals"]:
                 say.line(
@@ -360,6 +396,12 @@ class Story:
     def _version(self, number: int) -> Any:
         return self._cast["oscar"].get(f"/v1/models/{self._names.model}/versions/{number}")
 
+    def _champion_stage(self) -> str:
+        number = int(self._champion().rpartition("@")[2])
+        version = self._version(number)
+        back = f" to {version['returned_to']}" if version["returned_to"] else ""
+        return f"{version['stage']}{back}"
+
     def _champion(self) -> str:
         seats = self._cast["oscar"].get(f"/v1/decision-points/{self._names.point}/seats")["items"]
         seat = next(item for item in seats if item["role"] == "champion" and not item["until"])
@@ -398,5 +440,3 @@ def _accuracy(series: list[Any]) -> dict[str, float]:
 def _word(verdict: Any) -> str:
     return "passed" if verdict["passed"] else "closed"
 
-
-__all__ = ["play", "when"]

@@ -134,16 +134,27 @@ def _advance(series: Series, hours: list[int]) -> None:
 
 
 async def make_partitions(database: Database) -> None:
-    """Make the raw events' partitions of today and the next days."""
+    """Make the raw events' partitions of today and the next days.
+
+    A day whose events are in the default partition already stays there.
+    """
     async with database.transaction() as session:
         today = await session.scalar(select(func.current_date()))
         assert today is not None  # noqa: S101 - the database has a date
         for ahead in range(_PARTITION_DAYS):
             day = today + timedelta(days=ahead)
-            await session.execute(
+            bounds = f"'{day} 00:00+00'", f"'{day + timedelta(days=1)} 00:00+00'"
+            strayed = await session.scalar(
                 text(
-                    f"CREATE TABLE IF NOT EXISTS telemetry_event_p{day:%Y%m%d} "
-                    f"PARTITION OF telemetry_event FOR VALUES "
-                    f"FROM ('{day} 00:00+00') TO ('{day + timedelta(days=1)} 00:00+00')"
+                    "SELECT EXISTS (SELECT FROM telemetry_event_default"  # noqa: S608 - a date
+                    f" WHERE received_at >= {bounds[0]} AND received_at < {bounds[1]})"
                 )
             )
+            if not strayed:
+                await session.execute(
+                    text(
+                        f"CREATE TABLE IF NOT EXISTS telemetry_event_p{day:%Y%m%d}"
+                        " PARTITION OF telemetry_event"
+                        f" FOR VALUES FROM ({bounds[0]}) TO ({bounds[1]})"
+                    )
+                )

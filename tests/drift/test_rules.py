@@ -1,0 +1,217 @@
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.drift.rules import Thresholds, compare, degraded, inputs_of, persistent
+from app.telemetry import Layout, Performance, Tally
+from app.telemetry.layout import SCORE, fit, score_bins
+from app.telemetry.outcomes import BINS, reference
+from app.telemetry.tally import tally
+
+LIMITS = Thresholds()
+LAYOUT = Layout(
+    (
+        fit("kind", ["a", "b", "c", "d"], numeric=False),
+        fit("x", [1.0, 2.0, 3.0], numeric=True),
+        score_bins(),
+    )
+)
+NAMES = ["kind", "x", SCORE]
+
+
+def profile(kinds: list[int], numbers: list[int], scores: list[float | None]) -> Tally:
+    """Return the profile of counts of the four kinds and the three numbers."""
+    columns: list[list[Any]] = [
+        [name for name, count in zip("abcd", kinds, strict=True) for _ in range(count)],
+        [value for value, count in zip((1, 2, 3), numbers, strict=True) for _ in range(count)],
+        scores,
+    ]
+    codes, values = LAYOUT.place(columns)
+    return tally(codes, values, LAYOUT.size)
+
+
+def even(rows: int, score: float | None = 0.5) -> Tally:
+    return profile([rows // 4] * 4, [rows // 2, rows // 4, rows // 4], [score] * rows)
+
+
+def by_name(window: Tally, baseline: Tally, limits: Thresholds = LIMITS) -> dict[str, Any]:
+    found = compare(LAYOUT, baseline, window, limits)
+    assert [item["name"] for item in found] == NAMES
+    return {item["name"]: item for item in found}
+
+
+@st.composite
+def windows(draw: st.DrawFn) -> Tally:
+    kinds = draw(st.lists(st.integers(0, 900), min_size=4, max_size=4).filter(any))
+    rows = sum(kinds)
+    first = draw(st.integers(0, rows))
+    second = draw(st.integers(0, rows - first))
+    score = draw(st.sampled_from([0.1, 0.5, None]))
+    return profile(kinds, [first, second, rows - first - second], [score] * rows)
+
+
+@settings(max_examples=150, deadline=None)
+@given(windows())
+def test_drift_is_significant_and_large_in_a_window_of_enough_rows(window: Tally) -> None:
+    for item in by_name(window, even(4000)).values():
+        large = item["js"] >= LIMITS.js or item["psi"] >= LIMITS.psi
+        significant = item["q_value"] < LIMITS.q
+        assert item["drifts"] is (large and significant and window.n >= LIMITS.min_rows)
+
+
+@settings(max_examples=150, deadline=None)
+@given(windows())
+def test_severe_drift_is_drift_of_at_least_its_own_size(window: Tally) -> None:
+    for item in by_name(window, even(4000)).values():
+        assert item["severe"] is (item["drifts"] and item["js"] >= LIMITS.severe_js)
+
+
+def test_significant_and_small_is_no_drift() -> None:
+    moved = profile([27_000, 25_000, 24_000, 24_000], [50_000, 25_000, 25_000], [0.5] * 100_000)
+
+    kind = by_name(moved, even(100_000))["kind"]
+
+    assert kind["q_value"] < 1e-6
+    assert not kind["drifts"]
+
+
+def test_large_and_insignificant_is_no_drift() -> None:
+    limits = replace(LIMITS, min_rows=1)
+
+    kind = by_name(profile([2, 0, 0, 0], [1, 1, 0], [0.5] * 2), even(4000), limits)["kind"]
+
+    assert kind["js"] > LIMITS.js
+    assert not kind["drifts"]
+
+
+@pytest.mark.parametrize(("rows", "drifts"), [(499, False), (500, True)])
+def test_fewer_than_the_least_rows_are_measured_and_never_drift(
+    rows: int, drifts: bool  # noqa: FBT001 - a table's column
+) -> None:
+    kind = by_name(profile([rows, 0, 0, 0], [rows, 0, 0], [0.5] * rows), even(4000))["kind"]
+
+    assert kind["js"] > LIMITS.js
+    assert kind["q_value"] < LIMITS.q
+    assert kind["drifts"] is drifts
+
+
+def test_a_window_that_lies_where_the_baseline_never_was_is_severe() -> None:
+    gone = profile([0, 0, 0, 600], [0, 0, 600], [0.5] * 600)
+
+    found = by_name(gone, profile([2000, 0, 0, 0], [2000, 0, 0], [0.5] * 2000))
+
+    assert found["kind"]["severe"]
+    assert found["x"]["severe"]
+    assert not found[SCORE]["drifts"]
+
+
+def test_two_samples_of_one_distribution_hardly_ever_drift() -> None:
+    rng = np.random.default_rng(4)
+    baseline = even(4000)
+    quarters, thirds = [0.25] * 4, [0.5, 0.25, 0.25]
+
+    drifting = 0
+    for _ in range(200):
+        kinds, numbers = rng.multinomial(500, quarters), rng.multinomial(500, thirds)
+        window = profile(kinds.tolist(), numbers.tolist(), [0.5] * 500)
+        drifting += sum(item["drifts"] for item in by_name(window, baseline).values())
+
+    assert drifting == 0
+
+
+def test_the_score_stands_apart_from_the_inputs() -> None:
+    found = compare(LAYOUT, even(4000), even(1000, score=0.9), LIMITS)
+
+    assert [item["name"] for item in found if item["drifts"]] == [SCORE]
+    assert [item["name"] for item in inputs_of(found)] == NAMES[:-1]
+
+
+def test_a_score_the_baseline_never_held_has_nothing_to_drift_from() -> None:
+    assert not by_name(even(1000), even(4000, score=None))[SCORE]["drifts"]
+
+
+HISTORIES = st.lists(st.sets(st.sampled_from("abc")), max_size=6)
+
+
+@settings(max_examples=200, deadline=None)
+@given(HISTORIES)
+def test_an_alert_is_what_two_of_the_last_three_windows_say(history: list[set[str]]) -> None:
+    said = "".join(name for window in history[-3:] for name in sorted(window))
+
+    assert persistent(history, LIMITS) == {name for name in "abc" if said.count(name) >= 2}
+
+
+@settings(max_examples=100, deadline=None)
+@given(HISTORIES, st.integers(1, 5), st.integers(1, 5))
+def test_hits_and_windows_are_the_monitors_to_choose(
+    history: list[set[str]], hits: int, of: int
+) -> None:
+    found = persistent(history, replace(LIMITS, hits=hits, of=of))
+
+    for name in "abc":
+        assert (name in found) == (sum(name in window for window in history[-of:]) >= hits)
+
+
+def done(labelled: int, right: int) -> Performance:
+    accuracy = right / labelled if labelled else None
+    return Performance(labelled, accuracy, 0, 0, 0.0, 0.0, 0, np.zeros((BINS, 2), np.int64))
+
+
+PROMISED = {"accuracy": 0.9, "sigma": 0.0, "rows": 1_000_000_000}
+
+
+def test_accuracy_degrades_beyond_three_standard_errors_and_not_before() -> None:
+    # At 870 of 1000, SE is 0.010635 and the room 0.0319; at 868, 0.010704 and 0.0321.
+    assert degraded(done(1000, 870), PROMISED, 500) is False
+    assert degraded(done(1000, 868), PROMISED, 500) is False
+    assert degraded(done(1000, 867), PROMISED, 500) is True
+    assert degraded(done(1000, 1000), PROMISED, 500) is False
+
+
+def test_what_the_reference_wandered_by_itself_is_allowed_for() -> None:
+    wandering = {**PROMISED, "sigma": 0.02}
+
+    assert degraded(done(1000, 840), wandering, 500) is False
+    assert degraded(done(1000, 820), wandering, 500) is True
+
+
+@pytest.mark.parametrize(
+    ("found", "promised"),
+    [(done(0, 0), PROMISED), (done(499, 0), PROMISED), (done(1000, 0), None)],
+)
+def test_without_reference_or_labels_nothing_is_said(
+    found: Performance, promised: dict[str, float] | None
+) -> None:
+    assert degraded(found, promised, 500) is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(500, 5000), st.floats(0, 1), st.floats(0, 0.2))
+def test_an_accuracy_at_or_above_its_reference_is_never_degraded(
+    labelled: int, share: float, sigma: float
+) -> None:
+    found = done(labelled, round(share * labelled))
+
+    assert found.accuracy is not None
+    promised = {"accuracy": found.accuracy, "sigma": sigma, "rows": 500}
+    assert degraded(found, promised, 500) is False
+
+
+@pytest.mark.parametrize("rows", [100, 500, 20_000])
+@pytest.mark.parametrize("labelled", [500, 5000])
+def test_a_version_that_keeps_its_promise_is_hardly_ever_called_degraded(
+    rows: int, labelled: int
+) -> None:
+    rng = np.random.default_rng(rows + labelled)
+    scores = np.full(rows, 0.9)
+
+    alarms = 0
+    for _ in range(400):
+        promised = reference(scores, (rng.random(rows) < 0.8).astype(float))
+        alarms += bool(degraded(done(labelled, rng.binomial(labelled, 0.8)), promised, 500))
+
+    assert alarms <= 8
