@@ -140,9 +140,7 @@ def _add_probes(api: FastAPI) -> None:
 
     @api.get("/metrics", include_in_schema=False)
     async def metrics(request: Request) -> Response:
-        return Response(
-            generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_LATEST
-        )
+        return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _parts(request: Request) -> dict[str, dict[str, Any]]:

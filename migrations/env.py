@@ -16,9 +16,8 @@ def include(_: Any, name: str | None, kind: str, reflected: bool, __: Any) -> bo
 
 
 def run() -> None:
-    engine = create_engine(
-        context.config.get_main_option("sqlalchemy.url"), poolclass=pool.NullPool
-    )
+    url = context.config.get_main_option("sqlalchemy.url", "")
+    engine = create_engine(url, poolclass=pool.NullPool)
     with engine.connect() as connection:
         # A migration that cannot get its lock gives up instead of queueing everybody behind it.
         connection.execute(text("SET lock_timeout = '5s'"))

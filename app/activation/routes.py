@@ -7,13 +7,11 @@ from app import gates, routing
 from app.activation import service, trace
 from app.activation.rules import NothingToRollBack, NotReady, ReturnedVersion, SwapLost
 from app.activation.schemas import ActivationIn, RollbackIn, TraceOut
-from app.gates.schemas import CaseOut, VerdictOut
 from app.kit.actor import Actor
 from app.kit.names import NAME
 from app.kit.refusal import AlreadyExists, NotFound
 from app.platform.http import Session, allow, responses
 from app.platform.http import router as make_router
-from app.routing.schemas import SeatOut
 
 activations = make_router("/v1/activations", tag="activation")
 points = make_router("/v1/decision-points", tag="activation")
@@ -27,7 +25,7 @@ Operator = Annotated[Actor, allow("activation:operate")]
 @activations.post(
     "",
     status_code=201,
-    response_model=CaseOut,
+    response_model=gates.CaseOut,
     responses=responses(NotFound, NotReady, AlreadyExists),
 )
 async def open_activation(body: ActivationIn, actor: Operator, session: Session) -> gates.Case:
@@ -46,7 +44,7 @@ async def open_activation(body: ActivationIn, actor: Operator, session: Session)
 
 @activations.post(
     "/{case_id}/steps/{step}:judge",
-    response_model=VerdictOut,
+    response_model=gates.VerdictOut,
     responses=responses(NotFound, gates.NotAStep),
 )
 async def judge_step(
@@ -58,7 +56,7 @@ async def judge_step(
 
 @activations.post(
     "/{case_id}:commit",
-    response_model=SeatOut,
+    response_model=routing.SeatOut,
     responses=responses(NotFound, gates.StepsOpen, SwapLost, NotReady),
 )
 async def commit(case_id: UUID, actor: Operator, session: Session) -> routing.Seat:
@@ -68,7 +66,7 @@ async def commit(case_id: UUID, actor: Operator, session: Session) -> routing.Se
 
 @points.post(
     "/{key}:rollback",
-    response_model=SeatOut,
+    response_model=routing.SeatOut,
     responses=responses(NotFound, NothingToRollBack, ReturnedVersion),
 )
 async def roll_back(

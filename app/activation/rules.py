@@ -35,6 +35,4 @@ class SwapLost(Refusal):
     kind = Kind.CONFLICT
     code = "swap_lost"
     title = "The champion changed in the meantime"
-    mend = (
-        "Look at the decision point's seats; open a new activation if yours still makes sense."
-    )
+    mend = "Look at the decision point's seats; open a new activation if yours still makes sense."

@@ -84,9 +84,7 @@ async def commit(session: AsyncSession, case_id: UUID, *, by: Actor) -> routing.
     """Swap: the version takes its seat, atomically, if everything before the swap is passed."""
     case = await gates.case_of(session, case_id, by=by, kind=CaseKind.ACTIVATION)
     # The point's lock puts two swaps in a row; what was read before it may be old.
-    point = await catalog.point_by_key(
-        session, case.details["decision_point"], by=by, lock=True
-    )
+    point = await catalog.point_by_key(session, case.details["decision_point"], by=by, lock=True)
     await session.refresh(case)
     if case.result is not None:
         raise SwapLost(f"This activation is already {case.result}.")
@@ -127,9 +125,7 @@ async def _take_seat(
     }
     if role is SeatRole.CHALLENGER:
         return await routing.seat_challenger(session, point, case.version_id, **place, by=by)
-    return await routing.crown(
-        session, point, case.version_id, **place, cause="activated", by=by
-    )
+    return await routing.crown(session, point, case.version_id, **place, cause="activated", by=by)
 
 
 async def roll_back(

@@ -33,8 +33,7 @@ async def trace(session: AsyncSession, decision_id: UUID, *, by: Actor) -> dict[
             _event(receipt, series, raw_event, *versions[series.version_id])
             for receipt, series, raw_event in rows
         ],
-        "outcome": outcome
-        and {"label": outcome.label, "reward": outcome.reward, "at": outcome.at},
+        "outcome": outcome and {"label": outcome.label, "reward": outcome.reward, "at": outcome.at},
         "plan": None,
         "version": {
             "model": model.name,
@@ -82,9 +81,7 @@ def _event(
     }
 
 
-async def _cases(
-    session: AsyncSession, tenant_id: UUID, version_id: UUID
-) -> list[dict[str, Any]]:
+async def _cases(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> list[dict[str, Any]]:
     """Return the version's validations, releases and activations, with who approved."""
     rows = await session.scalars(
         select(gates.Case)

@@ -111,7 +111,7 @@ async def _read(
             row.action,
             row.details,
             row.hash,
-        )  # fmt: skip
+        )
         for row in rows
     ]
 
@@ -125,9 +125,7 @@ async def history(
         query = query.filter_by(stream=stream)
     key = (AuditEntry.at, AuditEntry.stream, AuditEntry.seq)
     if cursor is not None:
-        query = query.where(
-            tuple_(*key) < tuple(decode(cursor, datetime.fromisoformat, str, int))
-        )
+        query = query.where(tuple_(*key) < tuple(decode(cursor, datetime.fromisoformat, str, int)))
     order = [column.desc() for column in key]
     return await page(
         session, query.order_by(*order), limit, lambda row: [row.at, row.stream, row.seq]

@@ -27,9 +27,7 @@ async def create_point(
     by: Actor,
 ) -> DecisionPoint:
     """Identify a decision point with its contract."""
-    if await session.scalar(
-        select(DecisionPoint.id).filter_by(tenant_id=by.tenant_id, key=key)
-    ):
+    if await session.scalar(select(DecisionPoint.id).filter_by(tenant_id=by.tenant_id, key=key)):
         raise AlreadyExists("decision point", key)
     point = DecisionPoint(
         tenant_id=by.tenant_id,

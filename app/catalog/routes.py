@@ -40,9 +40,7 @@ Operator = Annotated[Actor, allow("catalog:points")]
 @models.post(
     "", status_code=201, response_model=ModelOut, responses=responses(AlreadyExists, NotFound)
 )
-async def create_model(
-    body: ModelIn, actor: Writer, session: Session, response: Response
-) -> Model:
+async def create_model(body: ModelIn, actor: Writer, session: Session, response: Response) -> Model:
     """Catalogue a new model, rule set, optimiser or other analytical asset."""
     model = await service.create_model(session, **dict(body), by=actor)
     etag(response, model.revision)
@@ -92,9 +90,7 @@ async def edit_model(
 ) -> Model:
     """Change purpose, owner or tags."""
     changes = body.model_dump(exclude_unset=True, exclude_none=True)
-    model = await service.edit_model(
-        session, name, expected=expected, changes=changes, by=actor
-    )
+    model = await service.edit_model(session, name, expected=expected, changes=changes, by=actor)
     etag(response, model.revision)
     return model
 
@@ -134,9 +130,7 @@ async def list_versions(
     )
 
 
-@models.get(
-    "/{name}/versions/{number}", response_model=VersionOut, responses=responses(NotFound)
-)
+@models.get("/{name}/versions/{number}", response_model=VersionOut, responses=responses(NotFound))
 async def get_version(
     name: Name, number: Number, actor: Reader, session: Session, response: Response
 ) -> Version:
@@ -146,9 +140,7 @@ async def get_version(
     return version
 
 
-@models.patch(
-    "/{name}/versions/{number}", response_model=VersionOut, responses=editing(NotFound)
-)
+@models.patch("/{name}/versions/{number}", response_model=VersionOut, responses=editing(NotFound))
 async def edit_version(
     name: Name,
     number: Number,

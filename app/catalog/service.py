@@ -81,7 +81,7 @@ async def edit_model(
     for field, value in changes.items():
         setattr(model, field, value)
     model.revision += 1
-    model.updated_at = func.now()  # type: ignore[assignment]
+    model.updated_at = func.now()
     await session.flush()
     await session.refresh(model)
     await audit.record(session, by, "model.edited", f"model:{model.id}", **changes)
@@ -114,9 +114,7 @@ async def search_models(
         query = query.where(Model.risk_tier == risk_tier)
     if tag is not None:
         key, colon, value = tag.partition(":")
-        query = query.where(
-            Model.tags.contains({key: value}) if colon else Model.tags.has_key(key)  # type: ignore[attr-defined]
-        )
+        query = query.where(Model.tags.contains({key: value}) if colon else Model.tags.has_key(key))
     if cursor is not None:
         query = query.where(Model.name > decode(cursor, str)[0])
     return await page(session, query.order_by(Model.name), limit, lambda row: [row.name])
@@ -271,9 +269,7 @@ async def set_alias(
     version = await find_version(session, model_name, number, by=by)
     await session.execute(
         insert(Alias)
-        .values(
-            tenant_id=by.tenant_id, model_id=version.model_id, name=name, version_id=version.id
-        )
+        .values(tenant_id=by.tenant_id, model_id=version.model_id, name=name, version_id=version.id)
         .on_conflict_do_update(
             index_elements=[Alias.tenant_id, Alias.model_id, Alias.name],
             set_={"version_id": version.id, "set_at": func.now()},

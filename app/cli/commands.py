@@ -13,8 +13,7 @@ from rich.console import Console
 from app import audit, identity, telemetry
 from app.cli import run
 from app.demo import story
-from app.identity.rules import PrincipalKind, Role
-from app.identity.service import create_principal
+from app.identity import PrincipalKind, Role
 from app.kit.actor import Actor
 from app.kit.refusal import NotFound, Refusal
 from app.main import make_api, make_bus
@@ -24,7 +23,12 @@ from app.platform.observability import configure_logging
 from app.platform.settings import Settings
 from app.worker import work
 
-cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Modelward, a model-governance server.")
+cli = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Modelward, a model-governance server.",
+)
 db = typer.Typer(no_args_is_help=True, help="The database's schema.")
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
 audits = typer.Typer(no_args_is_help=True, help="The audit log.")
@@ -33,9 +37,7 @@ cli.add_typer(keys, name="keys")
 cli.add_typer(audits, name="audit")
 console = Console(highlight=False, soft_wrap=True)
 
-DataDir = Annotated[
-    Path | None, typer.Option(help="Where the embedded Postgres keeps its files.")
-]
+DataDir = Annotated[Path | None, typer.Option(help="Where the embedded Postgres keeps its files.")]
 
 
 def main() -> None:
@@ -162,7 +164,8 @@ def openapi(
 def demo(
     url: Annotated[str | None, typer.Option(help="Use this server, not one of its own.")] = None,
     key: Annotated[
-        str | None, typer.Option(envvar="MODELWARD_ADMIN_KEY", help="Administrator's key of --url.")
+        str | None,
+        typer.Option(envvar="MODELWARD_ADMIN_KEY", help="Administrator's key of --url."),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Another CSV of the same columns.")] = None,
     keep: Annotated[bool, typer.Option(help="Leave the server running for a look.")] = False,  # noqa: FBT002 - how typer spells a switch
@@ -194,7 +197,7 @@ async def _issue(
                 principal = await identity.principal_by_name(session, system.tenant_id, name)
             except NotFound:
                 kind = PrincipalKind.SERVICE if owner else PrincipalKind.PERSON
-                principal = await create_principal(
+                principal = await identity.create_principal(
                     session, name=name, kind=kind, owner=owner, roles=roles, by=system
                 )
             _, text = await identity.issue_key(session, principal, days=days, by=system)

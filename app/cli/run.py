@@ -58,7 +58,11 @@ def _until_stopped(server: Server) -> None:
 def _worker(url: str) -> Iterator[None]:
     """Keep a worker process running; one that dies is replaced."""
     stopping = threading.Event()
-    environment = {**os.environ, "MODELWARD_DATABASE_URL": url, "MODELWARD_PARENT": str(os.getpid())}
+    environment = {
+        **os.environ,
+        "MODELWARD_DATABASE_URL": url,
+        "MODELWARD_PARENT": str(os.getpid()),
+    }
     command = [sys.executable, "-m", "app", "worker"]
 
     def watch() -> None:

@@ -10,13 +10,15 @@ import httpx
 TIMEOUT = 30.0
 
 
-class Problem(Exception):  # noqa: N818 - named as RFC 9457 names it
+class Problem(Exception):
     """The server refused; ``document`` is its problem document."""
 
     def __init__(self, status: int, document: dict[str, Any]) -> None:
         detail = document.get("detail", "no detail")
         mend = document.get("mend")
-        super().__init__(f"{status} {document.get('code')}: {detail}" + (f" {mend}" if mend else ""))
+        super().__init__(
+            f"{status} {document.get('code')}: {detail}" + (f" {mend}" if mend else "")
+        )
         self.status = status
         self.code = str(document.get("code", "unknown"))
         self.document = document
@@ -86,9 +88,7 @@ class AsyncClient:
     """The three calls of an application: route, events, outcomes."""
 
     def __init__(self, url: str, key: str, *, connections: int = 8) -> None:
-        limits = httpx.Limits(
-            max_connections=connections, max_keepalive_connections=connections
-        )
+        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
         self._http = httpx.AsyncClient(
             base_url=url, headers=_headers(key), timeout=TIMEOUT, limits=limits
         )
@@ -106,9 +106,7 @@ class AsyncClient:
 
     async def route(self, point: str, unit: str) -> Any:
         """Ask which version answers for ``unit`` at a decision point."""
-        response = await self._http.post(
-            f"/v1/decision-points/{point}/route", json={"unit": unit}
-        )
+        response = await self._http.post(f"/v1/decision-points/{point}/route", json={"unit": unit})
         return _unwrap(response)
 
     async def events(self, events: list[dict[str, Any]], **rehearsal: Any) -> Any:

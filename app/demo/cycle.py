@@ -154,9 +154,7 @@ def validate(cast: Cast, names: Names, market: Market, built: Built) -> Any:
     scores = built.model.score(market.inputs[rows.start : rows.stop])
     found = accuracy(scores, market, rows)
     again = build(market, built.number, built.trained, rows).model
-    case = cast["dana"].post(
-        "/v1/validations", {"model": names.model, "version": built.number}
-    )
+    case = cast["dana"].post("/v1/validations", {"model": names.model, "version": built.number})
     evidence = {
         "business_validation": (
             "business",
@@ -182,15 +180,13 @@ def validate(cast: Cast, names: Names, market: Market, built: Built) -> Any:
 def release(
     cast: Cast, names: Names, market: Market, built: Built, say: Callable[[str, Any], None]
 ) -> Any:
-    """The six steps; ``say`` is told each verdict. The rehearsal has been sent before."""
+    """Take the six steps; ``say`` is told each verdict. The rehearsal has been sent before."""
     case = cast["dana"].post(
         "/v1/releases",
         {"model": names.model, "version": built.number, "decision_point": names.point},
     )
     _record(cast["dana"], case, "integration_testing", "integration", _integration(market, built))
-    _record(
-        cast["dana"], case, "instantiation_validation", "instances", _instances(market, built)
-    )
+    _record(cast["dana"], case, "instantiation_validation", "instances", _instances(market, built))
     verdict: Any = None
     for step in (
         "model_release",
@@ -242,9 +238,7 @@ def commit(cast: Cast, case: Any) -> Any:
 
 
 def _record(client: Client, case: Any, step: str, kind: str, payload: dict[str, Any]) -> None:
-    client.post(
-        f"/v1/cases/{case['id']}/steps/{step}/evidence", {"kind": kind, "payload": payload}
-    )
+    client.post(f"/v1/cases/{case['id']}/steps/{step}/evidence", {"kind": kind, "payload": payload})
 
 
 def _approve(client: Client, case: Any, step: str, reason: str) -> None:
@@ -263,7 +257,11 @@ def _integration(market: Market, built: Built) -> dict[str, Any]:
         got = built.model.score(market.inputs[row : row + 1])[0]
         millis.append((time.perf_counter() - started) * 1000)
         failures += not np.isclose(got, wanted)
-    return {"cases": len(rows), "failures": failures, "p99_ms": float(np.quantile(millis, 0.99))}
+    return {
+        "cases": len(rows),
+        "failures": failures,
+        "p99_ms": float(np.quantile(millis, 0.99)),
+    }
 
 
 def _instances(market: Market, built: Built) -> dict[str, Any]:

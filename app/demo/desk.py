@@ -34,9 +34,7 @@ class Ledger:
 class Desk:
     """Plays half-hours: route, score, report, and later the outcome."""
 
-    def __init__(
-        self, client: AsyncClient, watcher: Client, market: Market, point: str
-    ) -> None:
+    def __init__(self, client: AsyncClient, watcher: Client, market: Market, point: str) -> None:
         self._client = client
         self._point = point
         self._watcher = watcher
@@ -69,7 +67,9 @@ class Desk:
         """Play the half-hours ``[start, end)``; never run far ahead of the worker."""
         for row in range(start, end, _CHUNK):
             rows = range(row, min(row + _CHUNK, end))
-            lanes = await asyncio.gather(*(self._lane(rows[lane::_LANES]) for lane in range(_LANES)))
+            lanes = await asyncio.gather(
+                *(self._lane(rows[lane::_LANES]) for lane in range(_LANES))
+            )
             decided = [pair for lane in lanes for pair in lane]
             events = [event for pair in decided for event in pair[0]]
             answer = await self._client.events(events)
@@ -82,9 +82,7 @@ class Desk:
                 await self._pace(row)
         await self._settle()
 
-    async def _lane(
-        self, rows: Sequence[int]
-    ) -> list[tuple[list[dict[str, Any]], dict[str, Any]]]:
+    async def _lane(self, rows: Sequence[int]) -> list[tuple[list[dict[str, Any]], dict[str, Any]]]:
         """Decide some half-hours one after the other, on one connection."""
         return [await self._decide(row) for row in rows]
 

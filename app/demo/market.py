@@ -57,7 +57,7 @@ def row_of(at: datetime) -> int:
     return (at - START) // HALF_HOUR
 
 
-def load(path: Path | None) -> Market:
+def load(path: Path | None, *, at_least: int) -> Market:
     """Return the market of a CSV file, plain or gzipped; by default the one in the package."""
     raw = (files("app.demo") / "data" / "elec2.csv.gz").read_bytes()
     if path is not None:
@@ -66,5 +66,10 @@ def load(path: Path | None) -> Market:
     reader = csv.reader(io.StringIO(text))
     if (header := next(reader, None)) != [*INPUTS, LABEL]:
         raise BadData(f"Expected the columns {', '.join([*INPUTS, LABEL])}, found {header}.")
-    table = np.array(list(reader), dtype=np.float64)
+    try:
+        table = np.array(list(reader), dtype=np.float64)
+    except ValueError as error:
+        raise BadData(f"A row holds something that is not a number: {error}") from error
+    if len(table) < at_least:
+        raise BadData(f"The story needs {at_least:,} half-hours; there are {len(table):,}.")
     return Market(table[:, :-1], table[:, -1].astype(np.int64))

@@ -41,7 +41,11 @@ def own_server() -> Iterator[Running]:
         sys.executable, "-m", "app", "serve", "--data-dir", str(data_dir), "--port", "0",
         "--announce", str(announced),
     ]  # fmt: skip
-    environment = {**os.environ, "MODELWARD_PULSE_SECONDS": "1", "MODELWARD_LOG_LEVEL": "WARNING"}
+    environment = {
+        **os.environ,
+        "MODELWARD_PULSE_SECONDS": "1",
+        "MODELWARD_LOG_LEVEL": "WARNING",
+    }
     environment.pop("MODELWARD_DATABASE_URL", None)
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - ourselves

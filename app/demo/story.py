@@ -30,15 +30,11 @@ _TRIAL_WEEKS = (3, 16)
 _CONFIDENT = 0.95
 
 
-def play(
-    *, url: str | None, key: str | None, data: Path | None, keep: bool, as_json: bool
-) -> int:
+def play(*, url: str | None, key: str | None, data: Path | None, keep: bool, as_json: bool) -> int:
     """Play the story; return the exit code."""
     narrator = Narrator()
     try:
-        played = market.load(data)
-        if len(played) < _LEAST:
-            raise market.BadData(f"The story needs {_LEAST} half-hours; there are {len(played)}.")
+        played = market.load(data, at_least=_LEAST)
         with _server(url, key) as running:
             story = Story(narrator, running, played)
             asyncio.run(story.tell())
@@ -149,7 +145,9 @@ class Story:
         if refused:
             say.line(f"dana (who also sits on the committee) tries to approve: {refused}")
         seat = cycle.commit(cast, case)
-        say.line(f"carla approves for the committee; oscar swaps: {names.model}@1 is {seat['role']}.")
+        say.line(
+            f"carla approves for the committee; oscar swaps: {names.model}@1 is {seat['role']}."
+        )
         desk.deploy(names.model, 1, v1.model.score(self._market.inputs), 0)
         desk.deploy_rule(names.rule, 1)
         await desk.ready()
@@ -439,4 +437,3 @@ def _accuracy(series: list[Any]) -> dict[str, float]:
 
 def _word(verdict: Any) -> str:
     return "passed" if verdict["passed"] else "closed"
-

@@ -137,9 +137,7 @@ async def list_windows(
     limit: Limit = 50,
 ) -> Rows[Window]:
     """List a version's examined windows: every variable's distances, and the accuracy."""
-    return await service.list_windows(
-        session, name, number, cursor=cursor, limit=limit, by=actor
-    )
+    return await service.list_windows(session, name, number, cursor=cursor, limit=limit, by=actor)
 
 
 @router.get(

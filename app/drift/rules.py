@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from app.drift.statistics import benjamini_hochberg, distance
-from app.telemetry import Layout, Performance, Tally
-from app.telemetry.layout import SCORE
+from app.telemetry import SCORE, Layout, Performance, Tally
 
 SIGMAS = 3.0
 
@@ -70,9 +69,7 @@ def persistent(history: Sequence[set[str]], limits: Thresholds) -> set[str]:
     return {name for name in names if sum(name in hit for hit in recent) >= limits.hits}
 
 
-def degraded(
-    done: Performance, reference: dict[str, float] | None, min_rows: int
-) -> bool | None:
+def degraded(done: Performance, reference: dict[str, float] | None, min_rows: int) -> bool | None:
     """Say whether the accuracy fell beyond 3·√(σ²+SE²) under its reference.
 
     ``None`` where it cannot be said: no reference, or too few labels.

@@ -18,7 +18,6 @@ from app.kit.page import Rows, decode
 from app.kit.revision import require_current
 from app.platform.db import Database, page
 from app.platform.events import publish
-from app.telemetry.layout import SCORE
 
 ACCURACY = "accuracy"
 _WINDOWS_A_TURN = 200
@@ -109,9 +108,7 @@ async def watch(database: Database) -> None:
             await examine(session, tenant_id, point_id, version_id)
 
 
-async def examine(
-    session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID
-) -> None:
+async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID) -> None:
     """Examine the closed windows of one version at one point, oldest first."""
     limits = await thresholds(session, tenant_id, point_id)
     traffic = await telemetry.traffic(session, tenant_id, point_id, version_id)
@@ -154,9 +151,7 @@ async def _claim(
     await session.execute(
         insert(Watch).values(**key, next_until=first_until).on_conflict_do_nothing()
     )
-    return await session.scalar(
-        select(Watch).filter_by(**key).with_for_update(skip_locked=True)
-    )
+    return await session.scalar(select(Watch).filter_by(**key).with_for_update(skip_locked=True))
 
 
 async def _history(session: AsyncSession, watch_row: Watch, count: int) -> list[Window]:
@@ -182,12 +177,8 @@ async def _measure(
     until: datetime,
     series: tuple[UUID, ...],
 ) -> Window:
-    found = await telemetry.inputs(
-        session, watch_row.tenant_id, series, since=since, until=until
-    )
-    done = await telemetry.outcomes(
-        session, watch_row.tenant_id, series, since=since, until=until
-    )
+    found = await telemetry.inputs(session, watch_row.tenant_id, series, since=since, until=until)
+    done = await telemetry.outcomes(session, watch_row.tenant_id, series, since=since, until=until)
     variables: list[dict[str, Any]] = []
     if found is not None and baseline is not None:
         layout = telemetry.Layout.load(baseline.layout)
@@ -205,7 +196,7 @@ async def _measure(
         alerting=[item["name"] for item in variables if item["drifts"]],
         labelled=done.labelled,
         accuracy=done.accuracy,
-        degraded=rules.degraded(done, baseline and baseline.reference, limits.min_rows),
+        degraded=rules.degraded(done, baseline.reference if baseline else None, limits.min_rows),
     )
 
 
@@ -222,16 +213,16 @@ async def _relook(
             session, window.tenant_id, series, since=window.since, until=window.until
         )
         window.labelled, window.accuracy = done.labelled, done.accuracy
-        window.degraded = rules.degraded(done, baseline and baseline.reference, limits.min_rows)
+        window.degraded = rules.degraded(
+            done, baseline.reference if baseline else None, limits.min_rows
+        )
 
 
-async def _raise_alerts(
-    session: AsyncSession, history: list[Window], limits: Thresholds
-) -> None:
+async def _raise_alerts(session: AsyncSession, history: list[Window], limits: Thresholds) -> None:
     window = history[-1]
     drifting = rules.persistent([set(item.alerting) for item in history], limits)
     found = [
-        (AlertKind.PREDICTION if name == SCORE else AlertKind.DATA, name)
+        (AlertKind.PREDICTION if name == telemetry.SCORE else AlertKind.DATA, name)
         for name in sorted(drifting)
     ]
     if rules.persistent([{ACCURACY} if item.degraded else set() for item in history], limits):
@@ -293,9 +284,10 @@ async def standing(
         since=history[0].since,
         until=last.until,
         variables=len(rules.inputs_of(last.variables)),
-        drifting=sorted(drifting - {SCORE}),
+        drifting=sorted(drifting - {telemetry.SCORE}),
         severe=sorted(
-            rules.persistent([_severe(item.variables) for item in history], limits) - {SCORE}
+            rules.persistent([_severe(item.variables) for item in history], limits)
+            - {telemetry.SCORE}
         ),
         accuracy=last.accuracy,
         labelled=last.labelled,
@@ -351,14 +343,10 @@ async def list_windows(
     query = select(Window).filter_by(tenant_id=by.tenant_id, version_id=version.id)
     if cursor is not None:
         query = query.where(Window.until < decode(cursor, datetime.fromisoformat)[0])
-    return await page(
-        session, query.order_by(Window.until.desc()), limit, lambda row: [row.until]
-    )
+    return await page(session, query.order_by(Window.until.desc()), limit, lambda row: [row.until])
 
 
-async def list_alerts(
-    session: AsyncSession, model: str, number: int, *, by: Actor
-) -> list[Alert]:
+async def list_alerts(session: AsyncSession, model: str, number: int, *, by: Actor) -> list[Alert]:
     """List a version's alerts in order of event time."""
     version = await catalog.find_version(session, model, number, by=by)
     rows = await session.scalars(

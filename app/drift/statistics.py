@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import chdtrc
 
+from app.kit.arrays import Floats, Ints
 from app.telemetry import Bins, Tally
-from app.telemetry.layout import Floats, Ints
 
 _EPSILON = 1e-4
 

@@ -7,8 +7,10 @@ service and by the database. Imports catalog, identity, audit.
 
 from app.gates.docket import Step, StepState, states
 from app.gates.policies import seed_policies
-from app.gates.rules import GateClosed, NotAStep, StepsOpen
+from app.gates.policy import WayOut
 from app.gates.routes import routers
+from app.gates.rules import GateClosed, NotAStep, StepsOpen
+from app.gates.schemas import CaseOut, VerdictOut
 from app.gates.service import (
     add_evidence,
     case_of,
@@ -27,6 +29,7 @@ __all__ = [
     "ActivationStep",
     "Case",
     "CaseKind",
+    "CaseOut",
     "GateClosed",
     "NotAStep",
     "ReleaseStep",
@@ -35,6 +38,8 @@ __all__ = [
     "StepsOpen",
     "ValidationStep",
     "Verdict",
+    "VerdictOut",
+    "WayOut",
     "add_evidence",
     "case_of",
     "close_case",

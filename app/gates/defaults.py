@@ -5,7 +5,7 @@ The higher the tier, the more steps and the narrower the thresholds.
 
 from typing import Any
 
-from app.gates.policy import Path, Policy
+from app.gates.policy import Policy, WayOut
 
 LOW, MEDIUM, HIGH = "low", "medium", "high"
 _ALL = (LOW, MEDIUM, HIGH)
@@ -29,7 +29,7 @@ def _kpi_rules(share: float) -> list[dict[str, Any]]:
             "name": "data_drift",
             "when": f"evidence.drift.severe_share < {share}",
             "reason": f"Less than {share:.0%} of the variables drift severely from the baseline.",
-            "path": Path.DATA_DRIFT,
+            "path": WayOut.DATA_DRIFT,
         },
         {
             "name": "data_moves",
@@ -41,13 +41,13 @@ def _kpi_rules(share: float) -> list[dict[str, Any]]:
             "name": "business_drift",
             "when": "size(evidence.kpi.missed) == 0",
             "reason": "Every agreed business KPI meets its threshold.",
-            "path": Path.BUSINESS_DRIFT,
+            "path": WayOut.BUSINESS_DRIFT,
         },
         {
             "name": "mathematical_drift",
             "when": "!evidence.performance.degraded",
             "reason": "The accuracy stays within its reference and sampling error.",
-            "path": Path.MATHEMATICAL_DRIFT,
+            "path": WayOut.MATHEMATICAL_DRIFT,
         },
     ]
 
@@ -60,7 +60,7 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
             {
                 "name": "thresholds_met",
                 "when": "evidence.business.thresholds_met == true",
-                "reason": "Evidence `business` says the outcomes of business understanding are met.",
+                "reason": "Evidence `business` says that the agreed outcomes are met.",
             },
             _VALIDATOR,
         ],

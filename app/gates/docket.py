@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.gates import policies
-from app.gates.policy import Path, Policy
+from app.gates.policy import Policy, WayOut
 from app.gates.steps import STEPS
 from app.gates.tables import Approval, Case, Evidence, Verdict
 
@@ -24,7 +24,7 @@ class StepState:
     required: bool
     before_commit: bool
     passed: bool | None
-    path: Path | None
+    path: WayOut | None
     verdict_id: UUID | None
     at: datetime | None
 
@@ -36,9 +36,7 @@ class StepState:
 
 async def states(session: AsyncSession, case: Case) -> list[StepState]:
     """Return every step of a case in the framework's order."""
-    row = await policies.current(
-        session, case.tenant_id, case.tier, revision=case.policy_revision
-    )
+    row = await policies.current(session, case.tenant_id, case.tier, revision=case.policy_revision)
     gates = Policy.model_validate(row.body).gates
     newest = {
         verdict.step: verdict
@@ -56,10 +54,10 @@ async def states(session: AsyncSession, case: Case) -> list[StepState]:
                 step=str(step),
                 required=gate.required,
                 before_commit=gate.before_commit,
-                passed=verdict and verdict.passed,
-                path=verdict and verdict.path,
-                verdict_id=verdict and verdict.id,
-                at=verdict and verdict.at,
+                passed=verdict.passed if verdict else None,
+                path=verdict.path if verdict else None,
+                verdict_id=verdict.id if verdict else None,
+                at=verdict.at if verdict else None,
             )
         )
     return found

@@ -16,7 +16,7 @@ class Severity(StrEnum):
     WARN = "warn"
 
 
-class Path(StrEnum):
+class WayOut(StrEnum):
     """The ways out of a KPI validation."""
 
     DATA_DRIFT = "data_drift"
@@ -32,7 +32,7 @@ class Rule(BaseModel):
     when: str = Field(max_length=4000, description="CEL; the rule holds when it is true.")
     reason: str = Field(max_length=500, description="Why it is asked, and how to satisfy it.")
     severity: Severity = Severity.BLOCK
-    path: Path | None = Field(None, description="Way out of a KPI validation if it fails.")
+    path: WayOut | None = Field(None, description="Way out of a KPI validation if it fails.")
 
 
 class Gate(BaseModel):
@@ -93,7 +93,7 @@ def passed(results: list[dict[str, Any]]) -> bool:
     )
 
 
-def way_out(results: list[dict[str, Any]]) -> Path | None:
+def way_out(results: list[dict[str, Any]]) -> WayOut | None:
     """Return how a KPI validation ends, or ``None`` if it cannot be concluded.
 
     A rule that could not be evaluated concludes nothing; otherwise the first failed rule with a
@@ -103,5 +103,5 @@ def way_out(results: list[dict[str, Any]]) -> Path | None:
     if any(result["error"] for result in failed):
         return None
     if failed:
-        return Path(failed[0]["path"])
-    return Path.DELIVERS if passed(results) else None
+        return WayOut(failed[0]["path"])
+    return WayOut.DELIVERS if passed(results) else None

@@ -38,9 +38,7 @@ async def get_case(case_id: UUID, actor: Reader, session: Session) -> dict[str, 
     case = await service.case_of(session, case_id, by=actor)
     return {
         **CaseOut.model_validate(case).model_dump(),
-        "steps": [
-            StepOut.model_validate(state) for state in await docket.states(session, case)
-        ],
+        "steps": [StepOut.model_validate(state) for state in await docket.states(session, case)],
         **await docket.papers(session, case),
     }
 

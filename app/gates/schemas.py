@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.gates.policy import Path, Policy
+from app.gates.policy import Policy, WayOut
 from app.gates.steps import CaseKind
 
 
@@ -21,9 +21,7 @@ class EvidenceIn(BaseModel):
         },
     )
 
-    kind: str = Field(
-        pattern=r"^[a-z_]{1,64}$", description="Rules read it as evidence.<kind>."
-    )
+    kind: str = Field(pattern=r"^[a-z_]{1,64}$", description="Rules read it as evidence.<kind>.")
     payload: dict[str, Any]
 
 
@@ -68,7 +66,7 @@ class RuleResult(BaseModel):
     passed: bool
     severity: str
     reason: str
-    path: Path | None
+    path: WayOut | None
     error: str | None = Field(description="Why it could not be evaluated; errors deny.")
 
 
@@ -79,7 +77,7 @@ class VerdictOut(BaseModel):
     case_id: UUID
     step: str
     passed: bool
-    path: Path | None = Field(description="Of a KPI validation: its way out.")
+    path: WayOut | None = Field(description="Of a KPI validation: its way out.")
     tier: str
     policy_revision: int
     policy_digest: str
@@ -96,7 +94,7 @@ class StepOut(BaseModel):
     required: bool
     before_commit: bool
     passed: bool | None = Field(description="Null while it has not been judged.")
-    path: Path | None
+    path: WayOut | None
     verdict_id: UUID | None
     at: datetime | None
 

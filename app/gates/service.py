@@ -60,9 +60,7 @@ async def open_case(
     )  # fmt: skip
     await publish(
         session,
-        CaseOpened(
-            tenant_id=by.tenant_id, case_id=case.id, kind=kind.value, version_id=version.id
-        ),
+        CaseOpened(tenant_id=by.tenant_id, case_id=case.id, kind=kind.value, version_id=version.id),
     )
     return case
 
@@ -91,7 +89,7 @@ async def _lock(session: AsyncSession, case_id: UUID, tenant_id: UUID) -> Case:
 async def close_case(session: AsyncSession, case: Case, *, result: str, by: Actor) -> None:
     """End a case; nothing is added to it while it is closed."""
     await _lock(session, case.id, case.tenant_id)
-    case.closed_at = func.now()  # type: ignore[assignment]
+    case.closed_at = func.now()
     await _conclude(session, case, result, "closed", by)
 
 
@@ -107,9 +105,7 @@ async def mark_case(session: AsyncSession, case: Case, *, result: str, by: Actor
     await _conclude(session, case, result, "marked", by)
 
 
-async def _conclude(
-    session: AsyncSession, case: Case, result: str, what: str, by: Actor
-) -> None:
+async def _conclude(session: AsyncSession, case: Case, result: str, what: str, by: Actor) -> None:
     case.result = result
     await session.flush()
     await session.refresh(case)
@@ -159,9 +155,7 @@ async def decide(
     case = await _lock(session, case_id, by.tenant_id)
     require_step(case.kind, step)
     if by.person_id in {case.developer_id, case.requester_id}:
-        part = (
-            "developed the version" if by.person_id == case.developer_id else "opened the case"
-        )
+        part = "developed the version" if by.person_id == case.developer_id else "opened the case"
         raise SelfApproval(f"{by.name} {part} and cannot decide on it.", step=step)
     approval = Approval(
         tenant_id=by.tenant_id,
@@ -210,9 +204,7 @@ async def judge(
     """
     await _lock(session, case.id, case.tenant_id)
     require_step(case.kind, step)
-    row = await policies.current(
-        session, case.tenant_id, case.tier, revision=case.policy_revision
-    )
+    row = await policies.current(session, case.tenant_id, case.tier, revision=case.policy_revision)
     facts = await _facts(session, case, step, version, point)
     gate = Policy.model_validate(row.body).gates[f"{case.kind}.{step}"]
     results = check(gate.rules, facts)

@@ -11,7 +11,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.gates.policy import Path
+from app.gates.policy import WayOut
 from app.gates.steps import CaseKind
 from app.platform.db import Base, Json, tenant_pk, uuid_pk
 
@@ -71,9 +71,7 @@ class Evidence(Base):
 
     __tablename__ = "gates_evidence"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant_id", "case_id"], ["gates_case.tenant_id", "gates_case.id"]
-        ),
+        ForeignKeyConstraint(["tenant_id", "case_id"], ["gates_case.tenant_id", "gates_case.id"]),
         Index("ix_gates_evidence_case_id", "tenant_id", "case_id", "step"),
     )
 
@@ -94,9 +92,7 @@ class Approval(Base):
 
     __tablename__ = "gates_approval"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant_id", "case_id"], ["gates_case.tenant_id", "gates_case.id"]
-        ),
+        ForeignKeyConstraint(["tenant_id", "case_id"], ["gates_case.tenant_id", "gates_case.id"]),
         UniqueConstraint("tenant_id", "case_id", "step", "person_id", "digest"),
         CheckConstraint("person_id <> developer_id", name="not_the_developer"),
         CheckConstraint("person_id <> requester_id", name="not_the_requester"),
@@ -122,9 +118,7 @@ class Verdict(Base):
 
     __tablename__ = "gates_verdict"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant_id", "case_id"], ["gates_case.tenant_id", "gates_case.id"]
-        ),
+        ForeignKeyConstraint(["tenant_id", "case_id"], ["gates_case.tenant_id", "gates_case.id"]),
         Index("ix_gates_verdict_case_id", "tenant_id", "case_id", "step"),
     )
 
@@ -133,7 +127,7 @@ class Verdict(Base):
     case_id: Mapped[UUID]
     step: Mapped[str]
     passed: Mapped[bool]
-    path: Mapped[Path | None]
+    path: Mapped[WayOut | None]
     tier: Mapped[str]
     policy_revision: Mapped[int]
     policy_digest: Mapped[str]

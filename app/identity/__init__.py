@@ -6,13 +6,14 @@ working in every process within five seconds of revocation. Imports audit.
 
 from app.identity.events import TenantCreated
 from app.identity.keyring import Keyring
-from app.identity.rules import ROLES, Role
 from app.identity.routes import router
+from app.identity.rules import ROLES, PrincipalKind, Role
 from app.identity.service import (
     bootstrap,
+    create_principal,
     default_tenant,
-    names_of,
     issue_key,
+    names_of,
     owner_of,
     principal_by_name,
 )
@@ -20,9 +21,11 @@ from app.identity.service import (
 __all__ = [
     "ROLES",
     "Keyring",
+    "PrincipalKind",
     "Role",
     "TenantCreated",
     "bootstrap",
+    "create_principal",
     "default_tenant",
     "issue_key",
     "names_of",

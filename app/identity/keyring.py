@@ -107,7 +107,7 @@ class Keyring:
             return {row.sha256: _known(row) for row in rows}
 
 
-def _known(row: Row[tuple[bytes, Principal, float]]) -> _Known:
+def _known(row: Row[bytes, Principal, int]) -> _Known:
     principal = row.Principal
     roles = frozenset(principal.roles)
     actor = Actor(

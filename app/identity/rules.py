@@ -38,8 +38,7 @@ _READ = frozenset(
 
 ROLES: dict[Role, frozenset[str]] = {
     # An administrator manages people and rules; he neither develops nor approves.
-    Role.ADMINISTRATOR: _READ
-    | {"identity:manage", "identity:read", "audit:read", "policy:write"},
+    Role.ADMINISTRATOR: _READ | {"identity:manage", "identity:read", "audit:read", "policy:write"},
     Role.DEVELOPER: _READ
     | {
         "catalog:write",

@@ -29,9 +29,7 @@ async def bootstrap(session: AsyncSession) -> str | None:
     session.add(tenant)
     await session.flush()
     system = Actor.system(tenant.id)
-    await audit.record(
-        session, system, "tenant.created", f"tenant:{tenant.id}", name=tenant.name
-    )
+    await audit.record(session, system, "tenant.created", f"tenant:{tenant.id}", name=tenant.name)
     await publish(session, TenantCreated(tenant_id=tenant.id, name=tenant.name))
     administrator = await create_principal(
         session,
@@ -69,9 +67,7 @@ async def create_principal(
     if kind is PrincipalKind.SERVICE:
         owner_id = await _person(session, by.tenant_id, owner)
     elif owner is not None:
-        raise OwnerRequired(
-            "Only a service account has an owner; a person answers for himself."
-        )
+        raise OwnerRequired("Only a service account has an owner; a person answers for himself.")
     principal = Principal(
         tenant_id=by.tenant_id, name=name, kind=kind, owner_id=owner_id, roles=sorted(roles)
     )
@@ -92,9 +88,7 @@ async def create_principal(
 
 async def _person(session: AsyncSession, tenant_id: UUID, name: str | None) -> UUID:
     found = await session.scalar(
-        select(Principal.id).filter_by(
-            tenant_id=tenant_id, name=name, kind=PrincipalKind.PERSON
-        )
+        select(Principal.id).filter_by(tenant_id=tenant_id, name=name, kind=PrincipalKind.PERSON)
     )
     if found is None:
         raise OwnerRequired(f"There is no person {name!r} to answer for a service account.")
@@ -122,9 +116,7 @@ async def owner_of(session: AsyncSession, tenant_id: UUID, name: str) -> UUID:
     return (await principal_by_name(session, tenant_id, name)).person_id
 
 
-async def names_of(
-    session: AsyncSession, tenant_id: UUID, ids: Iterable[UUID]
-) -> dict[UUID, str]:
+async def names_of(session: AsyncSession, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, str]:
     """Return the names of principals by id."""
     rows = await session.execute(
         select(Principal.id, Principal.name).where(

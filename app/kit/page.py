@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -46,7 +46,7 @@ def encode(key: list[Any]) -> str:
     return base64.urlsafe_b64encode(orjson.dumps(key)).rstrip(b"=").decode()
 
 
-def decode(cursor: str, *types: type) -> list[Any]:
+def decode(cursor: str, *types: Callable[[Any], Any]) -> list[Any]:
     """Return the sort key in ``cursor``: one value for each of ``types``, built from text."""
     try:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))

@@ -20,7 +20,7 @@ class Kind(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
+class Refusal(Exception):
     """A request that is understood and not carried out.
 
     Subclasses fix ``kind``, ``code`` (stable, machine-read), ``title`` and ``mend``: the call

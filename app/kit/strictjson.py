@@ -45,9 +45,9 @@ def loads_flat(raw: bytes) -> Any:
 
 
 def _may_repeat_keys(raw: bytes, value: Any) -> bool:
-    """Compare the key separators read with the keys kept; unequal means a key came twice.
+    r"""Compare the key separators read with the keys kept; unequal means a key came twice.
 
-    ``":`` cannot stand inside a JSON string but for ``\\":``, which survives re-encoding, so
+    ``":`` cannot stand inside a JSON string but for ``\":``, which survives re-encoding, so
     the counts are equal for honest compact input. Spaced or escaped input is looked at closely.
     """
     if b"\\u0022" in raw or _SPACED_KEY.search(raw):

@@ -29,9 +29,7 @@ def value(formula: Formula, done: Performance) -> float | None:
     return done.mean_reward
 
 
-def missed(
-    found: float | None, direction: Direction, threshold: float, tolerance: float
-) -> bool:
+def missed(found: float | None, direction: Direction, threshold: float, tolerance: float) -> bool:
     """Say whether a value is beyond threshold and tolerance; what was not measured is not."""
     if found is None:
         return False

@@ -52,9 +52,7 @@ async def define(
     return found
 
 
-async def definitions(
-    session: AsyncSession, tenant_id: UUID, point_id: UUID
-) -> list[Definition]:
+async def definitions(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> list[Definition]:
     """Return a decision point's agreed KPIs."""
     rows = await session.scalars(
         select(Definition)
@@ -76,12 +74,8 @@ async def measure(
 ) -> list[Measured]:
     """Measure every KPI of a point on one version's decisions in ``[since, until)``."""
     agreed = await definitions(session, tenant_id, point_id)
-    traffic = await telemetry.traffic(
-        session, tenant_id, point_id, version_id, rehearsed=rehearsed
-    )
-    done = await telemetry.outcomes(
-        session, tenant_id, traffic.series, since=since, until=until
-    )
+    traffic = await telemetry.traffic(session, tenant_id, point_id, version_id, rehearsed=rehearsed)
+    done = await telemetry.outcomes(session, tenant_id, traffic.series, since=since, until=until)
     found = []
     for item in agreed:
         value = rules.value(item.formula, done)
@@ -95,9 +89,7 @@ async def measure(
                 threshold=item.threshold,
                 tolerance=item.tolerance,
                 missed=rules.missed(value, item.direction, item.threshold, item.tolerance),
-                outcomes=done.labelled
-                if item.formula is rules.Formula.ACCURACY
-                else done.rewarded,
+                outcomes=done.labelled if item.formula is rules.Formula.ACCURACY else done.rewarded,
             )
         )
     return found

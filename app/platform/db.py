@@ -120,7 +120,7 @@ async def driver(session: AsyncSession) -> "psycopg.AsyncConnection[Any]":
 
 
 async def page(
-    session: AsyncSession, query: Select[tuple[T]], limit: int, key: Callable[[T], list[Any]]
+    session: AsyncSession, query: Select[T], limit: int, key: Callable[[T], list[Any]]
 ) -> Rows[T]:
     """Return the first ``limit`` rows of an ordered query; ``key`` makes the cursor of a row."""
     rows = list(await session.scalars(query.limit(limit + 1)))

@@ -96,9 +96,7 @@ class EmbeddedPostgres:
 
     def _initialise(self) -> None:
         if not self._password_file.exists():
-            descriptor = os.open(
-                self._password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600
-            )
+            descriptor = os.open(self._password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as file:
                 file.write(secrets.token_urlsafe(24))
         staging = Path(tempfile.mkdtemp(prefix="postgres-", dir=self.data_dir))

@@ -6,9 +6,7 @@ from typing import Any
 from app.catalog import Variable
 
 
-def mismatches(
-    wanted: Sequence[Variable], supplied: Sequence[Variable]
-) -> list[dict[str, Any]]:
+def mismatches(wanted: Sequence[Variable], supplied: Sequence[Variable]) -> list[dict[str, Any]]:
     """Return every variable of the signature that the contract does not supply as asked."""
     offered = {variable.name: variable for variable in supplied}
     found = []

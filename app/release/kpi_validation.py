@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import drift, gates, kpi
-from app.gates.policy import Path
+from app.gates import WayOut
 from app.kit.actor import Actor
 from app.release.lifecycle import RETURN
 
@@ -58,7 +58,7 @@ async def measure_kpis(
     return stand
 
 
-def conclude(verdict: gates.Verdict) -> tuple[Path | None, Any]:
+def conclude(verdict: gates.Verdict) -> tuple[WayOut | None, Any]:
     """Return a verdict's way out and the development step it leads to, if any."""
     path = verdict.path
     return path, RETURN.get(path) if path else None

@@ -1,7 +1,7 @@
 """The lifecycle of a version: the state machine is data. Pure."""
 
 from app.catalog import ReturnTo, Stage
-from app.gates.policy import Path
+from app.gates import WayOut
 from app.kit.refusal import Kind, Refusal
 
 NEXT: dict[Stage, frozenset[Stage]] = {
@@ -16,10 +16,10 @@ NEXT: dict[Stage, frozenset[Stage]] = {
     Stage.RETIRED: frozenset(),
 }
 
-RETURN: dict[Path, ReturnTo] = {
-    Path.DATA_DRIFT: ReturnTo.DATA_ACQUISITION,
-    Path.BUSINESS_DRIFT: ReturnTo.BUSINESS_UNDERSTANDING,
-    Path.MATHEMATICAL_DRIFT: ReturnTo.ANALYSIS,
+RETURN: dict[WayOut, ReturnTo] = {
+    WayOut.DATA_DRIFT: ReturnTo.DATA_ACQUISITION,
+    WayOut.BUSINESS_DRIFT: ReturnTo.BUSINESS_UNDERSTANDING,
+    WayOut.MATHEMATICAL_DRIFT: ReturnTo.ANALYSIS,
 }
 
 
@@ -34,9 +34,9 @@ class IllegalMove(Refusal):
 def require_edge(here: Stage, to: Stage) -> None:
     """Refuse a move the machine does not have."""
     if to not in NEXT[here]:
-        ways = sorted(NEXT[here]) or ["nowhere"]
+        ways = ", ".join(sorted(NEXT[here])) or "nowhere"
         raise IllegalMove(
-            f"A {here} version cannot become {to}; from here it goes to {', '.join(ways)}.",
+            f"A {here} version cannot become {to}; from here it goes to {ways}.",
             stage=here.value,
             next=sorted(NEXT[here]),
         )

@@ -11,7 +11,7 @@ def report(
     """Return what rehearsed input looks like, overall and by variable."""
     events = found.n if found else 0
     velocity = events / (hours * 60) if hours else 0.0
-    variables = []
+    variables: list[dict[str, Any]] = []
     if layout is not None and found is not None and events:
         for bins, span in layout.spans()[:-1]:
             counts = found.counts[span]

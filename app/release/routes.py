@@ -5,7 +5,6 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from app import gates
-from app.gates.schemas import CaseOut, VerdictOut
 from app.kit.actor import Actor
 from app.kit.names import NAME
 from app.kit.refusal import AlreadyExists, NotFound
@@ -51,7 +50,7 @@ class ReleaseIn(ValidationIn):
 @validations.post(
     "",
     status_code=201,
-    response_model=CaseOut,
+    response_model=gates.CaseOut,
     responses=responses(NotFound, IllegalMove, AlreadyExists),
 )
 async def open_validation(
@@ -63,7 +62,7 @@ async def open_validation(
 
 @validations.post(
     "/{case_id}/steps/{step}:judge",
-    response_model=VerdictOut,
+    response_model=gates.VerdictOut,
     responses=responses(NotFound, gates.NotAStep, IllegalMove),
 )
 async def judge_validation(
@@ -79,7 +78,7 @@ async def judge_validation(
 @releases.post(
     "",
     status_code=201,
-    response_model=CaseOut,
+    response_model=gates.CaseOut,
     responses=responses(NotFound, IllegalMove, AlreadyExists),
 )
 async def open_release(
@@ -93,7 +92,7 @@ async def open_release(
 
 @releases.post(
     "/{case_id}/steps/{step}:judge",
-    response_model=VerdictOut,
+    response_model=gates.VerdictOut,
     responses=responses(NotFound, gates.NotAStep, IllegalMove),
 )
 async def judge_release(

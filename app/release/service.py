@@ -5,8 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, gates, telemetry
 from app.catalog import ReturnTo, Stage
-from app.gates import CaseKind, ReleaseStep
-from app.gates.policy import Path
+from app.gates import CaseKind, ReleaseStep, WayOut
 from app.kit.actor import Actor
 from app.platform.events import publish
 from app.release import contract, parameters
@@ -43,7 +42,7 @@ async def move(
 
 
 async def send_back(
-    session: AsyncSession, version_id: UUID, path: Path, to: ReturnTo, *, by: Actor, **why: Any
+    session: AsyncSession, version_id: UUID, path: WayOut, to: ReturnTo, *, by: Actor, **why: Any
 ) -> None:
     """Return a version to the development step that a drift leads to."""
     await move(session, version_id, Stage.RETURNED, by=by, returned_to=to, path=path, **why)
@@ -62,9 +61,7 @@ async def send_back(
     )
 
 
-async def about(
-    session: AsyncSession, case: gates.Case
-) -> tuple[dict[str, Any], dict[str, Any]]:
+async def about(session: AsyncSession, case: gates.Case) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what rules may know of a case's version and decision point."""
     found = await catalog.versions_by_id(session, case.tenant_id, {case.version_id})
     model, _ = found[case.version_id]

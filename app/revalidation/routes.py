@@ -5,7 +5,7 @@ from uuid import UUID
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.gates.policy import Path as WayOut
+from app.gates import WayOut
 from app.kit.actor import Actor
 from app.kit.names import NAME
 from app.kit.page import BadCursor, Page, Rows
@@ -40,6 +40,4 @@ async def list_reviews(
     limit: Limit = 50,
 ) -> Rows[Review]:
     """List the continuous KPI validations of a version, newest first."""
-    return await service.list_reviews(
-        session, name, number, cursor=cursor, limit=limit, by=actor
-    )
+    return await service.list_reviews(session, name, number, cursor=cursor, limit=limit, by=actor)

@@ -100,6 +100,4 @@ async def list_reviews(
     query = select(Review).filter_by(tenant_id=by.tenant_id, version_id=version.id)
     if cursor is not None:
         query = query.where(Review.until < decode(cursor, datetime.fromisoformat)[0])
-    return await page(
-        session, query.order_by(Review.until.desc()), limit, lambda row: [row.until]
-    )
+    return await page(session, query.order_by(Review.until.desc()), limit, lambda row: [row.until])

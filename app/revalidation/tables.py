@@ -4,7 +4,7 @@ from uuid import UUID
 from sqlalchemy import UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.gates.policy import Path
+from app.gates import WayOut
 from app.platform.db import Base, tenant_pk, uuid_pk
 
 
@@ -20,7 +20,7 @@ class Review(Base):
     version_id: Mapped[UUID]
     case_id: Mapped[UUID]
     verdict_id: Mapped[UUID]
-    path: Mapped[Path | None]
+    path: Mapped[WayOut | None]
     until: Mapped[datetime]
     """End of the newest window it looked at."""
     at: Mapped[datetime] = mapped_column(server_default=func.now())

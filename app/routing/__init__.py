@@ -9,6 +9,7 @@ from app.routing.events import ChampionChanged, PlanChanged
 from app.routing.learning import learn
 from app.routing.routes import hot_routes, router
 from app.routing.rules import NoChampion
+from app.routing.schemas import SeatOut
 from app.routing.seats import (
     SeatRole,
     champion_of,
@@ -28,6 +29,7 @@ __all__ = [
     "PlanRevision",
     "RoutingTable",
     "Seat",
+    "SeatOut",
     "SeatRole",
     "champion_of",
     "crown",

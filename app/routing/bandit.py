@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from app.kit.arrays import Floats
 from app.kit.canonical import digest
-from app.telemetry.layout import Floats
 
 DRAWS = 40_000
 SCALE = 10_000
@@ -64,9 +64,7 @@ def learn(
     return Learnt(
         weights=dict(zip((item.arm for item in evidence), whole(wanted), strict=True)),
         p_best={item.arm: float(share) for item, share in zip(evidence, shares, strict=True)},
-        expected_loss={
-            item.arm: float(lost) for item, lost in zip(evidence, loss, strict=True)
-        },
+        expected_loss={item.arm: float(lost) for item, lost in zip(evidence, loss, strict=True)},
         burning_in=burning,
         evidence=[asdict(item) for item in evidence],
     )

@@ -68,9 +68,7 @@ class Decider:
                 for shadow in plan.watchers(text)
             )
         self._decisions.inc()
-        return 200, _answer(
-            plan, arm, decision, token(arm, Part.ARM), shadows, self._table.age_ms
-        )
+        return 200, _answer(plan, arm, decision, token(arm, Part.ARM), shadows, self._table.age_ms)
 
 
 def _unit(body: Any) -> str:

@@ -90,8 +90,7 @@ async def _evidence(
     session: AsyncSession, tenant_id: UUID, point_id: UUID, strategy: Bandit
 ) -> list[bandit.Evidence]:
     done = {
-        series.arm: found
-        for series, found in await telemetry.arms(session, tenant_id, point_id)
+        series.arm: found for series, found in await telemetry.arms(session, tenant_id, point_id)
     }
     evidence = []
     for arm in strategy.arms:

@@ -34,9 +34,7 @@ Reader = Annotated[Actor, allow("routing:read")]
 
 
 @router.get("/plan", response_model=PlanOut, responses=responses(NotFound))
-async def get_plan(
-    key: Name, actor: Reader, session: Session, response: Response
-) -> PlanRevision:
+async def get_plan(key: Name, actor: Reader, session: Session, response: Response) -> PlanRevision:
     """Return the routing plan; its ETag guards edits."""
     found = await service.plan_of(session, key, by=actor)
     etag(response, found.revision)

@@ -85,9 +85,7 @@ ROUTE_OPERATION: dict[str, Any] = {
     "summary": "Which version answers for this unit?",
     "tags": ["routing"],
     "security": [{"HTTPBearer": []}],
-    "parameters": [
-        {"name": "key", "in": "path", "required": True, "schema": {"type": "string"}}
-    ],
+    "parameters": [{"name": "key", "in": "path", "required": True, "schema": {"type": "string"}}],
     "requestBody": {
         "required": True,
         "content": {

@@ -155,9 +155,7 @@ async def _sit(
     return seat
 
 
-async def _close(
-    session: AsyncSession, point: catalog.DecisionPoint, versions: set[UUID]
-) -> None:
+async def _close(session: AsyncSession, point: catalog.DecisionPoint, versions: set[UUID]) -> None:
     await session.execute(
         update(Seat)
         .where(

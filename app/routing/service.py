@@ -23,7 +23,7 @@ CHANNEL = "modelward_routing"
 
 
 async def bump(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> int:
-    """Number a change of a point's routing and wake the tables; return its generation."""
+    """Give a change of a point's routing its generation, and wake the tables."""
     first = insert(Generation).values(tenant_id=tenant_id, generation=1)
     generation = await session.scalar(
         first.on_conflict_do_update(
@@ -31,9 +31,7 @@ async def bump(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> int:
         ).returning(Generation.generation)
     )
     assert generation is not None  # noqa: S101 - inserted or updated
-    state = insert(PointState).values(
-        tenant_id=tenant_id, point_id=point_id, generation=generation
-    )
+    state = insert(PointState).values(tenant_id=tenant_id, point_id=point_id, generation=generation)
     await session.execute(
         state.on_conflict_do_update(
             index_elements=["tenant_id", "point_id"], set_={"generation": generation}
@@ -41,7 +39,7 @@ async def bump(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> int:
     )
     # A hint only: the tables poll as well.
     await session.execute(text(f"NOTIFY {CHANNEL}"))
-    return generation
+    return int(generation)
 
 
 async def current_plan(
@@ -130,9 +128,7 @@ async def _require_seats(
     for arm in () if isinstance(strategy, Champion) else strategy.arms:
         version = await catalog.find_version(session, arm.model, arm.version, by=by)
         if version.id not in seated:
-            raise NotSeated(
-                f"{arm.model}@{arm.version} has no seat at {point.key}.", arm=arm.name
-            )
+            raise NotSeated(f"{arm.model}@{arm.version} has no seat at {point.key}.", arm=arm.name)
     for shadow in plan.shadows:
         version = await catalog.find_version(session, shadow.model, shadow.version, by=by)
         if version.stage is catalog.Stage.RETIRED:

@@ -8,7 +8,7 @@ from app.telemetry.baseline import of_version as baseline_of
 from app.telemetry.digest import digest, make_partitions
 from app.telemetry.events import MAX_EVENTS
 from app.telemetry.keys import SigningKeys, make_key, signing_keys
-from app.telemetry.layout import Bins, Binning, Layout
+from app.telemetry.layout import SCORE, Binning, Bins, Layout
 from app.telemetry.outcomes import Performance
 from app.telemetry.routes import hot_routes, router
 from app.telemetry.tables import Baseline, Outcome, RawEvent, Receipt, Series
@@ -18,6 +18,7 @@ from app.telemetry.windows import arms, events_of, inputs, is_shadow, outcomes, 
 
 __all__ = [
     "MAX_EVENTS",
+    "SCORE",
     "BadToken",
     "Baseline",
     "Binning",

@@ -75,9 +75,7 @@ async def put(
         profile=built.profile.encode(),
         rows=built.profile.n,
         reference=built.promised,
-        digest=digest_of(
-            {"layout": built.layout.dump(), "counts": built.profile.counts.tolist()}
-        ),
+        digest=digest_of({"layout": built.layout.dump(), "counts": built.profile.counts.tolist()}),
     )
     session.add(baseline)
     await session.flush()
@@ -98,9 +96,7 @@ async def get(session: AsyncSession, model: str, number: int, *, by: Actor) -> B
     return found
 
 
-async def of_version(
-    session: AsyncSession, tenant_id: UUID, version_id: UUID
-) -> Baseline | None:
+async def of_version(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> Baseline | None:
     """Return a version's baseline, if it has one."""
     return await session.get(Baseline, (tenant_id, version_id))
 

@@ -39,9 +39,7 @@ async def digest(database: Database) -> None:
 
 async def _waiting(database: Database) -> list[tuple[UUID, UUID]]:
     async with database.session() as session:
-        rows = await session.execute(
-            select(Delta.tenant_id, Delta.series_id).distinct()
-        )
+        rows = await session.execute(select(Delta.tenant_id, Delta.series_id).distinct())
         return [(row[0], row[1]) for row in rows]
 
 

@@ -12,9 +12,7 @@ from app.telemetry.token import Claim
 MAX_EVENTS = 10_000
 REHEARSAL = "rehearsal"
 SHADOW_PREFIX = "shadow:"
-_FIELDS = frozenset(
-    {"event_id", "token", "at", "features", "score", "prediction", "latency_ms"}
-)
+_FIELDS = frozenset({"event_id", "token", "at", "features", "score", "prediction", "latency_ms"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 

@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import catalog
 from app.kit.actor import Actor
 from app.kit.ids import uuid7
-from app.kit.refusal import Refusal
 from app.kit.strictjson import loads_flat
 from app.platform.db import Database, driver
 from app.platform.http.guard import PermissionDenied
@@ -140,9 +139,7 @@ async def _off_loop(size: int, work: Any, *arguments: Any) -> Any:
     return await asyncio.to_thread(work, *arguments)
 
 
-async def _apart(
-    session: AsyncSession, actor: Actor, body: Any
-) -> tuple[list[Any], Claim | None]:
+async def _apart(session: AsyncSession, actor: Actor, body: Any) -> tuple[list[Any], Claim | None]:
     """Return the batch's events, and the claim they share if they are a rehearsal.
 
     A rehearsal (traffic of the guarded perimeter) has no tokens: the batch names model, version

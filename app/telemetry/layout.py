@@ -14,8 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from app.kit.arrays import Floats, Ints
 
 TAILS = (0.001, 0.005, 0.01, 0.025)
 QUANTILES = (*TAILS, *np.linspace(0.05, 0.95, 19), *(1 - tail for tail in reversed(TAILS)))
@@ -70,6 +69,9 @@ class Bins:
         names = _EXTRA[self.binning]
         return self.bins + names.index(extra) if extra in names else None
 
+    def _extra(self, name: str) -> int:
+        return self.bins + _EXTRA[self.binning].index(name)
+
     def label(self, index: int) -> str:
         """Say in words what slot ``index`` holds."""
         if index >= self.bins:
@@ -96,8 +98,8 @@ class Bins:
             inside = codes < len(marks)
             found[inside] = marks[codes[inside]] == values[inside]
             codes = np.where(found, codes, self.bins)
-        codes = np.where(null, self.slot("null"), codes)
-        codes = np.where(bad, self.slot("invalid"), codes)
+        codes = np.where(null, self._extra("null"), codes)
+        codes = np.where(bad, self._extra("invalid"), codes)
         return codes.astype(np.int64), np.where(null | bad, 0.0, values)
 
     def _place_categories(self, column: Sequence[Any]) -> Ints:

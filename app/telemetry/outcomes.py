@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.telemetry.layout import SCORE_EDGES, Floats, Ints
+from app.kit.arrays import Floats, Ints
+from app.telemetry.layout import SCORE_EDGES
 from app.telemetry.tally import Tally
 
 BINS = len(SCORE_EDGES) + 1

@@ -1,5 +1,5 @@
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Path, Request
 from prometheus_client import CollectorRegistry
@@ -46,7 +46,7 @@ PARQUET = "application/vnd.apache.parquet"
             "content": {
                 "application/json": {
                     "schema": BaselineIn.model_json_schema(),
-                    "example": BaselineIn.model_config["json_schema_extra"]["examples"][0],  # type: ignore[index,call-overload]
+                    "example": BaselineIn.model_config["json_schema_extra"]["examples"][0],  # type: ignore[index]
                 },
                 PARQUET: {"schema": {"type": "string", "format": "binary"}},
             },
@@ -66,9 +66,7 @@ async def put_baseline(
         parquet = await request.body()
     else:
         columns = await _columns(request)
-    found = await baseline.put(
-        session, name, number, columns=columns, parquet=parquet, by=actor
-    )
+    found = await baseline.put(session, name, number, columns=columns, parquet=parquet, by=actor)
     return _shown(found)
 
 
@@ -99,14 +97,12 @@ async def get_telemetry(
     return await service.overview(session, key, by=actor)
 
 
-async def _columns(request: Request) -> dict[str, list[object]]:
+async def _columns(request: Request) -> dict[str, list[Any]]:
     """Validate the JSON form here: one route takes two media types."""
     try:
         sent = BaselineIn.model_validate(await request.json() if await request.body() else {})
     except ValueError as error:
-        raise BadBaseline(
-            f'The body must be {{"columns": {{name: [values]}}}}: {error}'
-        ) from error
+        raise BadBaseline(f'The body must be {{"columns": {{name: [values]}}}}: {error}') from error
     return dict(sent.columns)
 
 
@@ -187,9 +183,7 @@ def hot_routes(
 
 
 def _with_problems(operation: dict[str, object]) -> dict[str, object]:
-    problems = {
-        str(status): entry for status, entry in responses(NoEvents, TooManyEvents).items()
-    }
+    problems = {str(status): entry for status, entry in responses(NoEvents, TooManyEvents).items()}
     return {
         **operation,
         "tags": ["telemetry"],

@@ -114,16 +114,12 @@ TAKEN: dict[str, Any] = {
 }
 
 
-def batch_operation(
-    noun: str, item: dict[str, Any], example: Any, summary: str
-) -> dict[str, Any]:
+def batch_operation(noun: str, item: dict[str, Any], example: Any, summary: str) -> dict[str, Any]:
     """Return the OpenAPI operation of a hot batch route."""
     schema = {
         "type": "object",
         "required": [noun],
-        "properties": {
-            noun: {"type": "array", "minItems": 1, "maxItems": 10_000, "items": item}
-        },
+        "properties": {noun: {"type": "array", "minItems": 1, "maxItems": 10_000, "items": item}},
         "additionalProperties": False,
     }
     if noun == "events":

@@ -4,8 +4,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import catalog
 from app.kit.actor import Actor
 from app.telemetry import windows
-from app.telemetry.schemas import SeriesOut, TelemetryOut
 from app.telemetry.events import REHEARSAL
+from app.telemetry.schemas import SeriesOut, TelemetryOut
 from app.telemetry.tables import Delta, Outcome, Receipt
 
 
@@ -27,9 +27,7 @@ async def overview(session: AsyncSession, key: str, *, by: Actor) -> TelemetryOu
         select(func.count()).where(Delta.tenant_id == by.tenant_id, Delta.series_id.in_(ids))
     )
     waiting = await session.scalar(
-        select(func.count()).where(
-            Outcome.tenant_id == by.tenant_id, Outcome.due_at <= func.now()
-        )
+        select(func.count()).where(Outcome.tenant_id == by.tenant_id, Outcome.due_at <= func.now())
     )
     return TelemetryOut(
         decision_point=key,

@@ -117,9 +117,7 @@ class Outcome(Base):
 
     __tablename__ = "telemetry_outcome"
     __table_args__ = (
-        Index(
-            "ix_telemetry_outcome_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")
-        ),
+        Index("ix_telemetry_outcome_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     )
 
     tenant_id: Mapped[tenant_pk]

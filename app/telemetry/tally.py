@@ -12,7 +12,7 @@ from typing import Self
 
 import numpy as np
 
-from app.telemetry.layout import Floats, Ints
+from app.kit.arrays import Floats, Ints
 
 _HEAD = struct.Struct("<QIII")
 
@@ -103,9 +103,7 @@ def tally(codes: Ints, values: Floats, slots: int) -> Tally:
     return found
 
 
-def by_hour(
-    hours: Ints, codes: Ints, values: Floats, slots: int
-) -> Iterator[tuple[int, Tally]]:
+def by_hour(hours: Ints, codes: Ints, values: Floats, slots: int) -> Iterator[tuple[int, Tally]]:
     """Yield one tally for each distinct hour, hours being counted since 1970."""
     order = np.argsort(hours, kind="stable")
     hours, codes, values = hours[order], codes[order], values[order]

@@ -36,9 +36,7 @@ async def traffic(
     rows = [
         row
         for row in await session.scalars(
-            select(Series).filter_by(
-                tenant_id=tenant_id, point_id=point_id, version_id=version_id
-            )
+            select(Series).filter_by(tenant_id=tenant_id, point_id=point_id, version_id=version_id)
         )
         if (row.arm == REHEARSAL) is rehearsed
     ]
@@ -73,9 +71,7 @@ async def outcomes(
     until: datetime | None = None,
 ) -> Performance:
     """Return what the outcomes of events in ``[since, until)`` say."""
-    return performance(
-        await _sum(session, tenant_id, series, ProfileKind.OUTCOMES, since, until)
-    )
+    return performance(await _sum(session, tenant_id, series, ProfileKind.OUTCOMES, since, until))
 
 
 async def _sum(
@@ -125,9 +121,7 @@ async def events_of(
     """Return the scored events of one decision: the arm's first, then the shadows'."""
     rows = await session.execute(
         select(Receipt, Series, RawEvent)
-        .join(
-            Series, (Series.tenant_id == Receipt.tenant_id) & (Series.id == Receipt.series_id)
-        )
+        .join(Series, (Series.tenant_id == Receipt.tenant_id) & (Series.id == Receipt.series_id))
         .outerjoin(
             RawEvent,
             (RawEvent.tenant_id == Receipt.tenant_id) & (RawEvent.event_id == Receipt.event_id),

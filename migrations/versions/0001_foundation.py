@@ -89,9 +89,7 @@ def upgrade() -> None:
             name=op.f("fk_identity_principal_tenant_id_owner_id"),
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_identity_principal")),
-        sa.UniqueConstraint(
-            "tenant_id", "name", name=op.f("uq_identity_principal_tenant_id_name")
-        ),
+        sa.UniqueConstraint("tenant_id", "name", name=op.f("uq_identity_principal_tenant_id_name")),
     )
     op.create_table(
         "identity_tenant",

@@ -64,9 +64,7 @@ def upgrade() -> None:
         sa.Column("point_id", sa.Uuid(), nullable=False),
         sa.Column("version_id", sa.Uuid(), nullable=False),
         sa.Column("next_until", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint(
-            "tenant_id", "point_id", "version_id", name=op.f("pk_drift_watch")
-        ),
+        sa.PrimaryKeyConstraint("tenant_id", "point_id", "version_id", name=op.f("pk_drift_watch")),
     )
     op.create_table(
         "drift_window",
@@ -225,9 +223,7 @@ def upgrade() -> None:
             ["catalog_decision_point.tenant_id", "catalog_decision_point.id"],
             name=op.f("fk_routing_plan_tenant_id_point_id"),
         ),
-        sa.PrimaryKeyConstraint(
-            "tenant_id", "point_id", "revision", name=op.f("pk_routing_plan")
-        ),
+        sa.PrimaryKeyConstraint("tenant_id", "point_id", "revision", name=op.f("pk_routing_plan")),
     )
     op.create_table(
         "routing_seat",

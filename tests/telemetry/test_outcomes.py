@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
 from app.telemetry import Performance, Tally
-from app.telemetry.layout import SCORE_EDGES, Floats
+from app.telemetry.layout import SCORE_EDGES
 from app.telemetry.outcomes import BINS, CONVERSION, REWARD, Labelled, fold, performance, reference
 from app.telemetry.tally import total
 

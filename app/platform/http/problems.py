@@ -86,26 +86,39 @@ def render(refusal: Refusal, request_id: str) -> Response:
     return Response(orjson.dumps(body), body["status"], headers(refusal), media_type=MEDIA_TYPE)
 
 
+_DATABASE: tuple[tuple[tuple[type[Exception], ...], type[Refusal], str], ...] = (
+    ((PoolTimeout,), Unavailable, "Every database connection is busy."),
+    (
+        (psycopg.errors.UniqueViolation, psycopg.errors.ExclusionViolation),
+        Conflict,
+        "Another request has just taken that place.",
+    ),
+    (
+        (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected),
+        Unavailable,
+        "The database asked for another try.",
+    ),
+    (
+        (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable),
+        Unavailable,
+        "The database did not answer in time.",
+    ),
+    ((psycopg.DataError,), Unstorable, "A value is outside what the database can hold."),
+    (
+        (psycopg.OperationalError, ConnectionError),
+        Unavailable,
+        "The database cannot be reached.",
+    ),
+)
+
+
 def from_database(error: Exception) -> Refusal | None:
     """Read a database error as a refusal; ``None`` if it is a fault of ours."""
-    if isinstance(error, PoolTimeout):
-        return Unavailable("Every database connection is busy.")
     cause = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(cause, psycopg.errors.UniqueViolation | psycopg.errors.ExclusionViolation):
-        return Conflict("Another request has just taken that place.", rule=_rule(cause))
-    if isinstance(cause, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected):
-        return Unavailable("The database asked for another try.")
-    if isinstance(cause, psycopg.errors.QueryCanceled | psycopg.errors.LockNotAvailable):
-        return Unavailable("The database did not answer in time.")
-    if isinstance(cause, psycopg.errors.DataError):
-        return Unstorable("A value is outside what the database can hold.")
-    if isinstance(cause, psycopg.OperationalError | ConnectionError):
-        return Unavailable("The database cannot be reached.")
+    for kinds, refusal, sentence in _DATABASE:
+        if isinstance(cause, kinds):
+            return refusal(sentence)
     return None
-
-
-def _rule(error: psycopg.Error) -> str | None:
-    return error.diag.constraint_name
 
 
 def request_id_of(request: Request) -> str:
@@ -171,7 +184,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
         "errors": found,
         "mend": "Correct the fields named in errors; /openapi.json holds the schema.",
     }
-    return Response(orjson.dumps(body), body["status"], media_type=MEDIA_TYPE)
+    return Response(orjson.dumps(body), 422, media_type=MEDIA_TYPE)
 
 
 async def _framework(request: Request, error: Exception) -> Response:

@@ -17,9 +17,8 @@ from app.kit.actor import Actor
 from app.kit.refusal import Refusal
 from app.platform.http.body import Receive, Scope, read
 from app.platform.http.guard import Authenticator, require
-from app.platform.http.problems import MEDIA_TYPE, document, from_database
+from app.platform.http.problems import MEDIA_TYPE, STATUS, document, from_database
 from app.platform.http.problems import headers as problem_headers
-from app.platform.http.problems import STATUS
 
 Send = Callable[[Any], Awaitable[None]]
 Endpoint = Callable[[Actor, str, bytes], Awaitable[tuple[int, bytes]]]
@@ -77,9 +76,7 @@ class HotRoute:
                 for name, value in problem_headers(refusal).items()
             ]
         length = (b"content-length", str(len(answer)).encode())
-        await send(
-            {"type": "http.response.start", "status": status, "headers": [*extra, length]}
-        )
+        await send({"type": "http.response.start", "status": status, "headers": [*extra, length]})
         await send({"type": "http.response.body", "body": answer})
 
 

@@ -89,9 +89,7 @@ async def _take_body(request: Request, settings: Settings) -> None:
 async def _once(request: Request, session: AsyncSession, key: str, inner: Handler) -> Response:
     actor = await identify(request)
     fingerprint = hashlib.sha256(
-        b"\n".join(
-            (request.method.encode(), str(request.url.path).encode(), await request.body())
-        )
+        b"\n".join((request.method.encode(), str(request.url.path).encode(), await request.body()))
     ).digest()
     stored = await idempotency.claim(session, actor, key, fingerprint)
     if stored is not None:
