@@ -1,0 +1,275 @@
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from app.audit.chain import GENESIS, Entry, Fault, check, link_entry
+from tests.strategies import EXACT_INTEGERS, TEXTS, json_of
+
+TENANT = UUID(int=7)
+OTHER, TAMPERED, LAST = "a-model", "m-model", "z-model"
+Heads = dict[str, tuple[int, bytes]]
+
+TIMES = st.datetimes(timezones=st.just(UTC))
+DETAILS = st.dictionaries(TEXTS, json_of(EXACT_INTEGERS), max_size=3)
+FACTS = st.fixed_dictionaries(
+    {
+        "at": TIMES,
+        "actor_id": st.uuids(),
+        "actor_name": TEXTS,
+        "action": TEXTS,
+        "details": DETAILS,
+    }
+)
+CHAINS = st.lists(FACTS, min_size=1, max_size=6)
+
+
+def chained(stream: str, facts: Iterable[dict[str, Any]]) -> list[Entry]:
+    entries: list[Entry] = []
+    for seq, fact in enumerate(facts, 1):
+        bare = Entry(tenant_id=TENANT, stream=stream, seq=seq, hash=b"", **fact)
+        entries.append(hashed(bare, entries[-1].hash if entries else GENESIS))
+    return entries
+
+
+def hashed(entry: Entry, previous: bytes) -> Entry:
+    return replace(entry, hash=link_entry(previous, entry))
+
+
+def head(entries: list[Entry]) -> tuple[int, bytes]:
+    return entries[-1].seq, entries[-1].hash
+
+
+def faults(entries: list[Entry], untouched: list[Entry], **heads: tuple[int, bytes]) -> list[Fault]:
+    """Check ``entries`` between two sound streams, as the database would list them."""
+    one, last = chained(OTHER, SOUND), chained(LAST, SOUND)
+    kept: Heads = {OTHER: head(one), TAMPERED: head(untouched), LAST: head(last)}
+    kept.update({TAMPERED: found for found in heads.values()})
+    listed = sorted([*one, *entries, *last], key=lambda entry: (entry.stream, entry.seq))
+    return list(check(listed, kept))
+
+
+SOUND = [
+    {
+        "at": datetime(2024, 5, 3, tzinfo=UTC),
+        "actor_id": UUID(int=1),
+        "actor_name": "dana",
+        "action": "version.published",
+        "details": {"number": number},
+    }
+    for number in (1, 2)
+]
+
+
+def first(found: list[Fault]) -> int:
+    """Return the number of the one fault, which must be of the tampered stream."""
+    assert [fault.stream for fault in found] == [TAMPERED]
+    assert found[0].reason
+    return found[0].seq
+
+
+@settings(max_examples=100, deadline=None)
+@given(CHAINS)
+def test_an_untouched_chain_has_no_fault(facts: list[dict[str, Any]]) -> None:
+    entries = chained(TAMPERED, facts)
+
+    assert faults(entries, entries) == []
+
+
+@settings(max_examples=50, deadline=None)
+@given(CHAINS, st.integers(-1439, 1439))
+def test_a_time_read_in_another_zone_is_no_edit(
+    facts: list[dict[str, Any]], minutes: int
+) -> None:
+    entries = chained(TAMPERED, facts)
+    zone = timezone(timedelta(minutes=minutes))
+    assume(all(2 < entry.at.year < 9998 for entry in entries))
+
+    moved = [replace(entry, at=entry.at.astimezone(zone)) for entry in entries]
+
+    assert faults(moved, entries) == []
+
+
+EDITS: dict[str, st.SearchStrategy[Any]] = {
+    "tenant_id": st.uuids(),
+    "at": TIMES,
+    "actor_id": st.uuids(),
+    "actor_name": TEXTS,
+    "action": TEXTS,
+    "details": DETAILS,
+    "hash": st.binary(min_size=32, max_size=32) | st.just(b""),
+}
+
+
+@settings(max_examples=300, deadline=None)
+@given(CHAINS, st.sampled_from(sorted(EDITS)), st.data())
+def test_any_edit_of_any_field_is_found_where_it_was_made(
+    facts: list[dict[str, Any]], field: str, data: st.DataObject
+) -> None:
+    entries = chained(TAMPERED, facts)
+    place = data.draw(st.integers(0, len(entries) - 1))
+    value = data.draw(EDITS[field])
+    before = getattr(entries[place], field)
+    # JSON tells 1 from true, Python does not.
+    assume(json.dumps(value, default=str) != json.dumps(before, default=str))
+
+    edited = [*entries]
+    edited[place] = replace(entries[place], **{field: value})
+
+    assert first(faults(edited, entries)) == place + 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(CHAINS, st.data(), st.integers(1, 10))
+def test_an_entry_moved_to_another_number_or_stream_is_missed_where_it_was(
+    facts: list[dict[str, Any]], data: st.DataObject, by: int
+) -> None:
+    entries = chained(TAMPERED, facts)
+    place = data.draw(st.integers(0, len(entries) - 1))
+    renumbered, elsewhere = [*entries], [*entries]
+    renumbered[place] = replace(entries[place], seq=len(entries) + by)
+    elsewhere[place] = replace(entries[place], stream="n-model")
+
+    assert first(faults(renumbered, entries)) == place + 1
+    found = {fault.stream: fault.seq for fault in faults(elsewhere, entries)}
+    assert found.pop(TAMPERED) == place + 1
+    assert list(found) == ["n-model"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(CHAINS, st.data())
+def test_a_removed_entry_is_named(facts: list[dict[str, Any]], data: st.DataObject) -> None:
+    entries = chained(TAMPERED, facts)
+    place = data.draw(st.integers(0, len(entries) - 1))
+
+    assert first(faults(entries[:place] + entries[place + 1 :], entries)) == place + 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(CHAINS, st.data())
+def test_a_truncated_chain_misses_the_first_entry_that_is_gone(
+    facts: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    entries = chained(TAMPERED, facts)
+    kept = data.draw(st.integers(0, len(entries) - 1))
+
+    (fault,) = faults(entries[:kept], entries)
+
+    assert (fault.stream, fault.seq) == (TAMPERED, kept + 1)
+    assert "missing" in fault.reason
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(FACTS, min_size=2, max_size=6), st.data())
+def test_two_entries_that_changed_places_are_found_at_the_earlier(
+    facts: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    entries = chained(TAMPERED, facts)
+    one, two = sorted(
+        data.draw(
+            st.lists(st.integers(0, len(entries) - 1), min_size=2, max_size=2, unique=True)
+        )
+    )
+    swapped = [*entries]
+    swapped[one] = replace(entries[two], seq=one + 1)
+    swapped[two] = replace(entries[one], seq=two + 1)
+
+    assert first(faults(swapped, entries)) == one + 1
+
+
+@settings(max_examples=150, deadline=None)
+@given(CHAINS, FACTS, st.booleans(), st.data())
+def test_an_inserted_entry_is_found_even_if_its_own_hash_was_computed(
+    facts: list[dict[str, Any]],
+    forged: dict[str, Any],
+    computed: bool,  # noqa: FBT001 - drawn
+    data: st.DataObject,
+) -> None:
+    entries = chained(TAMPERED, facts)
+    place = data.draw(st.integers(0, len(entries)))
+    previous = entries[place - 1].hash if place else GENESIS
+    entry = Entry(tenant_id=TENANT, stream=TAMPERED, seq=place + 1, hash=bytes(32), **forged)
+    entry = hashed(entry, previous) if computed else entry
+    later = [replace(one, seq=one.seq + 1) for one in entries[place:]]
+
+    found = first(faults([*entries[:place], entry, *later], entries))
+
+    # A forged entry that fits shows at its successor, the last one at the head.
+    assert found == (min(place + 2, len(entries) + 1) if computed else place + 1)
+
+
+@settings(max_examples=100, deadline=None)
+@given(CHAINS, st.data())
+def test_a_chain_rewritten_to_its_end_does_not_meet_its_head(
+    facts: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    entries = chained(TAMPERED, facts)
+    place = data.draw(st.integers(0, len(entries) - 1))
+    other = [*facts]
+    other[place] = {**facts[place], "action": facts[place]["action"] + "!"}
+
+    assert first(faults(chained(TAMPERED, other), entries)) == len(entries)
+
+
+@settings(max_examples=100, deadline=None)
+@given(CHAINS, st.integers(0, 9), st.binary(min_size=32, max_size=32))
+def test_a_changed_head_is_found(facts: list[dict[str, Any]], seq: int, forged: bytes) -> None:
+    entries = chained(TAMPERED, facts)
+    count, true = head(entries)
+    assume(seq != count)
+    assume(forged != true)
+
+    assert first(faults(entries, entries, forged=(count, forged))) == count
+    found = first(faults(entries, entries, forged=(seq, true)))
+    assert found == (count + 1 if seq > count else count)
+
+
+def test_a_head_that_is_gone_and_a_stream_that_is_gone_are_found() -> None:
+    entries = chained(TAMPERED, SOUND)
+
+    (headless,) = check(entries, {})
+    (empty,) = check([], {TAMPERED: head(entries)})
+
+    assert (headless.stream, headless.seq) == (TAMPERED, 2)
+    assert empty == Fault(TAMPERED, 1, "every entry of the stream is missing")
+
+
+def test_each_broken_stream_is_named_once() -> None:
+    streams = [chained(name, SOUND) for name in (OTHER, TAMPERED, LAST)]
+    heads = {entries[0].stream: head(entries) for entries in streams}
+    broken = [
+        replace(entry, action="x") for entries in streams[::2] for entry in entries
+    ] + streams[1]
+
+    found = list(check(sorted(broken, key=lambda entry: (entry.stream, entry.seq)), heads))
+
+    assert [(fault.stream, fault.seq) for fault in found] == [(OTHER, 1), (LAST, 1)]
+
+
+@pytest.mark.parametrize("number", [2**53, -(2**60), 10**16, 2**64])
+def test_a_number_written_past_the_server_is_named_and_not_stumbled_over(number: int) -> None:
+    entries = chained(TAMPERED, SOUND)
+    edited = [replace(entries[0], details={"number": number}), entries[1]]
+
+    assert first(faults(edited, entries)) == 1
+
+
+def test_the_hash_is_what_the_documentation_lets_anyone_recompute() -> None:
+    text = (
+        '{"action":"version.published","actor":"00000000-0000-0000-0000-000000000001",'
+        '"at":"2024-05-03T00:00:00.000000+00:00","details":{"number":1},"name":"dana","seq":1,'
+        '"stream":"m-model","tenant":"00000000-0000-0000-0000-000000000007"}'
+    )
+
+    first_hash = sha256(bytes(32) + text.encode()).digest()
+    second_text = text.replace('"number":1', '"number":2').replace('"seq":1', '"seq":2')
+    second_hash = sha256(first_hash + second_text.encode()).digest()
+
+    assert [entry.hash for entry in chained(TAMPERED, SOUND)] == [first_hash, second_hash]

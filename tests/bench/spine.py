@@ -1,0 +1,253 @@
+"""The spine against what it cannot beat, in one run on one machine.
+
+``python -m tests.bench.spine [--quick]`` prints a report and, as its last line, one JSON object;
+it exits 0 if the bounds hold and 1 if not. Ratios compare rates measured in turns (A B A B) by
+the same load generator, so that a slow or busy machine moves both sides; no process is pinned.
+"""
+
+import argparse
+import json
+import os
+import platform
+import signal
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from app.cli.run import stop_on_sigterm
+from tests.bench.champion import NAMES, Crowned, crown
+from tests.bench.servers import BenchFailed, Helper, Served, bare, cpu_seconds, helper, rss_mb, serve
+
+BOUNDS = {
+    "route_ratio": ("at least", 0.4),
+    "ingest_ratio": ("at least", 0.25),
+    "ready_seconds": ("at most", 5.0),
+    "api_rss_mb": ("at most", 250.0),
+}
+BATCH = 1_000
+ROUTE_LANES = 24
+INGEST_LANES = 4
+RUN_SECONDS = 175
+FASTEST = 25_000
+"""Requests prepared for a second of routing; more than this machine answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured."""
+
+    starts: int
+    route_pairs: int
+    route_seconds: float
+    ingest_pairs: int
+    batches: int
+
+
+FULL = Plan(starts=3, route_pairs=7, route_seconds=2.0, ingest_pairs=7, batches=16)
+QUICK = Plan(starts=1, route_pairs=2, route_seconds=1.0, ingest_pairs=2, batches=4)
+
+
+@dataclass(slots=True)
+class Pairs:
+    """Rates of two contestants, taken in turns."""
+
+    ours: list[float] = field(default_factory=list)
+    yardstick: list[float] = field(default_factory=list)
+    extra: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def ratios(self) -> list[float]:
+        """Ours by the yardstick's, pair by pair."""
+        return [mine / its for mine, its in zip(self.ours, self.yardstick, strict=True)]
+
+    def note(self, name: str, value: float) -> None:
+        """Keep a figure beside the rates."""
+        self.extra.setdefault(name, []).append(value)
+
+    def of(self, name: str) -> float:
+        """Return the median of such a figure."""
+        return median(self.extra[name])
+
+
+def measure_starts(plan: Plan) -> list[float]:
+    """Start on empty directories all but the last time; the last start stays for the load."""
+    found = []
+    for _ in range(plan.starts - 1):
+        with serve() as served:
+            found.append(served.ready_seconds)
+    return found
+
+
+def measure_routes(plan: Plan, gun: Helper, served: Served, yardstick: Served) -> Pairs:
+    """Take turns: the bare endpoint, then decisions about units never seen before."""
+    pairs = Pairs()
+    _shoot(gun, yardstick, 0.5)
+    _shoot(gun, served, 0.5)
+    for _ in range(plan.route_pairs):
+        for side, server, rates in (
+            ("bare", yardstick, pairs.yardstick), ("route", served, pairs.ours),
+        ):  # fmt: skip
+            spent = cpu_seconds(server.pid)
+            shot = _shoot(gun, server, plan.route_seconds, keep=server is served)
+            answered = shot["answered"]
+            rates.append(answered / shot["seconds"])
+            pairs.note(f"{side}_cpu_us", (cpu_seconds(server.pid) - spent) / answered * 1e6)
+            pairs.note(f"{side}_load_share", shot["load_cpu"] / shot["seconds"])
+        print(_row(pairs, "routes", "bare/s", "routes/s"), flush=True)
+    return pairs
+
+
+def _shoot(gun: Helper, server: Served, seconds: float, *, keep: bool = False) -> Any:
+    most = int(seconds * FASTEST)
+    shot = gun.ask(
+        "route", port=server.port, lanes=ROUTE_LANES, seconds=seconds, most=most, keep=keep
+    )
+    if shot["refused"] or shot["broken"] or not shot["answered"]:
+        raise BenchFailed(f"A route round went wrong: {shot}")
+    return shot
+
+
+def gather_decisions(plan: Plan, gun: Helper, served: Served, have: int) -> None:
+    """Ask for as many decisions as ingest will report on and routing has not kept."""
+    missing = (plan.ingest_pairs + 1) * plan.batches * BATCH - have
+    while missing > 0:
+        shot = gun.ask(
+            "route", port=served.port, lanes=ROUTE_LANES, seconds=20, most=missing, keep=True
+        )
+        missing -= shot["answered"]
+
+
+def measure_ingest(
+    plan: Plan, gun: Helper, copier: Helper, served: Served, crowned: Crowned
+) -> tuple[Pairs, int]:
+    """Take turns: the server stores batches, then COPY stores the same rows again.
+
+    The first pair warms both up. COPY waits until the worker has folded what came before.
+    """
+    pairs, acknowledged = Pairs(), 0
+    for turn in range(plan.ingest_pairs + 1):
+        spent = cpu_seconds(served.pid)
+        shot = gun.ask(
+            "ingest", port=served.port, lanes=INGEST_LANES, batches=plan.batches, size=BATCH
+        )
+        spent = cpu_seconds(served.pid) - spent
+        acknowledged += shot["events"]
+        if shot["refused"] or shot["broken"] or shot["events"] != plan.batches * BATCH:
+            raise BenchFailed(f"An ingest round went wrong: {shot}")
+        crowned.drained()
+        copied = copier.ask("copy", size=BATCH)
+        if copied["rows"] != shot["events"]:
+            raise BenchFailed(f"{shot['events']} events were acknowledged, {copied} found.")
+        if turn:
+            pairs.ours.append(shot["events"] / shot["seconds"])
+            pairs.yardstick.append(copied["rows"] / copied["seconds"])
+            pairs.note("ingest_cpu_us", spent / shot["events"] * 1e6)
+            pairs.note("copy_client_cpu_us", copied["load_cpu"] / copied["rows"] * 1e6)
+            pairs.note("ingest_load_share", shot["load_cpu"] / shot["seconds"])
+            pairs.note("batch_kb", shot["body_bytes"] / 1024)
+            print(_row(pairs, "ingest", "COPY rows/s", "events/s"), flush=True)
+    return pairs, acknowledged
+
+
+def _row(pairs: Pairs, name: str, yardstick: str, ours: str) -> str:
+    return (
+        f"  {name} {len(pairs.ours)}: {pairs.yardstick[-1]:>9,.0f} {yardstick}"
+        f" {pairs.ours[-1]:>9,.0f} {ours}   ratio {pairs.ratios[-1]:.3f}"
+    )
+
+
+def run(plan: Plan) -> dict[str, Any]:
+    """Measure everything; return the figures."""
+    began = time.monotonic()
+    print(
+        f"Modelward's spine on {os.cpu_count()} cores, Python {platform.python_version()};"
+        " nothing is pinned, all processes share them."
+    )
+    starts = measure_starts(plan)
+    with ExitStack() as stack:
+        served = stack.enter_context(serve())
+        starts.append(served.ready_seconds)
+        print("Ready after", ", ".join(f"{seconds:.2f} s" for seconds in starts))
+        crowned = crown(served.url, served.key)
+        gun = stack.enter_context(helper("load", key=crowned.key, point=NAMES.point))
+        size = _shoot(gun, served, 0.2)["answer_bytes"]
+        print(f"Routes: {ROUTE_LANES} connections, answers of {size} bytes, in turns.")
+        with bare(size) as yardstick:
+            routes = measure_routes(plan, gun, served, yardstick)
+        kept = int(sum(routes.ours) * plan.route_seconds * 0.9)
+        gather_decisions(plan, gun, served, kept)
+        copier = stack.enter_context(
+            helper("rawcopy", url=served.database_url, lanes=INGEST_LANES)
+        )
+        facts = copier.ask("create")
+        print(
+            f"Ingest: {INGEST_LANES} connections, {BATCH:,} events a batch and commit,"
+            f" Postgres {facts['postgres']}, synchronous_commit {facts['synchronous_commit']}."
+        )
+        ingest, acknowledged = measure_ingest(plan, gun, copier, served, crowned)
+        stored = copier.ask("count")
+        figures = {
+            "route_ratio": median(routes.ratios),
+            "ingest_ratio": median(ingest.ratios),
+            "ready_seconds": median(starts),
+            "api_rss_mb": rss_mb(served.pid),
+            "api_rss_peak_mb": rss_mb(served.pid, "VmHWM"),
+            "routes_per_second": median(routes.ours),
+            "bare_per_second": median(routes.yardstick),
+            "events_per_second": median(ingest.ours),
+            "copy_rows_per_second": median(ingest.yardstick),
+            **{name: median(values) for name, values in (routes.extra | ingest.extra).items()},
+            "events_acknowledged": acknowledged,
+            "events_stored": stored["events"],
+            "receipts_stored": stored["receipts"],
+            "run_seconds": time.monotonic() - began,
+        }
+    return {name: round(value, 3) for name, value in figures.items()}
+
+
+def judge(figures: dict[str, Any]) -> dict[str, Any]:
+    """Return the bounds with what was found and whether they hold."""
+    judged = {}
+    for name, (way, bound) in BOUNDS.items():
+        found = figures[name]
+        holds = found >= bound if way == "at least" else found <= bound
+        judged[name] = {"bound": f"{way} {bound:g}", "holds": holds}
+        print(f"  {'holds' if holds else 'FAILS'}  {name} {found:g}, {way} {bound:g}")
+    return judged
+
+
+def main() -> int:
+    """Run, report, judge."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a smoke run of some 25 seconds")
+    plan = QUICK if parser.parse_args().quick else FULL
+    stop_on_sigterm()
+    signal.signal(signal.SIGALRM, _too_long)
+    signal.alarm(RUN_SECONDS)
+    figures = run(plan)
+    signal.alarm(0)
+    print(
+        f"A decision costs {figures['route_cpu_us']:.0f} µs of the server's processor time, the"
+        f" bare answer {figures['bare_cpu_us']:.0f} µs. The load generator used"
+        f" {figures['route_load_share']:.0%} of a core against decisions and"
+        f" {figures['bare_load_share']:.0%} against the bare endpoint."
+    )
+    print(
+        f"An event costs {figures['ingest_cpu_us']:.0f} µs of the API process, a COPY row"
+        f" {figures['copy_client_cpu_us']:.0f} µs of its client."
+    )
+    figures["bounds"] = judge(figures)
+    figures["ok"] = all(bound["holds"] for bound in figures["bounds"].values())
+    print(json.dumps(figures))
+    return 0 if figures["ok"] else 1
+
+
+def _too_long(*_: object) -> None:
+    raise BenchFailed(f"The run took longer than {RUN_SECONDS} s.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""Real Postgres, real processes, real sockets: the fixtures every test stands on.
+
+``session`` is a transaction that is rolled back; ``empty_database`` a clone for what needs commits;
+``live`` one server process (API and worker) a test process, which tests share by using names of
+their own.
+"""
+
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.main import make_bus
+from app.platform import migrations
+from app.platform.db import Database, libpq_url, sqlalchemy_url
+from app.platform.embedded import EmbeddedPostgres
+from app.platform.settings import Settings
+from tests.live import Live, start
+
+TEMPLATE = "modelward_template"
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A superuser's URL: of MODELWARD_TEST_DATABASE_URL's server, or of an embedded one."""
+    given = os.environ.get("MODELWARD_TEST_DATABASE_URL")
+    if given is not None:
+        yield libpq_url(given)
+        return
+    embedded = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
+    try:
+        yield embedded.start()
+    finally:
+        embedded.stop()
+
+
+@pytest.fixture(scope="session")
+def template_url(cluster_url: str) -> Iterator[str]:
+    """A migrated database that is only ever cloned."""
+    name = f"{TEMPLATE}_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(cluster_url, autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}"')
+        url = named(cluster_url, name)
+        migrations.upgrade(url)
+        yield url
+        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def empty_database(cluster_url: str, template_url: str) -> Iterator[str]:
+    """A migrated database of the test's own."""
+    yield from clone(cluster_url, template_url)
+
+
+@pytest.fixture(scope="session")
+def shared_database(cluster_url: str, template_url: str) -> Iterator[str]:
+    yield from clone(cluster_url, template_url)
+
+
+@pytest.fixture
+async def database(shared_database: str) -> AsyncIterator[Database]:
+    found = Database(shared_database, Settings(), make_bus())
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+async def session(database: Database) -> AsyncIterator[AsyncSession]:
+    """A session whose transaction never commits; the code under test may use savepoints."""
+    async with database.engine.connect() as connection:
+        outer = await connection.begin()
+        async with AsyncSession(
+            connection,
+            expire_on_commit=False,
+            join_transaction_mode="create_savepoint",
+            info={"bus": make_bus()},
+        ) as found:
+            yield found
+        await outer.rollback()
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A running server with people, a decision point and a champion to be made by ``Live``."""
+    with start(Path(tmp_path_factory.mktemp("live"))) as found:
+        yield found
+
+
+def clone(cluster_url: str, template_url: str) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    template = sqlalchemy_url(template_url).database
+    with psycopg.connect(cluster_url, autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        yield named(cluster_url, name)
+        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def named(url: str, database: str) -> str:
+    """The same server, another database."""
+    return libpq_url(
+        sqlalchemy_url(url).set(database=database).render_as_string(hide_password=False)
+    )

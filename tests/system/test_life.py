@@ -1,0 +1,169 @@
+"""One version's life over HTTP, in small."""
+
+import pytest
+
+from app.client import Problem
+from tests.live import (
+    Live,
+    Place,
+    approve,
+    champion,
+    make_model,
+    make_point,
+    make_version,
+    open_activation,
+    ready_to_commit,
+    rehearse,
+    release,
+    released,
+    route,
+    validate,
+    wait_folded,
+    wait_routed,
+)
+
+GOVERNANCE = "management_and_governance"
+
+
+@pytest.fixture(scope="module")
+def place(live: Live) -> Place:
+    return champion(live)
+
+
+def test_a_decision_is_scored_labelled_and_traced(live: Live, place: Place) -> None:
+    decision = route(live, place.point, "customer-1")
+    event = {
+        "token": decision["token"],
+        "at": "2026-02-01T10:00:00Z",
+        "features": {"x": 0.5},
+        "score": 0.9,
+    }
+    before = wait_folded(live, place.point)["stored_events"]
+
+    taken = live["app"].post("/v1/events", {"events": [event, event]})
+    again = live["app"].post("/v1/events", {"events": [event]})
+    outcome = {
+        "decision_id": decision["decision_id"],
+        "label": 1,
+        "reward": 2.5,
+        "at": "2026-02-01T11:00:00Z",
+    }
+    live["app"].post("/v1/outcomes", {"outcomes": [outcome]})
+    found = wait_folded(live, place.point)
+    trace = live["aud"].get(f"/v1/decisions/{decision['decision_id']}")
+
+    assert (taken["accepted"], taken["duplicates"]) == (1, 1)
+    assert (again["accepted"], again["duplicates"]) == (0, 1)
+    assert found["stored_events"] == before + 1
+    assert trace["outcome"]["reward"] == 2.5
+    assert trace["events"][0]["score"] == 0.9
+    assert trace["plan"]["generation"] == decision["generation"]
+    assert [case["kind"] for case in trace["cases"]] == ["validation", "release", "activation"]
+    assert {a["person"] for case in trace["cases"] for a in case["approvals"]} == {"val", "com"}
+
+
+def test_the_same_unit_keeps_its_arm(live: Live, place: Place) -> None:
+    answers = {route(live, place.point, "customer-7")["version_id"] for _ in range(5)}
+
+    assert len(answers) == 1
+
+
+def test_an_altered_token_is_refused_and_the_good_event_beside_it_kept(
+    live: Live, place: Place
+) -> None:
+    good = route(live, place.point, "a")["token"]
+    forged = good[:-2] + ("AA" if good[-2:] != "AA" else "BB")
+    at = "2026-02-01T10:00:00Z"
+
+    taken = live["app"].post(
+        "/v1/events", {"events": [{"token": forged, "at": at}, {"token": good, "at": at}]}
+    )
+
+    assert taken["accepted"] == 1
+    assert [(bad["index"], bad["code"]) for bad in taken["rejected"]] == [(0, "bad_token")]
+
+
+@pytest.mark.parametrize("who", ["dev", "bot"])
+def test_nobody_approves_his_own_work_not_through_a_bot_either(live: Live, who: str) -> None:
+    case = open_activation(live, released(live))
+
+    with pytest.raises(Problem) as refusal:
+        approve(live[who], case, GOVERNANCE)
+
+    assert refusal.value.code == "self_approval"
+
+
+def test_the_requester_does_not_approve_what_he_asked_for(live: Live) -> None:
+    case = open_activation(live, released(live))
+
+    with pytest.raises(Problem) as refusal:
+        approve(live["ops"], case, GOVERNANCE)
+
+    assert refusal.value.code == "self_approval"
+
+
+def test_nothing_is_committed_before_the_committee_has_approved(live: Live) -> None:
+    case = open_activation(live, released(live))
+
+    with pytest.raises(Problem) as refusal:
+        live["ops"].post(f"/v1/activations/{case['id']}:commit")
+
+    assert refusal.value.code == "steps_open"
+    assert GOVERNANCE in refusal.value.document["open"]
+
+
+def test_new_evidence_voids_an_approval(live: Live) -> None:
+    case = open_activation(live, released(live))
+    approve(live["com"], case, GOVERNANCE)
+    live["ops"].post(
+        f"/v1/cases/{case['id']}/steps/{GOVERNANCE}/evidence",
+        {"kind": "afterthought", "payload": {"risk": "higher than we said"}},
+    )
+
+    verdict = live["ops"].post(f"/v1/activations/{case['id']}/steps/{GOVERNANCE}:judge")
+
+    assert not verdict["passed"]
+    assert [r["rule"] for r in verdict["results"] if not r["passed"]] == ["production_committee"]
+
+
+def test_a_rollback_and_its_undoing(live: Live) -> None:
+    first = champion(live)
+    second = released(live, point=first.point)
+    case = open_activation(live, second)
+    ready_to_commit(live, case)
+    live["ops"].post(f"/v1/activations/{case['id']}:commit")
+    wait_routed(live, second)
+
+    seen = []
+    for _ in range(2):
+        live["ops"].post(f"/v1/decision-points/{first.point}:rollback", {"reason": "a drill"})
+        wait_routed(live, first)
+        seen.append(route(live, first.point, "u")["model"])
+
+    assert seen == [first.model, second.model]
+
+
+def test_a_release_on_drifted_data_goes_back_to_data_acquisition(live: Live) -> None:
+    model = make_model(live)
+    place = Place(model, make_point(live), make_version(live, model))
+    validate(live, model, place.version)
+    rehearse(live, place, shift=6.0)
+
+    verdict = release(live, place)
+    version = live["dev"].get(f"/v1/models/{model}/versions/{place.version}")
+
+    assert verdict["path"] == "data_drift"
+    assert (version["stage"], version["returned_to"]) == ("returned", "data_acquisition")
+
+
+def test_a_step_out_of_order_says_which_call_comes_first(live: Live) -> None:
+    model = make_model(live)
+    make_version(live, model)
+
+    with pytest.raises(Problem) as refusal:
+        live["dev"].post(
+            "/v1/releases", {"model": model, "version": 1, "decision_point": make_point(live)}
+        )
+
+    assert refusal.value.code == "illegal_move"
+    assert refusal.value.document["next"] == ["retired", "returned", "validated"]
