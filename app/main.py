@@ -31,7 +31,7 @@ from app import (
 )
 from app.platform.db import Database
 from app.platform.events import Bus, Event
-from app.platform.http import HotRoute, problems
+from app.platform.http import HotRoute, documented, problems
 from app.platform.http.edge import Edge, HttpMetrics
 from app.platform.settings import Settings
 
@@ -162,7 +162,7 @@ def _openapi(api: FastAPI, hot: list[HotRoute]) -> dict[str, Any]:
         found = get_openapi(
             title=api.title, version=api.version, description=api.description, routes=api.routes
         )
-        found["components"]["schemas"]["Problem"] = problems.PROBLEM_SCHEMA
+        found["components"]["schemas"]["Problem"] = documented.PROBLEM_SCHEMA
         for route in hot:
             found["paths"].setdefault(route.path, {})["post"] = {
                 "operationId": route.name,

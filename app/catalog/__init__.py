@@ -7,17 +7,16 @@ number and never change but for stage, tags and aliases. Imports identity, audit
 from app.catalog.points import point_by_id, point_by_key
 from app.catalog.routes import routers
 from app.catalog.rules import PointKind, ReturnTo, RiskTier, Stage
-from app.catalog.service import (
-    VersionRef,
+from app.catalog.service import model_of
+from app.catalog.signature import Signature, Variable, VariableType
+from app.catalog.tables import DecisionPoint, Model, Version
+from app.catalog.versions import (
     find_version,
     lock_version,
-    model_of,
     restage,
     version_by_id,
     versions_by_id,
 )
-from app.catalog.signature import Signature, Variable, VariableType
-from app.catalog.tables import DecisionPoint, Model, Version
 
 __all__ = [
     "DecisionPoint",
@@ -30,7 +29,6 @@ __all__ = [
     "Variable",
     "VariableType",
     "Version",
-    "VersionRef",
     "find_version",
     "lock_version",
     "model_of",

@@ -2,7 +2,7 @@ from typing import Annotated, Any
 
 from fastapi import Path, Query, Response
 
-from app.catalog import points, service
+from app.catalog import aliases, points, service, versions
 from app.catalog.rules import AssetKind, BadSource, ReservedName, RiskTier, Stage
 from app.catalog.schemas import (
     AliasIn,
@@ -24,7 +24,7 @@ from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import AlreadyExists, NotFound
 from app.platform.http import Cursor, IfMatch, Limit, Session, allow, etag, responses
 from app.platform.http import router as make_router
-from app.platform.http.problems import editing
+from app.platform.http.documented import editing
 
 models = make_router("/v1/models", tag="catalog")
 decision_points = make_router("/v1/decision-points", tag="catalog")
@@ -106,7 +106,7 @@ async def register_version(
 ) -> Version:
     """Publish the next version: its content never changes after this."""
     content = body.model_dump(mode="json")
-    version = await service.register_version(session, name, content=content, by=actor)
+    version = await versions.register_version(session, name, content=content, by=actor)
     etag(response, version.revision)
     return version
 
@@ -125,7 +125,7 @@ async def list_versions(
     limit: Limit = 50,
 ) -> Rows[Version]:
     """List a model's versions, newest first."""
-    return await service.list_versions(
+    return await versions.list_versions(
         session, name, stage=stage, cursor=cursor, limit=limit, by=actor
     )
 
@@ -135,7 +135,7 @@ async def get_version(
     name: Name, number: Number, actor: Reader, session: Session, response: Response
 ) -> Version:
     """Return a version with its signature, lineage, card and stage."""
-    version = await service.find_version(session, name, number, by=actor)
+    version = await versions.find_version(session, name, number, by=actor)
     etag(response, version.revision)
     return version
 
@@ -151,7 +151,7 @@ async def edit_version(
     response: Response,
 ) -> Version:
     """Replace a version's tags; nothing else of it can change."""
-    version = await service.edit_version(
+    version = await versions.edit_version(
         session, name, number, expected=expected, tags=body.tags, by=actor
     )
     etag(response, version.revision)
@@ -167,19 +167,19 @@ async def set_alias(
     name: Name, alias: Name, body: AliasIn, actor: Writer, session: Session
 ) -> dict[str, Any]:
     """Point an alias at a version."""
-    return await service.set_alias(session, name, alias, body.number, by=actor)
+    return await aliases.set_alias(session, name, alias, body.number, by=actor)
 
 
 @models.get("/{name}/aliases/{alias}", response_model=AliasOut, responses=responses(NotFound))
 async def get_alias(name: Name, alias: Name, actor: Reader, session: Session) -> dict[str, Any]:
     """Return what an alias points at; `latest` is the newest version."""
-    return await service.get_alias(session, name, alias, by=actor)
+    return await aliases.get_alias(session, name, alias, by=actor)
 
 
 @models.delete("/{name}/aliases/{alias}", status_code=204, responses=responses(NotFound))
 async def delete_alias(name: Name, alias: Name, actor: Writer, session: Session) -> None:
     """Remove an alias."""
-    await service.delete_alias(session, name, alias, by=actor)
+    await aliases.delete_alias(session, name, alias, by=actor)
 
 
 @decision_points.post(

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from app.client import AsyncClient, Client, Problem
-from app.demo import cycle, market
+from app.demo import closing, cycle, market
 from app.demo.cast import Cast, assemble
 from app.demo.cycle import Built, Names
 from app.demo.desk import Desk, rehearse
 from app.demo.market import ROWS_A_WEEK, Market, row_of
 from app.demo.narrator import Narrator
-from app.demo.server import Running, ServerFailed, own_server, tamper
+from app.demo.server import Running, ServerFailed, own_server
 
 TRAINED, HELD_OUT, LIVE = 9_600, 10_800, 12_000
 _LEAST = LIVE + 4 * ROWS_A_WEEK
@@ -109,8 +109,9 @@ class Story:
             if row < len(self._market):
                 await self._second_version(desk, dana_client, row)
             await self._account(desk)
-        self._trace(self._sample or desk.sample)
-        self._audit()
+        auditor = self._cast["audrey"]
+        closing.trace(self._say, auditor, self._sample or desk.sample)
+        self.findings |= closing.audit(self._say, auditor, self._running.data_dir)
         self.findings["seconds"] = round(time.monotonic() - self._started, 1)
         self._say.note(f"Told in {self.findings['seconds']} s.")
 
@@ -315,7 +316,7 @@ class Story:
             "acknowledged_events": desk.ledger.acknowledged,
             "stored_events": found["stored_events"],
             "champion": self._champion(),
-            "accuracy": _accuracy(found["series"]),
+            "accuracy": closing.accuracy(found["series"]),
         }
         self._say.chapter("The account")
         self._say.line(
@@ -334,56 +335,6 @@ class Story:
             f"champion: {champion} ({stage}); most often right over all: {best}"
             + ("." if best == champion else ", so the next challenger is known.")
         )
-
-    def _trace(self, decision_id: str | None) -> None:
-        say = self._say
-        found = self._cast["audrey"].get(f"/v1/decisions/{decision_id}")
-        event, plan, version = found["events"][0], found["plan"], found["version"]
-        say.chapter("One decision, traced")
-        say.line(f"decision {found['decision_id']} at {event['at']}")
-        if found["outcome"]:
-            say.line(f"scored {event['score']:.3f}; the price: {found['outcome']['label']:.0f}")
-        say.line(
-            f"by {version['model']}@{version['number']} ({version['digest'][:19]}…),"
-            f" arm {event['arm']} of plan revision {plan['revision']} ({plan['strategy']}),"
-            f" propensity {plan['propensity']:.2f}, generation {plan['generation']}"
-        )
-        say.line(f"developed by {version['developer']}; plan by {plan['author']}")
-        for shadow in found["events"][1:]:
-            say.line(f"beside it {shadow['model']}@{shadow['version']} watched and said"
-                     f" {shadow['score']:.0f}")  # fmt: skip
-        for case in found["cases"]:
-            for approval in case["approvals"]:
-                say.line(
-                    f"{case['kind']}, {approval['step']}: approved by {approval['person']}"
-                    f" ({approval['reason']})"
-                )
-
-    def _audit(self) -> None:
-        say, auditor = self._say, self._cast["audrey"]
-        say.chapter("The audit log, and somebody who edits it")
-        report = auditor.post("/v1/audit:verify")
-        self.findings["audit_ok"] = report["ok"]
-        self.findings["tamper_found"] = None
-        say.line(f"audrey verifies {report['entries']:,} entries in {report['streams']} chains:"
-                 f" {'every chain holds' if report['ok'] else 'BROKEN'}.")  # fmt: skip
-        if self._running.data_dir is None:
-            say.note("This is not the demo's own server: nothing is tampered with.")
-            return
-        entry = next(
-            item
-            for item in auditor.pages("/v1/audit", limit=200)
-            if item["action"] == "approval.given"
-        )
-        tamper(self._running.data_dir, entry["stream"], entry["seq"])
-        say.line(
-            f"A database superuser changes who signed entry {entry['seq']} of {entry['stream']}."
-        )
-        report = auditor.post("/v1/audit:verify")
-        named = [(fault["stream"], fault["seq"]) for fault in report["faults"]]
-        self.findings["tamper_found"] = named == [(entry["stream"], entry["seq"])]
-        for fault in report["faults"]:
-            say.line(f"verify: {fault['stream']} entry {fault['seq']}: {fault['reason']}.")
 
     def _tell_step(self, step: str, verdict: Any) -> None:
         failed = [item["rule"] for item in verdict["results"] if not item["passed"]]
@@ -420,19 +371,6 @@ class Story:
             f"as-the-last-half-hour{suffix}",
             f"nsw-price-direction{suffix}",
         )
-
-
-def _accuracy(series: list[Any]) -> dict[str, float]:
-    """Return each version's accuracy in production over all its arms."""
-    right: dict[str, float] = {}
-    labelled: dict[str, int] = {}
-    for item in series:
-        if item["arm"] == "rehearsal" or not item["labelled"]:
-            continue
-        name = f"{item['model']}@{item['version']}"
-        right[name] = right.get(name, 0.0) + item["accuracy"] * item["labelled"]
-        labelled[name] = labelled.get(name, 0) + item["labelled"]
-    return {name: round(right[name] / labelled[name], 4) for name in sorted(right)}
 
 
 def _word(verdict: Any) -> str:

@@ -6,8 +6,9 @@ recomputed from what a window stores. Imports telemetry, catalog.
 
 from app.drift.events import AlertRaised
 from app.drift.routes import router
-from app.drift.service import Standing, compare_rehearsal, standing, watch
+from app.drift.standings import Standing, compare_rehearsal, standing
 from app.drift.tables import Window
+from app.drift.watching import watch
 
 __all__ = [
     "AlertRaised",

@@ -4,6 +4,7 @@ from uuid import UUID
 from fastapi import Path, Response
 
 from app.catalog import RiskTier
+from app.gates import cases as dockets
 from app.gates import docket, policies, service
 from app.gates.rules import AlreadyDecided, BadPolicy, CaseClosed, NotAStep, SelfApproval
 from app.gates.schemas import (
@@ -22,7 +23,7 @@ from app.kit.actor import Actor
 from app.kit.refusal import NotFound
 from app.platform.http import IfMatch, Session, allow, etag, responses
 from app.platform.http import router as make_router
-from app.platform.http.problems import editing
+from app.platform.http.documented import editing
 
 cases = make_router("/v1/cases", tag="gates")
 tiers = make_router("/v1/policies", tag="gates")
@@ -35,7 +36,7 @@ Reader = Annotated[Actor, allow("gates:read")]
 @cases.get("/{case_id}", response_model=DocketOut, responses=responses(NotFound))
 async def get_case(case_id: UUID, actor: Reader, session: Session) -> dict[str, Any]:
     """Return the docket of a validation, release or activation: steps, evidence, verdicts."""
-    case = await service.case_of(session, case_id, by=actor)
+    case = await dockets.case_of(session, case_id, by=actor)
     return {
         **CaseOut.model_validate(case).model_dump(),
         "steps": [StepOut.model_validate(state) for state in await docket.states(session, case)],

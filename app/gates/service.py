@@ -1,117 +1,26 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog, identity
+from app import audit, catalog
 from app.gates import docket, policies
-from app.gates.events import ApprovalGiven, CaseOpened, StepJudged
+from app.gates.cases import lock, stream
+from app.gates.events import ApprovalGiven, StepJudged
 from app.gates.policy import Policy, check, passed, way_out
 from app.gates.rules import (
     AlreadyDecided,
-    CaseClosed,
     SelfApproval,
     StepsOpen,
     require_step,
 )
-from app.gates.steps import CaseKind
 from app.gates.tables import Approval, Case, Evidence, Verdict
 from app.kit.actor import Actor
 from app.kit.canonical import digest as digest_of
 from app.kit.canonical import plain
-from app.kit.refusal import AlreadyExists, NotFound
 from app.platform.events import publish
-
-
-async def open_case(
-    session: AsyncSession,
-    *,
-    kind: CaseKind,
-    version: catalog.Version,
-    tier: str,
-    point_id: UUID | None,
-    details: dict[str, Any],
-    by: Actor,
-) -> Case:
-    """Open the docket of a validation, release or activation under the tier's present policy."""
-    policy = await policies.current(session, by.tenant_id, tier)
-    case = Case(
-        tenant_id=by.tenant_id,
-        kind=kind,
-        version_id=version.id,
-        point_id=point_id,
-        tier=tier,
-        policy_revision=policy.revision,
-        details=details,
-        requester_id=by.person_id,
-        developer_id=version.developer_id,
-    )
-    session.add(case)
-    try:
-        await session.flush()
-    except IntegrityError as error:
-        raise AlreadyExists(f"open {kind} of version", version.number) from error
-    await session.refresh(case)
-    await audit.record(
-        session, by, f"{kind}.opened", _stream(case),
-        case=case.id, version=version.id, tier=tier, policy_revision=policy.revision, **details,
-    )  # fmt: skip
-    await publish(
-        session,
-        CaseOpened(tenant_id=by.tenant_id, case_id=case.id, kind=kind.value, version_id=version.id),
-    )
-    return case
-
-
-async def case_of(
-    session: AsyncSession, case_id: UUID, *, by: Actor, kind: CaseKind | None = None
-) -> Case:
-    """Return a case of the caller's tenant."""
-    case = await session.get(Case, (by.tenant_id, case_id))
-    if case is None or (kind is not None and case.kind is not kind):
-        raise NotFound(kind or "case", case_id)
-    return case
-
-
-async def _lock(session: AsyncSession, case_id: UUID, tenant_id: UUID) -> Case:
-    case = await session.get(
-        Case, (tenant_id, case_id), with_for_update=True, populate_existing=True
-    )
-    if case is None:
-        raise NotFound("case", case_id)
-    if case.closed_at is not None:
-        raise CaseClosed(f"This {case.kind} was closed as {case.result}.")
-    return case
-
-
-async def close_case(session: AsyncSession, case: Case, *, result: str, by: Actor) -> None:
-    """End a case; nothing is added to it while it is closed."""
-    await _lock(session, case.id, case.tenant_id)
-    case.closed_at = func.now()
-    await _conclude(session, case, result, "closed", by)
-
-
-async def reopen_case(session: AsyncSession, case: Case, *, result: str, by: Actor) -> None:
-    """Go on with a case that was closed: its version is back in its place."""
-    case.closed_at = None
-    await _conclude(session, case, result, "reopened", by)
-
-
-async def mark_case(session: AsyncSession, case: Case, *, result: str, by: Actor) -> None:
-    """Write how far an open case has come."""
-    await _lock(session, case.id, case.tenant_id)
-    await _conclude(session, case, result, "marked", by)
-
-
-async def _conclude(session: AsyncSession, case: Case, result: str, what: str, by: Actor) -> None:
-    case.result = result
-    await session.flush()
-    await session.refresh(case)
-    await audit.record(
-        session, by, f"{case.kind}.{what}", _stream(case), case=case.id, result=result
-    )
 
 
 async def add_evidence(
@@ -125,7 +34,7 @@ async def add_evidence(
     measured: bool = False,
 ) -> Evidence:
     """Record a fact for a step. Submitted evidence voids approvals that did not know it."""
-    case = await _lock(session, case_id, by.tenant_id)
+    case = await lock(session, case_id, by.tenant_id)
     require_step(case.kind, step)
     payload = plain(payload)
     evidence = Evidence(
@@ -142,7 +51,7 @@ async def add_evidence(
     await session.flush()
     await session.refresh(evidence)
     await audit.record(
-        session, by, "evidence.recorded", _stream(case),
+        session, by, "evidence.recorded", stream(case),
         case=case_id, step=step, kind=kind, digest=evidence.digest, measured=measured,
     )  # fmt: skip
     return evidence
@@ -152,7 +61,7 @@ async def decide(
     session: AsyncSession, case_id: UUID, step: str, *, approved: bool, reason: str, by: Actor
 ) -> Approval:
     """Approve or reject a step as it stands now."""
-    case = await _lock(session, case_id, by.tenant_id)
+    case = await lock(session, case_id, by.tenant_id)
     require_step(case.kind, step)
     if by.person_id in {case.developer_id, case.requester_id}:
         part = "developed the version" if by.person_id == case.developer_id else "opened the case"
@@ -177,7 +86,7 @@ async def decide(
         raise AlreadyDecided(f"{by.name} has decided on {step} as it stands.") from error
     await session.refresh(approval)
     await audit.record(
-        session, by, "approval.given" if approved else "approval.refused", _stream(case),
+        session, by, "approval.given" if approved else "approval.refused", stream(case),
         case=case_id, step=step, reason=reason, digest=approval.digest,
     )  # fmt: skip
     await publish(
@@ -202,7 +111,7 @@ async def judge(
 
     ``version`` and ``point`` add what the caller knows of them to what the rules may speak of.
     """
-    await _lock(session, case.id, case.tenant_id)
+    await lock(session, case.id, case.tenant_id)
     require_step(case.kind, step)
     row = await policies.current(session, case.tenant_id, case.tier, revision=case.policy_revision)
     facts = await _facts(session, case, step, version, point)
@@ -226,7 +135,7 @@ async def judge(
     await session.flush()
     await session.refresh(verdict)
     await audit.record(
-        session, by, "step.judged", _stream(case),
+        session, by, "step.judged", stream(case),
         case=case.id, step=step, passed=verdict.passed, path=verdict.path,
         policy_digest=row.digest, facts_digest=verdict.facts_digest,
     )  # fmt: skip
@@ -254,28 +163,6 @@ async def required_open(
     ]
     if waiting:
         raise StepsOpen(f"Not passed yet: {', '.join(waiting)}.", open=waiting)
-
-
-async def signatories(session: AsyncSession, case: Case) -> list[dict[str, Any]]:
-    """Return who approved what in a case, by name."""
-    rows = list(
-        await session.scalars(
-            select(Approval)
-            .filter_by(tenant_id=case.tenant_id, case_id=case.id)
-            .order_by(Approval.at)
-        )
-    )
-    names = await identity.names_of(session, case.tenant_id, (row.person_id for row in rows))
-    return [
-        {
-            "person": names[row.person_id],
-            "step": row.step,
-            "approved": row.approved,
-            "reason": row.reason,
-            "at": row.at,
-        }
-        for row in rows
-    ]
 
 
 async def _facts(
@@ -346,7 +233,3 @@ async def _decided(session: AsyncSession, case: Case, step: str) -> str:
             "evidence": list(evidence),
         }
     )
-
-
-def _stream(case: Case) -> str:
-    return f"version:{case.version_id}"

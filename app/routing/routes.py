@@ -17,7 +17,7 @@ from app.platform.http import (
     responses,
 )
 from app.platform.http import router as make_router
-from app.platform.http.problems import editing
+from app.platform.http.documented import editing
 from app.platform.settings import Settings
 from app.routing import seats, service
 from app.routing.decide import Decider

@@ -1,9 +1,9 @@
 """The HTTP edge: problems, guarded routes, transactions, idempotency, conditional requests."""
 
 from app.platform.http.conditional import IfMatch, etag
+from app.platform.http.documented import responses
 from app.platform.http.guard import Authenticator, allow, permission_of
 from app.platform.http.paging import Cursor, Limit
-from app.platform.http.problems import responses
 from app.platform.http.raw import Endpoint, HotRoute
 from app.platform.http.route import GovernedRoute, Session, router
 

@@ -1,0 +1,68 @@
+"""Aliases: names that point at versions."""
+
+from typing import Any
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import audit
+from app.catalog.rules import (
+    require_alias,
+)
+from app.catalog.service import model_of
+from app.catalog.tables import Alias, Version
+from app.catalog.versions import find_version
+from app.kit.actor import Actor
+from app.kit.refusal import NotFound
+
+
+async def set_alias(
+    session: AsyncSession, model_name: str, name: str, number: int, *, by: Actor
+) -> dict[str, Any]:
+    """Point an alias at a version."""
+    require_alias(name)
+    version = await find_version(session, model_name, number, by=by)
+    await session.execute(
+        insert(Alias)
+        .values(tenant_id=by.tenant_id, model_id=version.model_id, name=name, version_id=version.id)
+        .on_conflict_do_update(
+            index_elements=[Alias.tenant_id, Alias.model_id, Alias.name],
+            set_={"version_id": version.id, "set_at": func.now()},
+        )
+    )
+    await audit.record(
+        session, by, "alias.set", f"model:{version.model_id}", alias=name, number=number
+    )
+    return {"name": name, "number": number, "version_id": version.id}
+
+
+async def get_alias(
+    session: AsyncSession, model_name: str, name: str, *, by: Actor
+) -> dict[str, Any]:
+    """Return what an alias points at; ``latest`` is the newest version."""
+    model = await model_of(session, model_name, by=by)
+    query = select(Version).filter_by(tenant_id=by.tenant_id, model_id=model.id)
+    if name == "latest":
+        query = query.where(Version.number == model.last_number)
+    else:
+        query = query.join(
+            Alias, (Alias.tenant_id == Version.tenant_id) & (Alias.version_id == Version.id)
+        ).where(Alias.model_id == model.id, Alias.name == name)
+    version = await session.scalar(query)
+    if version is None:
+        raise NotFound("alias", f"{model_name}@{name}")
+    return {"name": name, "number": version.number, "version_id": version.id}
+
+
+async def delete_alias(session: AsyncSession, model_name: str, name: str, *, by: Actor) -> None:
+    """Remove an alias."""
+    model = await model_of(session, model_name, by=by)
+    gone = await session.scalar(
+        delete(Alias)
+        .filter_by(tenant_id=by.tenant_id, model_id=model.id, name=name)
+        .returning(Alias.name)
+    )
+    if gone is None:
+        raise NotFound("alias", f"{model_name}@{name}")
+    await audit.record(session, by, "alias.deleted", f"model:{model.id}", alias=name)

@@ -1,0 +1,165 @@
+"""Versions: published once, found by number, moved from stage to stage."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import audit
+from app.catalog.events import VersionRegistered
+from app.catalog.rules import (
+    ReturnTo,
+    Stage,
+    require_source,
+)
+from app.catalog.service import model_of
+from app.catalog.tables import Model, Version
+from app.kit.actor import Actor
+from app.kit.canonical import digest as digest_of
+from app.kit.page import Rows, decode
+from app.kit.refusal import NotFound
+from app.kit.revision import require_current
+from app.platform.db import page
+from app.platform.events import publish
+
+
+async def register_version(
+    session: AsyncSession, model_name: str, *, content: dict[str, Any], by: Actor
+) -> Version:
+    """Publish the next version of a model."""
+    require_source(content["source"])
+    model = await model_of(session, model_name, by=by, lock=True)
+    tags = content.pop("tags")
+    for parent in content["lineage"]["parents"]:
+        if not 1 <= parent <= model.last_number:
+            raise NotFound("parent version", f"{model_name}@{parent}")
+    model.last_number += 1
+    version = Version(
+        tenant_id=by.tenant_id,
+        model_id=model.id,
+        number=model.last_number,
+        content_digest=digest_of({"model": model.id, **content}),
+        tags=tags,
+        developer_id=by.person_id,
+        **content,
+    )
+    session.add(version)
+    await session.flush()
+    await audit.record(
+        session, by, "version.published", f"version:{version.id}",
+        model=model_name, number=version.number, content_digest=version.content_digest,
+    )  # fmt: skip
+    await publish(
+        session,
+        VersionRegistered(
+            tenant_id=by.tenant_id,
+            version_id=version.id,
+            model=model_name,
+            number=version.number,
+        ),
+    )
+    return version
+
+
+async def find_version(
+    session: AsyncSession, model_name: str, number: int, *, by: Actor, lock: bool = False
+) -> Version:
+    """Return a version by its model's name and its number."""
+    query = (
+        select(Version)
+        .join(Model, (Model.tenant_id == Version.tenant_id) & (Model.id == Version.model_id))
+        .where(
+            Version.tenant_id == by.tenant_id,
+            Model.name == model_name,
+            Version.number == number,
+        )
+    )
+    found = await session.scalar(query.with_for_update(of=Version) if lock else query)
+    if found is None:
+        raise NotFound("version", f"{model_name}@{number}")
+    return found
+
+
+async def version_by_id(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> Version:
+    """Return a version by its id."""
+    found = await session.get(Version, (tenant_id, version_id))
+    if found is None:
+        raise NotFound("version", version_id)
+    return found
+
+
+async def versions_by_id(
+    session: AsyncSession, tenant_id: UUID, ids: set[UUID]
+) -> dict[UUID, tuple[Model, Version]]:
+    """Return versions with their models, by version id."""
+    rows = await session.execute(
+        select(Model, Version)
+        .join(Model, (Model.tenant_id == Version.tenant_id) & (Model.id == Version.model_id))
+        .where(Version.tenant_id == tenant_id, Version.id.in_(ids))
+    )
+    return {version.id: (model, version) for model, version in rows}
+
+
+async def lock_version(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> Version:
+    """Return a version, locked until the transaction ends."""
+    found = await session.get(
+        Version, (tenant_id, version_id), with_for_update=True, populate_existing=True
+    )
+    if found is None:
+        raise NotFound("version", version_id)
+    return found
+
+
+async def restage(
+    session: AsyncSession,
+    version: Version,
+    stage: Stage,
+    *,
+    returned_to: ReturnTo | None = None,
+) -> None:
+    """Write a version's stage; whether the move is legal is the lifecycle's to say."""
+    version.stage = stage
+    version.returned_to = returned_to
+    version.revision += 1
+    await session.flush()
+
+
+async def edit_version(
+    session: AsyncSession,
+    model_name: str,
+    number: int,
+    *,
+    expected: int,
+    tags: dict[str, str],
+    by: Actor,
+) -> Version:
+    """Replace a version's tags, if it is still at ``expected``."""
+    version = await find_version(session, model_name, number, by=by, lock=True)
+    require_current(expected, version.revision)
+    version.tags = tags
+    version.revision += 1
+    await session.flush()
+    await audit.record(session, by, "version.tagged", f"version:{version.id}", tags=tags)
+    return version
+
+
+async def list_versions(
+    session: AsyncSession,
+    model_name: str,
+    *,
+    stage: Stage | None,
+    cursor: str | None,
+    limit: int,
+    by: Actor,
+) -> Rows[Version]:
+    """List a model's versions, newest first."""
+    model = await model_of(session, model_name, by=by)
+    query = select(Version).filter_by(tenant_id=by.tenant_id, model_id=model.id)
+    if stage is not None:
+        query = query.where(Version.stage == stage)
+    if cursor is not None:
+        query = query.where(Version.number < decode(cursor, int)[0])
+    return await page(
+        session, query.order_by(Version.number.desc()), limit, lambda row: [row.number]
+    )

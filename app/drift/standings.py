@@ -1,0 +1,108 @@
+"""Standings: where a version is, from its last windows or after a rehearsal."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import distinct, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import telemetry
+from app.drift import rules
+from app.drift.service import ACCURACY, thresholds
+from app.drift.tables import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a version stands at a point after its newest window, or after a rehearsal."""
+
+    windows: int
+    since: datetime | None
+    until: datetime | None
+    variables: int
+    drifting: list[str]
+    severe: list[str]
+    accuracy: float | None
+    labelled: int
+    degraded: bool
+    reference: dict[str, float] | None
+
+    @property
+    def share(self) -> float:
+        """Share of the variables that drift."""
+        return len(self.drifting) / self.variables if self.variables else 0.0
+
+    @property
+    def severe_share(self) -> float:
+        """Share of the variables that drift severely."""
+        return len(self.severe) / self.variables if self.variables else 0.0
+
+
+async def standing(
+    session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID
+) -> Standing:
+    """Return where a version stands in production, from its last examined windows."""
+    limits = await thresholds(session, tenant_id, point_id)
+    key = {"tenant_id": tenant_id, "point_id": point_id, "version_id": version_id}
+    count = await session.scalar(select(func.count(distinct(Window.id))).filter_by(**key))
+    rows = await session.scalars(
+        select(Window).filter_by(**key).order_by(Window.until.desc()).limit(limits.of)
+    )
+    history = list(rows)[::-1]
+    baseline = await telemetry.baseline_of(session, tenant_id, version_id)
+    reference = baseline.reference if baseline else None
+    if not history:
+        return Standing(0, None, None, 0, [], [], None, 0, degraded=False, reference=reference)
+    drifting = rules.persistent([set(item.alerting) for item in history], limits)
+    low = rules.persistent([{ACCURACY} if item.degraded else set() for item in history], limits)
+    last = history[-1]
+    return Standing(
+        windows=count or 0,
+        since=history[0].since,
+        until=last.until,
+        variables=len(rules.inputs_of(last.variables)),
+        drifting=sorted(drifting - {telemetry.SCORE}),
+        severe=sorted(
+            rules.persistent([_severe(item.variables) for item in history], limits)
+            - {telemetry.SCORE}
+        ),
+        accuracy=last.accuracy,
+        labelled=last.labelled,
+        degraded=bool(low),
+        reference=reference,
+    )
+
+
+async def compare_rehearsal(
+    session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID
+) -> Standing:
+    """Return where a version stands after its rehearsal, taken as one window."""
+    limits = await thresholds(session, tenant_id, point_id)
+    traffic = await telemetry.traffic(session, tenant_id, point_id, version_id, rehearsed=True)
+    baseline = await telemetry.baseline_of(session, tenant_id, version_id)
+    found = await telemetry.inputs(session, tenant_id, traffic.series)
+    done = await telemetry.outcomes(session, tenant_id, traffic.series)
+    variables: list[dict[str, Any]] = []
+    if found is not None and baseline is not None:
+        layout = telemetry.Layout.load(baseline.layout)
+        profile = telemetry.Tally.decode(baseline.profile)
+        variables = rules.inputs_of(rules.compare(layout, profile, found, limits))
+    reference = baseline.reference if baseline else None
+    return Standing(
+        windows=1 if found else 0,
+        since=traffic.first_hour,
+        until=traffic.through,
+        variables=len(variables),
+        drifting=sorted(item["name"] for item in variables if item["drifts"]),
+        severe=sorted(_severe(variables)),
+        accuracy=done.accuracy,
+        labelled=done.labelled,
+        degraded=bool(rules.degraded(done, reference, limits.min_rows)),
+        reference=reference,
+    )
+
+
+def _severe(variables: list[dict[str, Any]]) -> set[str]:
+    return {item["name"] for item in variables if item["severe"]}

@@ -1,0 +1,206 @@
+"""Watching: every window that closes is examined once, by whichever worker is there."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import audit, telemetry
+from app.drift import rules
+from app.drift.events import AlertRaised
+from app.drift.rules import Thresholds
+from app.drift.service import ACCURACY, thresholds
+from app.drift.tables import Alert, AlertKind, Watch, Window
+from app.kit.actor import Actor
+from app.kit.ids import uuid7
+from app.platform.db import Database
+from app.platform.events import publish
+
+_WINDOWS_A_TURN = 200
+
+
+_RELOOK = 4
+
+
+async def watch(database: Database) -> None:
+    """Examine every window that has closed since the last look."""
+    async with database.session() as session:
+        rows = await session.execute(
+            select(
+                telemetry.Series.tenant_id,
+                telemetry.Series.point_id,
+                telemetry.Series.version_id,
+            )
+            .outerjoin(
+                Watch,
+                (Watch.tenant_id == telemetry.Series.tenant_id)
+                & (Watch.point_id == telemetry.Series.point_id)
+                & (Watch.version_id == telemetry.Series.version_id),
+            )
+            .where(
+                telemetry.Series.through.is_not(None),
+                telemetry.Series.arm != "rehearsal",
+                (Watch.next_until.is_(None)) | (Watch.next_until <= telemetry.Series.through),
+            )
+            .distinct()
+        )
+        due = [tuple(row) for row in rows]
+    for tenant_id, point_id, version_id in due:
+        async with database.transaction() as session:
+            await examine(session, tenant_id, point_id, version_id)
+
+
+async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID) -> None:
+    """Examine the closed windows of one version at one point, oldest first."""
+    limits = await thresholds(session, tenant_id, point_id)
+    traffic = await telemetry.traffic(session, tenant_id, point_id, version_id)
+    if traffic.first_hour is None or traffic.through is None:
+        return
+    width, step = timedelta(hours=limits.window_hours), timedelta(hours=limits.step_hours)
+    watch_row = await _claim(
+        session, tenant_id, point_id, version_id, first_until=traffic.first_hour + width
+    )
+    if watch_row is None:
+        return
+    baseline = await telemetry.baseline_of(session, tenant_id, version_id)
+    history = await _history(session, watch_row, limits.of - 1)
+    for _ in range(_WINDOWS_A_TURN):
+        until = watch_row.next_until
+        if until > traffic.through:
+            break
+        window = await _measure(
+            session, watch_row, baseline, limits, until - width, until, traffic.series
+        )
+        session.add(window)
+        history.append(window)
+        await _relook(session, history, baseline, limits, traffic.series)
+        await session.flush()
+        await _raise_alerts(session, history, limits)
+        watch_row.next_until = until + step
+    await session.flush()
+
+
+async def _claim(
+    session: AsyncSession,
+    tenant_id: UUID,
+    point_id: UUID,
+    version_id: UUID,
+    *,
+    first_until: datetime,
+) -> Watch | None:
+    """Take the watch row, or ``None`` if another worker holds it."""
+    key = {"tenant_id": tenant_id, "point_id": point_id, "version_id": version_id}
+    await session.execute(
+        insert(Watch).values(**key, next_until=first_until).on_conflict_do_nothing()
+    )
+    return await session.scalar(select(Watch).filter_by(**key).with_for_update(skip_locked=True))
+
+
+async def _history(session: AsyncSession, watch_row: Watch, count: int) -> list[Window]:
+    rows = await session.scalars(
+        select(Window)
+        .filter_by(
+            tenant_id=watch_row.tenant_id,
+            point_id=watch_row.point_id,
+            version_id=watch_row.version_id,
+        )
+        .order_by(Window.until.desc())
+        .limit(max(count, _RELOOK))
+    )
+    return list(rows)[::-1]
+
+
+async def _measure(
+    session: AsyncSession,
+    watch_row: Watch,
+    baseline: telemetry.Baseline | None,
+    limits: Thresholds,
+    since: datetime,
+    until: datetime,
+    series: tuple[UUID, ...],
+) -> Window:
+    found = await telemetry.inputs(session, watch_row.tenant_id, series, since=since, until=until)
+    done = await telemetry.outcomes(session, watch_row.tenant_id, series, since=since, until=until)
+    variables: list[dict[str, Any]] = []
+    if found is not None and baseline is not None:
+        layout = telemetry.Layout.load(baseline.layout)
+        profile = telemetry.Tally.decode(baseline.profile)
+        variables = rules.compare(layout, profile, found, limits)
+    return Window(
+        tenant_id=watch_row.tenant_id,
+        id=uuid7(),
+        point_id=watch_row.point_id,
+        version_id=watch_row.version_id,
+        since=since,
+        until=until,
+        n=found.n if found else 0,
+        variables=variables,
+        alerting=[item["name"] for item in variables if item["drifts"]],
+        labelled=done.labelled,
+        accuracy=done.accuracy,
+        degraded=rules.degraded(done, baseline.reference if baseline else None, limits.min_rows),
+    )
+
+
+async def _relook(
+    session: AsyncSession,
+    history: list[Window],
+    baseline: telemetry.Baseline | None,
+    limits: Thresholds,
+    series: tuple[UUID, ...],
+) -> None:
+    """Measure the accuracy of recent windows again: outcomes mature after their events."""
+    for window in history[-_RELOOK - 1 : -1]:
+        done = await telemetry.outcomes(
+            session, window.tenant_id, series, since=window.since, until=window.until
+        )
+        window.labelled, window.accuracy = done.labelled, done.accuracy
+        window.degraded = rules.degraded(
+            done, baseline.reference if baseline else None, limits.min_rows
+        )
+
+
+async def _raise_alerts(session: AsyncSession, history: list[Window], limits: Thresholds) -> None:
+    window = history[-1]
+    drifting = rules.persistent([set(item.alerting) for item in history], limits)
+    found = [
+        (AlertKind.PREDICTION if name == telemetry.SCORE else AlertKind.DATA, name)
+        for name in sorted(drifting)
+    ]
+    if rules.persistent([{ACCURACY} if item.degraded else set() for item in history], limits):
+        found.append((AlertKind.MATHEMATICAL, ACCURACY))
+    for kind, subject in found:
+        raised = await session.scalar(
+            insert(Alert)
+            .values(
+                tenant_id=window.tenant_id,
+                id=uuid7(),
+                point_id=window.point_id,
+                version_id=window.version_id,
+                kind=kind,
+                subject=subject,
+                until=window.until,
+            )
+            .on_conflict_do_nothing()
+            .returning(Alert.id)
+        )
+        if raised is None:
+            continue
+        await audit.record(
+            session, Actor.system(window.tenant_id), "alert.raised",
+            f"version:{window.version_id}", kind=kind, subject=subject, until=window.until,
+        )  # fmt: skip
+        await publish(
+            session,
+            AlertRaised(
+                tenant_id=window.tenant_id,
+                point_id=window.point_id,
+                version_id=window.version_id,
+                subject=subject,
+                kind=kind.value,
+                until=window.until,
+            ),
+        )

@@ -1,0 +1,137 @@
+"""Cases: the docket of a validation, release or activation, from opening to close."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import audit, catalog, identity
+from app.gates import policies
+from app.gates.events import CaseOpened
+from app.gates.rules import (
+    CaseClosed,
+)
+from app.gates.steps import CaseKind
+from app.gates.tables import Approval, Case
+from app.kit.actor import Actor
+from app.kit.refusal import AlreadyExists, NotFound
+from app.platform.events import publish
+
+
+async def open_case(
+    session: AsyncSession,
+    *,
+    kind: CaseKind,
+    version: catalog.Version,
+    tier: str,
+    point_id: UUID | None,
+    details: dict[str, Any],
+    by: Actor,
+) -> Case:
+    """Open the docket of a validation, release or activation under the tier's present policy."""
+    policy = await policies.current(session, by.tenant_id, tier)
+    case = Case(
+        tenant_id=by.tenant_id,
+        kind=kind,
+        version_id=version.id,
+        point_id=point_id,
+        tier=tier,
+        policy_revision=policy.revision,
+        details=details,
+        requester_id=by.person_id,
+        developer_id=version.developer_id,
+    )
+    session.add(case)
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        raise AlreadyExists(f"open {kind} of version", version.number) from error
+    await session.refresh(case)
+    await audit.record(
+        session, by, f"{kind}.opened", stream(case),
+        case=case.id, version=version.id, tier=tier, policy_revision=policy.revision, **details,
+    )  # fmt: skip
+    await publish(
+        session,
+        CaseOpened(tenant_id=by.tenant_id, case_id=case.id, kind=kind.value, version_id=version.id),
+    )
+    return case
+
+
+async def case_of(
+    session: AsyncSession, case_id: UUID, *, by: Actor, kind: CaseKind | None = None
+) -> Case:
+    """Return a case of the caller's tenant."""
+    case = await session.get(Case, (by.tenant_id, case_id))
+    if case is None or (kind is not None and case.kind is not kind):
+        raise NotFound(kind or "case", case_id)
+    return case
+
+
+async def lock(session: AsyncSession, case_id: UUID, tenant_id: UUID) -> Case:
+    """Return an open case, locked until the transaction ends."""
+    case = await session.get(
+        Case, (tenant_id, case_id), with_for_update=True, populate_existing=True
+    )
+    if case is None:
+        raise NotFound("case", case_id)
+    if case.closed_at is not None:
+        raise CaseClosed(f"This {case.kind} was closed as {case.result}.")
+    return case
+
+
+async def close_case(session: AsyncSession, case: Case, *, result: str, by: Actor) -> None:
+    """End a case; nothing is added to it while it is closed."""
+    await lock(session, case.id, case.tenant_id)
+    case.closed_at = func.now()
+    await _conclude(session, case, result, "closed", by)
+
+
+async def reopen_case(session: AsyncSession, case: Case, *, result: str, by: Actor) -> None:
+    """Go on with a case that was closed: its version is back in its place."""
+    case.closed_at = None
+    await _conclude(session, case, result, "reopened", by)
+
+
+async def mark_case(session: AsyncSession, case: Case, *, result: str, by: Actor) -> None:
+    """Write how far an open case has come."""
+    await lock(session, case.id, case.tenant_id)
+    await _conclude(session, case, result, "marked", by)
+
+
+async def _conclude(session: AsyncSession, case: Case, result: str, what: str, by: Actor) -> None:
+    case.result = result
+    await session.flush()
+    await session.refresh(case)
+    await audit.record(
+        session, by, f"{case.kind}.{what}", stream(case), case=case.id, result=result
+    )
+
+
+async def signatories(session: AsyncSession, case: Case) -> list[dict[str, Any]]:
+    """Return who approved what in a case, by name."""
+    rows = list(
+        await session.scalars(
+            select(Approval)
+            .filter_by(tenant_id=case.tenant_id, case_id=case.id)
+            .order_by(Approval.at)
+        )
+    )
+    names = await identity.names_of(session, case.tenant_id, (row.person_id for row in rows))
+    return [
+        {
+            "person": names[row.person_id],
+            "step": row.step,
+            "approved": row.approved,
+            "reason": row.reason,
+            "at": row.at,
+        }
+        for row in rows
+    ]
+
+
+def stream(case: Case) -> str:
+    """Return the audit stream a case writes to: its version's."""
+    return f"version:{case.version_id}"

@@ -1,0 +1,77 @@
+"""The OpenAPI document is committed, complete and true."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.main import make_api
+from app.platform.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+CREATING = {"post", "put", "patch"}
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    api, _, _ = make_api(Settings(), "postgresql://nobody@localhost/none")
+    found: dict[str, Any] = api.openapi()
+    return found
+
+
+def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (f"{method} {path}", operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def test_the_committed_document_is_the_generated_one(document: dict[str, Any]) -> None:
+    committed = json.loads((ROOT / "openapi" / "openapi.json").read_text())
+
+    assert committed == json.loads(json.dumps(document))
+
+
+def test_operation_ids_read_tag_and_function(document: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for _, operation in operations(document)]
+
+    assert len(set(ids)) == len(ids)
+    for name, operation in operations(document):
+        tag, _, function = operation["operationId"].partition(":")
+        assert [tag] == operation["tags"], name
+        assert function.isidentifier(), name
+
+
+def test_every_body_has_an_example(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    without = []
+    for name, operation in operations(document):
+        content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        if content is None:
+            continue
+        schema = content["schema"]
+        schema = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+        if not (schema.get("examples") or content.get("example")):
+            without.append(name)
+
+    assert without == []
+
+
+def test_every_operation_documents_its_refusals_as_problems(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        refusals = {code: r for code, r in operation["responses"].items() if code >= "400"}
+        assert {"401", "403", "503"} <= refusals.keys(), name
+        for code, response in refusals.items():
+            assert list(response["content"]) == ["application/problem+json"], (name, code)
+
+
+def test_every_operation_says_what_it_is_for(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        assert operation.get("description") or operation.get("summary"), name
+
+
+def test_every_operation_asks_for_a_key(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        assert operation["security"] == [{"HTTPBearer": []}], name
