@@ -33,8 +33,8 @@ ACCEPTED = [
     "https://exämple.com/modèle",
 ]
 
-# The shapes of MLflow's CVE-2023-1177, -2780, -6909, -6974, -6977 and CVE-2024-1483, -1558, -1560,
-# -1593, -1594, -2928, -3573, -3848, and what else climbs, hides or changes the scheme.
+# The shapes of MLflow's CVE-2023-1177 (local paths), -2356 (steps upwards in any scheme),
+# CVE-2024-1560 (decoded twice), -1593 (behind a semicolon) and their kin.
 REFUSED = [
     "../../etc/passwd",
     "/etc/passwd",
