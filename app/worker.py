@@ -10,6 +10,7 @@ import logging
 from app import drift, revalidation, routing, telemetry
 from app.main import make_bus
 from app.platform.db import Database
+from app.platform.http import idempotency
 from app.platform.queue import Queue
 from app.platform.settings import Settings
 
@@ -37,6 +38,7 @@ async def work(settings: Settings, database_url: str) -> None:
     queue = Queue(database)
     queue.every(settings.pulse_seconds, "pulse", pulse)
     queue.every(59, "telemetry.make_partitions", telemetry.make_partitions)
+    queue.every(59, "platform.forget_keys", idempotency.forget)
     try:
         await telemetry.make_partitions(database)
         await queue.run()

@@ -4,9 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-TEXTS = st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12
-)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 INTEGERS = st.integers(-(2**63), 2**64 - 1)
 EXACT_INTEGERS = st.integers(-(2**53) + 1, 2**53 - 1)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)

@@ -5,15 +5,15 @@ from uuid import UUID
 from fastapi import Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app import catalog
 from app.drift import service
 from app.drift.tables import Alert, AlertKind, Monitor, Window
 from app.kit.actor import Actor
 from app.kit.names import NAME
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
-from app.platform.http import Cursor, Limit, Session, allow, etag, responses
+from app.platform.http import Cursor, IfMatchToReplace, Limit, Session, allow, etag, responses
 from app.platform.http import router as make_router
+from app.platform.http.documented import editing
 
 router = make_router("/v1", tag="drift")
 
@@ -94,18 +94,19 @@ class AlertsOut(BaseModel):
 @router.put(
     "/decision-points/{key}/monitor",
     response_model=MonitorOut,
-    responses=responses(NotFound),
+    responses=editing(NotFound),
 )
 async def set_monitor(
     key: Name,
     body: MonitorIn,
+    expected: IfMatchToReplace,
     actor: Annotated[Actor, allow("monitor:write")],
     session: Session,
     response: Response,
 ) -> dict[str, Any]:
     """Say how a decision point's traffic is watched from its next window on."""
     monitor = await service.set_monitor(
-        session, key, expected=None, settings=body.model_dump(), by=actor
+        session, key, expected=expected, settings=body.model_dump(), by=actor
     )
     etag(response, monitor.revision)
     return _shown(key, monitor)
@@ -116,11 +117,13 @@ async def set_monitor(
     response_model=MonitorOut,
     responses=responses(NotFound),
 )
-async def get_monitor(key: Name, actor: Reader, session: Session) -> dict[str, Any]:
-    """Return how a decision point's traffic is watched."""
-    point = await catalog.point_by_key(session, key, by=actor)
-    limits = await service.thresholds(session, actor.tenant_id, point.id)
-    return {"decision_point": key, "revision": 0, **service.described(limits)}
+async def get_monitor(
+    key: Name, actor: Reader, session: Session, response: Response
+) -> dict[str, Any]:
+    """Return how a decision point's traffic is watched; revision 0 are the defaults."""
+    settings, revision = await service.monitor_of(session, key, by=actor)
+    etag(response, revision)
+    return {"decision_point": key, "revision": revision, **settings}
 
 
 @router.get(

@@ -11,7 +11,7 @@ from app.drift.rules import Thresholds
 from app.drift.tables import Alert, Monitor, Window
 from app.kit.actor import Actor
 from app.kit.page import Rows, decode
-from app.kit.revision import require_current
+from app.kit.revision import require_condition
 from app.platform.db import page
 
 ACCURACY = "accuracy"
@@ -32,13 +32,20 @@ async def set_monitor(
         monitor = Monitor(tenant_id=by.tenant_id, point_id=point.id, settings=settings)
         session.add(monitor)
     else:
-        if expected is not None:
-            require_current(expected, monitor.revision)
+        require_condition(expected, monitor.revision)
         monitor.settings = settings
         monitor.revision += 1
     await session.flush()
     await audit.record(session, by, "monitor.set", f"point:{point.id}", **settings)
     return monitor
+
+
+async def monitor_of(session: AsyncSession, key: str, *, by: Actor) -> tuple[dict[str, Any], int]:
+    """Return how a point is watched and the setting's revision, 0 for the defaults."""
+    point = await catalog.point_by_key(session, key, by=by)
+    monitor = await session.get(Monitor, (by.tenant_id, point.id))
+    limits = Thresholds(**monitor.settings) if monitor else Thresholds()
+    return asdict(limits), monitor.revision if monitor else 0
 
 
 async def thresholds(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> Thresholds:
@@ -73,8 +80,3 @@ async def list_alerts(session: AsyncSession, model: str, number: int, *, by: Act
         .order_by(Alert.until, Alert.subject)
     )
     return list(rows)
-
-
-def described(limits: Thresholds) -> dict[str, Any]:
-    """Return thresholds as plain JSON."""
-    return asdict(limits)

@@ -10,9 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit, catalog, identity
 from app.gates import policies
 from app.gates.events import CaseOpened
-from app.gates.rules import (
-    CaseClosed,
-)
+from app.gates.rules import CaseClosed, NotTheRequester
 from app.gates.steps import CaseKind
 from app.gates.tables import Approval, Case
 from app.kit.actor import Actor
@@ -135,3 +133,25 @@ async def signatories(session: AsyncSession, case: Case) -> list[dict[str, Any]]
 def stream(case: Case) -> str:
     """Return the audit stream a case writes to: its version's."""
     return f"version:{case.version_id}"
+
+
+async def withdraw(session: AsyncSession, case_id: UUID, *, by: Actor) -> Case:
+    """End a case that its requester no longer pursues."""
+    case = await lock(session, case_id, by.tenant_id)
+    if by.person_id != case.requester_id:
+        raise NotTheRequester("Only who opened a case withdraws it.")
+    if case.result is not None:
+        raise CaseClosed(f"This {case.kind} is {case.result} and cannot be withdrawn.")
+    await close_case(session, case, result="withdrawn", by=by)
+    return case
+
+
+async def cases_of(session: AsyncSession, model: str, number: int, *, by: Actor) -> list[Case]:
+    """Return a version's cases in order of opening."""
+    version = await catalog.find_version(session, model, number, by=by)
+    rows = await session.scalars(
+        select(Case)
+        .filter_by(tenant_id=by.tenant_id, version_id=version.id)
+        .order_by(Case.opened_at, Case.id)
+    )
+    return list(rows)

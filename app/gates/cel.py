@@ -17,6 +17,7 @@ _ENVIRONMENT = cel.NewEnv(
         "point": _MAP,
         "evidence": _MAP,
         "approvals": cel.Type.List(cel.Type.DYN),
+        "rejections": cel.Type.List(cel.Type.DYN),
     }
 )
 MAX_LENGTH = 4000

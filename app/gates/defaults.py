@@ -13,13 +13,13 @@ _GRAVE = (MEDIUM, HIGH)
 
 _VALIDATOR = {
     "name": "independent_validator",
-    "when": "approvals.exists(a, 'validator' in a.roles)",
-    "reason": "A validator who took no part in developing the version approves.",
+    "when": "approvals.exists(a, 'validator' in a.roles) && size(rejections) == 0",
+    "reason": "A validator who took no part in developing the version approves; nobody rejects.",
 }
 _COMMITTEE = {
     "name": "production_committee",
-    "when": "approvals.exists(a, 'committee' in a.roles)",
-    "reason": "A member of the production committee approves.",
+    "when": "approvals.exists(a, 'committee' in a.roles) && size(rejections) == 0",
+    "reason": "A member of the production committee approves; nobody rejects.",
 }
 
 

@@ -1,16 +1,24 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Path, Response
+from fastapi import Path, Query, Response
 
 from app.catalog import RiskTier
 from app.gates import cases as dockets
 from app.gates import docket, policies, service
-from app.gates.rules import AlreadyDecided, BadPolicy, CaseClosed, NotAStep, SelfApproval
+from app.gates.rules import (
+    AlreadyDecided,
+    BadPolicy,
+    CaseClosed,
+    NotAStep,
+    NotTheRequester,
+    SelfApproval,
+)
 from app.gates.schemas import (
     ApprovalIn,
     ApprovalOut,
     CaseOut,
+    CasesOut,
     DocketOut,
     EvidenceIn,
     EvidenceOut,
@@ -18,8 +26,9 @@ from app.gates.schemas import (
     PolicyOut,
     StepOut,
 )
-from app.gates.tables import Approval, Evidence, PolicyRevision
+from app.gates.tables import Approval, Case, Evidence, PolicyRevision
 from app.kit.actor import Actor
+from app.kit.names import NAME
 from app.kit.refusal import NotFound
 from app.platform.http import IfMatch, Session, allow, etag, responses
 from app.platform.http import router as make_router
@@ -31,6 +40,27 @@ routers = (cases, tiers)
 
 StepName = Annotated[str, Path(pattern=r"^[a-z_]{1,64}$")]
 Reader = Annotated[Actor, allow("gates:read")]
+
+
+@cases.get("", response_model=CasesOut, responses=responses(NotFound))
+async def list_cases(
+    model: Annotated[str, Query(pattern=NAME)],
+    version: Annotated[int, Query(ge=1, lt=2**63)],
+    actor: Reader,
+    session: Session,
+) -> dict[str, list[Case]]:
+    """List a version's validations, releases and activations."""
+    return {"items": await dockets.cases_of(session, model, version, by=actor)}
+
+
+@cases.post(
+    "/{case_id}:withdraw",
+    response_model=CaseOut,
+    responses=responses(NotFound, NotTheRequester, CaseClosed),
+)
+async def withdraw(case_id: UUID, actor: Reader, session: Session) -> Case:
+    """End a case that its requester no longer pursues."""
+    return await dockets.withdraw(session, case_id, by=actor)
 
 
 @cases.get("/{case_id}", response_model=DocketOut, responses=responses(NotFound))

@@ -49,6 +49,15 @@ class CaseClosed(Refusal):
     mend = "Open a new case for the version."
 
 
+class NotTheRequester(Refusal):
+    """The case is somebody else's."""
+
+    kind = Kind.FORBIDDEN
+    code = "not_the_requester"
+    title = "Not your case"
+    mend = "Ask who opened it."
+
+
 class NotAStep(Invalid):
     """The case has no such step."""
 
@@ -62,7 +71,7 @@ class BadPolicy(Invalid):
     code = "bad_policy"
     title = "A rule of the policy is not usable"
     mend = "Each `when` is a CEL expression of type bool over case, version, point, evidence,"
-    " approvals."
+    " approvals, rejections."
 
 
 def require_step(kind: CaseKind, step: str) -> None:

@@ -183,11 +183,21 @@ async def _facts(
         )
     }
     valid = await _decided(session, case, step)
-    decided = await session.scalars(
-        select(Approval)
-        .filter_by(tenant_id=case.tenant_id, case_id=case.id, step=step, digest=valid)
-        .order_by(Approval.at)
+    decided = list(
+        await session.scalars(
+            select(Approval)
+            .filter_by(tenant_id=case.tenant_id, case_id=case.id, step=step, digest=valid)
+            .order_by(Approval.at)
+        )
     )
+
+    def people(*, approved: bool) -> list[dict[str, Any]]:
+        return [
+            {"person": row.person_id, "roles": row.roles}
+            for row in decided
+            if row.approved is approved
+        ]
+
     facts = {
         "case": {"kind": case.kind, "tier": case.tier, **case.details},
         "version": {
@@ -201,9 +211,8 @@ async def _facts(
         },
         "point": point,
         "evidence": evidence,
-        "approvals": [
-            {"person": row.person_id, "roles": row.roles} for row in decided if row.approved
-        ],
+        "approvals": people(approved=True),
+        "rejections": people(approved=False),
     }
     found: dict[str, Any] = plain(facts)
     return found

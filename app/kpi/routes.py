@@ -1,7 +1,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Path, Query
+from fastapi import Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app import catalog
@@ -12,8 +12,9 @@ from app.kpi import service
 from app.kpi.rules import Direction, Formula
 from app.kpi.service import Measured
 from app.kpi.tables import Definition
-from app.platform.http import Session, allow, responses
+from app.platform.http import IfMatchToReplace, Session, allow, etag, responses
 from app.platform.http import router as make_router
+from app.platform.http.documented import editing
 
 router = make_router("/v1/decision-points/{key}/kpis", tag="kpi")
 
@@ -74,16 +75,22 @@ class MeasuresOut(BaseModel):
     items: list[MeasuredOut]
 
 
-@router.put("/{kpi}", response_model=KpiOut, responses=responses(NotFound))
+@router.put("/{kpi}", response_model=KpiOut, responses=editing(NotFound))
 async def define_kpi(
     key: Name,
     kpi: Name,
     body: KpiIn,
+    expected: IfMatchToReplace,
     actor: Annotated[Actor, allow("kpi:write")],
     session: Session,
+    response: Response,
 ) -> Definition:
-    """Agree on a business KPI for the decision point."""
-    return await service.define(session, key, kpi, fields=body.model_dump(), by=actor)
+    """Agree on a business KPI for the decision point, or change one as it stands."""
+    agreed = await service.define(
+        session, key, kpi, expected=expected, fields=body.model_dump(), by=actor
+    )
+    etag(response, agreed.revision)
+    return agreed
 
 
 @router.get("", response_model=KpisOut, responses=responses(NotFound))

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, telemetry
 from app.kit.actor import Actor
+from app.kit.revision import require_condition
 from app.kpi import rules
 from app.kpi.tables import Definition
 
@@ -28,7 +29,13 @@ class Measured:
 
 
 async def define(
-    session: AsyncSession, point_key: str, key: str, *, fields: dict[str, Any], by: Actor
+    session: AsyncSession,
+    point_key: str,
+    key: str,
+    *,
+    expected: int | None,
+    fields: dict[str, Any],
+    by: Actor,
 ) -> Definition:
     """Agree on a KPI for a decision point, or change it."""
     point = await catalog.point_by_key(session, point_key, by=by, lock=True)
@@ -40,6 +47,7 @@ async def define(
         found = Definition(tenant_id=by.tenant_id, point_id=point.id, key=key, **fields)
         session.add(found)
     else:
+        require_condition(expected, found.revision)
         before = found.threshold
         for field, value in fields.items():
             setattr(found, field, value)

@@ -115,7 +115,8 @@ async def open_release(
     version = await catalog.find_version(session, model, number, by=by, lock=True)
     point = await catalog.point_by_key(session, point_key, by=by)
     tier = (await catalog.model_of(session, model, by=by)).risk_tier
-    await move(session, version.id, Stage.CANDIDATE, by=by, point=point_key)
+    if version.stage is not Stage.CANDIDATE:  # it is, where an earlier release was withdrawn
+        await move(session, version.id, Stage.CANDIDATE, by=by, point=point_key)
     return await gates.open_case(
         session,
         kind=CaseKind.RELEASE,

@@ -81,8 +81,10 @@ async def _merge(
     session: AsyncSession, series: Series, added: dict[tuple[ProfileKind, int], Tally]
 ) -> None:
     hours: dict[ProfileKind, list[int]] = defaultdict(list)
-    for kind, hour in added:
+    for (kind, hour), tally in added.items():
         hours[kind].append(hour)
+        if kind is ProfileKind.INPUTS:
+            series.events += tally.n
     for kind, wanted in hours.items():
         stored = await session.execute(
             select(HourProfile.hour, HourProfile.payload).where(
@@ -116,11 +118,6 @@ async def _merge(
             set_={"n": upsert.excluded.n, "payload": upsert.excluded.payload},
         ),
         rows,
-    )
-    series.events = await session.scalar(  # type: ignore[assignment]
-        select(func.coalesce(func.sum(HourProfile.n), 0)).filter_by(
-            tenant_id=series.tenant_id, series_id=series.id, kind=ProfileKind.INPUTS
-        )
     )
 
 

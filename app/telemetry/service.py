@@ -6,7 +6,7 @@ from app.kit.actor import Actor
 from app.telemetry import windows
 from app.telemetry.events import REHEARSAL
 from app.telemetry.schemas import SeriesOut, TelemetryOut
-from app.telemetry.tables import Delta, Outcome, Receipt
+from app.telemetry.tables import Delta, Outcome
 
 
 async def overview(session: AsyncSession, key: str, *, by: Actor) -> TelemetryOut:
@@ -17,22 +17,26 @@ async def overview(session: AsyncSession, key: str, *, by: Actor) -> TelemetryOu
         session, by.tenant_id, {series.version_id for series, _ in found}
     )
     ids = [series.id for series, _ in found]
-    production = [series.id for series, _ in found if series.arm != REHEARSAL]
-    stored = await session.scalar(
-        select(func.count())
-        .select_from(Receipt)
-        .where(Receipt.tenant_id == by.tenant_id, Receipt.series_id.in_(production))
+    rows = await session.execute(
+        select(Delta.series_id, func.count(), func.sum(Delta.n).filter(Delta.kind == "inputs"))
+        .where(Delta.tenant_id == by.tenant_id, Delta.series_id.in_(ids))
+        .group_by(Delta.series_id)
     )
-    deltas = await session.scalar(
-        select(func.count()).where(Delta.tenant_id == by.tenant_id, Delta.series_id.in_(ids))
+    deltas = {series_id: (count, events or 0) for series_id, count, events in rows}
+    none = (0, 0)
+    # Every stored event is folded or in a delta: the deltas commit with the events.
+    stored = sum(
+        series.events + int(deltas.get(series.id, none)[1])
+        for series, _ in found
+        if series.arm != REHEARSAL
     )
     waiting = await session.scalar(
         select(func.count()).where(Outcome.tenant_id == by.tenant_id, Outcome.due_at <= func.now())
     )
     return TelemetryOut(
         decision_point=key,
-        stored_events=stored or 0,
-        waiting_deltas=deltas or 0,
+        stored_events=stored,
+        waiting_deltas=sum(count for count, _ in deltas.values()),
         waiting_outcomes=waiting or 0,
         series=[
             SeriesOut(

@@ -42,8 +42,8 @@ UPDATE telemetry_outcome SET due_at = now()
 WHERE tenant_id = %(tenant)s AND decision_id = ANY(%(decision)s::uuid[])
 """
 _DELTAS = """
-INSERT INTO telemetry_delta (tenant_id, series_id, kind, hour, payload)
-VALUES (%s, %s, %s, %s, %s)
+INSERT INTO telemetry_delta (tenant_id, series_id, kind, hour, n, payload)
+VALUES (%s, %s, %s, %s, %s, %s)
 """
 _SERIES = """
 INSERT INTO telemetry_series (tenant_id, id, point_id, version_id, arm)
@@ -133,7 +133,7 @@ async def append_deltas(
         await cursor.executemany(
             _DELTAS,
             [
-                (tenant_id, series, kind.value, hour, tally.encode())
+                (tenant_id, series, kind.value, hour, tally.n, tally.encode())
                 for series, hour, tally in deltas
             ],
         )

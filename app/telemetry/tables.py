@@ -141,6 +141,7 @@ class Delta(Base):
     kind: Mapped[ProfileKind]
     hour: Mapped[int]
     """Hours since 1970."""
+    n: Mapped[int]
     payload: Mapped[bytes] = mapped_column(LargeBinary)
 
 

@@ -22,6 +22,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("hour", sa.BigInteger(), nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
         sa.Column("payload", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_telemetry_delta")),
     )

@@ -1,78 +1,31 @@
 import json
-from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import timedelta, timezone
 from hashlib import sha256
 from typing import Any
-from uuid import UUID
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from app.audit.chain import GENESIS, Entry, Fault, check, link_entry
-from tests.strategies import EXACT_INTEGERS, TEXTS, json_of
-
-TENANT = UUID(int=7)
-OTHER, TAMPERED, LAST = "a-model", "m-model", "z-model"
-
-TIMES = st.datetimes(timezones=st.just(UTC))
-DETAILS = st.dictionaries(TEXTS, json_of(EXACT_INTEGERS), max_size=3)
-FACTS = st.fixed_dictionaries(
-    {
-        "at": TIMES,
-        "actor_id": st.uuids(),
-        "actor_name": TEXTS,
-        "action": TEXTS,
-        "details": DETAILS,
-    }
+from app.audit.chain import GENESIS, Entry, Fault, check
+from tests.audit.chains import (
+    CHAINS,
+    DETAILS,
+    FACTS,
+    LAST,
+    OTHER,
+    SOUND,
+    TAMPERED,
+    TENANT,
+    TIMES,
+    chained,
+    faults,
+    first,
+    hashed,
+    head,
 )
-CHAINS = st.lists(FACTS, min_size=1, max_size=4)
-
-
-def chained(stream: str, facts: Iterable[dict[str, Any]]) -> list[Entry]:
-    entries: list[Entry] = []
-    for seq, fact in enumerate(facts, 1):
-        bare = Entry(tenant_id=TENANT, stream=stream, seq=seq, hash=b"", **fact)
-        entries.append(hashed(bare, entries[-1].hash if entries else GENESIS))
-    return entries
-
-
-def hashed(entry: Entry, previous: bytes) -> Entry:
-    return replace(entry, hash=link_entry(previous, entry))
-
-
-def head(entries: list[Entry]) -> tuple[int, bytes]:
-    return entries[-1].seq, entries[-1].hash
-
-
-def faults(
-    entries: list[Entry], untouched: list[Entry], forged: tuple[int, bytes] | None = None
-) -> list[Fault]:
-    """Check ``entries`` between two sound streams, as the database would list them."""
-    one, last = chained(OTHER, SOUND), chained(LAST, SOUND)
-    heads = {OTHER: head(one), TAMPERED: forged or head(untouched), LAST: head(last)}
-    listed = sorted([*one, *entries, *last], key=lambda entry: (entry.stream, entry.seq))
-    return list(check(listed, heads))
-
-
-SOUND = [
-    {
-        "at": datetime(2024, 5, 3, tzinfo=UTC),
-        "actor_id": UUID(int=1),
-        "actor_name": "dana",
-        "action": "version.published",
-        "details": {"number": number},
-    }
-    for number in (1, 2)
-]
-
-
-def first(found: list[Fault]) -> int:
-    """Return the number of the one fault, which must be of the tampered stream."""
-    assert [fault.stream for fault in found] == [TAMPERED]
-    assert found[0].reason
-    return found[0].seq
+from tests.strategies import TEXTS
 
 
 @settings(max_examples=60, deadline=None)
@@ -85,9 +38,7 @@ def test_an_untouched_chain_has_no_fault(facts: list[dict[str, Any]]) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(CHAINS, st.integers(-1439, 1439))
-def test_a_time_read_in_another_zone_is_no_edit(
-    facts: list[dict[str, Any]], minutes: int
-) -> None:
+def test_a_time_read_in_another_zone_is_no_edit(facts: list[dict[str, Any]], minutes: int) -> None:
     entries = chained(TAMPERED, facts)
     zone = timezone(timedelta(minutes=minutes))
     assume(all(2 < entry.at.year < 9998 for entry in entries))
@@ -108,7 +59,7 @@ EDITS: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(CHAINS, st.sampled_from(sorted(EDITS)), st.data())
 def test_any_edit_of_any_field_is_found_where_it_was_made(
     facts: list[dict[str, Any]], field: str, data: st.DataObject
@@ -166,16 +117,14 @@ def test_a_truncated_chain_misses_the_first_entry_that_is_gone(
     assert "missing" in fault.reason
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(FACTS, min_size=2, max_size=4), st.data())
 def test_two_entries_that_changed_places_are_found_at_the_earlier(
     facts: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     entries = chained(TAMPERED, facts)
     one, two = sorted(
-        data.draw(
-            st.lists(st.integers(0, len(entries) - 1), min_size=2, max_size=2, unique=True)
-        )
+        data.draw(st.lists(st.integers(0, len(entries) - 1), min_size=2, max_size=2, unique=True))
     )
     swapped = [*entries]
     swapped[one] = replace(entries[two], seq=one + 1)
@@ -184,7 +133,7 @@ def test_two_entries_that_changed_places_are_found_at_the_earlier(
     assert first(faults(swapped, entries)) == one + 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(CHAINS, FACTS, st.booleans(), st.data())
 def test_an_inserted_entry_is_found_even_if_its_own_hash_was_computed(
     facts: list[dict[str, Any]],

@@ -142,7 +142,7 @@ def encoded(text: str, times: int) -> str:
     return text
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from(sorted(SCHEMES)),
     st.lists(st.text("abc.-_", min_size=1, max_size=4), max_size=4),
@@ -159,7 +159,7 @@ def test_a_step_upwards_is_found_anywhere_in_the_path_and_through_three_encoding
         require_source(f"{scheme}://bucket/{'/'.join(climbing)}")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text(max_size=60) | st.text(":/.?#[]@;%25eEs3htp\\ ", max_size=30))
 @example("https://[")
 @example("s3://\ud800")
@@ -183,7 +183,9 @@ def test_what_the_server_answers_itself_is_no_alias(name: str) -> None:
     assert refusal.value.code == "reserved_name"
 
 
-@pytest.mark.parametrize("name", ["staging", "champion-2", "latest-stable", "v1.2", "1a", "vx", "v"])
+@pytest.mark.parametrize(
+    "name", ["staging", "champion-2", "latest-stable", "v1.2", "1a", "vx", "v"]
+)
 def test_any_other_name_is_an_alias(name: str) -> None:
     assert require_alias(name) == name
 

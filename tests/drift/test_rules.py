@@ -54,7 +54,7 @@ def windows(draw: st.DrawFn) -> Tally:
     return profile(kinds, [first, second, rows - first - second], [score] * rows)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(windows())
 def test_drift_is_significant_and_large_in_a_window_of_enough_rows(window: Tally) -> None:
     for item in by_name(window, even(4000)).values():
@@ -63,7 +63,7 @@ def test_drift_is_significant_and_large_in_a_window_of_enough_rows(window: Tally
         assert item["drifts"] is (large and significant and window.n >= LIMITS.min_rows)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(windows())
 def test_severe_drift_is_drift_of_at_least_its_own_size(window: Tally) -> None:
     for item in by_name(window, even(4000)).values():
@@ -90,7 +90,8 @@ def test_large_and_insignificant_is_no_drift() -> None:
 
 @pytest.mark.parametrize(("rows", "drifts"), [(499, False), (500, True)])
 def test_fewer_than_the_least_rows_are_measured_and_never_drift(
-    rows: int, drifts: bool  # noqa: FBT001 - a table's column
+    rows: int,
+    drifts: bool,  # noqa: FBT001 - a table's column
 ) -> None:
     kind = by_name(profile([rows, 0, 0, 0], [rows, 0, 0], [0.5] * rows), even(4000))["kind"]
 

@@ -18,8 +18,9 @@ from app.drift.statistics import (
     shares,
     wasserstein,
 )
+from app.kit.arrays import Ints
 from app.telemetry import Bins, Layout, Tally
-from app.telemetry.layout import Ints, fit
+from app.telemetry.layout import fit
 from app.telemetry.tally import tally
 
 
@@ -51,7 +52,7 @@ def exact(one: list[float], two: list[float]) -> tuple[Tally, Tally]:
     return profile(bins, one), profile(bins, two)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(counts())
 def test_js_is_scipys_squared_distance_in_bits(pair: tuple[Ints, Ints]) -> None:
     p, q = (shares(side) for side in pair)
@@ -59,7 +60,7 @@ def test_js_is_scipys_squared_distance_in_bits(pair: tuple[Ints, Ints]) -> None:
     assert jensen_shannon(p, q) == pytest.approx(jensenshannon(p, q, base=2) ** 2, abs=1e-9)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(counts())
 def test_js_is_symmetric_between_nothing_and_one_bit(pair: tuple[Ints, Ints]) -> None:
     p, q = (shares(side) for side in pair)
@@ -73,7 +74,7 @@ def test_js_of_disjoint_distributions_is_one_bit() -> None:
     assert jensen_shannon(np.array([1.0, 0.0]), np.array([0.0, 1.0])) == 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(FEW, FEW)
 def test_ks_is_scipys_on_the_raw_rows(one: list[float], two: list[float]) -> None:
     a, b = exact(one, two)
@@ -87,7 +88,7 @@ def test_ks_is_scipys_on_the_raw_rows(one: list[float], two: list[float]) -> Non
     assert found == pytest.approx(expected.statistic, abs=1e-9)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(FEW, FEW)
 def test_wasserstein_is_scipys_on_the_raw_rows(one: list[float], two: list[float]) -> None:
     a, b = exact(one, two)
@@ -98,9 +99,7 @@ def test_wasserstein_is_scipys_on_the_raw_rows(one: list[float], two: list[float
 
 
 @settings(max_examples=100, deadline=None)
-@given(
-    st.lists(st.floats(-1e3, 1e3), min_size=60, max_size=200, unique=True), st.floats(-500, 500)
-)
+@given(st.lists(st.floats(-1e3, 1e3), min_size=60, max_size=200, unique=True), st.floats(-500, 500))
 def test_wasserstein_from_quantile_bins_sees_a_shift_by_its_size(
     values: list[float], by: float
 ) -> None:
@@ -112,7 +111,7 @@ def test_wasserstein_from_quantile_bins_sees_a_shift_by_its_size(
     assert found == pytest.approx(abs(by), abs=20)  # a row stands at most a bin from its mean
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(counts())
 def test_chi_square_p_is_scipys_of_the_contingency_table(pair: tuple[Ints, Ints]) -> None:
     table = np.stack(pair)[:, np.sum(pair, axis=0) > 0]
@@ -128,7 +127,7 @@ def test_what_cannot_differ_is_not_significant(one: list[int], two: list[int]) -
     assert chi_square_p(np.array(one), np.array(two)) == 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_q_values_are_scipys_benjamini_hochberg(found: list[float]) -> None:
     p_values = np.array(found)
@@ -142,7 +141,7 @@ def test_no_tests_have_no_q_values() -> None:
     assert benjamini_hochberg(np.zeros(0)).tolist() == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(counts())
 def test_psi_is_never_negative_and_none_between_equals(pair: tuple[Ints, Ints]) -> None:
     one, two = pair

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from app.gates.defaults import HIGH, LOW, MEDIUM, default_policy
-from app.gates.policy import WayOut, Policy, Severity, check, passed, way_out
+from app.gates.policy import Policy, Severity, WayOut, check, passed, way_out
 from app.gates.steps import STEPS
 
 TIERS = (LOW, MEDIUM, HIGH)
@@ -84,7 +84,10 @@ def test_only_steps_of_an_activation_may_follow_the_swap(tier: str) -> None:
 @pytest.mark.parametrize("degraded", [False, True])
 @pytest.mark.parametrize("severe", [0.0, 1.0])
 def test_data_comes_before_business_before_mathematics(
-    severe: float, missed: int, degraded: bool, tier: str  # noqa: FBT001 - a table's column
+    severe: float,
+    missed: int,
+    degraded: bool,  # noqa: FBT001 - a table's column
+    tier: str,
 ) -> None:
     results = kpi(measured(severe=severe, missed=missed, degraded=degraded), tier)
 
@@ -114,7 +117,8 @@ def test_mild_drift_shows_and_closes_nothing(tier: str) -> None:
 @pytest.mark.parametrize("gone", ["drift", "kpi", "performance"])
 @pytest.mark.parametrize("degraded", [False, True])
 def test_what_could_not_be_measured_concludes_nothing(
-    gone: str, degraded: bool  # noqa: FBT001 - a table's column
+    gone: str,
+    degraded: bool,  # noqa: FBT001 - a table's column
 ) -> None:
     found = measured(degraded=degraded)
     del found["evidence"][gone]
@@ -139,7 +143,7 @@ RESULTS = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(RESULTS)
 def test_the_first_failed_rule_with_a_path_decides_and_only_a_pass_delivers(
     results: list[dict[str, Any]],
@@ -154,7 +158,7 @@ def test_the_first_failed_rule_with_a_path_decides_and_only_a_pass_delivers(
         assert found is (WayOut.DELIVERS if passed(results) else None)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(RESULTS, st.data())
 def test_an_error_of_a_rule_with_a_path_concludes_nothing(
     results: list[dict[str, Any]], data: st.DataObject

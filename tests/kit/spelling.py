@@ -8,16 +8,8 @@ from hypothesis import strategies as st
 _SHORT = {'"': '\\"', "\\": "\\\\", "/": "\\/", "\n": "\\n", "\t": "\\t"}
 
 
-class Twice(Exception):  # noqa: N818 - it names what was found
-    """Some object repeats these keys."""
-
-    def __init__(self, names: set[str]) -> None:
-        super().__init__(names)
-        self.names = names
-
-
-def reference(raw: bytes) -> Any:
-    """Parse with the standard library; raise ``Twice`` with every key that comes twice."""
+def reference(raw: bytes) -> tuple[Any, set[str]]:
+    """Parse with the standard library; return the value, and every key that comes twice."""
     twice: set[str] = set()
 
     def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -25,10 +17,7 @@ def reference(raw: bytes) -> Any:
         twice.update(name for name in names if names.count(name) > 1)
         return dict(pairs)
 
-    found = json.loads(raw, object_pairs_hook=collect)
-    if twice:
-        raise Twice(twice)
-    return found
+    return json.loads(raw, object_pairs_hook=collect), twice
 
 
 @st.composite

@@ -114,5 +114,5 @@ def test_every_value_that_a_body_may_carry_has_a_digest(value: Any) -> None:
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
 def test_a_number_that_is_none_has_no_canonical_form(number: float) -> None:
-    with pytest.raises(ValueError, match="not valid|not representable|NaN|inf"):
+    with pytest.raises(ValueError, match="not representable"):
         canonical(number)

@@ -26,9 +26,7 @@ def forged(raw: bytes) -> str:
 
 
 @settings(max_examples=150, deadline=None)
-@given(
-    st.datetimes(timezones=st.just(UTC)), TEXTS, st.integers(-(2**63), 2**63 - 1), st.uuids()
-)
+@given(st.datetimes(timezones=st.just(UTC)), TEXTS, st.integers(-(2**63), 2**63 - 1), st.uuids())
 def test_a_cursor_gives_back_the_sort_key_it_was_made_of(
     at: datetime, name: str, number: int, made: UUID
 ) -> None:

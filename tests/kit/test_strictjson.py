@@ -7,14 +7,16 @@ from hypothesis import strategies as st
 
 from app.kit.refusal import Malformed
 from app.kit.strictjson import MAX_DEPTH, loads, loads_flat
-from tests.kit.spelling import Twice, reference, spelled
+from tests.kit.spelling import reference, spelled
 from tests.strategies import JSON
 
 
 @settings(max_examples=300, deadline=None)
 @given(JSON, st.booleans(), st.sampled_from([None, 1, "\t"]))
 def test_every_value_survives_however_it_is_written(
-    value: Any, escaped: bool, indent: int | str | None  # noqa: FBT001 - drawn, not called
+    value: Any,
+    escaped: bool,  # noqa: FBT001 - drawn, not called
+    indent: int | str | None,
 ) -> None:
     text = json.dumps(value, ensure_ascii=escaped, indent=indent)
 
@@ -22,7 +24,7 @@ def test_every_value_survives_however_it_is_written(
     assert loads_flat(b" \r\n" + text.encode() + b"\t") == value
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(spelled())
 @example(rb'{"a":1,"a":"\"\u003a"}')
 @example(rb'{"a":1,"a":"\u0022\u003A"}')
@@ -33,12 +35,12 @@ def test_every_value_survives_however_it_is_written(
 @example(rb'{"a":"\":","a":"\":"}')
 @example(rb'[{"a":1},{"a":1}]')
 def test_a_key_that_comes_twice_is_refused_however_it_is_spelled(raw: bytes) -> None:
-    try:
-        expected = reference(raw)
-    except Twice as twice:
+    expected, twice = reference(raw)
+
+    if twice:
         with pytest.raises(Malformed) as refusal:
             loads(raw)
-        assert refusal.value.extra["key"] in twice.names
+        assert refusal.value.extra["key"] in twice
     else:
         assert loads(raw) == expected
 
@@ -55,13 +57,13 @@ def judged(raw: bytes) -> Any:
     return found[0]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=60))
 def test_arbitrary_bytes_are_a_value_or_malformed(raw: bytes) -> None:
     judged(raw)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.text('{}[]",:\\u0032d8e+-.1 \ntrufalsn\x00é', max_size=40))
 def test_near_misses_of_json_are_a_value_or_malformed(text: str) -> None:
     judged(text.encode())
@@ -101,7 +103,7 @@ def test_a_long_integer_is_exact_the_nearest_number_or_malformed(number: int) ->
     try:
         found = loads(str(number).encode())
     except Malformed:
-        assert not -(2**63) <= number < 2**64  # noqa: PT017 - both outcomes are legal
+        assert not -(2**63) <= number < 2**64
         return
     assert found == (number if -(2**63) <= number < 2**64 else float(number))
 
@@ -144,9 +146,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("depths", [(33, 100, 253), (254, 255, 500), (900, 990, 1024), (99_999,)])
-def test_deep_nesting_is_malformed_and_nothing_else(
-    shape: str, depths: tuple[int, ...]
-) -> None:
+def test_deep_nesting_is_malformed_and_nothing_else(shape: str, depths: tuple[int, ...]) -> None:
     opening, inside, closing = SHAPES[shape]
     for depth in depths:
         raw = opening * depth + inside + closing * depth

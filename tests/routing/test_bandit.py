@@ -16,9 +16,7 @@ def arm(name: str, units: int, conversions: int) -> Evidence:
 
 
 def earner(name: str, rewards: np.ndarray) -> Evidence:
-    return Evidence(
-        name, len(rewards), 0, float(rewards.sum()), float(np.square(rewards).sum())
-    )
+    return Evidence(name, len(rewards), 0, float(rewards.sum()), float(np.square(rewards).sum()))
 
 
 def learnt(
@@ -57,7 +55,7 @@ def test_whole_weights_add_up_and_are_within_one_of_exact(shares: list[float]) -
     assert np.abs(np.array(weights) - exact).max() < 1 + 1e-6
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(arms(), st.floats(0, 0.05))
 def test_every_arm_keeps_its_floor_and_the_weights_add_up(
     evidence: list[Evidence], floor: float
@@ -72,7 +70,7 @@ def test_every_arm_keeps_its_floor_and_the_weights_add_up(
         assert weight == pytest.approx(exact * SCALE, abs=1.001)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(arms())
 def test_chances_add_up_to_one_and_losses_are_not_negative(evidence: list[Evidence]) -> None:
     found = learnt(evidence)
@@ -83,9 +81,7 @@ def test_chances_add_up_to_one_and_losses_are_not_negative(evidence: list[Eviden
 
 @pytest.mark.parametrize(("units", "conversions"), [(0, 0), (200, 60), (50_000, 25_000)])
 @pytest.mark.parametrize("count", [2, 5])
-def test_equal_evidence_has_about_equal_weights(
-    count: int, units: int, conversions: int
-) -> None:
+def test_equal_evidence_has_about_equal_weights(count: int, units: int, conversions: int) -> None:
     found = learnt([arm(f"arm-{index}", units, conversions) for index in range(count)])
 
     # 5 standard deviations of a share of 40,000 draws are at most 0.0125.
@@ -121,7 +117,8 @@ def test_the_chance_to_be_best_is_that_of_numerical_integration(
     ],
 )
 def test_weights_are_equal_until_every_arm_is_burnt_in(
-    evidence: list[Evidence], burning: bool  # noqa: FBT001 - a table's column
+    evidence: list[Evidence],
+    burning: bool,  # noqa: FBT001 - a table's column
 ) -> None:
     found = learnt(evidence, floor=0.01, burn_in=100)
 
@@ -140,7 +137,8 @@ def test_burn_in_of_rewards_without_successes_asks_for_units_alone() -> None:
 @settings(max_examples=20, deadline=None)
 @given(arms(), st.booleans())
 def test_the_same_evidence_gives_the_same_weights_to_anyone(
-    evidence: list[Evidence], binary: bool  # noqa: FBT001 - drawn
+    evidence: list[Evidence],
+    binary: bool,  # noqa: FBT001 - drawn
 ) -> None:
     first = learnt(evidence, binary=binary, floor=0.01)
     again = [Evidence(**item) for item in first.evidence]

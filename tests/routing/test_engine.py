@@ -61,9 +61,7 @@ def test_salt_and_unit_are_the_canonical_cbor_of_their_pair(key: str, unit: str)
 @given(KEYS, WEIGHTS, UNITS)
 @example("point", [0, 0, 1, 0], "unit")
 @example("point", [MAX_WEIGHT] * 20, "unit")
-def test_a_unit_gets_the_arm_that_flagd_gives_it(
-    key: str, weights: list[int], unit: str
-) -> None:
+def test_a_unit_gets_the_arm_that_flagd_gives_it(key: str, weights: list[int], unit: str) -> None:
     compiled = plan(key, weights)
     pairs = [[found.name, weight] for found, weight in zip(compiled.arms, weights, strict=True)]
 

@@ -3,6 +3,8 @@
 import pytest
 
 from app.client import Problem
+from app.gates.policy import Policy, check
+from app.kit.canonical import digest
 from tests.live import (
     Live,
     Place,
@@ -167,3 +169,45 @@ def test_a_step_out_of_order_says_which_call_comes_first(live: Live) -> None:
 
     assert refusal.value.code == "illegal_move"
     assert refusal.value.document["next"] == ["retired", "returned", "validated"]
+
+
+def test_a_rejection_keeps_the_gate_closed(live: Live) -> None:
+    case = open_activation(live, released(live))
+    path = f"/v1/cases/{case['id']}/steps/{GOVERNANCE}/approvals"
+    live["val"].post(path, {"approved": False, "reason": "the card says too little"})
+    approve(live["com"], case, GOVERNANCE)
+
+    verdict = live["ops"].post(f"/v1/activations/{case['id']}/steps/{GOVERNANCE}:judge")
+
+    assert not verdict["passed"]
+
+
+def test_a_case_is_withdrawn_by_its_requester_and_opened_again(live: Live) -> None:
+    place = released(live)
+    case = open_activation(live, place)
+    with pytest.raises(Problem) as refusal:
+        live["dev"].post(f"/v1/cases/{case['id']}:withdraw")
+
+    withdrawn = live["ops"].post(f"/v1/cases/{case['id']}:withdraw")
+    again = open_activation(live, place)
+    listed = live["ops"].get("/v1/cases", model=place.model, version=place.version)["items"]
+
+    assert refusal.value.code == "not_the_requester"
+    assert withdrawn["result"] == "withdrawn"
+    assert [found["id"] for found in listed][-2:] == [case["id"], again["id"]]
+
+
+def test_a_verdict_can_be_recomputed_from_what_it_stores(live: Live) -> None:
+    place = released(live)
+    listed = live["aud"].get("/v1/cases", model=place.model, version=place.version)["items"]
+    verdicts = [
+        v for case in listed for v in live["aud"].get(f"/v1/cases/{case['id']}")["verdicts"]
+    ]
+    policy = Policy.model_validate(live["aud"].get("/v1/policies/low")["body"])
+
+    assert len(verdicts) >= 5
+    for verdict in verdicts:
+        kind = verdict["facts"]["case"]["kind"]
+        rules = policy.gates[f"{kind}.{verdict['step']}"].rules
+        assert digest(verdict["facts"]) == verdict["facts_digest"]
+        assert check(rules, verdict["facts"]) == verdict["results"]

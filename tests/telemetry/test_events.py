@@ -49,8 +49,8 @@ LIKELY = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None)
-@given(st.lists(JSON | EVENTS | LIKELY, max_size=8))
+@settings(max_examples=200, deadline=None)
+@given(st.lists(JSON | EVENTS | LIKELY, max_size=4))
 @example([{"token": "good", "at": "0001-01-01T00:00:00+23:59"}])
 @example([{"token": "good", "at": "9999-12-31T23:59:59.999999-23:59"}])
 @example([{"token": "good", "at": "2024-05-03T12:00:00+00:00:00.000001"}])
@@ -86,7 +86,7 @@ def one(**fields: Any) -> dict[str, Any]:
         (one(extra=1), "bad_event", "'extra'"),
         (one(token=None), "bad_token", "token"),
         (one(token=5), "bad_event", "token"),
-        (one(token="forged"), "bad_token", "token"),
+        (one(token="forged"), "bad_token", "token"),  # noqa: S106 - no secret
         ({"token": "good"}, "bad_event", "at"),
         (one(at="yesterday"), "bad_event", "'yesterday'"),
         (one(at="2024-05-03T12:00:00"), "bad_event", "zone"),
@@ -155,14 +155,16 @@ def test_champion_and_shadows_of_one_decision_have_their_own_event_ids(
     assert ids == [own_id(claim) for claim in (champion, *shadows)]
 
 
-@pytest.mark.parametrize("body", [None, 1, "events", [], [{}], {}, {"events": None}, {"events": {}}])
+@pytest.mark.parametrize(
+    "body", [None, 1, "events", [], [{}], {}, {"events": None}, {"events": {}}]
+)
 def test_a_body_of_another_shape_has_no_events(body: Any) -> None:
     with pytest.raises(NoEvents):
         items(body, "events")
 
 
 def test_a_batch_has_one_event_at_least_and_ten_thousand_at_most() -> None:
-    full = [{}] * MAX_EVENTS
+    full: list[dict[str, Any]] = [{}] * MAX_EVENTS
 
     assert items({"events": full}, "events") is full
     with pytest.raises(NoEvents):

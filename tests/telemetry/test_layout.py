@@ -35,7 +35,9 @@ def names_of(bins: Bins, column: list[Any]) -> list[str]:
 @settings(max_examples=200, deadline=None)
 @given(COLUMNS, MESSY, st.booleans())
 def test_every_value_lands_in_exactly_one_slot(
-    baseline: list[Any], window: list[Any], numeric: bool  # noqa: FBT001 - drawn
+    baseline: list[Any],
+    window: list[Any],
+    numeric: bool,  # noqa: FBT001 - drawn
 ) -> None:
     bins = fit("x", baseline, numeric=numeric)
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
+from app.kit.arrays import Floats
 from app.telemetry import Performance, Tally
 from app.telemetry.layout import SCORE_EDGES
 from app.telemetry.outcomes import BINS, CONVERSION, REWARD, Labelled, fold, performance, reference
@@ -83,7 +84,9 @@ def test_no_reward_is_too_large_to_be_folded(reward: float) -> None:
 
 def folded(scores: Floats, labels: Floats) -> Performance:
     return performance(
-        fold([Labelled(0, float(s), NAN, float(y), NAN) for s, y in zip(scores, labels, strict=True)])
+        fold(
+            [Labelled(0, float(s), NAN, float(y), NAN) for s, y in zip(scores, labels, strict=True)]
+        )
     )
 
 

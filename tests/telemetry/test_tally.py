@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.kit.arrays import Floats, Ints
 from app.telemetry import Layout, Tally
-from app.telemetry.layout import Floats, Ints, fit
+from app.telemetry.layout import fit
 from app.telemetry.tally import by_hour, tally, total
 
 SLOTS, VARIABLES = 9, 3
@@ -55,7 +56,7 @@ def merged(*parts: Tally) -> Tally:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(rows())
 def test_a_tally_counts_and_sums_what_a_loop_counts_and_sums(some: Rows) -> None:
     counts, sums = [0] * SLOTS, [0.0] * SLOTS
@@ -78,7 +79,7 @@ def test_a_tally_counts_and_sums_what_a_loop_counts_and_sums(some: Rows) -> None
         ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(rows(), rows(), rows())
 def test_merging_is_commutative_associative_and_has_a_zero(a: Rows, b: Rows, c: Rows) -> None:
     x, y, z = a.tallied(), b.tallied(), c.tallied()
@@ -88,7 +89,7 @@ def test_merging_is_commutative_associative_and_has_a_zero(a: Rows, b: Rows, c: 
     assert same(merged(x, Tally.empty(SLOTS, VARIABLES)), x)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(rows(), min_size=1, max_size=5))
 def test_merged_parts_are_the_tally_of_all_their_rows(parts: list[Rows]) -> None:
     whole = Rows(
@@ -119,7 +120,7 @@ def test_tallies_of_different_layouts_do_not_mix() -> None:
         Tally.empty(3, 1).add(Tally.empty(4, 1))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(rows())
 def test_a_tally_survives_being_stored(some: Rows) -> None:
     found = some.tallied()
@@ -145,7 +146,7 @@ def test_empty_slots_cost_nothing() -> None:
     assert len(small.encode()) == len(large.encode())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data(), st.lists(st.integers(0, 4), min_size=1, max_size=20))
 def test_hours_part_the_rows_exactly(data: st.DataObject, hours: list[int]) -> None:
     some = drawn(data.draw, len(hours))

@@ -90,7 +90,9 @@ def test_every_truncation_is_refused() -> None:
 def test_any_other_bytes_in_place_of_a_token_are_refused(claim: Claim, data: Any) -> None:
     raw = raw_of(seal(claim, 1, SECRET))
     at = data.draw(st.integers(0, len(raw)))
-    other = raw[:at] + data.draw(st.binary(max_size=8)) + raw[data.draw(st.integers(at, len(raw))) :]
+    other = (
+        raw[:at] + data.draw(st.binary(max_size=8)) + raw[data.draw(st.integers(at, len(raw))) :]
+    )
     assume(other != raw)
 
     with pytest.raises(BadToken):

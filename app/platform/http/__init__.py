@@ -1,6 +1,6 @@
 """The HTTP edge: problems, guarded routes, transactions, idempotency, conditional requests."""
 
-from app.platform.http.conditional import IfMatch, etag
+from app.platform.http.conditional import IfMatch, IfMatchToReplace, etag
 from app.platform.http.documented import responses
 from app.platform.http.guard import Authenticator, allow, permission_of
 from app.platform.http.paging import Cursor, Limit
@@ -14,6 +14,7 @@ __all__ = [
     "GovernedRoute",
     "HotRoute",
     "IfMatch",
+    "IfMatchToReplace",
     "Limit",
     "Session",
     "allow",

@@ -4,17 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Response
 
-from app.kit.refusal import Kind, Refusal
-from app.kit.revision import Stale
-
-
-class ConditionMissing(Refusal):
-    """An edit came without saying which state it edits."""
-
-    kind = Kind.UNCONDITIONAL
-    code = "condition_missing"
-    title = "If-Match is required"
-    mend = "GET the resource and send its ETag as If-Match."
+from app.kit.revision import ConditionMissing, Stale
 
 
 def etag(response: Response, revision: int) -> None:
@@ -35,4 +25,14 @@ def _expected(
     return int(tag)
 
 
+def _expected_or_none(
+    if_match: Annotated[
+        str | None, Header(description="The ETag of the state this edit was made on, if any.")
+    ] = None,
+) -> int | None:
+    return None if if_match is None else _expected(if_match)
+
+
 IfMatch = Annotated[int, Depends(_expected)]
+IfMatchToReplace = Annotated[int | None, Depends(_expected_or_none)]
+"""For a PUT that creates without a condition and replaces only with one."""

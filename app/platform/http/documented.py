@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.kit.refusal import Kind, Malformed, Refusal, TooLarge, Unavailable
-from app.kit.revision import Stale
-from app.platform.http.conditional import ConditionMissing
+from app.kit.revision import ConditionMissing, Stale
 from app.platform.http.guard import PermissionDenied, Unauthenticated
 from app.platform.http.problems import MEDIA_TYPE, STATUS
 

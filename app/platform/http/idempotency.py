@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from fastapi import Response
-from sqlalchemy import LargeBinary, func, select, text, update
+from sqlalchemy import LargeBinary, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,10 +13,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.actor import Actor
 from app.kit.refusal import Kind, Malformed, Refusal
-from app.platform.db import Base, Json
+from app.platform.db import Base, Database, Json
 
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
 _WAIT = "150ms"
+_KEPT_HOURS = 48
 
 
 class KeyInFlight(Refusal):
@@ -93,3 +94,10 @@ async def keep(session: AsyncSession, actor: Actor, key: str, response: Response
         .filter_by(tenant_id=actor.tenant_id, principal_id=actor.id, key=key)
         .values(status=response.status_code, headers=kept, body=bytes(response.body))
     )
+
+
+async def forget(database: Database) -> None:
+    """Delete keys nobody will repeat any more."""
+    old = func.now() - func.make_interval(0, 0, 0, 0, _KEPT_HOURS)
+    async with database.transaction() as session:
+        await session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < old))

@@ -1,0 +1,73 @@
+"""Chains as they are written, and what a check of them between two sound ones finds."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from hypothesis import strategies as st
+
+from app.audit.chain import GENESIS, Entry, Fault, check, link_entry
+from tests.strategies import EXACT_INTEGERS, TEXTS, json_of
+
+TENANT = UUID(int=7)
+OTHER, TAMPERED, LAST = "a-model", "m-model", "z-model"
+
+TIMES = st.datetimes(timezones=st.just(UTC))
+DETAILS = st.dictionaries(TEXTS, json_of(EXACT_INTEGERS), max_size=3)
+FACTS = st.fixed_dictionaries(
+    {
+        "at": TIMES,
+        "actor_id": st.uuids(),
+        "actor_name": TEXTS,
+        "action": TEXTS,
+        "details": DETAILS,
+    }
+)
+CHAINS = st.lists(FACTS, min_size=1, max_size=4)
+
+
+def chained(stream: str, facts: Iterable[dict[str, Any]]) -> list[Entry]:
+    entries: list[Entry] = []
+    for seq, fact in enumerate(facts, 1):
+        bare = Entry(tenant_id=TENANT, stream=stream, seq=seq, hash=b"", **fact)
+        entries.append(hashed(bare, entries[-1].hash if entries else GENESIS))
+    return entries
+
+
+def hashed(entry: Entry, previous: bytes) -> Entry:
+    return replace(entry, hash=link_entry(previous, entry))
+
+
+def head(entries: list[Entry]) -> tuple[int, bytes]:
+    return entries[-1].seq, entries[-1].hash
+
+
+def faults(
+    entries: list[Entry], untouched: list[Entry], forged: tuple[int, bytes] | None = None
+) -> list[Fault]:
+    """Check ``entries`` between two sound streams, as the database would list them."""
+    one, last = chained(OTHER, SOUND), chained(LAST, SOUND)
+    heads = {OTHER: head(one), TAMPERED: forged or head(untouched), LAST: head(last)}
+    listed = sorted([*one, *entries, *last], key=lambda entry: (entry.stream, entry.seq))
+    return list(check(listed, heads))
+
+
+SOUND = [
+    {
+        "at": datetime(2024, 5, 3, tzinfo=UTC),
+        "actor_id": UUID(int=1),
+        "actor_name": "dana",
+        "action": "version.published",
+        "details": {"number": number},
+    }
+    for number in (1, 2)
+]
+
+
+def first(found: list[Fault]) -> int:
+    """Return the number of the one fault, which must be of the tampered stream."""
+    assert [fault.stream for fault in found] == [TAMPERED]
+    assert found[0].reason
+    return found[0].seq
