@@ -18,6 +18,7 @@ from app.kit.actor import Actor
 from app.kit.ids import uuid7
 from app.platform.db import Database
 from app.platform.events import publish
+from app.platform.queue import for_each
 
 _WINDOWS_A_TURN = 200
 
@@ -48,9 +49,7 @@ async def watch(database: Database) -> None:
             .distinct()
         )
         due = [tuple(row) for row in rows]
-    for tenant_id, point_id, version_id in due:
-        async with database.transaction() as session:
-            await examine(session, tenant_id, point_id, version_id)
+    await for_each(database, due, lambda session, key: examine(session, *key))
 
 
 async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID) -> None:

@@ -6,13 +6,17 @@ with SKIP LOCKED, so that two workers share the work and a killed one blocks not
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
 
 from procrastinate import App, PsycopgConnector
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.platform.db import Database
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 Job = Callable[[Database], Awaitable[None]]
 HEARTBEAT_SECONDS = 5.0
@@ -58,3 +62,19 @@ class Queue:
         for job in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
             logger.warning("retrying a stalled job", extra={"task": job.task_name})
             await manager.retry_job(job)
+
+
+async def for_each(
+    database: Database, items: Iterable[T], work: Callable[[AsyncSession, T], Awaitable[object]]
+) -> None:
+    """Do ``work`` on every item in a transaction of its own; one that fails stops no other."""
+    failed: list[Exception] = []
+    for item in items:
+        try:
+            async with database.transaction() as session:
+                await work(session, item)
+        except Exception as error:
+            logger.exception("work on one item failed", extra={"item": str(item)})
+            failed.append(error)
+    if failed:
+        raise ExceptionGroup(f"{len(failed)} items failed", failed)

@@ -9,6 +9,7 @@ from app.catalog import Stage
 from app.kit.actor import Actor
 from app.kit.page import Rows, decode
 from app.platform.db import Database, page
+from app.platform.queue import for_each
 from app.revalidation.tables import Review
 
 
@@ -54,10 +55,8 @@ async def review(database: Database) -> None:
                 or_(reviewed.is_(None), newest.c.until > reviewed),
             )
         )
-        due = rows.all()
-    for tenant_id, seat_id, until in due:
-        async with database.transaction() as session:
-            await review_seat(session, tenant_id, seat_id, until)
+        due = [tuple(row) for row in rows]
+    await for_each(database, due, lambda session, seat: review_seat(session, *seat))
 
 
 async def review_seat(

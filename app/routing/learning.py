@@ -10,6 +10,7 @@ from app import audit, catalog, telemetry
 from app.kit.actor import Actor
 from app.kit.canonical import plain
 from app.platform.db import Database
+from app.platform.queue import for_each
 from app.routing import bandit, service
 from app.routing.spec import Bandit, Plan
 from app.routing.tables import PlanRevision, Weights
@@ -38,9 +39,7 @@ async def learn(database: Database) -> None:
             .where(PlanRevision.spec["segments"][0]["strategy"]["kind"].as_string() == "bandit")
         )
         due = [(row.tenant_id, row.point_id) for row in rows]
-    for tenant_id, point_id in due:
-        async with database.transaction() as session:
-            await learn_point(session, tenant_id, point_id)
+    await for_each(database, due, lambda session, key: learn_point(session, *key))
 
 
 async def learn_point(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> bool:

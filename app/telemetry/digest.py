@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.platform.db import Database
+from app.platform.queue import for_each
 from app.telemetry import labelling
 from app.telemetry.tables import Delta, HourProfile, ProfileKind, Series
 from app.telemetry.tally import Tally
@@ -21,19 +22,27 @@ from app.telemetry.tally import Tally
 logger = logging.getLogger(__name__)
 
 _DELTAS_A_TURN = 2000
+_TURNS = 50
 _PARTITION_DAYS = 3
 
 
 async def digest(database: Database) -> None:
-    """Join outcomes that are due, then fold every series that has deltas, until nothing is left."""
-    while True:
+    """Join outcomes that are due and fold series that have deltas, until little is left.
+
+    It ends after some turns even under constant load: others wait for what is folded already.
+    """
+    for _ in range(_TURNS):
         async with database.transaction() as session:
             joined = await labelling.join(session)
-        folded = 0
-        for tenant_id, series_id in await _waiting(database):
-            async with database.transaction() as session:
-                folded += await fold(session, tenant_id, series_id)
-        if not joined and not folded:
+        folded: list[int] = []
+
+        async def one(
+            session: AsyncSession, key: tuple[UUID, UUID], done: list[int] = folded
+        ) -> None:
+            done.append(await fold(session, *key))
+
+        await for_each(database, await _waiting(database), one)
+        if not joined and not any(folded):
             return
 
 

@@ -79,8 +79,8 @@ def fold(rows: Sequence[Labelled]) -> Tally:
 
 
 def _fold_label(counts: Ints, row: Labelled) -> None:
-    if np.isnan(row.label):
-        return
+    if row.label not in {0.0, 1.0}:
+        return  # not a class: what it says of a number is another metric's business
     truth = row.label >= THRESHOLD
     counts[LABEL] += truth
     if not np.isnan(row.score):

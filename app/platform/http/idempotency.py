@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from fastapi import Response
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import LargeBinary, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
@@ -69,6 +70,8 @@ async def claim(
             .returning(IdempotencyKey.key)
         )
     except OperationalError as error:
+        if not isinstance(error.orig, LockNotAvailable):
+            raise
         raise KeyInFlight("Another request with this Idempotency-Key is running.") from error
     if taken is not None:
         await session.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
