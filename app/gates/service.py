@@ -179,7 +179,8 @@ async def _facts(
         for row in await session.scalars(
             select(Evidence)
             .filter_by(tenant_id=case.tenant_id, case_id=case.id, step=step)
-            .order_by(Evidence.at, Evidence.id)
+            # The newest of a kind counts; what the server measured outranks what was submitted.
+            .order_by(Evidence.measured, Evidence.at, Evidence.id)
         )
     }
     valid = await _decided(session, case, step)

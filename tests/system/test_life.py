@@ -10,6 +10,7 @@ from tests.live import (
     Place,
     approve,
     champion,
+    evidence,
     make_model,
     make_point,
     make_version,
@@ -211,3 +212,18 @@ def test_a_verdict_can_be_recomputed_from_what_it_stores(live: Live) -> None:
         rules = policy.gates[f"{kind}.{verdict['step']}"].rules
         assert digest(verdict["facts"]) == verdict["facts_digest"]
         assert check(rules, verdict["facts"]) == verdict["results"]
+
+
+def test_what_the_server_measures_cannot_be_submitted_instead(live: Live) -> None:
+    model = make_model(live)
+    place = Place(model, make_point(live), make_version(live, model))
+    validate(live, model, place.version)
+    body = {"model": model, "version": place.version, "decision_point": place.point}
+    case = live["dev"].post("/v1/releases", body)
+    invented = {"events": 10**6, "null_share": 0.0, "invalid_share": 0.0, "velocity_ratio": 1.0}
+    evidence(live["dev"], case, "parameter_testing", "parameters", invented)
+
+    verdict = live["ops"].post(f"/v1/releases/{case['id']}/steps/parameter_testing:judge")
+
+    assert not verdict["passed"]
+    assert verdict["facts"]["evidence"]["parameters"]["events"] == 0
