@@ -6,6 +6,8 @@ from urllib.parse import unquote, urlsplit
 
 from app.kit.refusal import Invalid, Kind, Refusal
 
+_STEPS = re.compile(r"[/?&=:]")
+_MOST_LAYERS = 5
 RESERVED_ALIAS = re.compile(r"latest|v?\d+|champion", re.IGNORECASE)
 SCHEMES = frozenset(
     {"s3", "gs", "abfss", "az", "hdfs", "https", "oci", "docker", "models", "mlflow-artifacts",
@@ -81,20 +83,31 @@ class ReservedName(Refusal):
 
 def require_source(uri: str) -> str:
     """Return ``uri`` if it is opaque and harmless: it is stored and handed on, never opened."""
-    decoded = uri
-    for _ in range(3):
-        decoded = unquote(decoded)
+    decoded = _decoded(uri)
     if any(ord(char) < 33 or ord(char) == 127 for char in decoded):  # noqa: PLR2004 - ASCII
         raise BadSource("The source URI holds blanks or control characters.")
-    parts = urlsplit(decoded)
+    try:
+        parts = urlsplit(decoded)
+    except ValueError as error:
+        raise BadSource(f"The source URI cannot be read: {error}.") from error
     if parts.scheme not in SCHEMES:
         known = ", ".join(sorted(SCHEMES))
         raise BadSource(f"The scheme {parts.scheme!r} is not one of: {known}.")
     if ";" in decoded or "#" in decoded or "\\" in decoded or "@" in parts.netloc:
         raise BadSource("The source URI holds ;, #, a backslash or user information.")
-    if any(step in {".", ".."} for step in decoded.split("/")):
+    if any(step in {".", ".."} for step in _STEPS.split(decoded)):
         raise BadSource("The source URI climbs out of its directory.")
     return uri
+
+
+def _decoded(uri: str) -> str:
+    """Return ``uri`` with every layer of percent-encoding taken off."""
+    for _ in range(_MOST_LAYERS):
+        plain = unquote(uri)
+        if plain == uri:
+            return uri
+        uri = plain
+    raise BadSource(f"The source URI is encoded more than {_MOST_LAYERS} times over.")
 
 
 def require_alias(name: str) -> str:

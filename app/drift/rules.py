@@ -45,7 +45,10 @@ def compare(
     enough = window.n >= limits.min_rows
     rows = []
     for item, q in zip(found, q_values, strict=True):
-        drifts = enough and q < limits.q and (item.js >= limits.js or item.psi >= limits.psi)
+        # A baseline without scores says nothing of how they should be.
+        comparable = item.name != SCORE or _scored(layout, baseline)
+        large = item.js >= limits.js or item.psi >= limits.psi
+        drifts = enough and comparable and q < limits.q and large
         rows.append(
             {
                 **asdict(item),
@@ -55,6 +58,11 @@ def compare(
             }
         )
     return rows
+
+
+def _scored(layout: Layout, baseline: Tally) -> bool:
+    bins, span = layout.spans()[-1]
+    return bool(baseline.counts[span][: bins.bins].any())
 
 
 def inputs_of(features: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -72,9 +80,13 @@ def persistent(history: Sequence[set[str]], limits: Thresholds) -> set[str]:
 def degraded(done: Performance, reference: dict[str, float] | None, min_rows: int) -> bool | None:
     """Say whether the accuracy fell beyond 3·√(σ²+SE²) under its reference.
 
+    SE² is the window's sampling variance and the reference's own.
+
     ``None`` where it cannot be said: no reference, or too few labels.
     """
     if reference is None or done.accuracy is None or done.labelled < min_rows:
         return None
-    room = SIGMAS * sqrt(reference["sigma"] ** 2 + done.standard_error**2)
-    return done.accuracy < reference["accuracy"] - room
+    promised = reference["accuracy"]
+    sampled = promised * (1 - promised) / reference["rows"]
+    room = SIGMAS * sqrt(reference["sigma"] ** 2 + done.standard_error**2 + sampled)
+    return done.accuracy < promised - room

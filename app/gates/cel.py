@@ -3,6 +3,7 @@
 Only a typed boolean ``true`` passes; errors, missing evidence and runaway loops deny.
 """
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -21,6 +22,7 @@ _ENVIRONMENT = cel.NewEnv(
     }
 )
 MAX_LENGTH = 4000
+_BUILDING = re.compile(r"\.\s*(?:map|filter)\s*\(")
 
 
 class BadExpression(ValueError):
@@ -40,6 +42,9 @@ def compiled(text: str) -> Any:
     """Return the compiled expression; raise ``BadExpression``."""
     if len(text) > MAX_LENGTH:
         raise BadExpression(f"longer than {MAX_LENGTH} characters")
+    if len(_BUILDING.findall(text)) > 1:
+        # The runtime's budget counts steps, not the lists that nested macros build.
+        raise BadExpression("uses map or filter more than once")
     try:
         expression = _ENVIRONMENT.compile(text)
     except RuntimeError as error:

@@ -161,7 +161,7 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
         [
             {
                 "name": "documented",
-                "when": "version.card.summary != '' && version.card.intended_use != ''"
+                "when": "version.card.summary.size() > 0 && version.card.intended_use.size() > 0"
                 " && size(version.signature.inputs) > 0",
                 "reason": "Card and original set of variables are complete.",
             },
@@ -173,7 +173,8 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
         [
             {
                 "name": "hand_off",
-                "when": "evidence.hand_off.runbook != '' && evidence.hand_off.contact != ''",
+                "when": "evidence.hand_off.runbook.size() > 0"
+                " && evidence.hand_off.contact.size() > 0",
                 "reason": "Evidence `hand_off` names the runbook and who is called.",
             }
         ],
@@ -183,7 +184,8 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
         [
             {
                 "name": "what_was_approved",
-                "when": "evidence.deployment.digest == version.digest",
+                "when": "evidence.deployment.digest.size() > 0"
+                " && evidence.deployment.digest == version.digest",
                 "reason": "Evidence `deployment` reports the digest that was registered.",
             }
         ],

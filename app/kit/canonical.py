@@ -6,6 +6,8 @@ from typing import Any
 import orjson
 import rfc8785
 
+_UNSAFE = 2**53
+
 
 def plain(value: Any) -> Any:
     """Reduce UUIDs, times, enums and Pydantic-free dataclasses to plain JSON values."""
@@ -13,8 +15,30 @@ def plain(value: Any) -> Any:
 
 
 def canonical(value: Any) -> bytes:
-    """Return the canonical JSON bytes of a plain value."""
-    return rfc8785.dumps(value)
+    """Return the canonical JSON bytes of a plain value.
+
+    The database writes floats as decimals without an exponent, so that 1e16 comes back as a whole
+    number that RFC 8785 has no form for: such numbers are written as the float they are, or, where
+    no float is exactly that number, as text.
+    """
+    try:
+        return rfc8785.dumps(value)
+    except rfc8785.IntegerDomainError:
+        return rfc8785.dumps(_within_doubles(value))
+
+
+def _within_doubles(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _within_doubles(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_within_doubles(item) for item in value]
+    if isinstance(value, int) and abs(value) >= _UNSAFE:
+        try:
+            near = float(value)
+        except OverflowError:
+            return str(value)
+        return near if int(near) == value else str(value)
+    return value
 
 
 def digest(value: Any) -> str:

@@ -1,7 +1,6 @@
 """Cursor paging: opaque tokens over the sort key of the last row."""
 
 import base64
-import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -54,5 +53,5 @@ def decode(cursor: str, *types: Callable[[Any], Any]) -> list[Any]:
         if not isinstance(values, list) or len(values) != len(types):
             raise ValueError  # noqa: TRY301 - one exit for every malformed cursor
         return [make(value) for make, value in zip(types, values, strict=True)]
-    except (ValueError, TypeError, AttributeError, binascii.Error) as error:
+    except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise BadCursor("The cursor was not issued for this list.") from error

@@ -39,8 +39,11 @@ def loads_flat(raw: bytes) -> Any:
         ) from error
     if b"\\u0000" in raw or _HUGE_NUMBER.search(raw):
         _require_storable(value)
-    if _may_repeat_keys(raw, value):
-        json.loads(raw, object_pairs_hook=_unique)
+    try:
+        if _may_repeat_keys(raw, value):
+            json.loads(raw, object_pairs_hook=_unique)
+    except (TypeError, RecursionError) as error:
+        raise Malformed("The body is nested too deeply.") from error
     return value
 
 

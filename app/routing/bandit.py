@@ -6,7 +6,7 @@ anyone can recompute a weight from what was stored with it.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,10 +51,11 @@ def learn(
 ) -> Learnt:
     """Return weights from evidence; equal ones until every arm is burnt in."""
     rng = np.random.default_rng(_seed(evidence))
-    draws = np.stack([_posterior(item, rng, binary=binary) for item in evidence])
+    unit, standard = (1.0, evidence) if binary else _standardised(evidence)
+    draws = np.stack([_posterior(item, rng, binary=binary) for item in standard])
     best = draws.max(axis=0)
     shares = np.bincount(draws.argmax(axis=0), minlength=len(evidence)) / DRAWS
-    loss = (best - draws).mean(axis=1)
+    loss = (best - draws).mean(axis=1) * unit
     burning = any(
         item.units < burn_in_units or (binary and item.conversions < burn_in_conversions)
         for item in evidence
@@ -77,6 +78,27 @@ def whole(shares: Floats) -> list[int]:
     for index in np.argsort(floors - exact)[: SCALE - floors.sum()]:
         floors[index] += 1
     return [int(weight) for weight in floors]
+
+
+def _standardised(evidence: Sequence[Evidence]) -> tuple[float, list[Evidence]]:
+    """Return the rewards' pooled standard deviation, and the evidence in units of it.
+
+    A weak prior is weak only where rewards are of the order of one, whatever their currency.
+    """
+    units = sum(item.units for item in evidence)
+    mean = sum(item.reward for item in evidence) / units if units else 0.0
+    squares = sum(item.reward_squared for item in evidence)
+    variance = squares / units - mean**2 if units else 0.0
+    unit = float(np.sqrt(variance)) if variance > 0 else 1.0
+    return unit, [
+        replace(
+            item,
+            reward=(item.reward - item.units * mean) / unit,
+            reward_squared=(item.reward_squared - 2 * mean * item.reward + item.units * mean**2)
+            / unit**2,
+        )
+        for item in evidence
+    ]
 
 
 def _posterior(item: Evidence, rng: np.random.Generator, *, binary: bool) -> Floats:

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from app.kit.names import NAME
+from app.telemetry import REHEARSAL
 
 MAX_WEIGHT = 1_000_000
 
@@ -15,6 +16,13 @@ class VersionArm(BaseModel):
     name: str = Field(pattern=r"^[a-z0-9_-]{1,40}$", description="Names the arm's evidence.")
     model: str = Field(pattern=NAME)
     version: int = Field(ge=1)
+
+    @field_validator("name")
+    @classmethod
+    def _free(cls, name: str) -> str:
+        if name == REHEARSAL:
+            raise ValueError(f"{REHEARSAL!r} is the guarded perimeter's name")
+        return name
 
 
 class WeightedArm(VersionArm):
@@ -88,6 +96,9 @@ class Plan(BaseModel):
     def _unique(self) -> "Plan":
         strategy = self.segments[0].strategy
         arms = () if isinstance(strategy, Champion) else strategy.arms
+        watching = [(shadow.model, shadow.version) for shadow in self.shadows]
+        if len(set(watching)) != len(watching):
+            raise ValueError("one version shadows twice")
         for group in (arms, self.shadows):
             names = [arm.name for arm in group]
             if len(set(names)) != len(names):

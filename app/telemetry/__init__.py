@@ -6,7 +6,7 @@ that what is read later costs bins × hours, never rows. Imports catalog, identi
 
 from app.telemetry.baseline import of_version as baseline_of
 from app.telemetry.digest import digest, make_partitions
-from app.telemetry.events import MAX_EVENTS
+from app.telemetry.events import MAX_EVENTS, REHEARSAL
 from app.telemetry.keys import SigningKeys, make_key, signing_keys
 from app.telemetry.layout import SCORE, Binning, Bins, Layout
 from app.telemetry.outcomes import Performance
@@ -18,6 +18,7 @@ from app.telemetry.windows import arms, events_of, inputs, is_shadow, outcomes, 
 
 __all__ = [
     "MAX_EVENTS",
+    "REHEARSAL",
     "SCORE",
     "BadToken",
     "Baseline",

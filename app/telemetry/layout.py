@@ -5,8 +5,10 @@ for what has no bin. Because the edges never change, profiles of any two windows
 compared slot by slot.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from itertools import accumulate
 from typing import Any, Self
@@ -83,9 +85,9 @@ class Bins:
         return f"[{low}, {high})"
 
     def place(self, column: Sequence[Any]) -> tuple[Ints, Floats]:
-        """Return each value's slot, and each value as a number (0 where it has none)."""
+        """Return each value's slot, and each value as a number (NaN where it has none)."""
         if self.binning is Binning.CATEGORIES:
-            return self._place_categories(column), np.zeros(len(column))
+            return self._place_categories(column), np.full(len(column), np.nan)
         values, invalid = numbers(column)
         null = np.isnan(values) & ~invalid
         bad = invalid | np.isinf(values)
@@ -100,7 +102,7 @@ class Bins:
             codes = np.where(found, codes, self.bins)
         codes = np.where(null, self._extra("null"), codes)
         codes = np.where(bad, self._extra("invalid"), codes)
-        return codes.astype(np.int64), np.where(null | bad, 0.0, values)
+        return codes.astype(np.int64), np.where(null | bad, np.nan, values)
 
     def _place_categories(self, column: Sequence[Any]) -> Ints:
         places = {mark: index for index, mark in enumerate(self.marks)}
@@ -134,9 +136,15 @@ def numbers(column: Sequence[Any]) -> tuple[Floats, NDArray[np.bool_]]:
     kinds = set(map(type, column))
     if kinds <= {float, int, type(None)}:
         return np.array(column, dtype=np.float64), np.zeros(len(column), dtype=bool)
-    invalid = np.array([isinstance(value, bool | str | list | dict) for value in column])
+    invalid = np.array([not _is_number(value) for value in column])
     clean = [None if bad else value for value, bad in zip(column, invalid, strict=True)]
     return np.array(clean, dtype=np.float64), invalid
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, int | float | Decimal) and value is not True and value is not False
+    )
 
 
 def fit(name: str, column: Sequence[Any], *, numeric: bool) -> Bins:
@@ -153,10 +161,8 @@ def fit(name: str, column: Sequence[Any], *, numeric: bool) -> Bins:
 
 
 def _fit_categories(name: str, column: Sequence[Any]) -> Bins:
-    texts = [category(value) for value in column if value is not None]
-    found, counts = np.unique(np.array(texts, dtype=object).astype(str), return_counts=True)
-    order = np.lexsort((found, -counts))
-    ranked = [str(found[index]) for index in order]
+    counts = Counter(category(value) for value in column if value is not None)
+    ranked = sorted(counts, key=lambda text: (-counts[text], text))
     top = tuple(ranked[:MAX_CATEGORIES])
     return Bins(name, Binning.CATEGORIES, top, frozenset(ranked[MAX_CATEGORIES:MAX_REMEMBERED]))
 

@@ -73,7 +73,7 @@ def fold(rows: Sequence[Labelled]) -> Tally:
         if not np.isnan(row.reward):
             found.counts[REWARD] += 1
             found.sums[REWARD] += row.reward
-            found.sums[REWARD_SQUARED] += row.reward**2
+            found.sums[REWARD_SQUARED] += row.reward * row.reward
             found.counts[CONVERSION] += row.reward > 0
     return found
 

@@ -90,21 +90,27 @@ def total(tallies: Iterable[Tally]) -> Tally | None:
 
 
 def tally(codes: Ints, values: Floats, slots: int) -> Tally:
-    """Return the tally of rows given as slots and numbers, both shaped (rows, variables)."""
-    flat, numbers = codes.ravel(), values.ravel()
+    """Return the tally of rows given as slots and numbers, both shaped (rows, variables).
+
+    A number is NaN where the row has none; it counts in its slot and nowhere else.
+    """
+    known = ~np.isnan(values)
+    zeroed = np.where(known, values, 0.0)
     found = Tally.empty(slots, codes.shape[1])
     found.n = len(codes)
-    found.counts[:] = np.bincount(flat, minlength=slots)
-    found.sums[:] = np.bincount(flat, weights=numbers, minlength=slots)
+    found.counts[:] = np.bincount(codes.ravel(), minlength=slots)
+    found.sums[:] = np.bincount(codes.ravel(), weights=zeroed.ravel(), minlength=slots)
     if len(codes):
-        found.moments[:, 0] = values.min(axis=0)
-        found.moments[:, 1] = values.max(axis=0)
-        found.moments[:, 2] = np.square(values).sum(axis=0)
+        found.moments[:, 0] = np.where(known, values, np.inf).min(axis=0)
+        found.moments[:, 1] = np.where(known, values, -np.inf).max(axis=0)
+        found.moments[:, 2] = np.square(zeroed).sum(axis=0)
     return found
 
 
 def by_hour(hours: Ints, codes: Ints, values: Floats, slots: int) -> Iterator[tuple[int, Tally]]:
     """Yield one tally for each distinct hour, hours being counted since 1970."""
+    if not len(hours):
+        return
     order = np.argsort(hours, kind="stable")
     hours, codes, values = hours[order], codes[order], values[order]
     starts = np.flatnonzero(np.diff(hours, prepend=hours[:1] - 1))

@@ -76,15 +76,21 @@ def seal(claim: Claim, key_id: int, secret: bytes) -> str:
         + arm
     )
     tag = blake2b(body, digest_size=_TAG, key=secret).digest()
-    return base64.urlsafe_b64encode(body + tag).rstrip(b"=").decode()
+    return _text(body + tag)
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def unseal(token: str, secrets: dict[int, bytes]) -> Claim:
     """Return the claim of a token made with one of a tenant's ``secrets``; refuse any other."""
     try:
-        raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
         raise BadToken("The token is not base64url.") from error
+    if _text(raw) != token:
+        raise BadToken("The token is spelled in another way than it was given.")
     if len(raw) <= _CLAIM.size + _TAG or raw[0] != _FORMAT:
         raise BadToken("The token has another format.")
     body, tag = raw[:-_TAG], raw[-_TAG:]

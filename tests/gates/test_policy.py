@@ -16,7 +16,8 @@ ALL = {f"{kind}.{step}" for kind, steps in STEPS.items() for step in steps}
 
 
 def facts(**evidence: Any) -> dict[str, Any]:
-    return {"case": {}, "version": {}, "point": {}, "evidence": evidence, "approvals": []}
+    rooms: dict[str, Any] = {name: {} for name in ("case", "version", "point")}
+    return {**rooms, "evidence": evidence, "approvals": [], "rejections": []}
 
 
 def measured(*, severe: float = 0, missed: int = 0, degraded: bool = False) -> dict[str, Any]:
@@ -171,7 +172,6 @@ def test_an_error_of_a_rule_with_a_path_concludes_nothing(
 
 
 def written(**changes: Any) -> dict[str, Any]:
-    """Return the low tier's policy as JSON, one rule of it changed."""
     body = default_policy(LOW).model_dump(mode="json")
     body["gates"][KPI]["rules"][0].update(changes)
     return body
@@ -206,9 +206,46 @@ def test_a_policy_names_every_gate_and_no_other() -> None:
         Policy.model_validate(more)
 
 
+@pytest.mark.parametrize(
+    ("gate", "evidence"),
+    [
+        ("activation.model_deployment", {"deployment": {"digest": None}}),
+        ("activation.model_activation", {"hand_off": {"runbook": None, "contact": None}}),
+        ("validation.business_validation", {"business": {"thresholds_met": None}}),
+        ("release.integration_testing", {"integration": {"cases": None, "failures": 0}}),
+    ],
+)
+def test_nothing_in_place_of_evidence_opens_no_gate(gate: str, evidence: Any) -> None:
+    found = facts(**evidence)
+    found["version"] = {"digest": None}
+    found["approvals"] = [{"person": "p", "roles": ["validator", "committee"]}]
+
+    assert not passed(check(default_policy(HIGH).gates[gate].rules, found))
+
+
+@pytest.mark.parametrize(
+    ("gate", "role"),
+    [
+        ("validation.technical_validation", "validator"),
+        ("activation.management_and_governance", "committee"),
+    ],
+)
+def test_an_approval_counts_by_its_role_and_while_nobody_rejects(gate: str, role: str) -> None:
+    def signed(roles: list[str], against: int) -> bool:
+        found = facts()
+        found["approvals"] = [{"person": "p", "roles": roles}]
+        found["rejections"] = [{"person": "q", "roles": [role]}] * against
+        results = check(default_policy(LOW).gates[gate].rules, found)
+        return bool(results[-1]["passed"])
+
+    assert signed(["operator", role], 0)
+    assert not signed(["operator", "developer"], 0)
+    assert not signed([role], 1)
+
+
 def test_a_verdict_holds_each_rule_with_its_reason_and_what_went_wrong() -> None:
     results = kpi(facts())
 
-    rules = default_policy(HIGH).gates[KPI].rules
-    assert [item["rule"] for item in results] == [rule.name for rule in rules]
+    names = [rule.name for rule in default_policy(HIGH).gates[KPI].rules]
+    assert [item["rule"] for item in results] == names
     assert all(item["reason"] and item["error"] and not item["passed"] for item in results)

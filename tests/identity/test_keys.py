@@ -1,5 +1,6 @@
 import hashlib
 import string
+import zlib
 
 import pytest
 from hypothesis import example, given, settings
@@ -66,6 +67,20 @@ def test_a_key_cut_or_spliced_is_refused(text: str, start: int, end: int) -> Non
     spliced = KEY.text[:start] + text + KEY.text[max(start, end) :]
 
     assert well_formed(spliced) == (spliced == KEY.text)
+
+
+def checked(body: str) -> str:
+    """Append a key's checksum: its CRC-32 in base 62, least digit first."""
+    value = zlib.crc32(body.encode())
+    return body + "".join(ALPHABET[value // 62**place % 62] for place in range(6))
+
+
+def test_a_checksum_alone_makes_no_key() -> None:
+    body = KEY.text[:-6]
+
+    assert checked(body) == KEY.text
+    for other in ("mwx_" + body[4:], body + "a", body[:-1], "MWK_" + body[4:], body[:-1] + "é"):
+        assert not well_formed(checked(other))
 
 
 @pytest.mark.parametrize("size", range(50))

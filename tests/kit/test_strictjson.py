@@ -28,6 +28,7 @@ def test_every_value_survives_however_it_is_written(
 @given(spelled())
 @example(rb'{"a":1,"a":"\"\u003a"}')
 @example(rb'{"a":1,"a":"\u0022\u003A"}')
+@example(rb'{"a":1,"a":"\"\u003A"}')
 @example(rb'{"a":1,"\u0061":2}')
 @example(b'{"a"\n:1,"a"\r\n:2}')
 @example(rb'{"\"":1,"\u0022":2}')

@@ -55,6 +55,15 @@ def test_whole_weights_add_up_and_are_within_one_of_exact(shares: list[float]) -
     assert np.abs(np.array(weights) - exact).max() < 1 + 1e-6
 
 
+def test_what_is_left_over_goes_to_the_largest_remainders() -> None:
+    assert whole(np.array([0.6, 9999.4])) == [1, 9999]
+    assert whole(np.array([1.0, 1.0, 1.0])) in (
+        [3334, 3333, 3333],
+        [3333, 3334, 3333],
+        [3333, 3333, 3334],
+    )
+
+
 @settings(max_examples=30, deadline=None)
 @given(arms(), st.floats(0, 0.05))
 def test_every_arm_keeps_its_floor_and_the_weights_add_up(

@@ -122,6 +122,12 @@ def test_a_version_shadows_a_point_once() -> None:
         Plan.model_validate(plan(SPLIT, [arm("s", version=3), arm("t", version=3)]))
 
 
+def test_no_arm_is_called_what_the_guarded_perimeter_is_called() -> None:
+    # Its production traffic would count as rehearsed, and never be watched.
+    with pytest.raises(ValidationError):
+        VersionArm.model_validate(arm("rehearsal"))
+
+
 @pytest.mark.parametrize("name", ["", "A", "a b", "a\n", "ä", "x" * 41, "a/b", "shadow:a"])
 def test_an_arms_name_needs_no_escaping(name: str) -> None:
     with pytest.raises(ValidationError):

@@ -96,6 +96,7 @@ def one(**fields: Any) -> dict[str, Any]:
         (one(event_id="7"), "bad_event", "event_id"),
         (one(features=[1]), "bad_event", "features"),
         (one(features={"a": [1]}), "bad_event", "feature"),
+        (one(features={"a": {}}), "bad_event", "feature"),
         (one(score="0.5"), "bad_event", "score"),
         (one(prediction={}), "bad_event", "prediction"),
         (one(latency_ms=[1]), "bad_event", "latency_ms"),

@@ -109,6 +109,8 @@ def test_a_number_among_few_exact_ones_is_its_own_bin_or_unseen() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.sets(MODERATE, min_size=1, max_size=MAX_EXACT + 3))
+@example(set(map(float, range(MAX_EXACT))))
+@example(set(map(float, range(MAX_EXACT + 1))))
 def test_exact_values_are_kept_up_to_their_limit(values: set[float]) -> None:
     distinct = {value + 0.0 for value in values}
 
@@ -189,6 +191,15 @@ def layouts() -> st.SearchStrategy[Layout]:
 @given(layouts())
 def test_a_layout_survives_being_stored(layout: Layout) -> None:
     assert Layout.load(json.loads(json.dumps(layout.dump()))) == layout
+
+
+def test_a_stored_layout_remembers_the_categories_that_have_no_slot() -> None:
+    bins = fit("c", [f"c{index:03}" for index in range(MAX_CATEGORIES + 5)], numeric=False)
+
+    (stored,) = Layout.load(json.loads(json.dumps(Layout((bins,)).dump()))).variables
+
+    assert stored == bins
+    assert names_of(stored, ["c104", "c105"]) == ["other", "unseen"]
 
 
 @settings(max_examples=80, deadline=None)

@@ -14,7 +14,7 @@ from app.telemetry.outcomes import BINS, CONVERSION, REWARD, Labelled, fold, per
 from app.telemetry.tally import total
 
 NAN = float("nan")
-PROBABILITIES = st.floats(0, 1) | st.just(NAN)
+PROBABILITIES = st.floats(0, 1) | st.sampled_from([0.5, NAN])
 LABELS = st.sampled_from([0.0, 1.0, NAN])
 REWARDS = st.integers(-1000, 1000).map(float) | st.just(NAN)
 
@@ -25,7 +25,7 @@ def rows() -> st.SearchStrategy[list[Labelled]]:
         hour=st.just(0),
         score=PROBABILITIES,
         prediction=LABELS,
-        label=LABELS,
+        label=LABELS | st.sampled_from([0.7, -1.0, 2.0]),  # the last three are no class
         reward=REWARDS,
     )
     return st.lists(one, max_size=40)
@@ -38,7 +38,7 @@ def said(row: Labelled) -> float:
 @settings(max_examples=200, deadline=None)
 @given(rows())
 def test_accuracy_is_the_share_of_labelled_answers_that_were_right(some: list[Labelled]) -> None:
-    judged = [row for row in some if not isnan(row.label) and not isnan(said(row))]
+    judged = [row for row in some if row.label in {0, 1} and not isnan(said(row))]
     right = [row for row in judged if (said(row) >= 0.5) == (row.label == 1)]
 
     done = performance(fold(some))
