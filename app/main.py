@@ -127,11 +127,11 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
 def _add_probes(api: FastAPI) -> None:
     """Add what needs no key: the process, its parts, its metrics."""
 
-    @api.get("/livez", include_in_schema=False)
+    @api.api_route("/livez", methods=["GET", "HEAD"], include_in_schema=False)
     async def livez() -> Response:
         return Response(b'{"status":"alive"}', media_type="application/json")
 
-    @api.get("/readyz", include_in_schema=False)
+    @api.api_route("/readyz", methods=["GET", "HEAD"], include_in_schema=False)
     async def readyz(request: Request) -> Response:
         parts = await _parts(request)
         ready = all(part["ok"] for part in parts.values())

@@ -206,12 +206,15 @@ def rehearse(
     score = 1 / (1 + np.exp(-x))
     ids = [str(uuid.uuid4()) for _ in range(rows)]
     at = [f"2026-01-{1 + i // 1440:02d}T{i // 60 % 24:02d}:{i % 60:02d}:00Z" for i in range(rows)]
+    named = {
+        "model": place.model,
+        "version": place.version,
+        "decision_point": place.point,
+    }
     live["dev"].post(
         "/v1/events",
         {
-            "model": place.model,
-            "version": place.version,
-            "decision_point": place.point,
+            **named,
             "events": [
                 {"event_id": e, "at": a, "features": {"x": float(v)}, "score": float(s)}
                 for e, a, v, s in zip(ids, at, x, score, strict=True)
@@ -222,7 +225,7 @@ def rehearse(
         {"decision_id": e, "label": int(rng.random() < s), "reward": 1.0, "at": a}
         for e, a, s in zip(ids, at, score, strict=True)
     ]
-    live["dev"].post("/v1/outcomes", {"outcomes": outcomes})
+    live["dev"].post("/v1/outcomes", {**named, "outcomes": outcomes})
     wait_folded(live, place.point)
 
 

@@ -38,6 +38,8 @@ async def open_activation(
     if version.stage not in {Stage.RELEASED, Stage.ACTIVATED}:
         raise NotReady(f"{model}@{number} is {version.stage}.", stage=version.stage.value)
     point = await catalog.point_by_key(session, point_key, by=by)
+    if not await gates.passed_release(session, by.tenant_id, version.id, point.id):
+        raise NotReady(f"{model}@{number} was not released for {point_key}.", point=point_key)
     champion = await routing.champion_of(session, by.tenant_id, point.id)
     tier = (await catalog.model_of(session, model, by=by)).risk_tier
     return await gates.open_case(
@@ -76,7 +78,6 @@ async def judge_step(
     path, back = release.conclude(verdict)
     if path is not None and back is not None:
         await release.send_back(session, case.version_id, path, back, by=by, case=case.id)
-        await gates.close_case(session, case, result=path.value, by=by)
     return verdict
 
 
@@ -103,10 +104,13 @@ async def commit(session: AsyncSession, case_id: UUID, *, by: Actor) -> routing.
         await release.move(session, version.id, Stage.ACTIVATED, by=by, case=case.id)
     elif version.stage is not Stage.ACTIVATED:
         raise NotReady(f"The version is {version.stage}.", stage=version.stage.value)
+    own = await routing.open_seat(session, by.tenant_id, point.id, version.id)
     seat = await _take_seat(session, case, point, role, by=by)
     await gates.mark_case(session, case, result=COMMITTED, by=by)
-    if role is SeatRole.CHAMPION and champion is not None:
-        await _leave(session, champion, "replaced", by=by)
+    if role is SeatRole.CHAMPION:
+        for vacated, result in ((champion, "replaced"), (own, "promoted")):
+            if vacated is not None:
+                await _leave(session, vacated, result, by=by)
     return seat
 
 
@@ -160,6 +164,11 @@ async def roll_back(
     await _leave(session, champion, "rolled_back", by=by)
     case = await gates.case_of(session, before.case_id, by=by)
     if case.closed_at is not None:
+        # An activation that asked for the seat it now has again is overtaken.
+        await gates.close_open_cases(
+            session, before.version_id, result="overtaken", by=by,
+            point_id=point.id, kind=CaseKind.ACTIVATION,
+        )  # fmt: skip
         await gates.reopen_case(session, case, result=COMMITTED, by=by)
     await audit.record(
         session, by, "champion.rolled_back", f"point:{point.id}",

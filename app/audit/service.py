@@ -5,6 +5,7 @@ the second appends and moves the head. Streams are one per aggregate, so writers
 they change the same thing.
 """
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,7 +20,7 @@ from app.audit.tables import AuditEntry, Stream
 from app.kit.actor import Actor
 from app.kit.canonical import plain
 from app.kit.page import Rows, decode
-from app.platform.db import page
+from app.platform.db import one_snapshot, page
 
 
 @dataclass(slots=True)
@@ -72,7 +73,11 @@ async def record(
 
 
 async def verify(session: AsyncSession, tenant_id: UUID, *, batch: int = 5000) -> Report:
-    """Recompute every chain of a tenant; the report names the first bad entry of each."""
+    """Recompute every chain of a tenant; the report names the first bad entry of each.
+
+    Heads and entries are read from one moment of the database, on a session of its own.
+    """
+    await one_snapshot(session)
     heads = {
         row.name: (row.seq, row.hash)
         for row in await session.scalars(select(Stream).filter_by(tenant_id=tenant_id))
@@ -84,7 +89,7 @@ async def verify(session: AsyncSession, tenant_id: UUID, *, batch: int = 5000) -
         entries.extend(rows)
         last = (rows[-1].stream, rows[-1].seq)
     report.entries = len(entries)
-    report.faults = list(check(entries, heads))
+    report.faults = await asyncio.to_thread(lambda: list(check(entries, heads)))
     return report
 
 

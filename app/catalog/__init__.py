@@ -15,6 +15,7 @@ from app.catalog.versions import (
     lock_version,
     restage,
     version_by_id,
+    version_ids,
     versions_by_id,
 )
 
@@ -37,5 +38,6 @@ __all__ = [
     "restage",
     "routers",
     "version_by_id",
+    "version_ids",
     "versions_by_id",
 ]

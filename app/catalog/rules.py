@@ -78,7 +78,7 @@ class ReservedName(Refusal):
     kind = Kind.INVALID
     code = "reserved_name"
     title = "Reserved name"
-    mend = "Choose another alias; `champion`, `latest` and numbers are answered by the server."
+    mend = "Choose another alias; `champion`, `latest` and numbers are kept for the server."
 
 
 def require_source(uri: str) -> str:

@@ -163,3 +163,21 @@ async def list_versions(
     return await page(
         session, query.order_by(Version.number.desc()), limit, lambda row: [row.number]
     )
+
+
+async def version_ids(
+    session: AsyncSession, tenant_id: UUID, wanted: set[tuple[str, int]]
+) -> dict[tuple[str, int], UUID]:
+    """Return the ids of versions given as model and number."""
+    if not wanted:
+        return {}
+    rows = await session.execute(
+        select(Model.name, Version.number, Version.id)
+        .join(Version, (Version.tenant_id == Model.tenant_id) & (Version.model_id == Model.id))
+        .where(
+            Model.tenant_id == tenant_id,
+            Model.name.in_({name for name, _ in wanted}),
+            Version.number.in_({number for _, number in wanted}),
+        )
+    )
+    return {(name, number): version_id for name, number, version_id in rows}

@@ -114,6 +114,7 @@ class AsyncClient:
         body = {"events": events, **rehearsal}
         return _unwrap(await self._http.post("/v1/events", json=body))
 
-    async def outcomes(self, outcomes: list[dict[str, Any]]) -> Any:
+    async def outcomes(self, outcomes: list[dict[str, Any]], **rehearsal: Any) -> Any:
         """Send what became of decisions."""
-        return _unwrap(await self._http.post("/v1/outcomes", json={"outcomes": outcomes}))
+        body = {"outcomes": outcomes, **rehearsal}
+        return _unwrap(await self._http.post("/v1/outcomes", json=body))

@@ -169,7 +169,7 @@ async def rehearse(
             )
             outcomes.append(outcome(name, row, score, rises))
         await client.events(events, **place)
-        await client.outcomes(outcomes)
+        await client.outcomes(outcomes, **place)
 
 
 def outcome(decision_id: str, row: int, score: float, rises: int) -> dict[str, Any]:

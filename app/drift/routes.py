@@ -1,9 +1,9 @@
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import Path, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.drift import service
 from app.drift.tables import Alert, AlertKind, Monitor, Window
@@ -30,13 +30,19 @@ class MonitorIn(BaseModel):
 
     window_hours: int = Field(24, ge=1, le=24 * 366)
     step_hours: int = Field(24, ge=1, le=24 * 366, description="From one window to the next.")
-    min_rows: int = Field(500, ge=10, description="Fewer are measured but never alarm.")
+    min_rows: int = Field(500, ge=10, le=10**9, description="Fewer are measured but never alarm.")
     js: float = Field(0.1, gt=0, le=1, description="Jensen-Shannon divergence, base 2.")
     psi: float = Field(0.2, gt=0, description="Population stability index, bias taken off.")
     severe_js: float = Field(0.5, gt=0, le=1, description="What policies send back for.")
     q: float = Field(0.01, gt=0, lt=1, description="Benjamini-Hochberg over the variables.")
     hits: int = Field(2, ge=1, le=20, description="Windows that must drift …")
     of: int = Field(3, ge=1, le=20, description="… of so many, before there is an alert.")
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.hits > self.of:
+            raise ValueError("hits cannot be more than of")
+        return self
 
 
 class MonitorOut(MonitorIn):

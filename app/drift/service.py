@@ -3,7 +3,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog
@@ -67,8 +67,14 @@ async def list_windows(
     version = await catalog.find_version(session, model, number, by=by)
     query = select(Window).filter_by(tenant_id=by.tenant_id, version_id=version.id)
     if cursor is not None:
-        query = query.where(Window.until < decode(cursor, datetime.fromisoformat)[0])
-    return await page(session, query.order_by(Window.until.desc()), limit, lambda row: [row.until])
+        after = tuple(decode(cursor, datetime.fromisoformat, UUID))
+        query = query.where(tuple_(Window.until, Window.id) < after)
+    return await page(
+        session,
+        query.order_by(Window.until.desc(), Window.id.desc()),
+        limit,
+        lambda row: [row.until, row.id],
+    )
 
 
 async def list_alerts(session: AsyncSession, model: str, number: int, *, by: Actor) -> list[Alert]:

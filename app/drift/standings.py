@@ -26,7 +26,7 @@ class Standing:
     severe: list[str]
     accuracy: float | None
     labelled: int
-    degraded: bool
+    degraded: bool | None
     reference: dict[str, float] | None
 
     @property
@@ -54,7 +54,7 @@ async def standing(
     baseline = await telemetry.baseline_of(session, tenant_id, version_id)
     reference = baseline.reference if baseline else None
     if not history:
-        return Standing(0, None, None, 0, [], [], None, 0, degraded=False, reference=reference)
+        return Standing(0, None, None, 0, [], [], None, 0, degraded=None, reference=reference)
     drifting = rules.persistent([set(item.alerting) for item in history], limits)
     low = rules.persistent([{ACCURACY} if item.degraded else set() for item in history], limits)
     last = history[-1]
@@ -70,7 +70,7 @@ async def standing(
         ),
         accuracy=last.accuracy,
         labelled=last.labelled,
-        degraded=bool(low),
+        degraded=bool(low) if any(item.degraded is not None for item in history) else None,
         reference=reference,
     )
 
@@ -99,7 +99,7 @@ async def compare_rehearsal(
         severe=sorted(_severe(variables)),
         accuracy=done.accuracy,
         labelled=done.labelled,
-        degraded=bool(rules.degraded(done, reference, limits.min_rows)),
+        degraded=rules.degraded(done, reference, limits.min_rows),
         reference=reference,
     )
 

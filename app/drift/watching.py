@@ -43,7 +43,8 @@ async def watch(database: Database) -> None:
             )
             .where(
                 telemetry.Series.through.is_not(None),
-                telemetry.Series.arm != "rehearsal",
+                telemetry.Series.arm != telemetry.REHEARSAL,
+                ~telemetry.Series.arm.startswith(telemetry.SHADOW_PREFIX),
                 (Watch.next_until.is_(None)) | (Watch.next_until <= telemetry.Series.through),
             )
             .distinct()
@@ -73,6 +74,13 @@ async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, versio
         window = await _measure(
             session, watch_row, baseline, limits, until - width, until, traffic.series
         )
+        if not window.n:
+            busy = await telemetry.next_hour(session, tenant_id, traffic.series, until)
+            if busy is None:
+                break
+            # Nothing happened: on to the first window that holds the next event.
+            watch_row.next_until = until + step * max(1, -(-(busy - until) // step))
+            continue
         session.add(window)
         history.append(window)
         await _relook(session, history, baseline, limits, traffic.series)

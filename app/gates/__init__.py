@@ -5,7 +5,16 @@ recomputed from what it stores, that errors deny, and that nobody approves his o
 service and by the database. Imports catalog, identity, audit.
 """
 
-from app.gates.cases import case_of, close_case, mark_case, open_case, reopen_case, signatories
+from app.gates.cases import (
+    case_of,
+    close_case,
+    close_open_cases,
+    mark_case,
+    open_case,
+    passed_release,
+    reopen_case,
+    signatories,
+)
 from app.gates.docket import Step, StepState, states
 from app.gates.policies import seed_policies
 from app.gates.policy import WayOut
@@ -34,9 +43,11 @@ __all__ = [
     "add_evidence",
     "case_of",
     "close_case",
+    "close_open_cases",
     "judge",
     "mark_case",
     "open_case",
+    "passed_release",
     "reopen_case",
     "required_open",
     "routers",

@@ -41,11 +41,12 @@ async def open_case(
         requester_id=by.person_id,
         developer_id=version.developer_id,
     )
+    number = version.number
     session.add(case)
     try:
         await session.flush()
     except IntegrityError as error:
-        raise AlreadyExists(f"open {kind} of version", version.number) from error
+        raise AlreadyExists(f"open {kind} of version", number) from error
     await session.refresh(case)
     await audit.record(
         session, by, f"{kind}.opened", stream(case),
@@ -155,3 +156,42 @@ async def cases_of(session: AsyncSession, model: str, number: int, *, by: Actor)
         .order_by(Case.opened_at, Case.id)
     )
     return list(rows)
+
+
+async def close_open_cases(
+    session: AsyncSession,
+    version_id: UUID,
+    *,
+    result: str,
+    by: Actor,
+    point_id: UUID | None = None,
+    kind: CaseKind | None = None,
+) -> None:
+    """End every open case of a version, or those of one kind at one point."""
+    query = select(Case).filter_by(tenant_id=by.tenant_id, version_id=version_id, closed_at=None)
+    if point_id is not None:
+        query = query.filter_by(point_id=point_id)
+    if kind is not None:
+        query = query.filter_by(kind=kind)
+    for case in list(await session.scalars(query)):
+        await close_case(session, case, result=result, by=by)
+
+
+async def passed_release(
+    session: AsyncSession, tenant_id: UUID, version_id: UUID, point_id: UUID
+) -> bool:
+    """Say whether a version's newest finished release for a point ended in its being released."""
+    result = await session.scalar(
+        select(Case.result)
+        .where(
+            Case.tenant_id == tenant_id,
+            Case.version_id == version_id,
+            Case.point_id == point_id,
+            Case.kind == CaseKind.RELEASE,
+            Case.closed_at.is_not(None),
+            Case.result != "withdrawn",
+        )
+        .order_by(Case.closed_at.desc())
+        .limit(1)
+    )
+    return result == "released"

@@ -10,6 +10,7 @@ from app.gates.policy import Policy, WayOut
 LOW, MEDIUM, HIGH = "low", "medium", "high"
 _ALL = (LOW, MEDIUM, HIGH)
 _GRAVE = (MEDIUM, HIGH)
+_SHARE = {LOW: 0.75, MEDIUM: 0.5, HIGH: 0.5}
 
 _VALIDATOR = {
     "name": "independent_validator",
@@ -23,8 +24,15 @@ _COMMITTEE = {
 }
 
 
-def _kpi_rules(share: float) -> list[dict[str, Any]]:
-    return [
+def _kpi_rules(tier: str) -> list[dict[str, Any]]:
+    """Ask for data, business, mathematics in turn; from the medium tier on, silence is no proof."""
+    share = _SHARE[tier]
+    rules: list[dict[str, Any]] = [
+        {
+            "name": "traffic_was_seen",
+            "when": "evidence.drift.windows > 0",
+            "reason": "There is at least one window, or a rehearsal, to judge by.",
+        },
         {
             "name": "data_drift",
             "when": f"evidence.drift.severe_share < {share}",
@@ -45,11 +53,25 @@ def _kpi_rules(share: float) -> list[dict[str, Any]]:
         },
         {
             "name": "mathematical_drift",
-            "when": "!evidence.performance.degraded",
+            "when": "evidence.performance.degraded != true",
             "reason": "The accuracy stays within its reference and sampling error.",
             "path": WayOut.MATHEMATICAL_DRIFT,
         },
     ]
+    if tier in _GRAVE:
+        rules += [
+            {
+                "name": "kpis_were_measured",
+                "when": "size(evidence.kpi.unmeasured) == 0",
+                "reason": "Every agreed business KPI has outcomes to be measured by.",
+            },
+            {
+                "name": "accuracy_was_measured",
+                "when": "evidence.performance.degraded != null",
+                "reason": "There are labels, and a reference in the baseline, to judge by.",
+            },
+        ]
+    return rules
 
 
 # gate → tiers that require it, and its rules
@@ -86,8 +108,8 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
         [
             {
                 "name": "candidate",
-                "when": "version.stage == 'candidate'",
-                "reason": "The version is validated and labelled candidate.",
+                "when": "version.stage in ['candidate', 'released', 'activated']",
+                "reason": "The version is validated and labelled candidate, or further.",
             },
             {
                 "name": "baseline",
@@ -230,14 +252,13 @@ _BEFORE_COMMIT = frozenset(
         "activation.model_deployment",
     }
 )
-_SHARE = {LOW: 0.75, MEDIUM: 0.5, HIGH: 0.5}
 
 
 def default_policy(tier: str) -> Policy:
     """Return the starting policy of a risk tier."""
     gates = {}
     for gate, (tiers, rules) in _GATES.items():
-        found = _kpi_rules(_SHARE[tier]) if gate.endswith("kpi_validation") else rules
+        found = _kpi_rules(tier) if gate.endswith("kpi_validation") else rules
         gates[gate] = {
             "required": tier in tiers,
             "before_commit": gate in _BEFORE_COMMIT or not gate.startswith("activation."),

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.gates import policies
@@ -18,7 +18,10 @@ Step = str
 
 @dataclass(frozen=True, slots=True)
 class StepState:
-    """A step of a case: asked for or not, and what its newest verdict said."""
+    """A step of a case: asked for or not, and what its newest verdict said.
+
+    A verdict that does not know the newest evidence and decisions is as none.
+    """
 
     step: Step
     required: bool
@@ -38,14 +41,20 @@ async def states(session: AsyncSession, case: Case) -> list[StepState]:
     """Return every step of a case in the framework's order."""
     row = await policies.current(session, case.tenant_id, case.tier, revision=case.policy_revision)
     gates = Policy.model_validate(row.body).gates
+    mine = {"tenant_id": case.tenant_id, "case_id": case.id}
     newest = {
         verdict.step: verdict
         for verdict in await session.scalars(
             select(Verdict)
-            .filter_by(tenant_id=case.tenant_id, case_id=case.id)
-            .order_by(Verdict.at, Verdict.id)
+            .filter_by(**mine)
+            .distinct(Verdict.step)
+            .order_by(Verdict.step, Verdict.at.desc(), Verdict.id.desc())
         )
     }
+    changed = await _changed(session, mine)
+    for step, at in changed.items():
+        if step in newest and newest[step].at < at:
+            del newest[step]
     found = []
     for step in STEPS[case.kind]:
         gate, verdict = gates[f"{case.kind}.{step}"], newest.get(step)
@@ -61,6 +70,19 @@ async def states(session: AsyncSession, case: Case) -> list[StepState]:
             )
         )
     return found
+
+
+async def _changed(session: AsyncSession, mine: dict[str, UUID]) -> dict[str, datetime]:
+    """Return when each step last got evidence or a decision from somebody.
+
+    A verdict older than that has not looked at it, and counts no more. All these times are the
+    database clock's, taken under the case's lock.
+    """
+    evidence = select(Evidence.step, Evidence.at).filter_by(**mine, measured=False)
+    decided = select(Approval.step, Approval.at).filter_by(**mine)
+    both = union_all(evidence, decided).subquery()
+    rows = await session.execute(select(both.c.step, func.max(both.c.at)).group_by(both.c.step))
+    return {row[0]: row[1] for row in rows}
 
 
 async def papers(session: AsyncSession, case: Case) -> dict[str, list[Any]]:

@@ -177,10 +177,13 @@ async def _facts(
     evidence = {
         row.kind: row.payload
         for row in await session.scalars(
+            # The newest of a kind counts; what the server measured outranks what was submitted.
             select(Evidence)
             .filter_by(tenant_id=case.tenant_id, case_id=case.id, step=step)
-            # The newest of a kind counts; what the server measured outranks what was submitted.
-            .order_by(Evidence.measured, Evidence.at, Evidence.id)
+            .distinct(Evidence.kind)
+            .order_by(
+                Evidence.kind, Evidence.measured.desc(), Evidence.at.desc(), Evidence.id.desc()
+            )
         )
     }
     valid = await _decided(session, case, step)

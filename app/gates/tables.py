@@ -44,6 +44,7 @@ class Case(Base):
             "tenant_id",
             "kind",
             "version_id",
+            "point_id",
             text("(details ->> 'role')"),
             unique=True,
             postgresql_where=text("closed_at IS NULL"),
@@ -84,7 +85,7 @@ class Evidence(Base):
     digest: Mapped[str]
     measured: Mapped[bool]
     author_id: Mapped[UUID]
-    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 class Approval(Base):
@@ -110,7 +111,7 @@ class Approval(Base):
     requester_id: Mapped[UUID]
     developer_id: Mapped[UUID]
     digest: Mapped[str]
-    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 class Verdict(Base):
@@ -135,4 +136,4 @@ class Verdict(Base):
     facts_digest: Mapped[str]
     results: Mapped[list[Json]]
     judge_id: Mapped[UUID]
-    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

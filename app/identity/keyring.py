@@ -47,9 +47,10 @@ class Keyring:
 
     async def __call__(self, authorization: str | None) -> Actor:
         """Return the caller of a request."""
-        known = self._known.get(authorization or "")
+        text = _key_of(authorization)
+        known = self._known.get(text)
         if known is None:
-            known = await self._load(authorization)
+            known = await self._load(text)
         now = time.monotonic()
         if known.expires <= now or now - self._fresh > self._stale_after:
             raise Unauthenticated("The key has expired.")
@@ -73,10 +74,7 @@ class Keyring:
                 self._known.pop(text, None)
         self._fresh = time.monotonic()
 
-    async def _load(self, authorization: str | None) -> _Known:
-        scheme, _, text = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not text:
-            raise Unauthenticated("The request carries no API key.")
+    async def _load(self, text: str) -> _Known:
         if not well_formed(text):
             raise Unauthenticated("This is not an API key of this server.")
         sha256 = fingerprint(text)
@@ -85,7 +83,7 @@ class Keyring:
             raise Unauthenticated("The key is unknown, revoked or expired.")
         if len(self._known) >= _MAX_KNOWN:
             self._known.clear()
-        self._known[authorization or ""] = known
+        self._known[text] = known
         return known
 
     async def _select(self, hashes: Iterable[bytes]) -> dict[bytes, _Known]:
@@ -105,6 +103,14 @@ class Keyring:
                 )
             )
             return {row.sha256: _known(row) for row in rows}
+
+
+def _key_of(authorization: str | None) -> str:
+    """Return the key in an Authorization header, whatever its scheme's spelling."""
+    scheme, _, text = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not text:
+        raise Unauthenticated("The request carries no API key.")
+    return text
 
 
 def _known(row: Row[bytes, Principal, int]) -> _Known:

@@ -1,12 +1,15 @@
 from typing import Annotated, Any
 from uuid import UUID
 
+from fastapi import Response
+
 from app.identity import service
 from app.identity.rules import BeyondOwnRights, OwnerRequired
 from app.identity.schemas import (
     IssuedKeyOut,
     KeyIn,
     KeyOut,
+    KeysOut,
     PrincipalIn,
     PrincipalOut,
     WhoOut,
@@ -64,11 +67,38 @@ async def issue_key(
     body: KeyIn,
     actor: Annotated[Actor, allow("identity:manage")],
     session: Session,
+    response: Response,
 ) -> dict[str, Any]:
     """Issue an API key. The key is in this answer and nowhere else."""
+    response.headers["Cache-Control"] = "no-store"
     principal = await service.get_principal(session, principal_id, by=actor)
     key, text = await service.issue_key(session, principal, days=body.days, by=actor)
     return KeyOut.model_validate(key).model_dump() | {"key": text}
+
+
+@router.get(
+    "/principals/{principal_id}/keys",
+    response_model=KeysOut,
+    responses=responses(NotFound),
+)
+async def list_keys(
+    principal_id: UUID, actor: Annotated[Actor, allow("identity:read")], session: Session
+) -> dict[str, list[Key]]:
+    """List a principal's keys by what names them; the keys themselves are not kept."""
+    principal = await service.get_principal(session, principal_id, by=actor)
+    return {"items": await service.keys_of(session, principal)}
+
+
+@router.post(
+    "/principals/{principal_id}:disable",
+    response_model=PrincipalOut,
+    responses=responses(NotFound),
+)
+async def disable_principal(
+    principal_id: UUID, actor: Annotated[Actor, allow("identity:manage")], session: Session
+) -> Principal:
+    """Take a principal's access away; every key of his stops within five seconds."""
+    return await service.disable(session, principal_id, by=actor)
 
 
 @router.post(

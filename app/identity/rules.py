@@ -63,7 +63,9 @@ ROLES: dict[Role, frozenset[str]] = {
         "telemetry:write",
     },
     Role.COMMITTEE: _READ | {"gates:approve", "kpi:write", "audit:read"},
-    Role.APPLICATION: frozenset({"routing:decide", "telemetry:write", "catalog:read"}),
+    Role.APPLICATION: frozenset(
+        {"routing:decide", "telemetry:write", "telemetry:outcome", "catalog:read"}
+    ),
     Role.AUDITOR: _READ | {"audit:read", "identity:read"},
 }
 

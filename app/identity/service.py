@@ -158,6 +158,36 @@ async def issue_key(
     return key, made.text
 
 
+async def keys_of(session: AsyncSession, principal: Principal) -> list[Key]:
+    """Return a principal's keys, newest first."""
+    rows = await session.scalars(
+        select(Key)
+        .filter_by(tenant_id=principal.tenant_id, principal_id=principal.id)
+        .order_by(Key.created_at.desc(), Key.id.desc())
+    )
+    return list(rows)
+
+
+async def disable(session: AsyncSession, principal_id: UUID, *, by: Actor) -> Principal:
+    """Take a principal's access away, service accounts it answers for included."""
+    principal = await get_principal(session, principal_id, by=by)
+    await session.execute(
+        update(Principal)
+        .where(
+            Principal.tenant_id == by.tenant_id,
+            (Principal.id == principal_id) | (Principal.owner_id == principal_id),
+            Principal.disabled_at.is_(None),
+        )
+        .values(disabled_at=func.now())
+        .execution_options(synchronize_session=False)
+    )
+    await session.refresh(principal)
+    await audit.record(
+        session, by, "principal.disabled", f"principal:{principal_id}", name=principal.name
+    )
+    return principal
+
+
 async def revoke_key(session: AsyncSession, key_id: UUID, *, by: Actor) -> Key:
     """End a key; it stops working everywhere within five seconds."""
     key = await session.get(Key, (by.tenant_id, key_id), with_for_update=True)

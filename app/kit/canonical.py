@@ -1,6 +1,7 @@
 """One byte form for one meaning (RFC 8785), so that digests can be recomputed by anyone."""
 
 import hashlib
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -37,8 +38,13 @@ def _within_doubles(value: Any) -> Any:
             near = float(value)
         except OverflowError:
             return str(value)
-        return near if int(near) == value else str(value)
+        return near if near == value or _shortest(near) == value else str(value)
     return value
+
+
+def _shortest(near: float) -> int:
+    """Return the whole number that a float's shortest decimal names: what jsonb keeps of it."""
+    return int(Decimal(repr(near)))
 
 
 def digest(value: Any) -> str:

@@ -109,6 +109,11 @@ class Database:
         await self.engine.dispose()
 
 
+async def one_snapshot(session: AsyncSession) -> None:
+    """Make all that a fresh session reads come from one moment."""
+    await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+
+
 async def driver(session: AsyncSession) -> "psycopg.AsyncConnection[Any]":
     """Return the session's own psycopg connection, for COPY within its transaction."""
     connection = await session.connection()

@@ -49,6 +49,7 @@ async def measure_kpis(
         "kpi": {
             "measured": [asdict(item) for item in measured],
             "missed": [item.key for item in measured if item.missed],
+            "unmeasured": [item.key for item in measured if item.value is None],
         },
     }
     for kind, payload in found.items():

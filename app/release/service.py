@@ -13,6 +13,8 @@ from app.release.events import VersionMoved, VersionReturned
 from app.release.kpi_validation import conclude, measure_kpis
 from app.release.lifecycle import require_edge
 
+_RELEASABLE = frozenset({Stage.CANDIDATE, Stage.RELEASED, Stage.ACTIVATED})
+
 
 async def move(
     session: AsyncSession,
@@ -46,6 +48,8 @@ async def send_back(
 ) -> None:
     """Return a version to the development step that a drift leads to."""
     await move(session, version_id, Stage.RETURNED, by=by, returned_to=to, path=path, **why)
+    # What was approved before does not count for what comes after.
+    await gates.close_open_cases(session, version_id, result=path.value, by=by)
     found = await catalog.versions_by_id(session, by.tenant_id, {version_id})
     model, version = found[version_id]
     await publish(
@@ -111,11 +115,15 @@ async def judge_validation(
 async def open_release(
     session: AsyncSession, model: str, number: int, *, point_key: str, by: Actor
 ) -> gates.Case:
-    """Release a validated version as candidate, for one decision point."""
+    """Release a validated version as candidate, for one decision point.
+
+    A version that is a candidate (its release was withdrawn), released or activated may be released
+    for a further point: it stays where it is in its life.
+    """
     version = await catalog.find_version(session, model, number, by=by, lock=True)
     point = await catalog.point_by_key(session, point_key, by=by)
     tier = (await catalog.model_of(session, model, by=by)).risk_tier
-    if version.stage is not Stage.CANDIDATE:  # it is, where an earlier release was withdrawn
+    if version.stage not in _RELEASABLE:
         await move(session, version.id, Stage.CANDIDATE, by=by, point=point_key)
     return await gates.open_case(
         session,
@@ -141,12 +149,15 @@ async def judge_release(
     version, point = await about(session, case)
     verdict = await gates.judge(session, case, step, version=version, point=point, by=by)
     path, back = conclude(verdict)
+    first = (await catalog.lock_version(session, by.tenant_id, case.version_id)).stage
     if path is not None and back is not None:
-        await send_back(session, case.version_id, path, back, by=by, case=case.id)
         await gates.close_case(session, case, result=path.value, by=by)
+        if first is Stage.CANDIDATE:
+            await send_back(session, case.version_id, path, back, by=by, case=case.id)
     elif verdict.passed and not any(state.open for state in await gates.states(session, case)):
-        await move(session, case.version_id, Stage.RELEASED, by=by, case=case.id)
         await gates.close_case(session, case, result="released", by=by)
+        if first is Stage.CANDIDATE:
+            await move(session, case.version_id, Stage.RELEASED, by=by, case=case.id)
     return verdict
 
 

@@ -1,7 +1,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import activation, catalog, drift, gates, routing
@@ -98,5 +98,11 @@ async def list_reviews(
     version = await catalog.find_version(session, model, number, by=by)
     query = select(Review).filter_by(tenant_id=by.tenant_id, version_id=version.id)
     if cursor is not None:
-        query = query.where(Review.until < decode(cursor, datetime.fromisoformat)[0])
-    return await page(session, query.order_by(Review.until.desc()), limit, lambda row: [row.until])
+        after = tuple(decode(cursor, datetime.fromisoformat, UUID))
+        query = query.where(tuple_(Review.until, Review.id) < after)
+    return await page(
+        session,
+        query.order_by(Review.until.desc(), Review.id.desc()),
+        limit,
+        lambda row: [row.until, row.id],
+    )

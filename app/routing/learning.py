@@ -89,11 +89,15 @@ async def _evidence(
     session: AsyncSession, tenant_id: UUID, point_id: UUID, strategy: Bandit
 ) -> list[bandit.Evidence]:
     done = {
-        series.arm: found for series, found in await telemetry.arms(session, tenant_id, point_id)
+        (series.arm, series.version_id): found
+        for series, found in await telemetry.arms(session, tenant_id, point_id)
     }
+    ids = await catalog.version_ids(
+        session, tenant_id, {(arm.model, arm.version) for arm in strategy.arms}
+    )
     evidence = []
     for arm in strategy.arms:
-        found = done.get(arm.name)
+        found = done.get((arm.name, ids[arm.model, arm.version]))
         evidence.append(
             bandit.Evidence(
                 arm=arm.name,

@@ -18,6 +18,7 @@ __all__ = [
     "SeatRole",
     "champion_of",
     "crown",
+    "open_seat",
     "previous_champion",
     "seat_challenger",
     "seats_of",
@@ -29,6 +30,17 @@ async def champion_of(session: AsyncSession, tenant_id: UUID, point_id: UUID) ->
     return await session.scalar(
         select(Seat).filter_by(
             tenant_id=tenant_id, point_id=point_id, role=SeatRole.CHAMPION, until=None
+        )
+    )
+
+
+async def open_seat(
+    session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID
+) -> Seat | None:
+    """Return the seat a version has at a point now."""
+    return await session.scalar(
+        select(Seat).filter_by(
+            tenant_id=tenant_id, point_id=point_id, version_id=version_id, until=None
         )
     )
 
@@ -84,6 +96,10 @@ async def crown(
     )
     row = await service.current_plan(session, point.tenant_id, point.id)
     shadows = Plan.model_validate(row.spec).shadows if row else ()
+    found = await catalog.versions_by_id(session, point.tenant_id, {version_id})
+    model, version = found[version_id]
+    crowned = (model.name, version.number)
+    shadows = tuple(item for item in shadows if (item.model, item.version) != crowned)
     await service.write_plan(session, point, Plan(shadows=shadows), cause=cause, by=by)
     await audit.record(
         session, by, "champion.changed", f"point:{point.id}",

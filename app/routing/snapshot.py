@@ -58,7 +58,7 @@ class RoutingTable:
             changed = [
                 (tenant_id, generation)
                 for tenant_id, generation in rows
-                if self._known.get(tenant_id, 0) < generation
+                if self._known.get(tenant_id, 0) != generation
             ]
             for tenant_id, generation in changed:
                 await self._load(session, tenant_id)
@@ -103,9 +103,16 @@ class RoutingTable:
             )
         )
         for state, point in rows.all():
-            plan = await compile_point(session, point, state.generation)
+            try:
+                plan = await compile_point(session, point, state.generation)
+            except (ValueError, LookupError):
+                # One plan that cannot be read must not keep the others from being served.
+                logger.exception("a plan cannot be compiled", extra={"point": point.key})
+                continue
             if plan is not None:
                 self._plans[tenant_id, point.key] = plan
+            else:
+                self._plans.pop((tenant_id, point.key), None)
 
 
 async def compile_point(
@@ -126,7 +133,7 @@ async def compile_point(
             if seat.role is SeatRole.CHAMPION
         ]
     else:
-        ids = await _version_ids(session, point.tenant_id, strategy.arms)
+        ids = await catalog.version_ids(session, point.tenant_id, named(strategy.arms))
         weights = await _weights(session, point, row.revision, strategy, plan)
         weighted = [
             (arm.name, ids[arm.model, arm.version], weights[arm.name])
@@ -136,7 +143,7 @@ async def compile_point(
     total = sum(weight for _, _, weight in weighted)
     if not total:
         return None
-    shadow_ids = await _version_ids(session, point.tenant_id, plan.shadows)
+    shadow_ids = await catalog.version_ids(session, point.tenant_id, named(plan.shadows))
     wanted = {version_id for _, version_id, _ in weighted} | set(shadow_ids.values())
     versions = await catalog.versions_by_id(session, point.tenant_id, wanted)
 
@@ -171,27 +178,6 @@ async def _open_seats(session: AsyncSession, point: catalog.DecisionPoint) -> di
     return {seat.version_id: seat for seat in rows}
 
 
-async def _version_ids(
-    session: AsyncSession, tenant_id: UUID, arms: tuple[VersionArm, ...]
-) -> dict[tuple[str, int], UUID]:
-    if not arms:
-        return {}
-    rows = await session.execute(
-        select(catalog.Model.name, catalog.Version.number, catalog.Version.id)
-        .join(
-            catalog.Version,
-            (catalog.Version.tenant_id == catalog.Model.tenant_id)
-            & (catalog.Version.model_id == catalog.Model.id),
-        )
-        .where(
-            catalog.Model.tenant_id == tenant_id,
-            catalog.Model.name.in_({arm.model for arm in arms}),
-            catalog.Version.number.in_({arm.version for arm in arms}),
-        )
-    )
-    return {(name, number): version_id for name, number, version_id in rows}
-
-
 async def _weights(
     session: AsyncSession,
     point: catalog.DecisionPoint,
@@ -206,6 +192,11 @@ async def _weights(
     if learnt is None:
         return {arm.name: bandit.SCALE for arm in strategy.arms}
     return {name: int(weight) for name, weight in learnt.weights.items()}
+
+
+def named(arms: tuple[VersionArm, ...]) -> set[tuple[str, int]]:
+    """Return the versions that arms name, as model and number."""
+    return {(arm.model, arm.version) for arm in arms}
 
 
 def _arm(

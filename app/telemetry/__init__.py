@@ -6,7 +6,7 @@ that what is read later costs bins × hours, never rows. Imports catalog, identi
 
 from app.telemetry.baseline import of_version as baseline_of
 from app.telemetry.digest import digest, make_partitions
-from app.telemetry.events import MAX_EVENTS, REHEARSAL
+from app.telemetry.events import MAX_EVENTS, REHEARSAL, SHADOW_PREFIX
 from app.telemetry.keys import SigningKeys, make_key, signing_keys
 from app.telemetry.layout import SCORE, Binning, Bins, Layout
 from app.telemetry.outcomes import Performance
@@ -14,12 +14,21 @@ from app.telemetry.routes import hot_routes, router
 from app.telemetry.tables import Baseline, Outcome, RawEvent, Receipt, Series
 from app.telemetry.tally import Tally
 from app.telemetry.token import BadToken, Claim, Part, seal, unit_hash, unseal
-from app.telemetry.windows import arms, events_of, inputs, is_shadow, outcomes, traffic
+from app.telemetry.windows import (
+    arms,
+    events_of,
+    inputs,
+    is_shadow,
+    next_hour,
+    outcomes,
+    traffic,
+)
 
 __all__ = [
     "MAX_EVENTS",
     "REHEARSAL",
     "SCORE",
+    "SHADOW_PREFIX",
     "BadToken",
     "Baseline",
     "Binning",
@@ -43,6 +52,7 @@ __all__ = [
     "is_shadow",
     "make_key",
     "make_partitions",
+    "next_hour",
     "outcomes",
     "router",
     "seal",

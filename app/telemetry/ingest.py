@@ -12,12 +12,10 @@ from prometheus_client import CollectorRegistry, Counter
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import catalog
 from app.kit.actor import Actor
 from app.kit.ids import uuid7
 from app.kit.strictjson import loads_flat
 from app.platform.db import Database, driver
-from app.platform.http.guard import PermissionDenied
 from app.telemetry import store
 from app.telemetry.events import (
     REHEARSAL,
@@ -27,10 +25,12 @@ from app.telemetry.events import (
     NoEvents,
     items,
     read,
+    rehearsed_id,
 )
 from app.telemetry.keys import SigningKeys, signing_keys
 from app.telemetry.layout import Layout
 from app.telemetry.registry import Layouts
+from app.telemetry.rehearsal import rehearsal_of
 from app.telemetry.tables import ProfileKind
 from app.telemetry.tally import Tally, by_hour
 from app.telemetry.token import Claim, Part, unseal
@@ -140,32 +140,17 @@ async def _off_loop(size: int, work: Any, *arguments: Any) -> Any:
 
 
 async def _apart(session: AsyncSession, actor: Actor, body: Any) -> tuple[list[Any], Claim | None]:
-    """Return the batch's events, and the claim they share if they are a rehearsal.
-
-    A rehearsal (traffic of the guarded perimeter) has no tokens: the batch names model, version
-    and decision point instead, and only principals who may rehearse send it.
-    """
+    """Return the batch's events, and the claim they share if they are a rehearsal."""
     rows = items(body, "events")
-    named = body.keys() - {"events"}
-    if not named:
+    place = await rehearsal_of(session, actor, body, "events")
+    if place is None:
         return rows, None
-    if named != {"model", "version", "decision_point"}:
-        raise BadEvent("A rehearsal names model, version and decision_point beside its events.")
-    if "telemetry:rehearse" not in actor.permissions:
-        raise PermissionDenied(
-            f"{actor.name} may not rehearse; production events carry a token.",
-            permission="telemetry:rehearse",
-        )
-    name, number_, key = body["model"], body["version"], body["decision_point"]
-    if not (isinstance(name, str) and isinstance(key, str) and type(number_) is int):
-        raise BadEvent("model and decision_point are names, version is a number.")
-    version = await catalog.find_version(session, name, number_, by=actor)
-    point = await catalog.point_by_key(session, key, by=actor)
+    point_id, version_id = place
     claim = Claim(
         part=Part.ARM,
         decision_id=bytes(16),
-        point_id=point.id.bytes,
-        version_id=version.id.bytes,
+        point_id=point_id,
+        version_id=version_id,
         plan_revision=0,
         generation=0,
         propensity=1.0,
@@ -196,7 +181,7 @@ def _rehearse(shared: Claim, token: str | None, event_id: bytes | None) -> Claim
         raise BadEvent("event_id is required in a rehearsal.")
     return Claim(
         part=shared.part,
-        decision_id=event_id,
+        decision_id=rehearsed_id(shared.point_id, shared.version_id, event_id),
         point_id=shared.point_id,
         version_id=shared.version_id,
         plan_revision=0,

@@ -17,9 +17,19 @@ from app.kit.actor import Actor
 from app.kit.refusal import Refusal
 from app.kit.strictjson import loads_flat
 from app.platform.db import Database, driver
+from app.platform.http.guard import PermissionDenied
 from app.telemetry import store
-from app.telemetry.events import BadEvent, NoEvents, items, micros, number, uuid_bytes
+from app.telemetry.events import (
+    BadEvent,
+    NoEvents,
+    items,
+    micros,
+    number,
+    rehearsed_id,
+    uuid_bytes,
+)
 from app.telemetry.outcomes import Labelled, fold
+from app.telemetry.rehearsal import rehearsal_of
 from app.telemetry.tables import ProfileKind
 
 _BATCH = 5000
@@ -54,7 +64,8 @@ SELECT j.*, (SELECT count(*) FROM due) AS due FROM (SELECT 1) AS one LEFT JOIN j
 
 async def take(database: Database, actor: Actor, body: bytes) -> tuple[int, bytes]:
     """Take a batch of outcomes; a decision's first outcome stands, later ones count as doubles."""
-    rows = items(loads_flat(body), "outcomes")
+    sent = loads_flat(body)
+    rows = items(sent, "outcomes")
     good: list[tuple[bytes, float | None, float | None, int]] = []
     bad: list[dict[str, Any]] = []
     for index, row in enumerate(rows):
@@ -64,8 +75,16 @@ async def take(database: Database, actor: Actor, body: bytes) -> tuple[int, byte
             bad.append({"index": index, "code": refusal.code, "detail": refusal.detail})
     if not good:
         raise NoEvents("No outcome of the batch is acceptable.", rejected=bad[:100])
-    good.sort(key=lambda row: row[0])
     async with database.session() as session:
+        place = await rehearsal_of(session, actor, sent, "outcomes")
+        if place is not None:
+            good = [(rehearsed_id(*place, row[0]), *row[1:]) for row in good]
+        elif "telemetry:outcome" not in actor.permissions:
+            raise PermissionDenied(
+                f"{actor.name} may not say what became of decisions.",
+                permission="telemetry:outcome",
+            )
+        good.sort(key=lambda row: row[0])
         connection = await driver(session)
         cursor = await connection.execute(
             _INSERT,

@@ -69,7 +69,7 @@ EVENT: dict[str, Any] = {
     "additionalProperties": False,
     "properties": {
         "event_id": {"type": "string", "format": "uuid",
-                     "description": "Keeps duplicates out; by default the decision's id."},
+                     "description": "A rehearsal's own; a token is good for one event."},
         "token": {"type": "string", "description": "As the route call returned it."},
         "at": {"type": "string", "format": "date-time"},
         "features": {"type": "object",
@@ -122,12 +122,11 @@ def batch_operation(noun: str, item: dict[str, Any], example: Any, summary: str)
         "properties": {noun: {"type": "array", "minItems": 1, "maxItems": 10_000, "items": item}},
         "additionalProperties": False,
     }
-    if noun == "events":
-        schema["properties"] |= {  # type: ignore[operator]
-            "model": {"type": "string", "description": "Of a rehearsal only."},
-            "version": {"type": "integer", "description": "Of a rehearsal only."},
-            "decision_point": {"type": "string", "description": "Of a rehearsal only."},
-        }
+    schema["properties"] |= {  # type: ignore[operator]
+        "model": {"type": "string", "description": "Of a rehearsal only."},
+        "version": {"type": "integer", "description": "Of a rehearsal only."},
+        "decision_point": {"type": "string", "description": "Of a rehearsal only."},
+    }
     answer = {"content": {"application/json": {"schema": TAKEN}}}
     return {
         "summary": summary,

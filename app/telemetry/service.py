@@ -3,6 +3,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog
 from app.kit.actor import Actor
+from app.platform.db import one_snapshot
 from app.telemetry import windows
 from app.telemetry.events import REHEARSAL
 from app.telemetry.schemas import SeriesOut, TelemetryOut
@@ -11,6 +12,7 @@ from app.telemetry.tables import Delta, Outcome
 
 async def overview(session: AsyncSession, key: str, *, by: Actor) -> TelemetryOut:
     """Return what has arrived at a decision point, and what of it is still to be folded."""
+    await one_snapshot(session)
     point = await catalog.point_by_key(session, key, by=by)
     found = await windows.arms(session, by.tenant_id, point.id)
     versions = await catalog.versions_by_id(

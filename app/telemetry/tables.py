@@ -74,10 +74,14 @@ class Series(Base):
 
 
 class Receipt(Base):
-    """A scored event, once: its id keeps duplicates out, its decision id awaits the outcome."""
+    """A scored event, once: its id keeps duplicates out, its decision id awaits the outcome.
+
+    A token is good for one event: a second one of the same decision and series is a duplicate,
+    whatever id it comes with.
+    """
 
     __tablename__ = "telemetry_receipt"
-    __table_args__ = (Index("ix_telemetry_receipt_decision_id", "tenant_id", "decision_id"),)
+    __table_args__ = (UniqueConstraint("tenant_id", "decision_id", "series_id"),)
 
     tenant_id: Mapped[tenant_pk]
     event_id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.telemetry.events import REHEARSAL, SHADOW_PREFIX
@@ -32,13 +32,16 @@ async def traffic(
     *,
     rehearsed: bool = False,
 ) -> Traffic:
-    """Return a version's production traffic at a point, or its rehearsal's."""
+    """Return a version's production traffic at a point, or its rehearsal's.
+
+    What it said as a shadow is not among it: a shadow decides nothing and earns nothing.
+    """
     rows = [
         row
         for row in await session.scalars(
             select(Series).filter_by(tenant_id=tenant_id, point_id=point_id, version_id=version_id)
         )
-        if (row.arm == REHEARSAL) is rehearsed
+        if (row.arm == REHEARSAL) is rehearsed and not is_shadow(row.arm)
     ]
     first = [row.first_hour for row in rows if row.first_hour is not None]
     through = [row.through for row in rows if row.through is not None]
@@ -130,3 +133,18 @@ async def events_of(
     )
     found = [(receipt, series, raw) for receipt, series, raw in rows]
     return sorted(found, key=lambda row: (is_shadow(row[1].arm), row[1].arm))
+
+
+async def next_hour(
+    session: AsyncSession, tenant_id: UUID, series: Sequence[UUID], since: datetime
+) -> datetime | None:
+    """Return the first hour from ``since`` on that has events."""
+    hour = await session.scalar(
+        select(func.min(HourProfile.hour)).where(
+            HourProfile.tenant_id == tenant_id,
+            HourProfile.series_id.in_(series),
+            HourProfile.kind == ProfileKind.INPUTS,
+            HourProfile.hour >= _hour(since),
+        )
+    )
+    return None if hour is None else datetime.fromtimestamp(hour * 3600, UTC)

@@ -239,7 +239,13 @@ def upgrade() -> None:
     op.create_index(
         "uq_gates_case_one_open",
         "gates_case",
-        ["tenant_id", "kind", "version_id", sa.literal_column("(details ->> 'role')")],
+        [
+            "tenant_id",
+            "kind",
+            "version_id",
+            "point_id",
+            sa.literal_column("(details ->> 'role')"),
+        ],
         unique=True,
         postgresql_where=sa.text("closed_at IS NULL"),
         postgresql_nulls_not_distinct=True,
@@ -259,7 +265,10 @@ def upgrade() -> None:
         sa.Column("developer_id", sa.Uuid(), nullable=False),
         sa.Column("digest", sa.String(), nullable=False),
         sa.Column(
-            "at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+            "at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("clock_timestamp()"),
+            nullable=False,
         ),
         sa.CheckConstraint(
             "person_id <> developer_id", name=op.f("ck_gates_approval_not_the_developer")
@@ -294,7 +303,10 @@ def upgrade() -> None:
         sa.Column("measured", sa.Boolean(), nullable=False),
         sa.Column("author_id", sa.Uuid(), nullable=False),
         sa.Column(
-            "at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+            "at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("clock_timestamp()"),
+            nullable=False,
         ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "case_id"],
@@ -337,7 +349,10 @@ def upgrade() -> None:
         sa.Column("results", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("judge_id", sa.Uuid(), nullable=False),
         sa.Column(
-            "at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+            "at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("clock_timestamp()"),
+            nullable=False,
         ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "case_id"],

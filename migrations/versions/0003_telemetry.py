@@ -109,12 +109,12 @@ def upgrade() -> None:
         sa.Column("prediction", sa.Double(), nullable=True),
         sa.Column("labelled", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "event_id", name=op.f("pk_telemetry_receipt")),
-    )
-    op.create_index(
-        "ix_telemetry_receipt_decision_id",
-        "telemetry_receipt",
-        ["tenant_id", "decision_id"],
-        unique=False,
+        sa.UniqueConstraint(
+            "tenant_id",
+            "decision_id",
+            "series_id",
+            name=op.f("uq_telemetry_receipt_tenant_id_decision_id_series_id"),
+        ),
     )
     op.create_table(
         "telemetry_series",

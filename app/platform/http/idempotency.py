@@ -2,8 +2,10 @@
 
 import re
 from datetime import datetime
+from http import HTTPStatus
 from uuid import UUID
 
+import orjson
 from fastapi import Response
 from psycopg.errors import LockNotAvailable
 from sqlalchemy import LargeBinary, delete, func, select, text, update
@@ -15,6 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.kit.actor import Actor
 from app.kit.refusal import Kind, Malformed, Refusal
 from app.platform.db import Base, Database, Json
+from app.platform.http.problems import document
 
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
 _WAIT = "150ms"
@@ -37,6 +40,15 @@ class KeyReused(Refusal):
     code = "idempotency_key_reused"
     title = "The Idempotency-Key was used for a different request"
     mend = "Use a new key for a new request."
+
+
+class ShownOnce(Refusal):
+    """The act was done; its answer is not repeated."""
+
+    kind = Kind.CONFLICT
+    code = "shown_once"
+    title = "Done before; the answer is shown once only"
+    mend = "Use what the first answer gave you, or issue another key."
 
 
 class IdempotencyKey(Base):
@@ -92,10 +104,16 @@ async def keep(session: AsyncSession, actor: Actor, key: str, response: Response
         for name, value in response.headers.items()
         if name in {"content-type", "etag", "location"}
     }
+    status, body = response.status_code, bytes(response.body)
+    if response.headers.get("cache-control") == "no-store":
+        # A secret is shown once: what is kept says that it was, not what it was.
+        shown = ShownOnce("The first answer to this key held a secret and was not kept.")
+        status, body = HTTPStatus.CONFLICT.value, orjson.dumps(document(shown, ""))
+        kept["content-type"] = "application/problem+json"
     await session.execute(
         update(IdempotencyKey)
         .filter_by(tenant_id=actor.tenant_id, principal_id=actor.id, key=key)
-        .values(status=response.status_code, headers=kept, body=bytes(response.body))
+        .values(status=status, headers=kept, body=body)
     )
 
 
