@@ -94,6 +94,7 @@ class SignatureTrace(BaseModel):
 class CaseTrace(BaseModel):
     case_id: UUID
     kind: str
+    role: str | None = Field(description="Of an activation: champion or challenger.")
     result: str | None
     policy: str
     approvals: list[SignatureTrace]

@@ -92,6 +92,7 @@ async def _cases(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> li
         {
             "case_id": case.id,
             "kind": case.kind,
+            "role": case.details.get("role"),
             "result": case.result,
             "policy": f"{case.tier} revision {case.policy_revision}",
             "approvals": await gates.signatories(session, case),

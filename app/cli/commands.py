@@ -74,6 +74,7 @@ def serve(
     settings = _settings(data_dir, host=host, port=port)
     configure_logging(settings.log_level)
     run.stop_on_sigterm()
+    run.follow_parent()
     with run.database(settings, alone=True) as url:
         if migrate:
             migrations.upgrade(url)
@@ -172,6 +173,7 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,  # noqa: FBT002 - likewise
 ) -> None:
     """Play one model's whole life on the New South Wales electricity market."""
+    run.stop_on_sigterm()
     sys.exit(story.play(url=url, key=key, data=data, keep=keep, as_json=as_json))
 
 

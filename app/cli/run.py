@@ -14,7 +14,8 @@ from app.platform.embedded import EmbeddedPostgres
 from app.platform.server import Server
 from app.platform.settings import Settings
 
-_RESTART_SECONDS = 1.0
+_RESTART_SECONDS = (0.5, 30.0)
+_SETTLED_SECONDS = 60.0
 
 
 class DirectoryInUse(RuntimeError):
@@ -66,7 +67,9 @@ def _worker(url: str) -> Iterator[None]:
     command = [sys.executable, "-m", "app", "worker"]
 
     def watch() -> None:
+        wait, longest = _RESTART_SECONDS
         while not stopping.is_set():
+            started = time.monotonic()
             child = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603 - ourselves
             while child.poll() is None and not stopping.wait(0.2):
                 pass
@@ -77,7 +80,10 @@ def _worker(url: str) -> Iterator[None]:
                 except subprocess.TimeoutExpired:
                     child.kill()
                 return
-            stopping.wait(_RESTART_SECONDS)
+            # One that dies at once is given longer and longer, lest it does nothing else.
+            settled = time.monotonic() - started > _SETTLED_SECONDS
+            wait = _RESTART_SECONDS[0] if settled else min(2 * wait, longest)
+            stopping.wait(wait)
 
     thread = threading.Thread(target=watch, name="worker-watch")
     thread.start()

@@ -26,9 +26,10 @@ def trace(say: Narrator, auditor: Client, decision_id: str | None) -> None:
         say.line(f"beside it {shadow['model']}@{shadow['version']} watched and said"
                  f" {shadow['score']:.0f}")  # fmt: skip
     for case in found["cases"]:
+        as_role = f" as {case['role']}" if case["role"] else ""
         for approval in case["approvals"]:
             say.line(
-                f"{case['kind']}, {approval['step']}: approved by {approval['person']}"
+                f"{case['kind']}{as_role}, {approval['step']}: approved by {approval['person']}"
                 f" ({approval['reason']})"
             )
 

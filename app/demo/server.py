@@ -45,6 +45,7 @@ def own_server() -> Iterator[Running]:
         **os.environ,
         "MODELWARD_PULSE_SECONDS": "1",
         "MODELWARD_LOG_LEVEL": "WARNING",
+        "MODELWARD_PARENT": str(os.getpid()),
     }
     environment.pop("MODELWARD_DATABASE_URL", None)
     with log.open("wb") as output:

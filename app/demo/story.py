@@ -38,14 +38,14 @@ def play(*, url: str | None, key: str | None, data: Path | None, keep: bool, as_
         with _server(url, key) as running:
             story = Story(narrator, running, played)
             asyncio.run(story.tell())
-            found = story.findings
             if keep:
                 _keep(narrator, running)
+            if as_json:
+                sys.stdout.write(json.dumps(story.findings) + "\n")
+                sys.stdout.flush()
     except (market.BadData, ServerFailed, Problem, OSError) as error:
         narrator.line(f"[red]{error}[/red]")
         return 1
-    if as_json:
-        sys.stdout.write(json.dumps(found) + "\n")
     return 0 if story.good else 1
 
 
@@ -329,6 +329,7 @@ class Story:
                     f"{item['model']}@{item['version']} as {item['arm']}: {item['accuracy']:.1%}"
                     f" right in {item['labelled']:,} decisions"
                 )
+        self._say.note("The market differs by season: only arms of the same weeks compare.")
         best = max(self.findings["accuracy"], key=self.findings["accuracy"].__getitem__)
         champion, stage = self.findings["champion"], self._champion_stage()
         self._say.line(
