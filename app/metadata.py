@@ -18,3 +18,5 @@ MODULES = (
     routing, telemetry,
 )  # fmt: skip
 metadata = Base.metadata
+
+__all__ = ["MODULES", "Base", "metadata"]

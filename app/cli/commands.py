@@ -133,7 +133,7 @@ def verify(
 ) -> None:
     """Recompute every chain; name the first bad entry of each broken one."""
     settings = _settings(data_dir)
-    with run.database(settings) as url:
+    with run.database(settings, must_exist=True) as url:
         report = asyncio.run(_verify(settings, url))
     faults = [{"stream": f.stream, "seq": f.seq, "reason": f.reason} for f in report.faults]
     if as_json:

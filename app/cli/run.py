@@ -22,15 +22,21 @@ class DirectoryInUse(RuntimeError):
     """Another server runs on this data directory."""
 
 
+class NoData(RuntimeError):
+    """The data directory holds nothing."""
+
+
 @contextmanager
-def database(settings: Settings, *, alone: bool = False) -> Iterator[str]:
+def database(settings: Settings, *, alone: bool = False, must_exist: bool = False) -> Iterator[str]:
     """Yield the database's URL: the configured one, or the embedded one for as long as needed."""
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
     embedded = EmbeddedPostgres(settings.data_dir)
-    url = embedded.start()
+    if must_exist and not embedded.exists:
+        raise NoData(f"There is no data in {embedded.data_dir}.")
     try:
+        url = embedded.start()
         if alone and not embedded.owned:
             raise DirectoryInUse(f"Another modelward serves {embedded.data_dir}.")
         yield url
@@ -98,9 +104,13 @@ def stop_on_sigterm() -> None:
     """Turn SIGTERM into what Ctrl-C is, so that what was started is always stopped again."""
 
     def interrupt(*_: object) -> None:
+        # Once is enough: a second signal must not cut the stopping short.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, interrupt)
 
 
 def follow_parent() -> None:

@@ -80,7 +80,7 @@ class Client:
             found = self.get(path, **params, **({"cursor": cursor} if cursor else {}))
             yield from found["items"]
             cursor = found["next_cursor"]
-            if cursor is None:
+            if cursor is None or not found["items"]:
                 return
 
 

@@ -14,9 +14,11 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from urllib.parse import quote
 
 DATABASE = "modelward"
 _UNIX_PATH_LIMIT = 90
+_STOP_SECONDS = 60.0
 _CONFIG = """\
 listen_addresses = ''
 unix_socket_permissions = 0700
@@ -51,6 +54,11 @@ class EmbeddedPostgres:
         return self._lock is not None
 
     @property
+    def exists(self) -> bool:
+        """Whether there is a cluster in the directory."""
+        return (self._cluster / "PG_VERSION").exists()
+
+    @property
     def url(self) -> str:
         """The superuser's URL of the product's database."""
         return self._url(DATABASE)
@@ -59,10 +67,12 @@ class EmbeddedPostgres:
         """Make the cluster if there is none, run it if it is not running; return its URL."""
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not self._take_lock():
+            if not self.exists:
+                raise RuntimeError(f"Another modelward is just beginning to use {self.data_dir}.")
             return self.url
         if self._user is not None:
             _let_traverse(self.data_dir, self._bin, self._bin / "postgres")
-        if not (self._cluster / "PG_VERSION").exists():
+        if not self.exists:
             self._initialise()
         if not self._running():
             sockets = self._socket_dir()
@@ -76,8 +86,10 @@ class EmbeddedPostgres:
         """Stop the server if this object owns it; clients are cut off, nothing is lost."""
         if self._lock is None:
             return
-        if self._running():
-            self._run("pg_ctl", "-D", self._cluster, "-m", "fast", "-w", "stop")
+        pid = self._pid()
+        if pid is not None:
+            os.kill(pid, signal.SIGINT)  # Postgres' fast shutdown
+            self._await_end(pid)
         os.close(self._lock)
         self._lock = None
 
@@ -125,8 +137,23 @@ class EmbeddedPostgres:
         )
 
     def _running(self) -> bool:
-        status = self._run("pg_ctl", "-D", self._cluster, "status", check=False)
-        return status.returncode == 0
+        return self._pid() is not None
+
+    def _pid(self) -> int | None:
+        """Return the server's process id, if it is running on this directory."""
+        try:
+            pid = int((self._cluster / "postmaster.pid").read_text().splitlines()[0])
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except (OSError, ValueError, IndexError):
+            return None
+        return pid if str(self._cluster).encode() in command else None
+
+    def _await_end(self, pid: int) -> None:
+        deadline = time.monotonic() + _STOP_SECONDS
+        while self._pid() == pid:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"Postgres (process {pid}) does not stop.")
+            time.sleep(0.02)
 
     def _url(self, database: str) -> str:
         password = quote(self._password_file.read_text(), safe="")

@@ -3,6 +3,7 @@ from typing import Annotated, Any
 
 from fastapi import Path, Request
 from prometheus_client import CollectorRegistry
+from pydantic import ValidationError
 
 from app.kit.actor import Actor
 from app.kit.names import NAME
@@ -101,8 +102,11 @@ async def _columns(request: Request) -> dict[str, list[Any]]:
     """Validate the JSON form here: one route takes two media types."""
     try:
         sent = BaselineIn.model_validate(await request.json() if await request.body() else {})
-    except ValueError as error:
-        raise BadBaseline(f'The body must be {{"columns": {{name: [values]}}}}: {error}') from error
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise BadBaseline(
+            f'The body must be {{"columns": {{name: [values]}}}}; {where or "it"} is not.'
+        ) from error
     return dict(sent.columns)
 
 

@@ -75,7 +75,7 @@ def test_every_table_is_named_for_its_context_and_leads_with_the_tenant() -> Non
     for table in metadata.metadata.sorted_tables:
         assert table.name.partition("_")[0] in CONTEXTS | {"platform"}
         if table.name != "identity_tenant":
-            assert [*table.primary_key][0].name == "tenant_id", table.name
+            assert next(iter(table.primary_key)).name == "tenant_id", table.name
 
 
 def test_relationships_do_not_cross_contexts() -> None:

@@ -49,7 +49,7 @@ def crown(url: str, key: str) -> Crowned:
     made = Crowned(cast.keys["bidding-desk"], cast["oscar"])
     scorer = LogisticRegression(np.zeros(11), np.zeros(10), np.ones(10))
     built = Built(1, scorer, range(_ROWS), range(_ROWS))
-    dice = random.Random(20260407)  # noqa: S311 - reproducible data, no secret
+    dice = random.Random(20260407)
     _register(cast, scorer.digest, dice)
     _validate(cast)
     _release(cast, made, dice)
@@ -92,9 +92,7 @@ def _register(cast: Cast, digest: str, dice: random.Random) -> None:
     )
     columns = {name: [round(dice.gauss(), 6) for _ in range(_ROWS)] for name in FEATURES}
     columns["score"] = [round(dice.random(), 6) for _ in range(_ROWS)]
-    cast["dana"].put(
-        f"/v1/models/{NAMES.model}/versions/1/baseline", {"columns": columns}
-    )
+    cast["dana"].put(f"/v1/models/{NAMES.model}/versions/1/baseline", {"columns": columns})
 
 
 def _validate(cast: Cast) -> None:

@@ -125,7 +125,7 @@ class Gun:
         self._key = key
         self._path = f"/v1/decision-points/{point}/route"
         self._units = 0
-        self._random = random.Random(20260407)  # noqa: S311 - reproducible load, no secret
+        self._random = random.Random(20260407)
         self._decisions: list[bytes] = []
 
     async def route(
@@ -188,7 +188,7 @@ def main() -> None:
         gun = Gun(**json.loads(sys.stdin.readline()))
         for line in sys.stdin:
             order = json.loads(line)
-            act = {"route": gun.route, "ingest": gun.ingest}[order.pop("do")]
+            act: Any = {"route": gun.route, "ingest": gun.ingest}[order.pop("do")]
             print(json.dumps(runner.run(act(**order))), flush=True)
 
 

@@ -78,17 +78,17 @@ class Copier:
     async def _drain(self, connection: Connection, queue: Any) -> None:
         types = list(_COLUMNS.values())
         for batch in queue:
-            async with connection.cursor() as cursor:
-                async with cursor.copy(_COPY) as copy:
-                    copy.set_types(types)
-                    for row in batch:
-                        await copy.write_row(row)
+            async with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+                copy.set_types(types)
+                for row in batch:
+                    await copy.write_row(row)
             await connection.commit()
 
     async def count(self) -> dict[str, Any]:
         """Return how many events the server holds, for the reconciliation."""
         cursor = await self._connections[0].execute(
-            "SELECT (SELECT count(*) FROM telemetry_event), (SELECT count(*) FROM telemetry_receipt)"
+            "SELECT (SELECT count(*) FROM telemetry_event),"
+            " (SELECT count(*) FROM telemetry_receipt)"
         )
         found = await cursor.fetchone()
         await self._connections[0].commit()

@@ -19,7 +19,16 @@ from typing import Any
 
 from app.cli.run import stop_on_sigterm
 from tests.bench.champion import NAMES, Crowned, crown
-from tests.bench.servers import BenchFailed, Helper, Served, bare, cpu_seconds, helper, rss_mb, serve
+from tests.bench.servers import (
+    BenchFailed,
+    Helper,
+    Served,
+    bare,
+    cpu_seconds,
+    helper,
+    rss_mb,
+    serve,
+)
 
 BOUNDS = {
     "route_ratio": ("at least", 0.4),
@@ -179,9 +188,7 @@ def run(plan: Plan) -> dict[str, Any]:
             routes = measure_routes(plan, gun, served, yardstick)
         kept = int(sum(routes.ours) * plan.route_seconds * 0.9)
         gather_decisions(plan, gun, served, kept)
-        copier = stack.enter_context(
-            helper("rawcopy", url=served.database_url, lanes=INGEST_LANES)
-        )
+        copier = stack.enter_context(helper("rawcopy", url=served.database_url, lanes=INGEST_LANES))
         facts = copier.ask("create")
         print(
             f"Ingest: {INGEST_LANES} connections, {BATCH:,} events a batch and commit,"

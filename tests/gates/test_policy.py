@@ -22,8 +22,8 @@ def facts(**evidence: Any) -> dict[str, Any]:
 
 def measured(*, severe: float = 0, missed: int = 0, degraded: bool = False) -> dict[str, Any]:
     return facts(
-        drift={"severe_share": severe, "share": severe},
-        kpi={"missed": ["margin"] * missed},
+        drift={"windows": 1, "severe_share": severe, "share": severe},
+        kpi={"missed": ["margin"] * missed, "unmeasured": []},
         performance={"degraded": degraded},
     )
 

@@ -68,8 +68,7 @@ def expire(live: Live, holder: Holder) -> None:
 
 
 def disable(live: Live, holder: Holder) -> None:
-    with database(live) as db:
-        db.execute("UPDATE identity_principal SET disabled_at = now() WHERE id = %s", [holder.id])
+    live.admin.post(f"/v1/principals/{holder.id}:disable")
 
 
 ENDS: dict[str, Callable[[Live, Holder], None]] = {
@@ -77,15 +76,19 @@ ENDS: dict[str, Callable[[Live, Holder], None]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("end", ENDS)
-def test_a_key_in_use_stops_within_five_seconds_of_its_end(live: Live, end: str) -> None:
-    holder = Holder(live)
-    assert (holder.ask(), holder.ask_hot()) == (200, 404)
+def test_keys_in_use_stop_within_five_seconds_of_their_end(live: Live) -> None:
+    holders = {end: Holder(live) for end in ENDS}
+    for holder in holders.values():
+        assert (holder.ask(), holder.ask_hot()) == (200, 404)
 
-    ENDS[end](live, holder)
+    for end, holder in holders.items():
+        ENDS[end](live, holder)
 
-    assert seconds_until(lambda: holder.ask() == holder.ask_hot() == 401) <= PROMISED
-    assert {holder.ask() for _ in range(5)} == {401}
+    began = time.monotonic()
+    for holder in holders.values():
+        seconds_until(lambda holder=holder: holder.ask() == holder.ask_hot() == 401)  # type: ignore[misc]
+    assert time.monotonic() - began <= PROMISED
+    assert {holder.ask() for holder in holders.values() for _ in range(5)} == {401}
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -97,15 +100,14 @@ def test_a_key_that_ended_before_its_first_use_never_works(live: Live, end: str)
     assert (holder.ask(), holder.ask_hot()) == (401, 401)
 
 
-@pytest.mark.xfail(strict=True, reason="the keyring re-checks one spelling of a header at a time")
 def test_a_revoked_key_stops_however_the_header_is_spelled(live: Live) -> None:
     holder = Holder(live)
     assert {holder.ask(scheme) for scheme in SPELLINGS} == {200}
 
     revoke(live, holder)
-    time.sleep(PROMISED)
 
-    assert {holder.ask(scheme) for scheme in SPELLINGS} == {401}
+    took = seconds_until(lambda: {holder.ask(scheme) for scheme in SPELLINGS} == {401})
+    assert took <= PROMISED
 
 
 def test_other_keys_of_the_same_person_go_on(live: Live) -> None:
@@ -117,6 +119,22 @@ def test_other_keys_of_the_same_person_go_on(live: Live) -> None:
     answer = httpx.get(f"{live.url}/v1/me", headers={"Authorization": f"Bearer {other}"})
 
     assert answer.status_code == 200
+
+
+def test_who_answers_for_a_bot_takes_it_along(live: Live) -> None:
+    person, name = Holder(live), unique("bot")
+    owner = next(p["name"] for p in live.admin.pages("/v1/principals") if p["id"] == person.id)
+    body = {"name": name, "kind": "service", "owner": owner, "roles": ["application"]}
+    bot = live.admin.post("/v1/principals", body)
+    key = live.admin.post(f"/v1/principals/{bot['id']}/keys", {"days": 1})["key"]
+
+    disable(live, person)
+
+    headers = {"Authorization": f"Bearer {key}"}
+    seconds = seconds_until(
+        lambda: httpx.get(f"{live.url}/v1/me", headers=headers).status_code == 401
+    )
+    assert seconds <= PROMISED
 
 
 def test_a_revocation_is_told_once_and_may_be_repeated(live: Live) -> None:
@@ -150,11 +168,13 @@ def test_a_key_is_shown_once(live: Live) -> None:
     )
     revoked = live.admin.post(f"/v1/keys/{holder.key_id}:revoke")
     entries = live.admin.get("/v1/audit", stream=f"principal:{holder.id}")
+    keys = live.admin.get(f"/v1/principals/{holder.id}/keys")["items"]
 
     assert re.fullmatch(r"mwk_[A-Za-z0-9]{46}", holder.key)
     assert holder.key.startswith(holder.issued["prefix"])
-    for seen in (listed.text, str(revoked), str(entries)):
+    for seen in (listed.text, str(revoked), str(entries), str(keys)):
         assert holder.key not in seen
+    assert [key["prefix"] for key in keys] == [holder.issued["prefix"]]
     assert {e["action"] for e in entries["items"]} == {
         "principal.created", "key.issued", "key.revoked",
     }  # fmt: skip
@@ -209,8 +229,27 @@ def test_the_key_is_written_down_nowhere(live: Live) -> None:
         assert holder.key.removeprefix("mwk_")[8:-6] not in log.read_text(errors="replace")
 
 
-@pytest.mark.xfail(strict=True, reason="an Idempotency-Key's stored answer holds the key's text")
-def test_the_key_is_written_down_nowhere_when_its_issue_may_be_repeated(live: Live) -> None:
-    holder = Holder(live, **{"Idempotency-Key": uuid.uuid4().hex})
+def test_a_key_whose_issue_is_repeated_is_neither_kept_nor_shown_again(live: Live) -> None:
+    again = {"Idempotency-Key": uuid.uuid4().hex}
+    holder = Holder(live, **again)
 
+    path, body = f"/v1/principals/{holder.id}/keys", {"days": 1}
+    repeated = speaker(live, "admin").post(path, json=body, headers=again)
+
+    assert (repeated.status_code, repeated.json()["code"]) == (409, "shown_once")
+    assert holder.key not in repeated.text
+    assert repeated.headers["idempotency-replayed"] == "true"
     assert places(live, holder.key) == []
+    assert len(live.admin.get(path)["items"]) == 1
+
+
+@pytest.mark.xfail(strict=True, reason="the stored refusal is replayed with an empty request_id")
+def test_a_refusal_to_show_a_key_again_is_a_problem_like_any_other(live: Live) -> None:
+    again = {"Idempotency-Key": uuid.uuid4().hex}
+    holder = Holder(live, **again)
+
+    repeated = speaker(live, "admin").post(
+        f"/v1/principals/{holder.id}/keys", json={"days": 1}, headers=again
+    )
+
+    problem_of(repeated, 409, "shown_once")

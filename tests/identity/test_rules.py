@@ -80,7 +80,9 @@ def test_an_auditor_sees_and_changes_nothing() -> None:
 
 
 def test_an_application_decides_and_reports_and_governs_nothing() -> None:
-    assert ROLES[Role.APPLICATION] == {"routing:decide", "telemetry:write", "catalog:read"}
+    assert ROLES[Role.APPLICATION] == {
+        "routing:decide", "telemetry:write", "telemetry:outcome", "catalog:read",
+    }  # fmt: skip
 
 
 def test_no_role_alone_takes_a_version_from_the_catalog_to_production() -> None:

@@ -128,9 +128,9 @@ def test_what_a_service_refers_to_exists() -> None:
     for name, service in SERVICES.items():
         assert set(service.get("depends_on", ())) <= set(SERVICES), name
         assert set(service.get("networks", ())) <= set(COMPOSE["networks"]), name
-        assert {each["source"] for each in service.get("configs", ())} <= set(
-            COMPOSE["configs"]
-        ), name
+        assert {each["source"] for each in service.get("configs", ())} <= set(COMPOSE["configs"]), (
+            name
+        )
 
 
 def test_a_service_waited_for_can_satisfy_the_condition() -> None:

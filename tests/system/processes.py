@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -98,3 +99,26 @@ def pg_ctl(data_dir: Path, verb: str) -> None:
 def finish(process: "subprocess.Popen[bytes]", seconds: float = 20) -> int:
     """Wait for a process to end by itself; its exit code."""
     return process.wait(seconds)
+
+
+def one_line(text: str) -> str:
+    """A sentence as it was before the terminal's width broke it."""
+    return " ".join(text.split())
+
+
+def modelward(
+    *arguments: str, data_dir: Path | None = None, seconds: float = 60
+) -> "subprocess.CompletedProcess[str]":
+    """Run the command line to its end."""
+    environment = {**os.environ, "COLUMNS": "400"}
+    environment.pop("MODELWARD_DATABASE_URL", None)
+    more = [] if data_dir is None else ["--data-dir", str(data_dir)]
+    return subprocess.run(
+        [sys.executable, "-m", "app", *arguments, *more],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )

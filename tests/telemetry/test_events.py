@@ -91,7 +91,7 @@ def one(**fields: Any) -> dict[str, Any]:
         (one(at="yesterday"), "bad_event", "'yesterday'"),
         (one(at="2024-05-03T12:00:00"), "bad_event", "zone"),
         (one(at="1969-12-31T23:59:59Z"), "bad_event", "1970"),
-        (one(at="2300-01-01T00:00:00Z"), "bad_event", "2200"),
+        (one(at="2300-01-01T00:00:00Z"), "bad_event", "future"),
         (one(at=1714737600), "bad_event", "RFC 3339"),
         (one(event_id="7"), "bad_event", "event_id"),
         (one(features=[1]), "bad_event", "features"),
@@ -126,7 +126,7 @@ def test_an_event_carries_what_was_sent() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.datetimes(datetime(1970, 1, 3), datetime(2199, 12, 30)),  # noqa: DTZ001 - zoned below
+    st.datetimes(datetime(1970, 1, 3), datetime(2026, 1, 1)),  # noqa: DTZ001 - zoned below
     st.integers(-1439, 1439),
 )
 def test_a_time_is_its_exact_microseconds_whatever_its_zone(at: datetime, minutes: int) -> None:

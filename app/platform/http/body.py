@@ -19,6 +19,34 @@ class TooSlow(Refusal):
     mend = "Send the body without pauses."
 
 
+class UnsupportedMedia(Refusal):
+    """The body is of a kind or an encoding this call does not read."""
+
+    kind = Kind.UNSUPPORTED
+    code = "unsupported_media_type"
+    title = "Unsupported media type"
+    mend = "Send application/json without Content-Encoding."
+
+
+def require_json(media_type: str | None, encoding: str | None) -> None:
+    """Refuse what is not plain JSON by its own word."""
+    require_plain(encoding)
+    media = media_of(media_type)
+    if media != "application/json" and not media.endswith("+json"):
+        raise UnsupportedMedia(f"This call reads application/json, not {media or 'nothing'}.")
+
+
+def require_plain(encoding: str | None) -> None:
+    """Refuse a compressed body."""
+    if (encoding or "identity").strip().lower() != "identity":
+        raise UnsupportedMedia("Compressed bodies are not read here.")
+
+
+def media_of(media_type: str | None) -> str:
+    """Return a media type without its parameters."""
+    return (media_type or "").partition(";")[0].strip().lower()
+
+
 async def read(scope: Scope, receive: Receive, limit: int, seconds: float) -> bytes:
     """Return the whole body: at most ``limit`` bytes within ``seconds``."""
     declared = _declared(scope)

@@ -6,6 +6,8 @@ from fastapi import Depends, Header, Response
 
 from app.kit.revision import ConditionMissing, Stale
 
+_MOST_DIGITS = 19
+
 
 def etag(response: Response, revision: int) -> None:
     """Give the response the ETag of ``revision``."""
@@ -20,7 +22,7 @@ def _expected(
     if if_match is None:
         raise ConditionMissing("This resource is edited only with If-Match.")
     tag = if_match.strip().removeprefix("W/").strip('"')
-    if not tag.isdecimal():
+    if not (tag.isascii() and tag.isdecimal() and len(tag) < _MOST_DIGITS):
         raise Stale("If-Match does not hold an ETag of this resource.")
     return int(tag)
 

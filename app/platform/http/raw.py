@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.kit.actor import Actor
 from app.kit.refusal import Refusal
-from app.platform.http.body import Receive, Scope, read
+from app.platform.http.body import Receive, Scope, read, require_json
 from app.platform.http.guard import Authenticator, require
 from app.platform.http.problems import MEDIA_TYPE, STATUS, document, from_database
 from app.platform.http.problems import headers as problem_headers
@@ -60,6 +60,7 @@ class HotRoute:
         try:
             actor = await self.authenticate(_header(scope, b"authorization"))
             require(actor, self.permission)
+            require_json(_header(scope, b"content-type"), _header(scope, b"content-encoding"))
             body = await read(scope, receive, self.body_limit, self.body_seconds)
             key = self.match(scope["path"]) or ""
             status, answer = await self.endpoint(actor, key, body)

@@ -17,24 +17,16 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.refusal import Kind, Refusal
 from app.kit.strictjson import loads
 from app.platform.db import Database
 from app.platform.http import idempotency
-from app.platform.http.body import read
-from app.platform.http.guard import identify
+from app.platform.http.body import media_of, read, require_json, require_plain
+from app.platform.http.guard import identify, permission_of, require
 from app.platform.settings import Settings
 
+UPLOADS = frozenset({"application/vnd.apache.parquet", "application/octet-stream"})
+
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-
-
-class UnsupportedMedia(Refusal):
-    """The body is of a kind or an encoding this call does not read."""
-
-    kind = Kind.UNSUPPORTED
-    code = "unsupported_media_type"
-    title = "Unsupported media type"
-    mend = "Send application/json without Content-Encoding."
 
 
 def _session(request: Request) -> AsyncSession:
@@ -51,10 +43,18 @@ class GovernedRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         """Return FastAPI's handler inside a transaction."""
         inner = super().get_route_handler()
+        permissions = [
+            permission
+            for dependency in self.dependant.dependencies
+            if dependency.call is not None and (permission := permission_of(dependency.call))
+        ]
 
         async def handle(request: Request) -> Response:
             settings: Settings = request.app.state.settings
             database: Database = request.app.state.database
+            # Who may not do it learns nothing else, and his body is not read.
+            for permission in permissions:
+                require(await identify(request), permission)
             if request.method in {"POST", "PUT", "PATCH", "DELETE"}:
                 await _take_body(request, settings)
             async with database.session() as session:
@@ -72,17 +72,15 @@ class GovernedRoute(APIRoute):
 
 async def _take_body(request: Request, settings: Settings) -> None:
     """Put the body, read within limits and parsed strictly, where Starlette will find it."""
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise UnsupportedMedia("Compressed bodies are not read here.")
-    upload = media in {"application/vnd.apache.parquet", "application/octet-stream"}
+    media, encoding = (request.headers.get(f"content-{name}") for name in ("type", "encoding"))
+    require_plain(encoding)
+    upload = media_of(media) in UPLOADS
     limit = settings.max_upload_bytes if upload else settings.max_body_bytes
     body = await read(request.scope, request.receive, limit, settings.body_seconds)
     request._body = body  # noqa: SLF001 - where Starlette keeps a body that was read
     if not body or upload:
         return
-    if media != "application/json" and not media.endswith("+json"):
-        raise UnsupportedMedia(f"This call reads application/json, not {media or 'nothing'}.")
+    require_json(media, encoding)
     request._json = loads(body)  # noqa: SLF001 - likewise
 
 

@@ -1,0 +1,255 @@
+"""Decisions to play through ingest and worker, and what they must come to in the profiles."""
+
+import itertools
+import random
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import orjson
+import psycopg
+from prometheus_client import CollectorRegistry
+from sqlalchemy import select
+
+from app import identity, telemetry
+from app.catalog.rules import AssetKind, RiskTier
+from app.catalog.tables import Model, Version
+from app.identity.rules import Role, permissions
+from app.kit.actor import Actor
+from app.main import make_bus
+from app.platform.db import Database
+from app.platform.settings import Settings
+from app.telemetry import Claim, Part, baseline, labelling, seal
+from app.telemetry.ingest import Ingest
+from app.telemetry.layout import Layout
+from app.telemetry.outcomes import Labelled, fold
+from app.telemetry.tables import HourProfile, ProfileKind, Series
+from app.telemetry.tally import Tally, tally, total
+
+START_HOUR = 483_000
+NAN = float("nan")
+IDS = itertools.count(1)
+
+Kind = str
+Message = tuple[Kind, int]
+Profiles = dict[tuple[str, ProfileKind, int], Tally]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One decision: what was scored, what a shadow said, and what became of it."""
+
+    minute: int
+    x: Any
+    score: float | None
+    shadow: float | None
+    label: int | None
+    reward: float | None
+
+    @property
+    def hour(self) -> int:
+        return START_HOUR + self.minute // 60
+
+    @property
+    def matured(self) -> bool:
+        return self.label is not None or self.reward is not None
+
+    @property
+    def at(self) -> str:
+        return str(np.datetime64(START_HOUR * 60 + self.minute, "m")) + ":00Z"
+
+
+class Bench:
+    """A database with one version, and two API processes' worth of ingest before it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.database = Database(url, Settings(pool_wait_seconds=20), make_bus())
+        self.ingests = [Ingest(self.database, CollectorRegistry()) for _ in range(2)]
+
+    async def prepare(self) -> None:
+        rng = random.Random(3)
+        async with self.database.transaction() as session:
+            await identity.bootstrap(session)
+            tenant = await identity.default_tenant(session)
+            nobody = UUID(int=1)
+            roles = frozenset({Role.APPLICATION.value})
+            self.actor = Actor(nobody, tenant, "app", nobody, roles, permissions(roles))
+            self.keys = await telemetry.signing_keys(session, tenant)
+            model = Model(
+                tenant_id=tenant,
+                name="m",
+                kind=AssetKind.RULE_SET,
+                risk_tier=RiskTier.LOW,
+                owner_id=nobody,
+                purpose="a test",
+                tags={},
+            )
+            session.add(model)
+            await session.flush()
+            version = Version(
+                tenant_id=tenant,
+                model_id=model.id,
+                number=1,
+                source="urn:m",
+                signature={"inputs": [{"name": "x"}]},
+                training_data={},
+                lineage={},
+                card={},
+                content_digest="none",
+                tags={},
+                developer_id=nobody,
+            )
+            session.add(version)
+            await session.flush()
+            self.version = version.id
+            columns = {"x": [rng.gauss(0, 1) for _ in range(200)]}
+            kept = await baseline.put(session, "m", 1, columns=columns, parquet=None, by=self.actor)
+            self.layout = Layout.load(kept.layout)
+
+    async def event(self, process: int, events: list[dict[str, Any]]) -> int:
+        body = orjson.dumps({"events": events})
+        try:
+            _, answer = await self.ingests[process % 2].events(self.actor, "", body)
+        except psycopg.errors.DeadlockDetected:  # a 503, and the client sends it again
+            _, answer = await self.ingests[process % 2].events(self.actor, "", body)
+        found = orjson.loads(answer)
+        assert found["rejected"] == []
+        assert found["accepted"] + found["duplicates"] == len(events)
+        return int(found["accepted"])
+
+    async def outcome(self, outcomes: list[dict[str, Any]]) -> int:
+        _, answer = await labelling.take(
+            self.database, self.actor, orjson.dumps({"outcomes": outcomes})
+        )
+        return int(orjson.loads(answer)["accepted"])
+
+    async def digest(self, *, later: bool = False) -> None:
+        """Run the worker's step; ``later`` lets every outcome be looked at once more."""
+        if later:
+            with psycopg.connect(self.url) as connection:
+                connection.execute("UPDATE telemetry_outcome SET due_at = now()")
+        await telemetry.digest(self.database)
+
+    async def profiles(self, point: UUID) -> Profiles:
+        async with self.database.session() as session:
+            rows = await session.execute(
+                select(Series, HourProfile)
+                .join(HourProfile, HourProfile.series_id == Series.id)
+                .where(Series.point_id == point)
+            )
+            found = rows.all()
+        counted: dict[str, int] = defaultdict(int)
+        for series, hour in found:
+            counted[series.arm] += hour.n if hour.kind is ProfileKind.INPUTS else 0
+            assert hour.n == Tally.decode(hour.payload).n
+        assert all(series.events == counted[series.arm] for series, _ in found)
+        return {(s.arm, h.kind, h.hour): Tally.decode(h.payload) for s, h in found}
+
+
+class Play:
+    """One example: its own decision point, its own decisions."""
+
+    def __init__(self, bench: Bench, decisions: Sequence[Decision]) -> None:
+        self.bench = bench
+        self.decisions = decisions
+        self.point = UUID(int=next(IDS))
+        self.ids = [uuid.uuid5(self.point, str(number)) for number in range(len(decisions))]
+        self.accepted: list[tuple[Kind, int]] = []
+
+    def place_point(self) -> str:
+        """Give the point a row of its own, so that it can be looked at by its key."""
+        with psycopg.connect(self.bench.url) as connection:
+            connection.execute(
+                "INSERT INTO catalog_decision_point (tenant_id, id, key, kind, owner_id,"
+                " description, contract, revision) VALUES (%s, %s, %s, 'process', %s, '', '{}', 1)",
+                (self.bench.actor.tenant_id, self.point, str(self.point), UUID(int=1)),
+            )
+        return str(self.point)
+
+    def messages(self) -> list[Message]:
+        """What has to be sent, in the natural order."""
+        found: list[Message] = []
+        for number, decision in enumerate(self.decisions):
+            found.append(("event", number))
+            if decision.shadow is not None:
+                found.append(("shadow", number))
+            if decision.matured:
+                found.append(("outcome", number))
+        return found
+
+    def body(self, kind: Kind, number: int, *, arm: str = "champion") -> dict[str, Any]:
+        decision = self.decisions[number]
+        if kind == "outcome":
+            return {
+                "decision_id": str(self.ids[number]),
+                "label": decision.label,
+                "reward": decision.reward,
+                "at": decision.at,
+            }
+        part = Part.SHADOW if kind == "shadow" else Part.ARM
+        claim = Claim(
+            part=part,
+            decision_id=self.ids[number].bytes,
+            point_id=self.point.bytes,
+            version_id=self.bench.version.bytes,
+            plan_revision=1,
+            generation=1,
+            propensity=1.0,
+            at_ms=0,
+            unit=bytes(8),
+            arm="watcher" if kind == "shadow" else arm,
+        )
+        return {
+            "token": seal(claim, *self.bench.keys.current),
+            "at": decision.at,
+            "features": {"x": decision.x},
+            "score": decision.shadow if kind == "shadow" else decision.score,
+        }
+
+    async def send(self, process: int, batch: Sequence[Message]) -> None:
+        """Send one batch: its events in one call, then its outcomes in another."""
+        events = [self.body(*message) for message in batch if message[0] != "outcome"]
+        outcomes = [self.body(*message) for message in batch if message[0] == "outcome"]
+        if events:
+            self.accepted.append(("event", await self.bench.event(process, events)))
+        if outcomes:
+            self.accepted.append(("outcome", await self.bench.outcome(outcomes)))
+
+    def expected(self) -> Profiles:
+        """What one pass over everything, in memory, comes to."""
+        found: dict[tuple[str, ProfileKind, int], list[Tally]] = defaultdict(list)
+        for decision in self.decisions:
+            arms = {"champion": decision.score}
+            if decision.shadow is not None:
+                arms["shadow:watcher"] = decision.shadow
+            for arm, score in arms.items():
+                layout = self.bench.layout
+                inputs = tally(*layout.place([[decision.x], [score]]), layout.size)
+                found[arm, ProfileKind.INPUTS, decision.hour].append(inputs)
+                if decision.matured:
+                    said = (score, None, decision.label, decision.reward)
+                    labelled = Labelled(decision.hour, *(NAN if v is None else v for v in said))
+                    found[arm, ProfileKind.OUTCOMES, decision.hour].append(fold([labelled]))
+        return {key: some for key, tallies in found.items() if (some := total(tallies))}
+
+    async def check(self) -> None:
+        found, wanted = await self.bench.profiles(self.point), self.expected()
+        assert found.keys() == wanted.keys()
+        for key, one in wanted.items():
+            assert found[key].n == one.n, key
+            assert found[key].counts.tolist() == one.counts.tolist(), key
+            np.testing.assert_allclose(found[key].sums, one.sums, atol=1e-9)
+            np.testing.assert_allclose(found[key].moments, one.moments, atol=1e-9)
+        kinds = [kind for kind, _ in self.messages()]
+        outcomes = kinds.count("outcome")
+        assert self.taken("event") == len(kinds) - outcomes
+        assert self.taken("outcome") == outcomes
+
+    def taken(self, kind: Kind) -> int:
+        """How many were acknowledged as new."""
+        return sum(count for what, count in self.accepted if what == kind)
