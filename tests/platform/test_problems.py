@@ -15,7 +15,7 @@ from tests.platform.wire import JSON, problem_of, require_4xx, speaker, told
 
 SECRET = "hunter2-" + "correct-horse"
 NOBODY = "00000000-0000-7000-8000-000000000000"
-GENERATED = re.compile(r"[0-9a-f]{32}")
+GENERATED = re.compile(r"[0-9a-z-]{20,64}")
 
 
 @pytest.fixture(scope="module")

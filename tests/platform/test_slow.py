@@ -144,8 +144,7 @@ def test_events_in_chunks_are_answered_as_soon_as_they_are_too_many(brisk: Live)
 
 def test_an_early_413_does_not_spoil_the_next_request(brisk: Live) -> None:
     with httpx.Client(base_url=brisk.url, timeout=5) as http:
-        http.headers |= {**JSON, "Authorization": f"Bearer {brisk.keys['app']}"}
-        http.headers["Content-Type"] = "application/json"
+        http.headers.update({**JSON, "Authorization": f"Bearer {brisk.keys['app']}"})
         for _ in range(3):
             refused = http.post("/v1/events", content=b" " * (3 << 20))
             served = http.get("/v1/me")

@@ -1,7 +1,6 @@
 """Decisions to play through ingest and worker, and what they must come to in the profiles."""
 
 import itertools
-import random
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
@@ -72,7 +71,7 @@ class Bench:
         self.ingests = [Ingest(self.database, CollectorRegistry()) for _ in range(2)]
 
     async def prepare(self) -> None:
-        rng = random.Random(3)
+        columns = {"x": np.random.default_rng(3).normal(size=200).tolist()}
         async with self.database.transaction() as session:
             await identity.bootstrap(session)
             tenant = await identity.default_tenant(session)
@@ -86,7 +85,7 @@ class Bench:
                 kind=AssetKind.RULE_SET,
                 risk_tier=RiskTier.LOW,
                 owner_id=nobody,
-                purpose="a test",
+                purpose="",
                 tags={},
             )
             session.add(model)
@@ -107,7 +106,6 @@ class Bench:
             session.add(version)
             await session.flush()
             self.version = version.id
-            columns = {"x": [rng.gauss(0, 1) for _ in range(200)]}
             kept = await baseline.put(session, "m", 1, columns=columns, parquet=None, by=self.actor)
             self.layout = Layout.load(kept.layout)
 
@@ -123,9 +121,8 @@ class Bench:
         return int(found["accepted"])
 
     async def outcome(self, outcomes: list[dict[str, Any]]) -> int:
-        _, answer = await labelling.take(
-            self.database, self.actor, orjson.dumps({"outcomes": outcomes})
-        )
+        body = orjson.dumps({"outcomes": outcomes})
+        _, answer = await labelling.take(self.database, self.actor, body)
         return int(orjson.loads(answer)["accepted"])
 
     async def digest(self, *, later: bool = False) -> None:
@@ -137,12 +134,10 @@ class Bench:
 
     async def profiles(self, point: UUID) -> Profiles:
         async with self.database.session() as session:
-            rows = await session.execute(
-                select(Series, HourProfile)
-                .join(HourProfile, HourProfile.series_id == Series.id)
-                .where(Series.point_id == point)
+            query = select(Series, HourProfile).join(
+                HourProfile, HourProfile.series_id == Series.id
             )
-            found = rows.all()
+            found = (await session.execute(query.where(Series.point_id == point))).all()
         counted: dict[str, int] = defaultdict(int)
         for series, hour in found:
             counted[series.arm] += hour.n if hour.kind is ProfileKind.INPUTS else 0

@@ -1,13 +1,15 @@
 """Reading a body within a size and a time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
 from typing import Any
 
 from app.kit.refusal import Kind, Malformed, Refusal, TooLarge
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
 
 
 class TooSlow(Refusal):
@@ -75,12 +77,34 @@ def _within(body: bytes, limit: int) -> bytes:
     return body
 
 
-async def _next(receive: Receive, seconds: float) -> MutableMapping[str, Any]:
+async def _next(receive: Receive, seconds: float) -> Message:
+    waiting: Any = receive()  # a coroutine, in every ASGI server
+    try:
+        # What has arrived already needs no clock, and that is nearly every body.
+        pending = waiting.send(None)
+    except StopIteration as arrived:
+        return _connected(arrived.value)
     try:
         async with asyncio.timeout(max(seconds, 0)):
-            message = await receive()
+            message = await _resumed(waiting, pending)
     except TimeoutError as error:
         raise TooSlow(f"The body took longer than allowed ({seconds:.0f} s).") from error
+    return _connected(message)
+
+
+@types.coroutine
+def _resumed(waiting: Coroutine[Any, Any, Message], pending: Any) -> Generator[Any, Any, Message]:
+    """Go on with a coroutine that was stepped once and gave ``pending`` to wait for."""
+    try:
+        yield pending
+    except BaseException:
+        waiting.close()
+        raise
+    message: Message = yield from waiting
+    return message
+
+
+def _connected(message: Message) -> Message:
     if message["type"] == "http.disconnect":
         raise Malformed("The client went away before its body was complete.")
     return message

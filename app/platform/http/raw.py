@@ -58,9 +58,13 @@ class HotRoute:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; refusals and database faults become problem documents."""
         try:
-            actor = await self.authenticate(_header(scope, b"authorization"))
+            headers = dict(scope["headers"])
+            actor = await self.authenticate(_text(headers.get(b"authorization")))
             require(actor, self.permission)
-            require_json(_header(scope, b"content-type"), _header(scope, b"content-encoding"))
+            if headers.get(b"content-type") != _JSON[1] or b"content-encoding" in headers:
+                require_json(
+                    _text(headers.get(b"content-type")), _text(headers.get(b"content-encoding"))
+                )
             body = await read(scope, receive, self.body_limit, self.body_seconds)
             key = self.match(scope["path"]) or ""
             status, answer = await self.endpoint(actor, key, body)
@@ -81,8 +85,5 @@ class HotRoute:
         await send({"type": "http.response.body", "body": answer})
 
 
-def _header(scope: Scope, wanted: bytes) -> str | None:
-    for name, value in scope["headers"]:
-        if name == wanted:
-            return str(value, "latin-1")
-    return None
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else str(value, "latin-1")
