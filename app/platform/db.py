@@ -77,6 +77,7 @@ class Database:
             pool_timeout=settings.pool_wait_seconds,
             pool_pre_ping=True,
             pool_recycle=1800,
+            hide_parameters=True,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
             connect_args={

@@ -8,8 +8,10 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
+import psycopg
 import pytest
 
 from app.platform.embedded import EmbeddedPostgres
@@ -133,6 +135,38 @@ def test_postgres_is_stopped_although_its_directory_was_closed_meanwhile(tmp_pat
         embedded.stop()
 
         assert left(running, 1) == set()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's Postgres runs as another user")
+@pytest.mark.xfail(strict=True, reason="initdb, as nobody, reads the password from TMPDIR")
+def test_roots_temporary_directory_may_be_private(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    monkeypatch.setattr("tempfile.tempdir", str(private))
+    embedded = EmbeddedPostgres(tmp_path / "data")
+    with nothing_left(tmp_path):
+        psycopg.connect(embedded.start(), connect_timeout=5).close()
+        embedded.stop()
+
+
+@pytest.mark.xfail(strict=True, reason="where the socket lies is guessed from TMPDIR, not read")
+def test_the_database_is_found_by_who_has_another_temporary_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data_dir = tmp_path / ("long-" * 20) / "data"
+    with nothing_left(data_dir), TemporaryDirectory(dir="/tmp") as short:
+        Path(short).chmod(0o711)
+        monkeypatch.setattr("tempfile.tempdir", short)
+        owner = EmbeddedPostgres(data_dir)
+        owner.start()
+        try:
+            monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+            url = EmbeddedPostgres(data_dir).start()
+            psycopg.connect(url, connect_timeout=5).close()
+        finally:
+            owner.stop()
 
 
 @pytest.fixture(scope="module")
