@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,15 @@ CONTEXTS = {
 }  # fmt: skip
 
 
+def exported() -> Iterator[Path]:
+    """The files of a tree without its history: whatever was unpacked, less what tools leave."""
+    made = {"__pycache__", "modelward.egg-info", "build"}
+    for top in ROOT.iterdir():
+        if not top.name.startswith(".") and top.name not in made:
+            found = top.rglob("*") if top.is_dir() else [top]
+            yield from (path for path in found if path.is_file() and not made & set(path.parts))
+
+
 def tracked() -> list[Path]:
     found = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
@@ -32,7 +42,7 @@ def tracked() -> list[Path]:
         check=False,
     )
     if found.returncode:
-        return [path.relative_to(ROOT) for part in TOP_LEVEL for path in (ROOT / part).rglob("*")]
+        return [path.relative_to(ROOT) for path in exported()]
     return [Path(line) for line in found.stdout.splitlines() if (ROOT / line).exists()]
 
 
