@@ -74,7 +74,8 @@ class EmbeddedPostgres:
             _let_traverse(self.data_dir, self._bin, self._bin / "postgres")
         if not self.exists:
             self._initialise()
-        if not self._running():
+        if self._pid() is None:
+            self._forget_the_dead()
             sockets = self._socket_dir()
             sockets.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._give(sockets)
@@ -136,17 +137,24 @@ class EmbeddedPostgres:
             **self._as_user(),
         )
 
-    def _running(self) -> bool:
-        return self._pid() is not None
+    def _forget_the_dead(self) -> None:
+        """Remove a killed server's pid files, which name a process id that may still be taken.
+
+        Postgres itself overwrites the files of a process that is gone, but believes those of one
+        that was not reaped yet, or whose id another program has by now. This directory's lock is
+        ours, so nobody is starting a server here; one whose processes still write is found by
+        Postgres through its shared memory, whatever the files say.
+        """
+        for file in (self._cluster / "postmaster.pid", self._socket_dir() / ".s.PGSQL.5432.lock"):
+            file.unlink(missing_ok=True)
 
     def _pid(self) -> int | None:
         """Return the server's process id, if it is running on this directory."""
         try:
             pid = int((self._cluster / "postmaster.pid").read_text().splitlines()[0])
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
         except (OSError, ValueError, IndexError):
             return None
-        return pid if str(self._cluster).encode() in command else None
+        return pid if str(self._cluster) in _command(pid) else None
 
     def _await_end(self, pid: int) -> None:
         deadline = time.monotonic() + _STOP_SECONDS
@@ -212,6 +220,17 @@ def _binaries() -> Path:
             "No embedded Postgres for this platform: set MODELWARD_DATABASE_URL instead."
         )
     return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
+
+
+def _command(pid: int) -> str:
+    """Return a process' command line; nothing for one that has ended, reaped or not."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    except OSError:
+        if Path("/proc/self").exists():
+            return ""
+    asked = ["ps", "-p", str(pid), "-o", "command="]  # macOS has no /proc
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout  # noqa: S603
 
 
 def _let_traverse(*paths: Path) -> None:

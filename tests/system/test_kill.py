@@ -31,6 +31,7 @@ from tests.system.traffic import (
     resume,
     sent,
     stored,
+    under_way,
     wait_for,
 )
 
@@ -59,7 +60,8 @@ def test_a_kill_in_mid_ingest_loses_nothing_acknowledged_and_doubles_nothing(
 
         with at_work(clients):
             wait_for(lambda: acknowledged(clients), "the first batch")
-            time.sleep(rng.uniform(0.05, 0.4))
+            time.sleep(rng.uniform(0.0, 0.3))
+            wait_for(lambda: under_way(clients) >= CLIENTS - 1, "a busy moment", every=0)
             os.kill(first.process.pid, signal.SIGKILL)
             if everything:
                 end_all(running)

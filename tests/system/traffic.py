@@ -139,6 +139,11 @@ def sent(found: list[Application]) -> set[str]:
     return {id_ for one in found for batch in one.batches for id_ in batch.ids}
 
 
+def under_way(found: list[Application]) -> int:
+    """How many applications wait for the answer to a batch."""
+    return sum(bool(one.batches) and one.batches[-1].answer is None for one in found)
+
+
 def stored(database_url: str, place: Place) -> list[str]:
     """The ids of all raw events of a place's production traffic, doubles included."""
     query = (
