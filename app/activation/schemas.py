@@ -45,7 +45,7 @@ class RollbackIn(BaseModel):
 
 
 class EventTrace(BaseModel):
-    event_id: UUID
+    event_id: UUID | None = Field(description="The sender's own name for it, if he gave one.")
     model: str
     version: int
     arm: str

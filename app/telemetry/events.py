@@ -1,5 +1,6 @@
 """Scored events as they come in: checked one by one, refused one by one. Pure."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,10 +15,17 @@ MAX_EVENTS = 10_000
 REHEARSAL = "rehearsal"
 SHADOW_PREFIX = "shadow:"
 _FIELDS = frozenset({"event_id", "token", "at", "features", "score", "prediction", "latency_ms"})
+_NUMBERS = frozenset({int, float, bool})
+_NESTED = frozenset({dict, list})
 _GREATEST = 1e15
-_AHEAD = timedelta(hours=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_EARLIEST = timedelta(days=1) // _MICROSECOND
+_AHEAD = timedelta(hours=1) // _MICROSECOND
+
+
+ClaimOf = Callable[[str | None, bytes | None], Claim]
+"""Turns a token, or its absence and an event id, into a claim, or refuses."""
 
 
 class BadEvent(Invalid):
@@ -48,7 +56,7 @@ class TooManyEvents(Invalid):
 class Event:
     """One acceptable event. Ids are 16 bytes, ``at`` is microseconds since 1970."""
 
-    event_id: bytes
+    event_id: bytes | None
     claim: Claim
     at: int
     features: dict[str, Any]
@@ -69,13 +77,8 @@ def items(body: Any, noun: str) -> list[Any]:
     return found
 
 
-def read(
-    rows: Sequence[Any], claim_of: Callable[[str | None, bytes | None], Claim]
-) -> tuple[list[Event], list[dict[str, Any]]]:
-    """Return the acceptable events, and for each other its index and what is wrong with it.
-
-    ``claim_of`` turns a token, or its absence and an event id, into a claim, or refuses.
-    """
+def read(rows: Sequence[Any], claim_of: ClaimOf) -> tuple[list[Event], list[dict[str, Any]]]:
+    """Return the acceptable events, and for each other its index and what is wrong with it."""
     good: list[Event] = []
     bad: list[dict[str, Any]] = []
     for index, row in enumerate(rows):
@@ -86,7 +89,7 @@ def read(
     return good, bad
 
 
-def _read(row: Any, claim_of: Callable[[str | None, bytes | None], Claim]) -> Event:
+def _read(row: Any, claim_of: ClaimOf) -> Event:
     if not isinstance(row, dict):
         raise BadEvent("An event is an object.")
     if not row.keys() <= _FIELDS:
@@ -102,11 +105,10 @@ def _read(row: Any, claim_of: Callable[[str | None, bytes | None], Claim]) -> Ev
         features = {}
     elif not isinstance(features, dict):
         raise BadEvent("features is an object of variable names and values.")
-    for value in features.values():
-        if isinstance(value, dict | list):
-            raise BadEvent("A feature is a number, a string, a truth value or null.")
+    if not _NESTED.isdisjoint(map(type, features.values())):
+        raise BadEvent("A feature is a number, a string, a truth value or null.")
     return Event(
-        event_id=claim.decision_id if claim.arm == REHEARSAL else event_id or own_id(claim),
+        event_id=None if claim.arm == REHEARSAL else event_id,
         claim=claim,
         at=micros(row.get("at")),
         features=features,
@@ -114,18 +116,6 @@ def _read(row: Any, claim_of: Callable[[str | None, bytes | None], Claim]) -> Ev
         prediction=number(row, "prediction"),
         latency_ms=number(row, "latency_ms"),
     )
-
-
-def own_id(claim: Claim) -> bytes:
-    """Return the event id of a decision's only event of this version.
-
-    The champion's event is named by the decision; a shadow's differs by its version, so that all
-    events of one decision have their own ids without the application inventing any.
-    """
-    if not claim.part:
-        return claim.decision_id
-    mixed = int.from_bytes(claim.decision_id, "big") ^ int.from_bytes(claim.version_id, "big")
-    return mixed.to_bytes(16, "big")
 
 
 def rehearsed_id(point_id: bytes, version_id: bytes, sent: bytes) -> bytes:
@@ -155,10 +145,10 @@ def micros(text: Any) -> int:
         raise BadEvent(f"at is not an RFC 3339 time: {text[:40]!r}.") from error
     if found.tzinfo is None:
         raise BadEvent("at has no time zone; add Z or an offset.")
-    if not _EARLIEST <= found <= datetime.now(UTC) + _AHEAD:
+    at = (found - _EPOCH) // _MICROSECOND
+    if not _EARLIEST <= at <= time.time_ns() // 1000 + _AHEAD:
         raise BadEvent("at lies before 1970 or in the future.")
-    past = found - _EPOCH
-    return (past.days * 86_400 + past.seconds) * 1_000_000 + past.microseconds
+    return at
 
 
 def number(row: dict[str, Any], field: str) -> float | None:
@@ -166,7 +156,7 @@ def number(row: dict[str, Any], field: str) -> float | None:
     value = row.get(field)
     if value is None:
         return None
-    if not isinstance(value, int | float):
+    if type(value) not in _NUMBERS:
         raise BadEvent(f"{field} is a number.")
     if not abs(value) <= _GREATEST:
         raise BadEvent(f"{field} lies outside ±{_GREATEST:g}.")

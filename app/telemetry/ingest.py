@@ -1,15 +1,11 @@
 """The ingest endpoints: parse and fold in a thread, write in one transaction, then answer."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-import numpy as np
 import orjson
 from prometheus_client import CollectorRegistry, Counter
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.actor import Actor
@@ -17,29 +13,25 @@ from app.kit.ids import uuid7
 from app.kit.strictjson import loads_flat
 from app.platform.db import Database, driver
 from app.telemetry import store
+from app.telemetry.batch import Batch, Group, Place, pack
 from app.telemetry.events import (
     REHEARSAL,
-    SHADOW_PREFIX,
     BadEvent,
-    Event,
+    ClaimOf,
     NoEvents,
     items,
     read,
     rehearsed_id,
 )
 from app.telemetry.keys import SigningKeys, signing_keys
-from app.telemetry.layout import Layout
 from app.telemetry.registry import Layouts
 from app.telemetry.rehearsal import rehearsal_of
 from app.telemetry.tables import ProfileKind
-from app.telemetry.tally import Tally, by_hour
 from app.telemetry.token import Claim, Part, unseal
 
-_MICROS_AN_HOUR = 3_600_000_000
 _THREAD_BYTES = 32_768
 
-Group = tuple[bytes, bytes, str]
-"""Decision point, version, arm: what makes a series."""
+Refused = list[dict[str, Any]]
 
 
 class Ingest:
@@ -49,7 +41,7 @@ class Ingest:
         self._database = database
         self._layouts = Layouts()
         self._keys: dict[UUID, SigningKeys] = {}
-        self._series: dict[tuple[UUID, Group], UUID] = {}
+        self._series: dict[tuple[UUID, Group], bytes] = {}
         self._taken = Counter(
             "modelward_events", "Scored events by what became of them.", ["result"],
             registry=registry,
@@ -59,16 +51,19 @@ class Ingest:
         """Take a batch of scored events; the answer is sent after COMMIT."""
         async with self._database.session() as session:
             keys = await self._signing_keys(session, actor.tenant_id)
-            raw, rehearsed = await _apart(session, actor, await _parse(body))
-            good, bad = await _off_loop(len(body), _read, raw, rehearsed, keys)
-            if not good:
+            sent, understood = await _off_loop(len(body), _understand, body, keys)
+            if understood is None:
+                claim = await _rehearsal(session, actor, sent)
+                understood = await _off_loop(len(body), _rehearsed, sent, claim)
+            count, batch, bad = understood
+            if not count:
                 raise NoEvents("No event of the batch is acceptable.", rejected=bad[:100])
-            series = await self._series_of(session, actor.tenant_id, good)
-            fresh = await self._store(session, actor.tenant_id, good, series, len(body))
+            places = await self._places(session, actor.tenant_id, batch)
+            fresh = await _store(session, actor.tenant_id, batch, places, len(body))
             await session.commit()
         # Remembered only now: a rollback must not leave an id without its row.
-        self._series.update({(actor.tenant_id, group): id_ for group, id_ in series.items()})
-        duplicates = len(good) - fresh
+        self._series |= {(actor.tenant_id, group): at.series for group, at in places.items()}
+        duplicates = count - fresh
         for result, count in (
             ("accepted", fresh), ("duplicate", duplicates), ("rejected", len(bad)),
         ):  # fmt: skip
@@ -82,54 +77,34 @@ class Ingest:
             known = self._keys[tenant_id] = await signing_keys(session, tenant_id)
         return known
 
-    async def _series_of(
-        self, session: AsyncSession, tenant_id: UUID, events: Sequence[Event]
-    ) -> dict[Group, UUID]:
+    async def _places(
+        self, session: AsyncSession, tenant_id: UUID, batch: Batch
+    ) -> dict[Group, Place]:
         found = {}
-        for group in {group_of(event.claim) for event in events}:
+        # In one order, or two first batches would wait for each other's new series in a circle.
+        for group in sorted(set(batch.groups)):
             known = self._series.get((tenant_id, group))
             if known is None:
                 connection = await driver(session)
                 known = await store.series_id(connection, tenant_id, *group, new=uuid7())
-            found[group] = known
+            layout, names = await self._layouts.of(session, tenant_id, UUID(bytes=group[1]))
+            found[group] = Place(known, layout, names)
         return found
 
-    async def _store(
-        self,
-        session: AsyncSession,
-        tenant_id: UUID,
-        events: Sequence[Event],
-        series: dict[Group, UUID],
-        size: int,
-    ) -> int:
-        """Write a batch within the session's transaction; return how many events are new."""
-        now = await session.scalar(select(func.now()))
-        assert now is not None  # noqa: S101 - now() has a value
-        connection = await driver(session)
-        layouts = {
-            id_: await self._layouts.of(session, tenant_id, UUID(bytes=version))
-            for (_, version, _), id_ in series.items()
-        }
-        once = {event.event_id: event for event in reversed(events)}.values()
-        rows = [(event, series[group_of(event.claim)]) for event in once]
-        new = await store.insert_receipts(connection, tenant_id, rows)
-        fresh = [row for row in rows if row[0].event_id in new]
-        if fresh:
-            await store.copy_events(connection, tenant_id, now, fresh)
-            await store.awaken_outcomes(connection, tenant_id, fresh)
-            deltas = await _off_loop(size, _fold, fresh, layouts)
-            await store.append_deltas(connection, tenant_id, ProfileKind.INPUTS, deltas)
-        return len(fresh)
 
-
-def group_of(claim: Claim) -> Group:
-    """Return the series a claim's event belongs to."""
-    arm = SHADOW_PREFIX + claim.arm if claim.part is Part.SHADOW else claim.arm
-    return claim.point_id, claim.version_id, arm
-
-
-async def _parse(body: bytes) -> Any:
-    return await _off_loop(len(body), loads_flat, body)
+async def _store(
+    session: AsyncSession, tenant_id: UUID, batch: Batch, places: dict[Group, Place], size: int
+) -> int:
+    """Write a batch within the session's transaction; return how many events are new."""
+    parcels = await _off_loop(size, pack, tenant_id, batch, places)
+    connection = await driver(session)
+    fresh = await store.insert_receipts(connection, tenant_id, parcels)
+    if fresh is not None:
+        parcels = await _off_loop(size, pack, tenant_id, batch.only(fresh, places), places)
+    if parcels.size:
+        await store.copy_events(connection, parcels)
+        await store.append_deltas(connection, tenant_id, ProfileKind.INPUTS, parcels.deltas)
+    return int(parcels.size)
 
 
 async def _off_loop(size: int, work: Any, *arguments: Any) -> Any:
@@ -139,14 +114,46 @@ async def _off_loop(size: int, work: Any, *arguments: Any) -> Any:
     return await asyncio.to_thread(work, *arguments)
 
 
-async def _apart(session: AsyncSession, actor: Actor, body: Any) -> tuple[list[Any], Claim | None]:
-    """Return the batch's events, and the claim they share if they are a rehearsal."""
-    rows = items(body, "events")
-    place = await rehearsal_of(session, actor, body, "events")
-    if place is None:
-        return rows, None
+def _understand(
+    body: bytes, keys: SigningKeys
+) -> tuple[dict[str, Any], tuple[int, Batch, Refused] | None]:
+    """Parse a body, and read its events unless it calls itself a rehearsal."""
+    sent = loads_flat(body)
+    rows = items(sent, "events")
+    if len(sent) > 1:
+        return sent, None
+
+    def claim_of(token: str | None, _: bytes | None) -> Claim:
+        if token is None:
+            raise BadEvent("token is required: the one the route call returned.")
+        return unseal(token, keys.secrets)
+
+    return sent, _gathered(rows, claim_of)
+
+
+def _rehearsed(sent: dict[str, Any], shared: Claim) -> tuple[int, Batch, Refused]:
+    def claim_of(token: str | None, event_id: bytes | None) -> Claim:
+        if token is not None:
+            raise BadEvent("A rehearsal's events carry no token.")
+        if event_id is None:
+            raise BadEvent("event_id is required in a rehearsal.")
+        own = rehearsed_id(shared.point_id, shared.version_id, event_id)
+        return shared._replace(decision_id=own)
+
+    return _gathered(sent["events"], claim_of)
+
+
+def _gathered(rows: list[Any], claim_of: ClaimOf) -> tuple[int, Batch, Refused]:
+    good, bad = read(rows, claim_of)
+    return len(good), Batch.gather(good), bad
+
+
+async def _rehearsal(session: AsyncSession, actor: Actor, sent: dict[str, Any]) -> Claim:
+    """Return the claim that all events of a rehearsal share."""
+    place = await rehearsal_of(session, actor, sent, "events")
+    assert place is not None  # noqa: S101 - the body named more than events
     point_id, version_id = place
-    claim = Claim(
+    return Claim(
         part=Part.ARM,
         decision_id=bytes(16),
         point_id=point_id,
@@ -158,56 +165,3 @@ async def _apart(session: AsyncSession, actor: Actor, body: Any) -> tuple[list[A
         unit=bytes(8),
         arm=REHEARSAL,
     )
-    return rows, claim
-
-
-def _read(
-    rows: list[Any], rehearsed: Claim | None, keys: SigningKeys
-) -> tuple[list[Event], list[dict[str, Any]]]:
-    def claim_of(token: str | None, event_id: bytes | None) -> Claim:
-        if rehearsed is not None:
-            return _rehearse(rehearsed, token, event_id)
-        if token is None:
-            raise BadEvent("token is required: the one the route call returned.")
-        return unseal(token, keys.secrets)
-
-    return read(rows, claim_of)
-
-
-def _rehearse(shared: Claim, token: str | None, event_id: bytes | None) -> Claim:
-    if token is not None:
-        raise BadEvent("A rehearsal's events carry no token.")
-    if event_id is None:
-        raise BadEvent("event_id is required in a rehearsal.")
-    return Claim(
-        part=shared.part,
-        decision_id=rehearsed_id(shared.point_id, shared.version_id, event_id),
-        point_id=shared.point_id,
-        version_id=shared.version_id,
-        plan_revision=0,
-        generation=0,
-        propensity=1.0,
-        at_ms=0,
-        unit=shared.unit,
-        arm=shared.arm,
-    )
-
-
-def _fold(
-    rows: Sequence[tuple[Event, UUID]], layouts: dict[UUID, tuple[Layout, list[str]]]
-) -> list[tuple[UUID, int, Tally]]:
-    """Return a tally for each series and hour of the batch."""
-    groups: dict[UUID, list[Event]] = defaultdict(list)
-    for event, series in rows:
-        groups[series].append(event)
-    deltas = []
-    for series, events in groups.items():
-        layout, names = layouts[series]
-        columns: list[list[Any]] = [[e.features.get(name) for e in events] for name in names]
-        columns.append([event.score for event in events])
-        codes, values = layout.place(columns)
-        hours = np.array([event.at // _MICROS_AN_HOUR for event in events])
-        deltas += [
-            (series, hour, tally) for hour, tally in by_hour(hours, codes, values, layout.size)
-        ]
-    return deltas

@@ -69,7 +69,8 @@ EVENT: dict[str, Any] = {
     "additionalProperties": False,
     "properties": {
         "event_id": {"type": "string", "format": "uuid",
-                     "description": "A rehearsal's own; a token is good for one event."},
+                     "description": "Your name for the event; sent again it is a duplicate. A"
+                     " rehearsal needs one; elsewhere the token is name enough."},
         "token": {"type": "string", "description": "As the route call returned it."},
         "at": {"type": "string", "format": "date-time"},
         "features": {"type": "object",

@@ -74,19 +74,24 @@ class Series(Base):
 
 
 class Receipt(Base):
-    """A scored event, once: its id keeps duplicates out, its decision id awaits the outcome.
+    """A scored event, once: a token is good for one event of its series.
 
-    A token is good for one event: a second one of the same decision and series is a duplicate,
-    whatever id it comes with.
+    ``event_id`` is the sender's own name for the event, if he gave one: sent again under another
+    token it is a duplicate too.
     """
 
     __tablename__ = "telemetry_receipt"
-    __table_args__ = (UniqueConstraint("tenant_id", "decision_id", "series_id"),)
+    __table_args__ = (
+        Index(
+            "uq_telemetry_receipt_event_id", "tenant_id", "event_id",
+            unique=True, postgresql_where=text("event_id IS NOT NULL"),
+        ),
+    )  # fmt: skip
 
     tenant_id: Mapped[tenant_pk]
-    event_id: Mapped[UUID] = mapped_column(primary_key=True)
-    decision_id: Mapped[UUID]
-    series_id: Mapped[UUID]
+    decision_id: Mapped[UUID] = mapped_column(primary_key=True)
+    series_id: Mapped[UUID] = mapped_column(primary_key=True)
+    event_id: Mapped[UUID | None]
     at: Mapped[datetime]
     score: Mapped[float | None]
     prediction: Mapped[float | None]
@@ -94,17 +99,21 @@ class Receipt(Base):
 
 
 class RawEvent(Base):
-    """A scored event as it was sent, with what its token said; partitioned by day of receipt."""
+    """A scored event as it was sent, with what its token said; partitioned by day of receipt.
+
+    Its receipt keeps it single; one index is all that so hot a table carries.
+    """
 
     __tablename__ = "telemetry_event"
     __table_args__ = (
-        Index("ix_telemetry_event_event_id", "tenant_id", "event_id"),
+        Index("ix_telemetry_event_decision_id", "tenant_id", "decision_id"),
         {"postgresql_partition_by": "RANGE (received_at)"},
     )
+    __mapper_args__ = {"primary_key": ["tenant_id", "decision_id", "series_id"]}  # noqa: RUF012
 
-    tenant_id: Mapped[tenant_pk]
-    event_id: Mapped[UUID] = mapped_column(primary_key=True)
-    received_at: Mapped[datetime] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID]
+    decision_id: Mapped[UUID]
+    received_at: Mapped[datetime] = mapped_column(server_default=func.now())
     series_id: Mapped[UUID]
     at: Mapped[datetime]
     latency_ms: Mapped[float | None]

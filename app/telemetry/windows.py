@@ -127,7 +127,9 @@ async def events_of(
         .join(Series, (Series.tenant_id == Receipt.tenant_id) & (Series.id == Receipt.series_id))
         .outerjoin(
             RawEvent,
-            (RawEvent.tenant_id == Receipt.tenant_id) & (RawEvent.event_id == Receipt.event_id),
+            (RawEvent.tenant_id == Receipt.tenant_id)
+            & (RawEvent.decision_id == Receipt.decision_id)
+            & (RawEvent.series_id == Receipt.series_id),
         )
         .where(Receipt.tenant_id == tenant_id, Receipt.decision_id == decision_id)
     )

@@ -35,8 +35,13 @@ def upgrade() -> None:
     op.create_table(
         "telemetry_event",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
-        sa.Column("event_id", sa.Uuid(), nullable=False),
-        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("decision_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "received_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
         sa.Column("series_id", sa.Uuid(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("latency_ms", sa.Double(), nullable=True),
@@ -46,15 +51,12 @@ def upgrade() -> None:
         sa.Column("unit", sa.LargeBinary(), nullable=False),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("features", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.PrimaryKeyConstraint(
-            "tenant_id", "event_id", "received_at", name=op.f("pk_telemetry_event")
-        ),
         postgresql_partition_by="RANGE (received_at)",
     )
     op.create_index(
-        "ix_telemetry_event_event_id",
+        "ix_telemetry_event_decision_id",
         "telemetry_event",
-        ["tenant_id", "event_id"],
+        ["tenant_id", "decision_id"],
         unique=False,
     )
     op.create_table(
@@ -101,20 +103,23 @@ def upgrade() -> None:
     op.create_table(
         "telemetry_receipt",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
-        sa.Column("event_id", sa.Uuid(), nullable=False),
         sa.Column("decision_id", sa.Uuid(), nullable=False),
         sa.Column("series_id", sa.Uuid(), nullable=False),
+        sa.Column("event_id", sa.Uuid(), nullable=True),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("score", sa.Double(), nullable=True),
         sa.Column("prediction", sa.Double(), nullable=True),
         sa.Column("labelled", sa.Boolean(), server_default=sa.text("false"), nullable=False),
-        sa.PrimaryKeyConstraint("tenant_id", "event_id", name=op.f("pk_telemetry_receipt")),
-        sa.UniqueConstraint(
-            "tenant_id",
-            "decision_id",
-            "series_id",
-            name=op.f("uq_telemetry_receipt_tenant_id_decision_id_series_id"),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "decision_id", "series_id", name=op.f("pk_telemetry_receipt")
         ),
+    )
+    op.create_index(
+        "uq_telemetry_receipt_event_id",
+        "telemetry_receipt",
+        ["tenant_id", "event_id"],
+        unique=True,
+        postgresql_where=sa.text("event_id IS NOT NULL"),
     )
     op.create_table(
         "telemetry_series",

@@ -85,7 +85,9 @@ def test_every_table_is_named_for_its_context_and_leads_with_the_tenant() -> Non
     for table in metadata.metadata.sorted_tables:
         assert table.name.partition("_")[0] in CONTEXTS | {"platform"}
         if table.name != "identity_tenant":
-            assert next(iter(table.primary_key)).name == "tenant_id", table.name
+            assert next(iter(table.columns)).name == "tenant_id", table.name
+            keyed = [*table.primary_key, *(next(iter(i.columns)) for i in table.indexes)]
+            assert keyed[0].name == "tenant_id", table.name
 
 
 def test_relationships_do_not_cross_contexts() -> None:

@@ -55,7 +55,7 @@ class Plan:
     batches: int
 
 
-FULL = Plan(starts=3, route_pairs=9, route_seconds=1.5, ingest_pairs=7, batches=16)
+FULL = Plan(starts=3, route_pairs=9, route_seconds=1.5, ingest_pairs=5, batches=48)
 QUICK = Plan(starts=1, route_pairs=2, route_seconds=1.0, ingest_pairs=2, batches=4)
 
 
@@ -153,6 +153,7 @@ def measure_ingest(
         if turn:
             pairs.ours.append(shot["events"] / shot["seconds"])
             pairs.yardstick.append(copied["rows"] / copied["seconds"])
+            pairs.note("copy_lanes_rows_per_second", copied["rows"] / copied["lanes_seconds"])
             pairs.note("ingest_cpu_us", spent / shot["events"] * 1e6)
             pairs.note("copy_client_cpu_us", copied["load_cpu"] / copied["rows"] * 1e6)
             pairs.note("ingest_load_share", shot["load_cpu"] / shot["seconds"])
@@ -199,6 +200,7 @@ def run(plan: Plan) -> dict[str, Any]:
         figures = {
             "route_ratio": median(routes.ratios),
             "ingest_ratio": median(ingest.ratios),
+            "ingest_lanes_ratio": median(ingest.ours) / ingest.of("copy_lanes_rows_per_second"),
             "ready_seconds": median(starts),
             "api_rss_mb": rss_mb(served.pid),
             "api_rss_peak_mb": rss_mb(served.pid, "VmHWM"),
@@ -241,6 +243,11 @@ def main() -> int:
         f" bare answer {figures['bare_cpu_us']:.0f} µs. The load generator used"
         f" {figures['route_load_share']:.0%} of a core against decisions and"
         f" {figures['bare_load_share']:.0%} against the bare endpoint."
+    )
+    print(
+        f"COPY over {INGEST_LANES} connections writes"
+        f" {figures['copy_lanes_rows_per_second']:,.0f} rows/s: beside that the server's rate is"
+        f" {figures['ingest_lanes_ratio']:.3f}."
     )
     print(
         f"An event costs {figures['ingest_cpu_us']:.0f} µs of the API process, a COPY row"

@@ -147,7 +147,7 @@ def under_way(found: list[Application]) -> int:
 def stored(database_url: str, place: Place) -> list[str]:
     """The ids of all raw events of a place's production traffic, doubles included."""
     query = (
-        "SELECT e.event_id FROM telemetry_event e"
+        "SELECT e.decision_id FROM telemetry_event e"
         " JOIN telemetry_series s ON s.tenant_id = e.tenant_id AND s.id = e.series_id"
         " JOIN catalog_decision_point p ON p.tenant_id = s.tenant_id AND p.id = s.point_id"
         " WHERE p.key = %s AND s.arm <> 'rehearsal'"

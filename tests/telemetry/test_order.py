@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -132,7 +133,6 @@ def test_everything_at_once_ends_alike(bench: Bench, runner: asyncio.Runner, see
     runner.run(tell())
 
 
-@pytest.mark.xfail(strict=True, reason="new series are made in the order of a set")
 def test_the_first_batches_of_many_arms_do_not_wait_for_each_other_in_a_circle(
     bench: Bench, runner: asyncio.Runner
 ) -> None:
@@ -163,6 +163,26 @@ def test_the_first_batches_of_many_arms_do_not_wait_for_each_other_in_a_circle(
 
 def as_json(events: list[Any]) -> bytes:
     return orjson.dumps({"events": events})
+
+
+def test_an_event_counts_once_by_its_token_and_once_by_its_own_name(
+    bench: Bench, runner: asyncio.Runner
+) -> None:
+    rng = random.Random(5)
+    play = Play(bench, [some_decision(rng) for _ in range(4)])
+    named, other = str(UUID(int=rng.getrandbits(128))), str(UUID(int=rng.getrandbits(128)))
+    bodies = [play.body("event", number) for number in range(4)]
+
+    async def tell() -> list[int]:
+        return [
+            await bench.event(0, [{**bodies[0], "event_id": named}, bodies[1]]),
+            await bench.event(1, [{**bodies[0], "event_id": other}]),
+            await bench.event(0, [{**bodies[2], "event_id": named}]),
+            await bench.event(1, [bodies[1], {**bodies[2], "event_id": other}]),
+            await bench.event(0, [bodies[3], {**bodies[2], "event_id": named}, bodies[3]]),
+        ]
+
+    assert runner.run(tell()) == [2, 0, 0, 1, 1]
 
 
 def test_what_is_shown_is_never_less_than_what_was_acknowledged(

@@ -1,0 +1,162 @@
+"""A batch of events from bytes to what is stored of it. Pure, and a thread's work when it is long.
+
+Two steps, for only the database knows a series' id: ``gather`` says which events there are and
+which series they belong to, ``pack`` turns them into three parcels ready for the wire.
+"""
+
+import struct
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+from uuid import UUID
+
+import numpy as np
+import orjson
+
+from app.telemetry.events import SHADOW_PREFIX, Event
+from app.telemetry.layout import Layout
+from app.telemetry.packed import Packed, bigints, doubles, uuids
+from app.telemetry.tally import Tally, by_hour
+from app.telemetry.token import Claim, Part
+
+_MICROS_AN_HOUR = 3_600_000_000
+_POSTGRES_EPOCH = 946_684_800_000_000  # 2000-01-01 in microseconds since 1970
+NAMELESS = bytes(16)
+"""Stands for the name of an event whose sender gave it none."""
+
+Group = tuple[bytes, bytes, str]
+"""Decision point, version, arm: what makes a series."""
+
+
+class Place(NamedTuple):
+    """Where a group's events are counted: its series' id, its version's layout and inputs."""
+
+    series: bytes
+    layout: Layout
+    names: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events in order of decision, each once, and the group of each."""
+
+    events: list[Event]
+    groups: list[Group]
+
+    @classmethod
+    def gather(cls, events: Sequence[Event]) -> Self:
+        """Put events in order; of those that are the same event, the first is kept."""
+        seen: set[bytes | tuple[bytes, Group]] = set()
+        kept: list[tuple[bytes, Event, Group]] = []
+        for event in events:
+            claim = event.claim
+            group = group_of(claim)
+            key, name = (claim.decision_id, group), event.event_id
+            if key not in seen and (name is None or name not in seen):
+                kept.append((claim.decision_id, event, group))
+            seen.add(key)
+            if name is not None:
+                seen.add(name)
+        kept.sort(key=lambda row: row[0])
+        return cls([row[1] for row in kept], [row[2] for row in kept])
+
+    def only(self, fresh: set[bytes], places: Mapping[Group, Place]) -> Self:
+        """Return the events whose decision and series, joined, are among ``fresh``."""
+        rows = [
+            (event, group)
+            for event, group in zip(self.events, self.groups, strict=True)
+            if event.claim.decision_id + places[group].series in fresh
+        ]
+        return type(self)([row[0] for row in rows], [row[1] for row in rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Parcels:
+    """What is written of a batch: receipts by column, raw events for COPY, profile deltas."""
+
+    size: int
+    receipts: dict[str, Packed]
+    raw: bytes
+    deltas: list[tuple[UUID, int, Tally]]
+    """Series, hour since 1970, tally."""
+
+
+def group_of(claim: Claim) -> Group:
+    """Return the series a claim's event belongs to."""
+    arm = SHADOW_PREFIX + claim.arm if claim.part is Part.SHADOW else claim.arm
+    return claim.point_id, claim.version_id, arm
+
+
+def pack(tenant_id: UUID, batch: Batch, places: Mapping[Group, Place]) -> Parcels:
+    """Return the parcels of a batch."""
+    events = batch.events
+    series = [places[group].series for group in batch.groups]
+    receipts = {
+        "decision": uuids([event.claim.decision_id for event in events]),
+        "series": uuids(series),
+        "event": uuids([event.event_id or NAMELESS for event in events]),
+        "at": bigints([event.at for event in events]),
+        "score": doubles([event.score for event in events]),
+        "prediction": doubles([event.prediction for event in events]),
+    }
+    return Parcels(
+        len(events), receipts, encode(tenant_id, events, series), fold(batch, places)
+    )  # fmt: skip
+
+
+def fold(batch: Batch, places: Mapping[Group, Place]) -> list[tuple[UUID, int, Tally]]:
+    """Return a tally for each series and hour of the batch."""
+    grouped: dict[Group, list[Event]] = defaultdict(list)
+    for event, group in zip(batch.events, batch.groups, strict=True):
+        grouped[group].append(event)
+    deltas = []
+    for group, events in grouped.items():
+        series, layout, names = places[group]
+        columns: list[list[Any]] = [[e.features.get(name) for e in events] for name in names]
+        columns.append([event.score for event in events])
+        codes, values = layout.place(columns)
+        hours = np.array([event.at // _MICROS_AN_HOUR for event in events])
+        deltas += [
+            (UUID(bytes=series), hour, tally)
+            for hour, tally in by_hour(hours, codes, values, layout.size)
+        ]
+    return deltas
+
+
+_FIXED = struct.Struct(">hi16si16si16siq")
+_DOUBLE = struct.Struct(">id")
+_NULL = struct.pack(">i", -1)
+_TOKEN = struct.Struct(">iqiqidi8siq")
+_SIZE = struct.Struct(">ib")
+_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+_COLUMNS = 11
+
+
+def encode(tenant_id: UUID, events: Sequence[Event], series: Sequence[bytes]) -> bytes:
+    """Return rows of raw events in Postgres' binary COPY format, packed by hand.
+
+    psycopg's row writer looks up a dumper for every value; a struct does not, and this is the
+    path every scored event takes.
+    """
+    tenant = tenant_id.bytes
+    parts = [_HEADER]
+    for event, series_id in zip(events, series, strict=True):
+        claim = event.claim
+        features = orjson.dumps(event.features)
+        latency = event.latency_ms
+        parts += (
+            _FIXED.pack(
+                _COLUMNS, 16, tenant, 16, claim.decision_id, 16, series_id,
+                8, event.at - _POSTGRES_EPOCH,
+            ),
+            _NULL if latency is None else _DOUBLE.pack(8, latency),
+            _TOKEN.pack(
+                8, claim.plan_revision, 8, claim.generation, 8, claim.propensity,
+                8, claim.unit, 8, claim.at_ms * 1000 - _POSTGRES_EPOCH,
+            ),
+            _SIZE.pack(len(features) + 1, 1),
+            features,
+        )  # fmt: skip
+    parts.append(b"\xff\xff")
+    return b"".join(parts)
