@@ -32,7 +32,8 @@ from app import (
 from app.platform.db import Database
 from app.platform.events import Bus, Event
 from app.platform.http import HotRoute, documented, problems
-from app.platform.http.edge import Edge, HttpMetrics
+from app.platform.http.edge import Edge
+from app.platform.http.metrics import HttpMetrics
 from app.platform.settings import Settings
 
 DESCRIPTION = (

@@ -3,14 +3,14 @@
 import time
 from typing import Any
 
-import orjson
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Gauge
 
 from app.kit.actor import Actor
 from app.kit.ids import uuid7_int
 from app.kit.refusal import NotFound
 from app.kit.strictjson import loads_flat
-from app.routing.engine import Arm, Compiled, cbor_text
+from app.platform.http import PlainCounter
+from app.routing.engine import Arm, cbor_text
 from app.routing.rules import BadRouteRequest
 from app.routing.snapshot import RoutingTable
 from app.telemetry import Claim, Part, seal, unit_hash
@@ -23,7 +23,7 @@ class Decider:
 
     def __init__(self, table: RoutingTable, registry: CollectorRegistry) -> None:
         self._table = table
-        self._decisions = Counter("modelward_decisions", "Decisions routed.", registry=registry)
+        self._decisions = PlainCounter("modelward_decisions", "Decisions routed.", registry)
         age = Gauge(
             "modelward_routing_table_age_seconds", "Since the table was last current.",
             registry=registry,
@@ -38,37 +38,40 @@ class Decider:
             raise NotFound("decision point with a version that answers", key)
         key_id, secret = self._table.signing_key(actor.tenant_id)
         now_ns = time.time_ns()
-        decision = uuid7_int(now_ns)
+        decision = uuid7_int(now_ns).to_bytes(16, "big")
         text = cbor_text(unit)
         arm = plan.assign(text)
         pseudonym = unit_hash(secret, unit)
 
         def token(chosen: Arm, part: Part) -> str:
-            return seal(
-                Claim(
-                    part=part,
-                    decision_id=decision.to_bytes(16, "big"),
-                    point_id=plan.point_id,
-                    version_id=chosen.version_id,
-                    plan_revision=plan.revision,
-                    generation=plan.generation,
-                    propensity=chosen.propensity,
-                    at_ms=now_ns // 1_000_000,
-                    unit=pseudonym,
-                    arm=chosen.name,
-                ),
-                key_id,
-                secret,
+            claim = Claim(
+                part,
+                decision,
+                plan.point_id,
+                chosen.version_id,
+                plan.revision,
+                plan.generation,
+                chosen.propensity,
+                now_ns // 1_000_000,
+                pseudonym,
+                chosen.name,
             )
+            return seal(claim, key_id, secret)
 
-        shadows = b""
+        shadows = ""
         if plan.shadows:
-            shadows = b",".join(
-                b'{%b,"token":"%b"}' % (shadow.fragment, token(shadow, Part.SHADOW).encode())
+            shadows = ",".join(
+                f'{{{shadow.fragment},"token":"{token(shadow, Part.SHADOW)}"}}'
                 for shadow in plan.watchers(text)
             )
-        self._decisions.inc()
-        return 200, _answer(plan, arm, decision, token(arm, Part.ARM), shadows, self._table.age_ms)
+        self._decisions.value += 1
+        id_ = decision.hex()
+        answer = (
+            f'{{"decision_id":"{id_[:8]}-{id_[8:12]}-{id_[12:16]}-{id_[16:20]}-{id_[20:]}",'
+            f'{plan.fragment},{arm.fragment},"shadows":[{shadows}],'
+            f'"token":"{token(arm, Part.ARM)}","age_ms":{self._table.age_ms}}}'
+        )
+        return 200, answer.encode()
 
 
 def _unit(body: Any) -> str:
@@ -80,27 +83,3 @@ def _unit(body: Any) -> str:
     if not isinstance(body.get("context", {}), dict):
         raise BadRouteRequest("context is an object.")
     return unit
-
-
-def _answer(
-    plan: Compiled, arm: Arm, decision: int, token: str, shadows: bytes, age_ms: int
-) -> bytes:
-    text = f"{decision:032x}"
-    return (
-        b'{"decision_id":"%b-%b-%b-%b-%b","decision_point":%b,%b,"shadows":[%b],'
-        b'"token":"%b","plan_revision":%d,"generation":%d,"age_ms":%d}'
-        % (
-            text[:8].encode(),
-            text[8:12].encode(),
-            text[12:16].encode(),
-            text[16:20].encode(),
-            text[20:].encode(),
-            orjson.dumps(plan.key),
-            arm.fragment,
-            shadows,
-            token.encode(),
-            plan.revision,
-            plan.generation,
-            age_ms,
-        )
-    )

@@ -17,12 +17,12 @@ _SHADOW_SCALE = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """An arm ready to answer: ``fragment`` is its part of the JSON response."""
+    """An arm ready to answer: ``fragment`` is its part of the JSON answer, braces left out."""
 
     name: str
     version_id: bytes
     propensity: float
-    fragment: bytes
+    fragment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,13 @@ class Watcher:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A decision point's plan as it is evaluated. ``bounds`` are cumulated weights."""
+    """A decision point's plan as it is evaluated.
+
+    ``bounds`` are cumulated weights; ``fragment`` is what every answer says of the plan.
+    """
 
     key: str
+    fragment: str
     point_id: bytes
     revision: int
     generation: int

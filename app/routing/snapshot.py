@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -153,6 +154,13 @@ async def compile_point(
 
     return Compiled(
         key=point.key,
+        fragment=_fragment(
+            {
+                "decision_point": point.key,
+                "plan_revision": row.revision,
+                "generation": generation,
+            }
+        ),
         point_id=point.id.bytes,
         revision=row.revision,
         generation=generation,
@@ -206,7 +214,7 @@ def _arm(
     seat: Seat | None,
     propensity: float,
 ) -> Arm:
-    fragment = orjson.dumps(
+    fragment = _fragment(
         {
             "arm": name,
             "model": model.name,
@@ -217,4 +225,9 @@ def _arm(
             "propensity": propensity,
         }
     )
-    return Arm(name, version.id.bytes, propensity, fragment[1:-1])
+    return Arm(name, version.id.bytes, propensity, fragment)
+
+
+def _fragment(fields: dict[str, Any]) -> str:
+    """Return fields as they stand within a JSON object."""
+    return orjson.dumps(fields).decode()[1:-1]

@@ -1,16 +1,19 @@
 """The yardstick of routing: a raw ASGI endpoint that reads its body and gives a fixed answer.
 
-It runs in a process of its own under the product's ``Server``: the same loop, the same HTTP
-protocol, the same limits. ``python -m tests.bench.bare FILE SIZE`` writes its URL to FILE.
+It runs in a process of its own under uvicorn as it comes: the same loop and HTTP parser as the
+product's, none of its limits. ``python -m tests.bench.bare FILE SIZE`` writes its URL to FILE.
 """
 
 import json
+import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import uvicorn
+
 from app.cli import run
-from app.platform.server import Server
 
 
 def endpoint(size: int) -> Any:
@@ -45,6 +48,20 @@ def endpoint(size: int) -> Any:
     return bare
 
 
+class Bare(uvicorn.Server):
+    """uvicorn, and a word when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say where."""
+        await super().startup(sockets)
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        self._ready(f"http://{host}:{port}")
+
+
 def main(announce: Path, size: int) -> None:
     """Serve until told to stop, or until the process that started this one is gone."""
     run.stop_on_sigterm()
@@ -55,8 +72,11 @@ def main(announce: Path, size: int) -> None:
         part.write_text(json.dumps({"url": url}))
         part.rename(announce)
 
+    config = uvicorn.Config(
+        endpoint(size), port=0, loop="uvloop", http="httptools", log_config=None, access_log=False
+    )
     try:
-        Server(endpoint(size), "127.0.0.1", 0, ready).run()
+        Bare(config, ready).run()
     except KeyboardInterrupt:
         return
 

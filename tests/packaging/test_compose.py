@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from app.cli.commands import cli
 from app.identity.rules import Role
 from app.main import make_api
-from app.platform.http.edge import HttpMetrics
+from app.platform.http.metrics import HttpMetrics
 from app.platform.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]

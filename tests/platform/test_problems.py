@@ -8,7 +8,8 @@ import pytest
 
 from app.identity.keys import make
 from app.main import make_api
-from app.platform.http.edge import Edge, HttpMetrics
+from app.platform.http.edge import Edge
+from app.platform.http.metrics import HttpMetrics
 from app.platform.settings import Settings
 from tests.live import Live, make_model, make_point, unique
 from tests.platform.wire import JSON, problem_of, require_4xx, speaker, told

@@ -19,12 +19,13 @@ WEIGHTS = st.lists(
 
 
 def arm(name: str, propensity: float = 1.0) -> Arm:
-    return Arm(name, name.encode().ljust(16, b"\0"), propensity, b"")
+    return Arm(name, name.encode().ljust(16, b"\0"), propensity, "")
 
 
 def plan(key: str, weights: list[int], rates: tuple[float, ...] = ()) -> Compiled:
     return Compiled(
         key=key,
+        fragment="",
         point_id=bytes(16),
         revision=1,
         generation=1,

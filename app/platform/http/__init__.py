@@ -3,6 +3,7 @@
 from app.platform.http.conditional import IfMatch, IfMatchToReplace, etag
 from app.platform.http.documented import responses
 from app.platform.http.guard import Authenticator, allow, permission_of
+from app.platform.http.metrics import PlainCounter
 from app.platform.http.paging import Cursor, Limit
 from app.platform.http.raw import Endpoint, HotRoute
 from app.platform.http.route import GovernedRoute, Session, router
@@ -16,6 +17,7 @@ __all__ = [
     "IfMatch",
     "IfMatchToReplace",
     "Limit",
+    "PlainCounter",
     "Session",
     "allow",
     "etag",

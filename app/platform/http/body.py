@@ -49,9 +49,12 @@ def media_of(media_type: str | None) -> str:
     return (media_type or "").partition(";")[0].strip().lower()
 
 
-async def read(scope: Scope, receive: Receive, limit: int, seconds: float) -> bytes:
-    """Return the whole body: at most ``limit`` bytes within ``seconds``."""
-    declared = _declared(scope)
+async def read(length: bytes | None, receive: Receive, limit: int, seconds: float) -> bytes:
+    """Return the whole body: at most ``limit`` bytes within ``seconds``.
+
+    ``length`` is what Content-Length says, if it says anything.
+    """
+    declared = int(length) if length is not None and length.isdigit() else 0
     if declared > limit:
         raise TooLarge(f"The body has {declared} bytes; {limit} are taken.", limit=limit)
     message = await _next(receive, seconds)
@@ -108,10 +111,3 @@ def _connected(message: Message) -> Message:
     if message["type"] == "http.disconnect":
         raise Malformed("The client went away before its body was complete.")
     return message
-
-
-def _declared(scope: Scope) -> int:
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            return int(value) if value.isdigit() else 0
-    return 0

@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import orjson
-from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from app.platform.http.body import Receive, Scope
+from app.platform.http.metrics import HttpMetrics
 from app.platform.http.problems import MEDIA_TYPE, fault_document
-from app.platform.http.raw import HotRoute, Send
+from app.platform.http.raw import Answer, Headers, HotRoute, Send
 
 logger = logging.getLogger("modelward.access")
 
@@ -21,33 +21,7 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 # Unique across processes by its random beginning, cheap by its count.
 _PROCESS = secrets.token_hex(11)
 _NUMBERS = itertools.count(1)
-_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-
-class HttpMetrics:
-    """Requests by route and status, and how long they took."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._requests = Counter(
-            "modelward_http_requests", "Requests answered.", ["route", "status"],
-            registry=registry,
-        )  # fmt: skip
-        self._seconds = Histogram(
-            "modelward_http_seconds", "Seconds to the first byte of the answer.", ["route"],
-            buckets=_BUCKETS, registry=registry,
-        )  # fmt: skip
-        self._known: dict[tuple[str, int], tuple[Any, Any]] = {}
-
-    def observe(self, route: str, status: int, seconds: float) -> None:
-        """Count one answer."""
-        found = self._known.get((route, status))
-        if found is None:
-            found = (self._requests.labels(route, str(status)), self._seconds.labels(route))
-            self._known[route, status] = found
-        found[0].inc()
-        found[1].observe(seconds)
 
 
 class Edge:
@@ -64,8 +38,42 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        request_id = _request_id(scope)
+        headers = dict(scope["headers"])
+        request_id = _request_id(headers.get(b"x-request-id"))
         scope.setdefault("state", {})["request_id"] = request_id
+        found = self._find(scope)
+        if found is None:
+            status = await self._typed(scope, receive, send, request_id)
+            route = str(getattr(scope.get("route"), "path", "unmatched"))
+        else:
+            hot, key = found
+            status = await _hot(hot, key, headers, scope, receive, send, request_id)
+            route = hot.path
+        seconds = time.perf_counter() - started
+        self._metrics.observe(route, status, seconds)
+        if found is None:
+            logger.info(
+                "request",
+                extra={
+                    "request_id": request_id,
+                    "method": scope["method"],
+                    "path": scope["path"],
+                    "status": status,
+                    "ms": round(seconds * 1000, 2),
+                },
+            )
+
+    def _find(self, scope: Scope) -> tuple[HotRoute, str] | None:
+        if scope["method"] == "POST":
+            path = scope["path"]
+            for hot in self._hot:
+                key = hot.match(path)
+                if key is not None:
+                    return hot, key
+        return None
+
+    async def _typed(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> int:
+        """Let the application answer; return its status."""
         status = 0
 
         async def answer(message: Any) -> None:
@@ -78,55 +86,51 @@ class Edge:
                 ]
             await send(message)
 
-        hot = self._find(scope)
         try:
-            await (hot or self._app)(scope, receive, answer)
+            await self._app(scope, receive, answer)
         except Exception:
-            logger.exception("fault", extra={"request_id": request_id, "path": scope["path"]})
+            logger.exception("fault", extra=_place(scope, request_id))
             if status == 0:
-                await _fault(request_id, answer)
-        seconds = time.perf_counter() - started
-        self._metrics.observe(_route(scope, hot), status, seconds)
-        if hot is None:
-            logger.info(
-                "request",
-                extra={
-                    "request_id": request_id,
-                    "method": scope["method"],
-                    "path": scope["path"],
-                    "status": status,
-                    "ms": round(seconds * 1000, 2),
-                },
-            )
-
-    def _find(self, scope: Scope) -> HotRoute | None:
-        if scope["method"] == "POST":
-            path = scope["path"]
-            for hot in self._hot:
-                if hot.match(path) is not None:
-                    return hot
-        return None
+                status, extra, body = _fault(request_id)
+                await _send(send, status, extra, body, request_id)
+        return status
 
 
-def _route(scope: Scope, hot: HotRoute | None) -> str:
-    """Return the route's template: a path's parameters must not become label values."""
-    if hot is not None:
-        return hot.path
-    return str(getattr(scope.get("route"), "path", "unmatched"))
+async def _hot(
+    hot: HotRoute,
+    key: str,
+    headers: dict[bytes, bytes],
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    request_id: str,
+) -> int:
+    """Let a hot route answer; return its status."""
+    try:
+        status, extra, body = await hot.answer(key, headers, receive, request_id)
+    except Exception:
+        logger.exception("fault", extra=_place(scope, request_id))
+        status, extra, body = _fault(request_id)
+    await _send(send, status, extra, body, request_id)
+    return status
 
 
-def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-            return str(value, "ascii")
+async def _send(send: Send, status: int, extra: Headers, body: bytes, request_id: str) -> None:
+    length, name = str(len(body)).encode(), request_id.encode()
+    extra = [*extra, (b"content-length", length), (b"x-request-id", name)]
+    await send({"type": "http.response.start", "status": status, "headers": extra})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _request_id(given: bytes | None) -> str:
+    if given is not None and _REQUEST_ID.fullmatch(given):
+        return str(given, "ascii")
     return f"{_PROCESS}{next(_NUMBERS):010x}"
 
 
-async def _fault(request_id: str, send: Send) -> None:
-    body = orjson.dumps(fault_document(request_id))
-    head = [
-        (b"content-type", MEDIA_TYPE.encode()),
-        (b"content-length", str(len(body)).encode()),
-    ]
-    await send({"type": "http.response.start", "status": 500, "headers": head})
-    await send({"type": "http.response.body", "body": body})
+def _place(scope: Scope, request_id: str) -> dict[str, str]:
+    return {"request_id": request_id, "path": scope["path"]}
+
+
+def _fault(request_id: str) -> Answer:
+    return 500, [(b"content-type", MEDIA_TYPE.encode())], orjson.dumps(fault_document(request_id))

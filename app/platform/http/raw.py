@@ -24,6 +24,10 @@ Send = Callable[[Any], Awaitable[None]]
 Endpoint = Callable[[Actor, str, bytes], Awaitable[tuple[int, bytes]]]
 """Takes the caller, the path's one parameter and the body; returns status and JSON bytes."""
 
+Headers = list[tuple[bytes, bytes]]
+Answer = tuple[int, Headers, bytes]
+"""Status, headers beside the length, body."""
+
 _JSON = (b"content-type", b"application/json")
 
 
@@ -55,34 +59,39 @@ class HotRoute:
             return found if found and "/" not in found else None
         return None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(
+        self, key: str, headers: dict[bytes, bytes], receive: Receive, request_id: str
+    ) -> Answer:
         """Answer one request; refusals and database faults become problem documents."""
         try:
-            headers = dict(scope["headers"])
             actor = await self.authenticate(_text(headers.get(b"authorization")))
             require(actor, self.permission)
             if headers.get(b"content-type") != _JSON[1] or b"content-encoding" in headers:
                 require_json(
                     _text(headers.get(b"content-type")), _text(headers.get(b"content-encoding"))
                 )
-            body = await read(scope, receive, self.body_limit, self.body_seconds)
-            key = self.match(scope["path"]) or ""
+            length = headers.get(b"content-length")
+            body = await read(length, receive, self.body_limit, self.body_seconds)
             status, answer = await self.endpoint(actor, key, body)
-            extra: list[tuple[bytes, bytes]] = [_JSON]
         except (Refusal, DBAPIError, PoolTimeout, psycopg.Error) as error:
             refusal = error if isinstance(error, Refusal) else from_database(error)
             if refusal is None:
                 raise
-            status = STATUS[refusal.kind].value
-            answer = orjson.dumps(document(refusal, scope["state"]["request_id"]))
             extra = [(b"content-type", MEDIA_TYPE.encode())]
             extra += [
                 (name.lower().encode(), value.encode())
                 for name, value in problem_headers(refusal).items()
             ]
-        length = (b"content-length", str(len(answer)).encode())
-        await send({"type": "http.response.start", "status": status, "headers": [*extra, length]})
-        await send({"type": "http.response.body", "body": answer})
+            return STATUS[refusal.kind].value, extra, orjson.dumps(document(refusal, request_id))
+        return status, [_JSON], answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as a plain ASGI application, for whoever mounts it without the edge."""
+        key, request_id = self.match(scope["path"]) or "", scope["state"]["request_id"]
+        status, extra, body = await self.answer(key, dict(scope["headers"]), receive, request_id)
+        extra = [*extra, (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": extra})
+        await send({"type": "http.response.body", "body": body})
 
 
 def _text(value: bytes | None) -> str | None:

@@ -76,7 +76,8 @@ async def _take_body(request: Request, settings: Settings) -> None:
     require_plain(encoding)
     upload = media_of(media) in UPLOADS
     limit = settings.max_upload_bytes if upload else settings.max_body_bytes
-    body = await read(request.scope, request.receive, limit, settings.body_seconds)
+    length = dict(request.scope["headers"]).get(b"content-length")
+    body = await read(length, request.receive, limit, settings.body_seconds)
     request._body = body  # noqa: SLF001 - where Starlette keeps a body that was read
     if not body or upload:
         return
