@@ -39,36 +39,55 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events in order of decision, each once, and the group of each."""
+    """Events in order of decision, each once; the group of each, and whose it is."""
 
     events: list[Event]
     groups: list[Group]
+    owners: list[int]
+    """Which of the merged batches an event came with."""
 
     @classmethod
     def gather(cls, events: Sequence[Event]) -> Self:
         """Put events in order; of those that are the same event, the first is kept."""
+        return cls._once([(event, group_of(event.claim), 0) for event in events])
+
+    @classmethod
+    def merge(cls, batches: Sequence[Self]) -> Self:
+        """Return the events of all; one that several have belongs to the first of them."""
+        if len(batches) == 1:
+            return batches[0]
+        return cls._once(
+            [
+                (event, group, owner)
+                for owner, batch in enumerate(batches)
+                for event, group in zip(batch.events, batch.groups, strict=True)
+            ]
+        )
+
+    @classmethod
+    def _once(cls, rows: Sequence[tuple[Event, Group, int]]) -> Self:
         seen: set[bytes | tuple[bytes, Group]] = set()
-        kept: list[tuple[bytes, Event, Group]] = []
-        for event in events:
-            claim = event.claim
-            group = group_of(claim)
-            key, name = (claim.decision_id, group), event.event_id
+        kept = []
+        for row in rows:
+            event, group, _ = row
+            key, name = (event.claim.decision_id, group), event.event_id
             if key not in seen and (name is None or name not in seen):
-                kept.append((claim.decision_id, event, group))
+                kept.append(row)
             seen.add(key)
             if name is not None:
                 seen.add(name)
-        kept.sort(key=lambda row: row[0])
-        return cls([row[1] for row in kept], [row[2] for row in kept])
+        return cls._of(sorted(kept, key=lambda row: row[0].claim.decision_id))
+
+    @classmethod
+    def _of(cls, rows: Sequence[tuple[Event, Group, int]]) -> Self:
+        return cls([row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows])
 
     def only(self, fresh: set[bytes], places: Mapping[Group, Place]) -> Self:
         """Return the events whose decision and series, joined, are among ``fresh``."""
-        rows = [
-            (event, group)
-            for event, group in zip(self.events, self.groups, strict=True)
-            if event.claim.decision_id + places[group].series in fresh
-        ]
-        return type(self)([row[0] for row in rows], [row[1] for row in rows])
+        rows = zip(self.events, self.groups, self.owners, strict=True)
+        return self._of(
+            [row for row in rows if row[0].claim.decision_id + places[row[1]].series in fresh]
+        )
 
 
 @dataclass(frozen=True, slots=True)
