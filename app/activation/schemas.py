@@ -4,13 +4,13 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.kit.input import Input
 from app.kit.names import NAME
 from app.routing import SeatRole
 
 
-class ActivationIn(BaseModel):
+class ActivationIn(Input):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {
@@ -32,9 +32,8 @@ class ActivationIn(BaseModel):
     parameters: dict[str, Any] = Field(default_factory=dict, max_length=50)
 
 
-class RollbackIn(BaseModel):
+class RollbackIn(Input):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"examples": [{"reason": "Complaints since the swap."}]},
     )
 

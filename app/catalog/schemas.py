@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from app.catalog.rules import AssetKind, PointKind, ReturnTo, RiskTier, Stage
 from app.catalog.signature import Signature, Variable
+from app.kit.input import Input
 from app.kit.names import NAME
 
 Tags = dict[
@@ -14,9 +15,8 @@ Tags = dict[
 ]
 
 
-class ModelIn(BaseModel):
+class ModelIn(Input):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {
@@ -38,10 +38,8 @@ class ModelIn(BaseModel):
     tags: Tags = Field(default_factory=dict, max_length=100)
 
 
-class ModelPatch(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"tags": {"team": "energy"}}]}
-    )
+class ModelPatch(Input):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"tags": {"team": "energy"}}]})
 
     purpose: str | None = Field(None, min_length=1, max_length=2000)
     owner: str | None = Field(None, pattern=NAME)
@@ -70,18 +68,14 @@ class ModelOut(BaseModel):
     updated_at: datetime
 
 
-class Lineage(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Lineage(Input):
     commit: str | None = Field(None, max_length=200, examples=["9f2c1e7"])
     repository: str | None = Field(None, max_length=500)
     run: str | None = Field(None, max_length=500)
     parents: list[int] = Field(default_factory=list, max_length=20, description="Versions.")
 
 
-class TrainingData(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class TrainingData(Input):
     reference: str = Field(min_length=1, max_length=1000)
     digest: str | None = Field(None, max_length=200)
     rows: int | None = Field(None, ge=0)
@@ -89,9 +83,7 @@ class TrainingData(BaseModel):
     until: datetime | None = None
 
 
-class Card(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Card(Input):
     summary: str = Field(min_length=1, max_length=5000)
     intended_use: str = Field(min_length=1, max_length=5000)
     limitations: str = Field("", max_length=5000)
@@ -99,9 +91,8 @@ class Card(BaseModel):
     documents: list[str] = Field(default_factory=list, max_length=100)
 
 
-class VersionIn(BaseModel):
+class VersionIn(Input):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {
@@ -124,10 +115,8 @@ class VersionIn(BaseModel):
     tags: Tags = Field(default_factory=dict, max_length=100)
 
 
-class VersionPatch(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"tags": {"reviewed": "yes"}}]}
-    )
+class VersionPatch(Input):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"tags": {"reviewed": "yes"}}]})
 
     tags: Tags = Field(max_length=100)
 
@@ -153,8 +142,8 @@ class VersionOut(BaseModel):
     created_at: datetime
 
 
-class AliasIn(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"number": 2}]})
+class AliasIn(Input):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"number": 2}]})
 
     number: int = Field(ge=1)
 
@@ -167,19 +156,16 @@ class AliasOut(BaseModel):
     version_id: UUID
 
 
-class Contract(BaseModel):
+class Contract(Input):
     """What the decision point sends and how fast it must be answered."""
-
-    model_config = ConfigDict(extra="forbid")
 
     inputs: list[Variable] = Field(min_length=1, max_length=1000)
     events_per_minute: float = Field(gt=0, description="Expected velocity.")
     latency_ms: float = Field(gt=0, description="Budget for an answer.")
 
 
-class PointIn(BaseModel):
+class PointIn(Input):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {
@@ -204,9 +190,8 @@ class PointIn(BaseModel):
     contract: Contract
 
 
-class PointPatch(BaseModel):
+class PointPatch(Input):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"examples": [{"description": "Moved to the new app"}]},
     )
 

@@ -2,7 +2,9 @@
 
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
+
+from app.kit.input import Input
 
 
 class VariableType(StrEnum):
@@ -12,9 +14,7 @@ class VariableType(StrEnum):
     CATEGORY = "category"
 
 
-class Variable(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Variable(Input):
     name: str = Field(min_length=1, max_length=128)
     type: VariableType = VariableType.NUMBER
     unit: str | None = Field(None, max_length=64, examples=["AUD/MWh"])
@@ -28,9 +28,8 @@ class Target(StrEnum):
     NUMBER = "number"
 
 
-class Signature(BaseModel):
+class Signature(Input):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from app.drift import service
 from app.drift.tables import Alert, AlertKind, Monitor, Window
 from app.kit.actor import Actor
+from app.kit.input import Input
 from app.kit.names import NAME
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
@@ -22,9 +23,8 @@ Number = Annotated[int, Path(ge=1, lt=2**63)]
 Reader = Annotated[Actor, allow("telemetry:read")]
 
 
-class MonitorIn(BaseModel):
+class MonitorIn(Input):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"examples": [{"window_hours": 336, "step_hours": 168}]},
     )
 

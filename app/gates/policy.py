@@ -3,10 +3,11 @@
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from app.gates.cel import BadExpression, compiled, evaluate
 from app.gates.steps import STEPS
+from app.kit.input import Input
 
 
 class Severity(StrEnum):
@@ -25,8 +26,8 @@ class WayOut(StrEnum):
     DELIVERS = "delivers_as_promised"
 
 
-class Rule(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Rule(Input):
+    model_config = ConfigDict(frozen=True)
 
     name: str = Field(pattern=r"^[a-z0-9_]{1,80}$")
     when: str = Field(max_length=4000, description="CEL; the rule holds when it is true.")
@@ -35,8 +36,8 @@ class Rule(BaseModel):
     path: WayOut | None = Field(None, description="Way out of a KPI validation if it fails.")
 
 
-class Gate(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Gate(Input):
+    model_config = ConfigDict(frozen=True)
 
     required: bool = True
     before_commit: bool = Field(
@@ -45,10 +46,10 @@ class Gate(BaseModel):
     rules: tuple[Rule, ...] = Field((), max_length=50)
 
 
-class Policy(BaseModel):
+class Policy(Input):
     """The gates of one risk tier, by kind of case and step: ``release.kpi_validation``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     gates: dict[str, Gate]
 

@@ -6,11 +6,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.gates.policy import Policy, WayOut
 from app.gates.steps import CaseKind
+from app.kit.input import Input
 
 
-class EvidenceIn(BaseModel):
+class EvidenceIn(Input):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {
@@ -38,9 +38,8 @@ class EvidenceOut(BaseModel):
     at: datetime
 
 
-class ApprovalIn(BaseModel):
+class ApprovalIn(Input):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"examples": [{"approved": True, "reason": "Reviewed on 3 May."}]},
     )
 
@@ -127,10 +126,8 @@ class DocketOut(CaseOut):
     verdicts: list[VerdictOut]
 
 
-class PolicyIn(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"body": {"gates": {}}}]}
-    )
+class PolicyIn(Input):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"body": {"gates": {}}}]})
 
     body: dict[str, Any] = Field(description="A policy as GET returns it, every gate named.")
 

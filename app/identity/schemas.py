@@ -4,12 +4,12 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.identity.rules import PrincipalKind, Role
+from app.kit.input import Input
 from app.kit.names import NAME
 
 
-class PrincipalIn(BaseModel):
+class PrincipalIn(Input):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [{"name": "dana", "kind": "person", "roles": ["developer"]}]
         },
@@ -33,8 +33,8 @@ class PrincipalOut(BaseModel):
     created_at: datetime
 
 
-class KeyIn(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"days": 90}]})
+class KeyIn(Input):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"days": 90}]})
 
     days: int = Field(90, ge=1, le=366, description="Days until the key expires.")
 

@@ -16,6 +16,7 @@ class Kind(StrEnum):
     STALE = "stale"
     UNCONDITIONAL = "unconditional"
     TOO_LARGE = "too_large"
+    HEAD_TOO_LARGE = "head_too_large"
     UNSUPPORTED = "unsupported"
     UNAVAILABLE = "unavailable"
 

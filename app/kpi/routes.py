@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app import catalog
 from app.kit.actor import Actor
+from app.kit.input import Input
 from app.kit.names import NAME
 from app.kit.refusal import NotFound
 from app.kpi import service
@@ -21,9 +22,8 @@ router = make_router("/v1/decision-points/{key}/kpis", tag="kpi")
 Name = Annotated[str, Path(pattern=NAME)]
 
 
-class KpiIn(BaseModel):
+class KpiIn(Input):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {

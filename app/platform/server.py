@@ -2,16 +2,42 @@
 
 import asyncio
 import gc
+import re
 import socket
 import sys
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
+import orjson
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.kit.refusal import Kind, Malformed, Refusal
+from app.platform.http.problems import MEDIA_TYPE, document
+from app.platform.http.request_ids import request_id
+
 HEADER_SECONDS = 10.0
+HEAD_BYTES = 65_536
+_OFFER = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 _CONTINUE = b"HTTP/1.1 100 "
+
+
+class NoHttp(Malformed):
+    """What came cannot be read as a request."""
+
+    code = "no_http"
+    title = "Not an HTTP request"
+    mend = "Speak HTTP/1.1."
+
+
+class HeadTooLarge(Refusal):
+    """The request line and its fields are longer than any honest request's."""
+
+    kind = Kind.HEAD_TOO_LARGE
+    code = "head_too_large"
+    title = "Request header fields too large"
+    mend = "Send fewer or shorter header fields."
 
 
 class Flush:
@@ -85,6 +111,16 @@ class Answers:
         self._transport.close()
 
 
+def _without_offers(data: bytes) -> bytes:
+    """Rename the Upgrade fields of a head: offers we never take.
+
+    The parser ends a request at such an offer and loses its body; HTTP says that whoever does not
+    take one reads on (RFC 9110, 7.8). Java's HTTP client makes it with its first request.
+    """
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _OFFER.sub(b"\r\nx-not-upgraded:", head) + end + rest
+
+
 _FLUSH = Flush()
 
 
@@ -92,6 +128,9 @@ class TimedProtocol(HttpToolsProtocol):
     """Cuts connections whose request head does not arrive in time; uvicorn waits for ever."""
 
     _head: asyncio.TimerHandle | None = None
+    _head_bytes = 0
+    _between = True
+    """Whether no request's body is under way."""
 
     def connection_made(self, transport: Any) -> None:
         """Start the clock with the connection."""
@@ -103,14 +142,46 @@ class TimedProtocol(HttpToolsProtocol):
         """Start the clock with the first byte of a request."""
         if self._head is None and (self.cycle is None or self.cycle.response_complete):
             self._expect_head()
+        if self._between:
+            self._head_bytes += len(data)
+            if b"pgrade" in data or b"PGRADE" in data:
+                data = _without_offers(data)
         super().data_received(data)
+        if self._between and self._head_bytes > HEAD_BYTES:
+            self._hang_up(HeadTooLarge(f"The request's head is longer than {HEAD_BYTES} bytes."))
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own sentence
+        """Answer bytes that are no HTTP with a problem document, as everything else."""
+        self._hang_up(NoHttp("These bytes are no HTTP request."))
+
+    def _hang_up(self, refusal: Refusal) -> None:
+        if self.transport.is_closing():
+            return
+        self._forget_head()
+        name = request_id()
+        body = document(refusal, name)
+        content = orjson.dumps(body)
+        status = HTTPStatus(body["status"])
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: {MEDIA_TYPE}\r\n"
+            f"content-length: {len(content)}\r\nx-request-id: {name}\r\nconnection: close\r\n\r\n"
+        )
+        self._answers.flush()
+        self.transport.write(head.encode() + content)
+        self.transport.close()
 
     def on_headers_complete(self) -> None:
         """Stop the clock."""
         self._forget_head()
+        self._between = False
         super().on_headers_complete()
         if self.cycle is not None:
             self.cycle.transport = self._answers  # type: ignore[assignment]
+
+    def on_message_complete(self) -> None:
+        """Expect another head, whether or not this request is answered already."""
+        self._between, self._head_bytes = True, 0
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Send an answer that had no body; let the next request's begin."""

@@ -2,10 +2,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from app import gates
 from app.kit.actor import Actor
+from app.kit.input import Input
 from app.kit.names import NAME
 from app.kit.refusal import AlreadyExists, NotFound
 from app.platform.http import Session, allow, responses
@@ -20,9 +21,8 @@ routers = (validations, releases)
 StepName = Annotated[str, Path(pattern=r"^[a-z_]{1,64}$")]
 
 
-class ValidationIn(BaseModel):
+class ValidationIn(Input):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"examples": [{"model": "price-direction", "version": 1}]},
     )
 
@@ -32,7 +32,6 @@ class ValidationIn(BaseModel):
 
 class ReleaseIn(ValidationIn):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {

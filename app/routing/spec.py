@@ -2,16 +2,17 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from app.kit.input import Input
 from app.kit.names import NAME
 from app.telemetry import REHEARSAL
 
 MAX_WEIGHT = 1_000_000
 
 
-class VersionArm(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class VersionArm(Input):
+    model_config = ConfigDict(frozen=True)
 
     name: str = Field(pattern=r"^[a-z0-9_-]{1,40}$", description="Names the arm's evidence.")
     model: str = Field(pattern=NAME)
@@ -29,18 +30,18 @@ class WeightedArm(VersionArm):
     weight: int = Field(ge=0, le=MAX_WEIGHT)
 
 
-class Champion(BaseModel):
+class Champion(Input):
     """The champion answers everything."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     kind: Literal["champion"] = "champion"
 
 
-class Split(BaseModel):
+class Split(Input):
     """An A/B test: fixed weights."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     kind: Literal["split"]
     arms: tuple[WeightedArm, ...] = Field(min_length=2, max_length=20)
@@ -52,10 +53,10 @@ class Split(BaseModel):
         return self
 
 
-class Bandit(BaseModel):
+class Bandit(Input):
     """A Thompson bandit: the worker moves the weights to the arm that earns more."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     kind: Literal["bandit"]
     arms: tuple[VersionArm, ...] = Field(min_length=2, max_length=20)
@@ -77,17 +78,17 @@ class Shadow(VersionArm):
     rate: float = Field(1.0, gt=0, le=1, description="Share of the decisions it sees.")
 
 
-class Segment(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Segment(Input):
+    model_config = ConfigDict(frozen=True)
 
     name: str = Field("everyone", pattern=r"^[a-z0-9_-]{1,40}$")
     strategy: Strategy = Champion()
 
 
-class Plan(BaseModel):
+class Plan(Input):
     """Ordered segments and shadows. This release evaluates one segment: everyone."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     segments: tuple[Segment, ...] = Field((Segment(),), min_length=1, max_length=1)
     shadows: tuple[Shadow, ...] = Field((), max_length=10)

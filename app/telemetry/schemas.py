@@ -4,12 +4,13 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.kit.input import Input
+
 Value = float | int | str | bool | None
 
 
-class BaselineIn(BaseModel):
+class BaselineIn(Input):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {"columns": {"demand": [0.43, 0.41], "score": [0.7, 0.2], "label": [1, 0]}}

@@ -82,7 +82,6 @@ def test_chunks_that_are_none_are_refused(
     assert answer is None or answer.status_code == 400
 
 
-@pytest.mark.xfail(strict=True, reason="a head may grow until its ten seconds are over")
 def test_a_head_is_answered_as_soon_as_it_is_too_large(live: Live) -> None:
     with connected(live, b"GET /livez HTTP/1.1\r\nHost: x\r\n") as line:
         sent = _until_answered(line, b"X-Pad: " + b"a" * 65_536 + b"\r\n", 2 * SLACK)
@@ -97,7 +96,6 @@ def test_a_head_of_a_usual_size_is_read(live: Live) -> None:
     assert answer.status_code == 200
 
 
-@pytest.mark.xfail(strict=True, reason="the HTTP parser ends a request that offers an upgrade")
 def test_an_offer_to_upgrade_does_not_lose_the_body(live: Live, targets: dict[str, Target]) -> None:
     body = targets["route"].good % b"1"
     offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c"}

@@ -83,7 +83,6 @@ def test_a_405_names_a_method_that_is_allowed(live: Live) -> None:
         assert allowed in speaker(live, "dev").delete(path).headers["allow"], path
 
 
-@pytest.mark.xfail(strict=True, reason="Allow names the methods of the first matching route only")
 def test_a_405_names_every_method_that_is_allowed(live: Live) -> None:
     answer = speaker(live, "dev").delete("/v1/models")
 
@@ -220,7 +219,6 @@ def test_what_is_no_http_gets_400(live: Live, raw: bytes) -> None:
     assert answer.status_code == 400
 
 
-@pytest.mark.xfail(strict=True, reason="the HTTP parser's own 400 is text/plain")
 @pytest.mark.parametrize("raw", GARBAGE.values(), ids=GARBAGE.keys())
 def test_what_is_no_http_gets_a_problem_too(live: Live, raw: bytes) -> None:
     answer = told(live, raw)

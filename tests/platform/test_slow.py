@@ -73,7 +73,6 @@ def test_bodies_that_never_begin_are_cut_in_time(brisk: Live) -> None:
             require_cut(line.answer())
 
 
-@pytest.mark.xfail(strict=True, reason="the clock begins anew with the body's first byte")
 def test_a_body_that_begins_late_has_no_more_time_than_others(brisk: Live) -> None:
     with connected(brisk, begun(brisk, "typed")) as line:
         began = time.monotonic()

@@ -57,15 +57,15 @@ async def read(length: bytes | None, receive: Receive, limit: int, seconds: floa
     declared = int(length) if length is not None and length.isdigit() else 0
     if declared > limit:
         raise TooLarge(f"The body has {declared} bytes; {limit} are taken.", limit=limit)
-    message = await _next(receive, seconds)
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + seconds
+    message = await _next(receive, seconds, seconds)
     body: bytes = message.get("body", b"")
     if not message.get("more_body", False):
         return _within(body, limit)
     chunks, size = [body], len(body)
-    deadline = asyncio.get_running_loop().time() + seconds
     while message.get("more_body", False):
-        left = deadline - asyncio.get_running_loop().time()
-        message = await _next(receive, left)
+        message = await _next(receive, deadline - clock(), seconds)
         chunk = message.get("body", b"")
         size += len(chunk)
         chunks.append(chunk)
@@ -80,7 +80,7 @@ def _within(body: bytes, limit: int) -> bytes:
     return body
 
 
-async def _next(receive: Receive, seconds: float) -> Message:
+async def _next(receive: Receive, left: float, seconds: float) -> Message:
     waiting: Any = receive()  # a coroutine, in every ASGI server
     try:
         # What has arrived already needs no clock, and that is nearly every body.
@@ -88,7 +88,7 @@ async def _next(receive: Receive, seconds: float) -> Message:
     except StopIteration as arrived:
         return _connected(arrived.value)
     try:
-        async with asyncio.timeout(max(seconds, 0)):
+        async with asyncio.timeout(max(left, 0)):
             message = await _resumed(waiting, pending)
     except TimeoutError as error:
         raise TooSlow(f"The body took longer than allowed ({seconds:.0f} s).") from error

@@ -1,9 +1,6 @@
 """The outermost ASGI layer: request ids, metrics, access log, hot routes, last resort."""
 
-import itertools
 import logging
-import re
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -14,13 +11,10 @@ from app.platform.http.body import Receive, Scope
 from app.platform.http.metrics import HttpMetrics
 from app.platform.http.problems import MEDIA_TYPE, fault_document
 from app.platform.http.raw import Answer, Headers, HotRoute, Send
+from app.platform.http.request_ids import request_id as new_id
 
 logger = logging.getLogger("modelward.access")
 
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-# Unique across processes by its random beginning, cheap by its count.
-_PROCESS = secrets.token_hex(11)
-_NUMBERS = itertools.count(1)
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -39,7 +33,7 @@ class Edge:
             return
         started = time.perf_counter()
         headers = dict(scope["headers"])
-        request_id = _request_id(headers.get(b"x-request-id"))
+        request_id = new_id(headers.get(b"x-request-id"))
         scope.setdefault("state", {})["request_id"] = request_id
         found = self._find(scope)
         if found is None:
@@ -120,12 +114,6 @@ async def _send(send: Send, status: int, extra: Headers, body: bytes, request_id
     extra = [*extra, (b"content-length", length), (b"x-request-id", name)]
     await send({"type": "http.response.start", "status": status, "headers": extra})
     await send({"type": "http.response.body", "body": body})
-
-
-def _request_id(given: bytes | None) -> str:
-    if given is not None and _REQUEST_ID.fullmatch(given):
-        return str(given, "ascii")
-    return f"{_PROCESS}{next(_NUMBERS):010x}"
 
 
 def _place(scope: Scope, request_id: str) -> dict[str, str]:

@@ -11,11 +11,13 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from app.kit.refusal import Kind, Refusal, Unavailable
 
 logger = logging.getLogger(__name__)
 
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
 
@@ -29,6 +31,7 @@ STATUS: dict[Kind, HTTPStatus] = {
     Kind.STALE: HTTPStatus.PRECONDITION_FAILED,
     Kind.UNCONDITIONAL: HTTPStatus.PRECONDITION_REQUIRED,
     Kind.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Kind.HEAD_TOO_LARGE: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     Kind.UNSUPPORTED: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     Kind.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
 }
@@ -195,4 +198,19 @@ async def _framework(request: Request, error: Exception) -> Response:
         "code": code,
         "request_id": request_id_of(request),
     }
-    return Response(orjson.dumps(body), status.value, error.headers, media_type=MEDIA_TYPE)
+    extra = dict(error.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        extra["Allow"] = ", ".join(_allowed(request))
+    return Response(orjson.dumps(body), status.value, extra, media_type=MEDIA_TYPE)
+
+
+def _allowed(request: Request) -> list[str]:
+    """Return every method the path knows; the framework names those of its first route."""
+    return [
+        method
+        for method in _METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.router.routes
+        )
+    ]
