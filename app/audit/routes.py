@@ -8,7 +8,7 @@ from app.audit.service import Report
 from app.audit.tables import AuditEntry
 from app.kit.actor import Actor
 from app.kit.page import BadCursor, Page, Rows
-from app.platform.http import Cursor, Limit, Session, allow, responses
+from app.platform.http import Cursor, Limit, Session, Snapshot, allow, responses
 from app.platform.http import router as make_router
 
 router = make_router("/v1/audit", tag="audit")
@@ -27,6 +27,6 @@ async def list_entries(
 
 
 @router.post(":verify", response_model=ReportOut, responses=responses())
-async def verify(actor: Annotated[Actor, allow("audit:read")], session: Session) -> Report:
+async def verify(actor: Annotated[Actor, allow("audit:read")], session: Snapshot) -> Report:
     """Recompute every chain; the first bad entry of each broken one is named."""
     return await service.verify(session, actor.tenant_id)

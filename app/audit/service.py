@@ -75,29 +75,21 @@ async def record(
 async def verify(session: AsyncSession, tenant_id: UUID, *, batch: int = 5000) -> Report:
     """Recompute every chain of a tenant; the report names the first bad entry of each.
 
-    Heads are read first, so that what is appended meanwhile lies beyond them and is left for the
-    next time.
+    ``session`` sees one moment, so that what is appended meanwhile is in neither entries nor heads.
     """
-    heads = await _heads(session, tenant_id, None)
+    heads = {
+        name: (seq, hash_)
+        for name, seq, hash_ in await session.execute(
+            select(Stream.name, Stream.seq, Stream.hash).filter_by(tenant_id=tenant_id)
+        )
+    }
     entries: list[Entry] = []
     last = ("", 0)
     while rows := await _read(session, tenant_id, last, batch):
         last = (rows[-1].stream, rows[-1].seq)
-        entries += [row for row in rows if row.seq <= heads.get(row.stream, (row.seq,))[0]]
-    headless = {entry.stream for entry in entries} - heads.keys()
-    begun = await _heads(session, tenant_id, headless)
-    entries = [entry for entry in entries if entry.stream not in begun]
+        entries += rows
     faults = await asyncio.to_thread(lambda: list(check(entries, heads)))
     return Report(entries=len(entries), streams=len(heads), faults=faults)
-
-
-async def _heads(
-    session: AsyncSession, tenant_id: UUID, only: set[str] | None
-) -> dict[str, tuple[int, bytes]]:
-    query = select(Stream.name, Stream.seq, Stream.hash).filter_by(tenant_id=tenant_id)
-    if only is not None:
-        query = query.where(Stream.name.in_(only))
-    return {name: (seq, hash_) for name, seq, hash_ in await session.execute(query)}
 
 
 async def _read(

@@ -211,7 +211,7 @@ async def _issue(
 async def _verify(settings: Settings, url: str) -> audit.Report:
     database = Database(url, settings, make_bus())
     try:
-        async with database.session() as session:
+        async with database.snapshot() as session:
             tenant_id = await identity.default_tenant(session)
             return await audit.verify(session, tenant_id)
     finally:

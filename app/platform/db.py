@@ -105,14 +105,16 @@ class Database:
             yield session
             await session.commit()
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """Open a session whose queries all see one moment, for reports that must agree."""
+        async with self.session() as session:
+            await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            yield session
+
     async def close(self) -> None:
         """Give every connection back."""
         await self.engine.dispose()
-
-
-async def one_snapshot(session: AsyncSession) -> None:
-    """Make all that a fresh session reads come from one moment."""
-    await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
 async def driver(session: AsyncSession) -> "psycopg.AsyncConnection[Any]":

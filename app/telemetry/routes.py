@@ -9,7 +9,7 @@ from app.kit.actor import Actor
 from app.kit.names import NAME
 from app.kit.refusal import AlreadyExists, NotFound
 from app.platform.db import Database
-from app.platform.http import Authenticator, HotRoute, Session, allow, responses
+from app.platform.http import Authenticator, HotRoute, Session, Snapshot, allow, responses
 from app.platform.http import router as make_router
 from app.platform.settings import Settings
 from app.telemetry import baseline, labelling, service
@@ -92,7 +92,7 @@ async def get_baseline(
     responses=responses(NotFound),
 )
 async def get_telemetry(
-    key: Name, actor: Annotated[Actor, allow("telemetry:read")], session: Session
+    key: Name, actor: Annotated[Actor, allow("telemetry:read")], session: Snapshot
 ) -> TelemetryOut:
     """Return what has arrived at a decision point, by version and arm, and how it did."""
     return await service.overview(session, key, by=actor)

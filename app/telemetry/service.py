@@ -3,7 +3,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog
 from app.kit.actor import Actor
-from app.platform.db import one_snapshot
 from app.telemetry import windows
 from app.telemetry.events import REHEARSAL
 from app.telemetry.schemas import SeriesOut, TelemetryOut
@@ -11,8 +10,10 @@ from app.telemetry.tables import Delta, Outcome
 
 
 async def overview(session: AsyncSession, key: str, *, by: Actor) -> TelemetryOut:
-    """Return what has arrived at a decision point, and what of it is still to be folded."""
-    await one_snapshot(session)
+    """Return what has arrived at a decision point, and what of it is still to be folded.
+
+    ``session`` sees one moment, or the figures would not add up.
+    """
     point = await catalog.point_by_key(session, key, by=by)
     found = await windows.arms(session, by.tenant_id, point.id)
     versions = await catalog.versions_by_id(

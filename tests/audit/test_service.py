@@ -41,7 +41,7 @@ async def written(database: Database) -> Database:
 
 
 async def verified(database: Database, batch: int = 5000) -> Report:
-    async with database.session() as session:
+    async with database.snapshot() as session:
         return await audit.verify(session, TENANT, batch=batch)
 
 
@@ -151,7 +151,6 @@ async def test_a_truncated_log_and_a_head_set_back_with_it_do_not_pass(written: 
     assert faults(await verified(written)) == [(STREAM, 3)]
 
 
-@pytest.mark.xfail(strict=True, reason="what lies behind the head is left for a next time, always")
 async def test_an_entry_slipped_in_behind_the_last_is_named(written: Database) -> None:
     as_superuser(
         written.url,

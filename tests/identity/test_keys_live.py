@@ -245,6 +245,5 @@ def test_a_key_whose_issue_is_repeated_is_neither_kept_nor_shown_again(live: Liv
     assert len(live.admin.get(f"/v1/principals/{holder.id}/keys")["items"]) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="the stored refusal is replayed with an empty request_id")
 def test_the_refusal_to_show_a_key_again_is_a_problem_like_any_other(live: Live) -> None:
     problem_of(repeated(live)[1], 409, "shown_once")

@@ -194,7 +194,7 @@ def test_what_is_shown_is_never_less_than_what_was_acknowledged(
     async def look(key: str, done: asyncio.Event) -> None:
         while not done.is_set():
             least = play.taken("event")
-            async with bench.database.session() as session:
+            async with bench.database.snapshot() as session:
                 seen = await overview(session, key, by=bench.actor)
             shown.append((seen.stored_events, least))
 

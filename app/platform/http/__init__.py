@@ -6,7 +6,7 @@ from app.platform.http.guard import Authenticator, allow, permission_of
 from app.platform.http.metrics import PlainCounter
 from app.platform.http.paging import Cursor, Limit
 from app.platform.http.raw import Endpoint, HotRoute
-from app.platform.http.route import GovernedRoute, Session, router
+from app.platform.http.route import GovernedRoute, Session, Snapshot, router
 
 __all__ = [
     "Authenticator",
@@ -19,6 +19,7 @@ __all__ = [
     "Limit",
     "PlainCounter",
     "Session",
+    "Snapshot",
     "allow",
     "etag",
     "permission_of",

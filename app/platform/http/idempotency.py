@@ -2,10 +2,8 @@
 
 import re
 from datetime import datetime
-from http import HTTPStatus
 from uuid import UUID
 
-import orjson
 from fastapi import Response
 from psycopg.errors import LockNotAvailable
 from sqlalchemy import LargeBinary, delete, func, select, text, update
@@ -17,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.kit.actor import Actor
 from app.kit.refusal import Kind, Malformed, Refusal
 from app.platform.db import Base, Database, Json
-from app.platform.http.problems import document
+from app.platform.http.problems import render
 
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
 _WAIT = "150ms"
@@ -67,9 +65,12 @@ class IdempotencyKey(Base):
 
 
 async def claim(
-    session: AsyncSession, actor: Actor, key: str, fingerprint: bytes
+    session: AsyncSession, actor: Actor, key: str, fingerprint: bytes, request_id: str
 ) -> Response | None:
-    """Take the key for this transaction; return the stored answer if it was taken before."""
+    """Take the key for this transaction; return the stored answer if it was taken before.
+
+    ``request_id`` is the one of the repetition.
+    """
     if not _KEY.fullmatch(key):
         raise Malformed("An Idempotency-Key is 1 to 128 visible ASCII characters.")
     await session.execute(text(f"SET LOCAL lock_timeout = '{_WAIT}'"))
@@ -93,8 +94,13 @@ async def claim(
         raise KeyInFlight("Another request with this Idempotency-Key is running.")
     if stored.fingerprint != fingerprint:
         raise KeyReused("This Idempotency-Key came with another method, path or body before.")
+    if stored.body is None:  # only what was shown once is kept without
+        shown = ShownOnce("The first answer to this key held a secret and was not kept.")
+        answer = render(shown, request_id)
+        answer.headers["Idempotency-Replayed"] = "true"
+        return answer
     replay = {**(stored.headers or {}), "Idempotency-Replayed": "true"}
-    return Response(stored.body or b"", stored.status, replay)
+    return Response(stored.body, stored.status, replay)
 
 
 async def keep(session: AsyncSession, actor: Actor, key: str, response: Response) -> None:
@@ -104,16 +110,13 @@ async def keep(session: AsyncSession, actor: Actor, key: str, response: Response
         for name, value in response.headers.items()
         if name in {"content-type", "etag", "location"}
     }
-    status, body = response.status_code, bytes(response.body)
+    body: bytes | None = bytes(response.body)
     if response.headers.get("cache-control") == "no-store":
-        # A secret is shown once: what is kept says that it was, not what it was.
-        shown = ShownOnce("The first answer to this key held a secret and was not kept.")
-        status, body = HTTPStatus.CONFLICT.value, orjson.dumps(document(shown, ""))
-        kept["content-type"] = "application/problem+json"
+        body = None  # a secret is shown once: what is kept says that it was, not what it was
     await session.execute(
         update(IdempotencyKey)
         .filter_by(tenant_id=actor.tenant_id, principal_id=actor.id, key=key)
-        .values(status=status, headers=kept, body=body)
+        .values(status=response.status_code, headers=kept, body=body)
     )
 
 

@@ -10,7 +10,7 @@ A dependency with a scope would commit too late to do that, hence a route class.
 """
 
 import hashlib
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -22,6 +22,7 @@ from app.platform.db import Database
 from app.platform.http import idempotency
 from app.platform.http.body import media_of, read, require_json, require_plain
 from app.platform.http.guard import identify, permission_of, require
+from app.platform.http.problems import request_id_of
 from app.platform.settings import Settings
 
 UPLOADS = frozenset({"application/vnd.apache.parquet", "application/octet-stream"})
@@ -35,6 +36,16 @@ def _session(request: Request) -> AsyncSession:
 
 
 Session = Annotated[AsyncSession, Depends(_session)]
+
+
+async def _snapshot(request: Request) -> AsyncIterator[AsyncSession]:
+    database: Database = request.app.state.database
+    async with database.snapshot() as session:
+        yield session
+
+
+Snapshot = Annotated[AsyncSession, Depends(_snapshot)]
+"""A session beside the transaction, whose queries all see one moment."""
 
 
 class GovernedRoute(APIRoute):
@@ -90,7 +101,8 @@ async def _once(request: Request, session: AsyncSession, key: str, inner: Handle
     fingerprint = hashlib.sha256(
         b"\n".join((request.method.encode(), str(request.url.path).encode(), await request.body()))
     ).digest()
-    stored = await idempotency.claim(session, actor, key, fingerprint)
+    request_id = request_id_of(request)
+    stored = await idempotency.claim(session, actor, key, fingerprint, request_id)
     if stored is not None:
         return stored
     response = await inner(request)
