@@ -9,6 +9,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.kit.refusal import Malformed
+from app.kit.strictjson import loads_flat
 
 T = TypeVar("T")
 
@@ -49,9 +50,9 @@ def decode(cursor: str, *types: Callable[[Any], Any]) -> list[Any]:
     """Return the sort key in ``cursor``: one value for each of ``types``, built from text."""
     try:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        values = orjson.loads(raw)
+        values = loads_flat(raw)
         if not isinstance(values, list) or len(values) != len(types):
             raise ValueError  # noqa: TRY301 - one exit for every malformed cursor
         return [make(value) for make, value in zip(types, values, strict=True)]
-    except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+    except (Malformed, ValueError, TypeError, AttributeError, ArithmeticError) as error:
         raise BadCursor("The cursor was not issued for this list.") from error

@@ -1,8 +1,7 @@
 from dataclasses import asdict
-from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.actor import Actor
@@ -11,7 +10,14 @@ from app.kit.page import Rows, decode, encode
 from app.notifications.tables import Outgoing
 from app.platform.events import Event
 
-_SETTLED_SECONDS = 2
+_SETTLE = """
+UPDATE notifications_outbox o SET position = last.position + fresh.n
+FROM (SELECT id, row_number() OVER (ORDER BY at, told) AS n FROM notifications_outbox
+      WHERE tenant_id = :tenant AND position IS NULL) AS fresh,
+     (SELECT coalesce(max(position), 0) AS position FROM notifications_outbox
+      WHERE tenant_id = :tenant) AS last
+WHERE o.tenant_id = :tenant AND o.id = fresh.id
+"""
 
 
 async def keep(session: AsyncSession, event: Event) -> None:
@@ -24,18 +30,27 @@ async def keep(session: AsyncSession, event: Event) -> None:
 async def feed(
     session: AsyncSession, *, cursor: str | None, limit: int, by: Actor
 ) -> Rows[Outgoing]:
-    """Return events in order of time from the cursor on; the last page's cursor may be kept.
+    """Return events in the order in which they became known, from the cursor on.
 
-    The newest two seconds are held back: a transaction that began earlier may still commit an
-    event with an earlier time, and a reader must not step over it.
+    The last page's cursor may be kept: what is committed later stands behind it, however long ago
+    its transaction began.
     """
+    await _settle(session, by.tenant_id)
     query = select(Outgoing).where(
-        Outgoing.tenant_id == by.tenant_id,
-        Outgoing.at < func.now() - func.make_interval(0, 0, 0, 0, 0, 0, _SETTLED_SECONDS),
+        Outgoing.tenant_id == by.tenant_id, Outgoing.position.is_not(None)
     )
     if cursor is not None:
-        after = tuple(decode(cursor, datetime.fromisoformat, UUID))
-        query = query.where(tuple_(Outgoing.at, Outgoing.id) > after)
-    rows = list(await session.scalars(query.order_by(Outgoing.at, Outgoing.id).limit(limit)))
-    last = rows[-1] if rows else None
-    return Rows(rows, encode([last.at, last.id]) if last else cursor)
+        (after,) = decode(cursor, int)
+        query = query.where(Outgoing.position > after)
+    rows = list(await session.scalars(query.order_by(Outgoing.position).limit(limit)))
+    return Rows(rows, encode([rows[-1].position]) if rows else cursor)
+
+
+async def _settle(session: AsyncSession, tenant_id: UUID) -> None:
+    """Give every event that is committed its position; one reader at a time."""
+    waiting = select(Outgoing.id).filter_by(tenant_id=tenant_id, position=None)
+    if await session.scalar(waiting.limit(1)) is None:
+        return
+    lock = func.pg_advisory_xact_lock(func.hashtextextended(f"feed {tenant_id}", 0))
+    await session.execute(select(lock))
+    await session.execute(text(_SETTLE), {"tenant": tenant_id})

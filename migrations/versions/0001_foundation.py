@@ -113,13 +113,22 @@ def upgrade() -> None:
         sa.Column(
             "at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
         ),
+        sa.Column("told", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_notifications_outbox")),
     )
     op.create_index(
-        "ix_notifications_outbox_at",
+        "uq_notifications_outbox_position",
         "notifications_outbox",
-        ["tenant_id", "at", "id"],
+        ["tenant_id", "position"],
+        unique=True,
+    )
+    op.create_index(
+        "ix_notifications_outbox_told",
+        "notifications_outbox",
+        ["tenant_id", "told"],
         unique=False,
+        postgresql_where=sa.text("position IS NULL"),
     )
     op.create_table(
         "platform_idempotency",

@@ -162,10 +162,8 @@ def test_an_act_is_told_with_its_facts(live: Live, story: Story) -> None:
 
 def test_acts_are_told_once_and_in_order(story: Story) -> None:
     seen = story.reader.seen
-    times = [event["at"] for event in seen]
 
     assert story.reader.numbers(story.plain) == [1, 2, 3, 4, 5]
-    assert times == sorted(times)
     assert len({event["id"] for event in seen}) == len(seen)
 
 
@@ -220,7 +218,6 @@ def test_a_life_is_told_in_the_order_it_was_lived(live: Live, story: Story) -> N
     assert all(e["data"]["passed"] for e in told if e["type"] == "gates.step.judged")
 
 
-@pytest.mark.xfail(strict=True, reason="an act that takes longer than two seconds is stepped over")
 def test_a_slow_act_is_told_to_a_reader_who_went_on(live: Live) -> None:
     slow, quick, reader = make_model(live), make_model(live), Reader(live).catch_up()
     with ThreadPoolExecutor(1) as pool:
