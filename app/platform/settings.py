@@ -27,6 +27,10 @@ class Settings(BaseSettings):
     statement_timeout_ms: int = Field(10_000, description="A slow query ends here with a 503.")
     lock_timeout_ms: int = Field(5_000, description="A held lock ends here with a 503.")
 
+    ingest_seconds: float = Field(
+        12.0, description="Events and outcomes are answered 503 if they are not stored by then."
+    )
+
     max_body_bytes: int = Field(2 * MIB, description="Largest ordinary body.")
     max_upload_bytes: int = Field(64 * MIB, description="Largest batch of events or baseline.")
     body_seconds: float = Field(10.0, description="A body that trickles is cut after this.")

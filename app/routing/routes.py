@@ -90,6 +90,7 @@ def hot_routes(
             authenticate=authenticate,
             body_limit=65_536,
             body_seconds=settings.body_seconds,
+            deadline=None,
             operation={
                 **ROUTE_OPERATION,
                 "responses": {**ROUTE_OPERATION["responses"], **problems},

@@ -144,6 +144,7 @@ def hot_routes(
         "authenticate": authenticate,
         "body_limit": settings.max_upload_bytes,
         "body_seconds": settings.body_seconds,
+        "deadline": settings.ingest_seconds,
     }
     events = batch_operation(
         "events",

@@ -188,7 +188,6 @@ def test_ingest_through_an_outage_ends_with_everything_once(
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="a request has no deadline of its own: it waits for ever")
 def test_a_database_that_hangs_is_answered_within_the_deadline(
     lone: Live, place: Place, app: httpx.Client
 ) -> None:

@@ -4,9 +4,11 @@ A typed route costs some 150 µs of framework; a decision is made in a few. Hot 
 ``app.routes`` and in the OpenAPI document like any other, but the edge calls them directly.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import psycopg
@@ -14,14 +16,17 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.kit.actor import Actor
-from app.kit.refusal import Refusal
+from app.kit.refusal import Refusal, Unavailable
 from app.platform.http.body import Receive, Scope, read, require_json
 from app.platform.http.guard import Authenticator, require
 from app.platform.http.problems import MEDIA_TYPE, STATUS, document, from_database
 from app.platform.http.problems import headers as problem_headers
 
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 Send = Callable[[Any], Awaitable[None]]
-Endpoint = Callable[[Actor, str, bytes], Awaitable[tuple[int, bytes]]]
+Endpoint = Callable[[Actor, str, bytes], Coroutine[Any, Any, tuple[int, bytes]]]
 """Takes the caller, the path's one parameter and the body; returns status and JSON bytes."""
 
 Headers = list[tuple[bytes, bytes]]
@@ -43,6 +48,8 @@ class HotRoute:
     authenticate: Authenticator
     body_limit: int
     body_seconds: float
+    deadline: float | None
+    """Seconds until the caller is told to come again, whatever the database does."""
     operation: dict[str, Any] = field(repr=False)
 
     @property
@@ -72,7 +79,10 @@ class HotRoute:
                 )
             length = headers.get(b"content-length")
             body = await read(length, receive, self.body_limit, self.body_seconds)
-            status, answer = await self.endpoint(actor, key, body)
+            if self.deadline is None:
+                status, answer = await self.endpoint(actor, key, body)
+            else:
+                status, answer = await _within(self.deadline, self.endpoint(actor, key, body))
         except (Refusal, DBAPIError, PoolTimeout, psycopg.Error) as error:
             refusal = error if isinstance(error, Refusal) else from_database(error)
             if refusal is None:
@@ -92,6 +102,24 @@ class HotRoute:
         extra = [*extra, (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": extra})
         await send({"type": "http.response.body", "body": body})
+
+
+async def _within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """Wait for work so long; it is not cut off, for a database that hangs cannot be asked to stop.
+
+    Whoever is told to come again may find his act done, and his events counted as duplicates.
+    """
+    task = asyncio.ensure_future(work)
+    done, _ = await asyncio.wait({task}, timeout=seconds)
+    if not done:
+        task.add_done_callback(_forget)
+        raise Unavailable("The database does not answer; what was sent may yet be stored.")
+    return task.result()
+
+
+def _forget(task: "asyncio.Task[Any]") -> None:
+    if not task.cancelled() and task.exception() is not None:
+        logger.warning("late fault", extra={"reason": str(task.exception())[:200]})
 
 
 def _text(value: bytes | None) -> str | None:
