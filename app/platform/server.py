@@ -19,6 +19,7 @@ from app.platform.http.request_ids import request_id
 
 HEADER_SECONDS = 10.0
 HEAD_BYTES = 65_536
+LINGER_SECONDS = 1.0
 _OFFER = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 _CONTINUE = b"HTTP/1.1 100 "
 
@@ -129,6 +130,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     _head: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    _over = False
     _between = True
     """Whether no request's body is under way."""
 
@@ -140,6 +142,8 @@ class TimedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Start the clock with the first byte of a request."""
+        if self._over:
+            return
         if self._head is None and (self.cycle is None or self.cycle.response_complete):
             self._expect_head()
         if self._between:
@@ -155,7 +159,7 @@ class TimedProtocol(HttpToolsProtocol):
         self._hang_up(NoHttp("These bytes are no HTTP request."))
 
     def _hang_up(self, refusal: Refusal) -> None:
-        if self.transport.is_closing():
+        if self._over or self.transport.is_closing():
             return
         self._forget_head()
         name = request_id()
@@ -168,7 +172,10 @@ class TimedProtocol(HttpToolsProtocol):
         )
         self._answers.flush()
         self.transport.write(head.encode() + content)
-        self.transport.close()
+        # Closed with bytes unread, the connection would be reset, and the answer lost with it.
+        self._over = True
+        self.transport.write_eof()
+        self._head = self.loop.call_later(LINGER_SECONDS, self._cut)
 
     def on_headers_complete(self) -> None:
         """Stop the clock."""
