@@ -165,7 +165,7 @@ class Story:
                 row = upto
                 await self._reviewed(desk, row)
                 stage = self._version(1)["stage"]
-        alerts = self._cast["oscar"].get(f"/v1/models/{names.model}/versions/1/alerts")["items"]
+        alerts = self._cast["oscar"].pages(f"/v1/models/{names.model}/versions/1/alerts")
         for alert in alerts:
             at = row_of(datetime.fromisoformat(alert["until"]))
             say.line(f"alert: {alert['kind']} drift in {alert['subject']} at row {at:,}")
@@ -353,7 +353,7 @@ class Story:
         return f"{version['stage']}{back}"
 
     def _champion(self) -> str:
-        seats = self._cast["oscar"].get(f"/v1/decision-points/{self._names.point}/seats")["items"]
+        seats = list(self._cast["oscar"].pages(f"/v1/decision-points/{self._names.point}/seats"))
         seat = next(item for item in seats if item["role"] == "champion" and not item["until"])
         for version in self._cast["oscar"].pages(f"/v1/models/{self._names.model}/versions"):
             if version["id"] == seat["version_id"]:

@@ -93,10 +93,6 @@ class AlertOut(BaseModel):
     raised_at: datetime
 
 
-class AlertsOut(BaseModel):
-    items: list[AlertOut]
-
-
 @router.put(
     "/decision-points/{key}/monitor",
     response_model=MonitorOut,
@@ -151,14 +147,19 @@ async def list_windows(
 
 @router.get(
     "/models/{name}/versions/{number}/alerts",
-    response_model=AlertsOut,
-    responses=responses(NotFound),
+    response_model=Page[AlertOut],
+    responses=responses(NotFound, BadCursor),
 )
 async def list_alerts(
-    name: Name, number: Number, actor: Reader, session: Session
-) -> dict[str, list[Alert]]:
+    name: Name,
+    number: Number,
+    actor: Reader,
+    session: Session,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Rows[Alert]:
     """List what has left its bounds for good, in order of event time."""
-    return {"items": await service.list_alerts(session, name, number, by=actor)}
+    return await service.list_alerts(session, name, number, cursor=cursor, limit=limit, by=actor)
 
 
 def _shown(key: str, monitor: Monitor) -> dict[str, Any]:

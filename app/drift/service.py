@@ -77,12 +77,25 @@ async def list_windows(
     )
 
 
-async def list_alerts(session: AsyncSession, model: str, number: int, *, by: Actor) -> list[Alert]:
+async def list_alerts(
+    session: AsyncSession,
+    model: str,
+    number: int,
+    *,
+    cursor: str | None,
+    limit: int,
+    by: Actor,
+) -> Rows[Alert]:
     """List a version's alerts in order of event time."""
     version = await catalog.find_version(session, model, number, by=by)
-    rows = await session.scalars(
-        select(Alert)
-        .filter_by(tenant_id=by.tenant_id, version_id=version.id)
-        .order_by(Alert.until, Alert.subject)
+    query = select(Alert).filter_by(tenant_id=by.tenant_id, version_id=version.id)
+    order = Alert.until, Alert.subject, Alert.id
+    if cursor is not None:
+        after = tuple(decode(cursor, datetime.fromisoformat, str, UUID))
+        query = query.where(tuple_(*order) > after)
+    return await page(
+        session,
+        query.order_by(*order),
+        limit,
+        lambda row: [row.until, row.subject, row.id],
     )
-    return list(rows)

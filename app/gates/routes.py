@@ -18,7 +18,6 @@ from app.gates.schemas import (
     ApprovalIn,
     ApprovalOut,
     CaseOut,
-    CasesOut,
     DocketOut,
     EvidenceIn,
     EvidenceOut,
@@ -29,8 +28,9 @@ from app.gates.schemas import (
 from app.gates.tables import Approval, Case, Evidence, PolicyRevision
 from app.kit.actor import Actor
 from app.kit.names import NAME
+from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
-from app.platform.http import IfMatch, Session, allow, etag, responses
+from app.platform.http import Cursor, IfMatch, Limit, Session, allow, etag, responses
 from app.platform.http import router as make_router
 from app.platform.http.documented import editing
 
@@ -42,15 +42,17 @@ StepName = Annotated[str, Path(pattern=r"^[a-z_]{1,64}$")]
 Reader = Annotated[Actor, allow("gates:read")]
 
 
-@cases.get("", response_model=CasesOut, responses=responses(NotFound))
+@cases.get("", response_model=Page[CaseOut], responses=responses(NotFound, BadCursor))
 async def list_cases(
     model: Annotated[str, Query(pattern=NAME)],
     version: Annotated[int, Query(ge=1, lt=2**63)],
     actor: Reader,
     session: Session,
-) -> dict[str, list[Case]]:
-    """List a version's validations, releases and activations."""
-    return {"items": await dockets.cases_of(session, model, version, by=actor)}
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Rows[Case]:
+    """List a version's validations, releases and activations in order of opening."""
+    return await dockets.cases_of(session, model, version, cursor=cursor, limit=limit, by=actor)
 
 
 @cases.post(

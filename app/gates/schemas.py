@@ -115,10 +115,6 @@ class CaseOut(BaseModel):
     result: str | None
 
 
-class CasesOut(BaseModel):
-    items: list[CaseOut]
-
-
 class DocketOut(CaseOut):
     steps: list[StepOut]
     evidence: list[EvidenceOut]

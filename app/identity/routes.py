@@ -9,7 +9,6 @@ from app.identity.schemas import (
     IssuedKeyOut,
     KeyIn,
     KeyOut,
-    KeysOut,
     PrincipalIn,
     PrincipalOut,
     WhoOut,
@@ -78,15 +77,19 @@ async def issue_key(
 
 @router.get(
     "/principals/{principal_id}/keys",
-    response_model=KeysOut,
-    responses=responses(NotFound),
+    response_model=Page[KeyOut],
+    responses=responses(NotFound, BadCursor),
 )
 async def list_keys(
-    principal_id: UUID, actor: Annotated[Actor, allow("identity:read")], session: Session
-) -> dict[str, list[Key]]:
+    principal_id: UUID,
+    actor: Annotated[Actor, allow("identity:read")],
+    session: Session,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Rows[Key]:
     """List a principal's keys by what names them; the keys themselves are not kept."""
     principal = await service.get_principal(session, principal_id, by=actor)
-    return {"items": await service.keys_of(session, principal)}
+    return await service.keys_of(session, principal, cursor=cursor, limit=limit)
 
 
 @router.post(

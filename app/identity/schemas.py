@@ -50,10 +50,6 @@ class KeyOut(BaseModel):
     created_at: datetime
 
 
-class KeysOut(BaseModel):
-    items: list[KeyOut]
-
-
 class IssuedKeyOut(KeyOut):
     key: str = Field(description="The key itself. It is shown this once and never again.")
 

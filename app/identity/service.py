@@ -1,8 +1,8 @@
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit
@@ -158,14 +158,20 @@ async def issue_key(
     return key, made.text
 
 
-async def keys_of(session: AsyncSession, principal: Principal) -> list[Key]:
+async def keys_of(
+    session: AsyncSession, principal: Principal, *, cursor: str | None, limit: int
+) -> Rows[Key]:
     """Return a principal's keys, newest first."""
-    rows = await session.scalars(
-        select(Key)
-        .filter_by(tenant_id=principal.tenant_id, principal_id=principal.id)
-        .order_by(Key.created_at.desc(), Key.id.desc())
+    query = select(Key).filter_by(tenant_id=principal.tenant_id, principal_id=principal.id)
+    if cursor is not None:
+        after = tuple(decode(cursor, datetime.fromisoformat, UUID))
+        query = query.where(tuple_(Key.created_at, Key.id) < after)
+    return await page(
+        session,
+        query.order_by(Key.created_at.desc(), Key.id.desc()),
+        limit,
+        lambda row: [row.created_at, row.id],
     )
-    return list(rows)
 
 
 async def disable(session: AsyncSession, principal_id: UUID, *, by: Actor) -> Principal:

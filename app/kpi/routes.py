@@ -8,12 +8,13 @@ from app import catalog
 from app.kit.actor import Actor
 from app.kit.input import Input
 from app.kit.names import NAME
+from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.kpi import service
 from app.kpi.rules import Direction, Formula
 from app.kpi.service import Measured
 from app.kpi.tables import Definition
-from app.platform.http import IfMatchToReplace, Session, allow, etag, responses
+from app.platform.http import Cursor, IfMatchToReplace, Limit, Session, allow, etag, responses
 from app.platform.http import router as make_router
 from app.platform.http.documented import editing
 
@@ -53,10 +54,6 @@ class KpiOut(KpiIn):
     revision: int
 
 
-class KpisOut(BaseModel):
-    items: list[KpiOut]
-
-
 class MeasuredOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
@@ -72,7 +69,7 @@ class MeasuredOut(BaseModel):
 
 
 class MeasuresOut(BaseModel):
-    items: list[MeasuredOut]
+    measures: list[MeasuredOut]
 
 
 @router.put("/{kpi}", response_model=KpiOut, responses=editing(NotFound))
@@ -93,13 +90,19 @@ async def define_kpi(
     return agreed
 
 
-@router.get("", response_model=KpisOut, responses=responses(NotFound))
+@router.get("", response_model=Page[KpiOut], responses=responses(NotFound, BadCursor))
 async def list_kpis(
-    key: Name, actor: Annotated[Actor, allow("telemetry:read")], session: Session
-) -> dict[str, list[Definition]]:
+    key: Name,
+    actor: Annotated[Actor, allow("telemetry:read")],
+    session: Session,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Rows[Definition]:
     """List the KPIs agreed for the decision point."""
     point = await catalog.point_by_key(session, key, by=actor)
-    return {"items": await service.definitions(session, actor.tenant_id, point.id)}
+    return await service.list_definitions(
+        session, actor.tenant_id, point.id, cursor=cursor, limit=limit
+    )
 
 
 @router.get(":measure", response_model=MeasuresOut, responses=responses(NotFound))
@@ -113,4 +116,4 @@ async def measure_kpis(
     """Measure every KPI on the production decisions of one version."""
     point = await catalog.point_by_key(session, key, by=actor)
     found = await catalog.find_version(session, model, version, by=actor)
-    return {"items": await service.measure(session, actor.tenant_id, point.id, found.id)}
+    return {"measures": await service.measure(session, actor.tenant_id, point.id, found.id)}

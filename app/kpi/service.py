@@ -8,9 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, telemetry
 from app.kit.actor import Actor
+from app.kit.page import Rows, decode
 from app.kit.revision import require_condition
 from app.kpi import rules
 from app.kpi.tables import Definition
+from app.platform.db import page
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,16 @@ async def definitions(session: AsyncSession, tenant_id: UUID, point_id: UUID) ->
         .order_by(Definition.key)
     )
     return list(rows)
+
+
+async def list_definitions(
+    session: AsyncSession, tenant_id: UUID, point_id: UUID, *, cursor: str | None, limit: int
+) -> Rows[Definition]:
+    """Return a page of a decision point's agreed KPIs."""
+    query = select(Definition).filter_by(tenant_id=tenant_id, point_id=point_id)
+    if cursor is not None:
+        query = query.where(Definition.key > decode(cursor, str)[0])
+    return await page(session, query.order_by(Definition.key), limit, lambda row: [row.key])
 
 
 async def measure(

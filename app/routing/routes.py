@@ -6,11 +6,14 @@ from prometheus_client import CollectorRegistry
 from app import catalog
 from app.kit.actor import Actor
 from app.kit.names import NAME
+from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.platform.http import (
     Authenticator,
+    Cursor,
     HotRoute,
     IfMatch,
+    Limit,
     Session,
     allow,
     etag,
@@ -22,10 +25,10 @@ from app.platform.settings import Settings
 from app.routing import seats, service
 from app.routing.decide import Decider
 from app.routing.rules import BadRouteRequest, NotSeated
-from app.routing.schemas import ROUTE_OPERATION, BanditOut, PlanIn, PlanOut, SeatsOut
+from app.routing.schemas import ROUTE_OPERATION, BanditOut, PlanIn, PlanOut, SeatOut
 from app.routing.snapshot import RoutingTable
 from app.routing.spec import Plan
-from app.routing.tables import PlanRevision
+from app.routing.tables import PlanRevision, Seat
 
 router = make_router("/v1/decision-points/{key}", tag="routing")
 
@@ -57,11 +60,13 @@ async def set_plan(
     return row
 
 
-@router.get("/seats", response_model=SeatsOut, responses=responses(NotFound))
-async def list_seats(key: Name, actor: Reader, session: Session) -> dict[str, Any]:
+@router.get("/seats", response_model=Page[SeatOut], responses=responses(NotFound, BadCursor))
+async def list_seats(
+    key: Name, actor: Reader, session: Session, cursor: Cursor = None, limit: Limit = 50
+) -> Rows[Seat]:
     """List who was champion or challenger here, and when: newest first."""
     point = await catalog.point_by_key(session, key, by=actor)
-    return {"items": await seats.seats_of(session, actor.tenant_id, point.id)}
+    return await seats.seats_of(session, actor.tenant_id, point.id, cursor=cursor, limit=limit)
 
 
 @router.get("/bandit", response_model=BanditOut, responses=responses(NotFound))

@@ -55,10 +55,6 @@ class SeatOut(BaseModel):
     until: datetime | None
 
 
-class SeatsOut(BaseModel):
-    items: list[SeatOut]
-
-
 class BanditOut(BaseModel):
     decision_point: str
     plan_revision: int

@@ -1,13 +1,16 @@
 """Seats: who is champion, who is challenger, and since when."""
 
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog
 from app.kit.actor import Actor
 from app.kit.canonical import plain
+from app.kit.page import Rows, decode
+from app.platform.db import page
 from app.platform.events import publish
 from app.routing import service
 from app.routing.events import ChampionChanged
@@ -45,14 +48,20 @@ async def open_seat(
     )
 
 
-async def seats_of(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> list[Seat]:
-    """Return every seat a point has had, newest first."""
-    rows = await session.scalars(
-        select(Seat)
-        .filter_by(tenant_id=tenant_id, point_id=point_id)
-        .order_by(Seat.since.desc(), Seat.id.desc())
+async def seats_of(
+    session: AsyncSession, tenant_id: UUID, point_id: UUID, *, cursor: str | None, limit: int
+) -> Rows[Seat]:
+    """Return the seats a point has had, newest first."""
+    query = select(Seat).filter_by(tenant_id=tenant_id, point_id=point_id)
+    if cursor is not None:
+        after = tuple(decode(cursor, datetime.fromisoformat, UUID))
+        query = query.where(tuple_(Seat.since, Seat.id) < after)
+    return await page(
+        session,
+        query.order_by(Seat.since.desc(), Seat.id.desc()),
+        limit,
+        lambda row: [row.since, row.id],
     )
-    return list(rows)
 
 
 async def previous_champion(
