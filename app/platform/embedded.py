@@ -19,6 +19,8 @@ import stat
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,7 @@ class EmbeddedPostgres:
         self.data_dir = data_dir.expanduser().resolve()
         self._cluster = self.data_dir / "postgres"
         self._password_file = self.data_dir / "postgres.password"
+        self._socket_file = self.data_dir / "postgres.socket"
         self._bin = _binaries()
         self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         self._lock: int | None = None
@@ -76,7 +79,7 @@ class EmbeddedPostgres:
             self._initialise()
         if self._pid() is None:
             self._forget_the_dead()
-            sockets = self._socket_dir()
+            sockets = self._choose_socket_dir()
             sockets.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._give(sockets)
             self._run("pg_ctl", "-D", self._cluster, "-w", "-t", "30", "-l",
@@ -114,7 +117,7 @@ class EmbeddedPostgres:
                 file.write(secrets.token_urlsafe(24))
         staging = Path(tempfile.mkdtemp(prefix="postgres-", dir=self.data_dir))
         self._give(staging)
-        with tempfile.NamedTemporaryFile("w", prefix="modelward-") as secret:
+        with tempfile.NamedTemporaryFile("w", prefix="secret-", dir=self.data_dir) as secret:
             secret.write(self._password_file.read_text())
             secret.flush()
             self._give(Path(secret.name))
@@ -169,12 +172,22 @@ class EmbeddedPostgres:
         return f"postgresql://postgres:{password}@/{database}?host={host}"
 
     def _socket_dir(self) -> Path:
+        """Return where the server's socket is, as whoever started it wrote down."""
+        try:
+            return Path(self._socket_file.read_text())
+        except OSError:
+            return self.data_dir / "run"
+
+    def _choose_socket_dir(self) -> Path:
         """Beside the data where the path is short enough for a socket, else in the temp dir."""
-        beside = self.data_dir / "run"
-        if len(str(beside)) <= _UNIX_PATH_LIMIT:
-            return beside
-        name = hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"modelward-{name}"
+        chosen = self.data_dir / "run"
+        if len(str(chosen)) > _UNIX_PATH_LIMIT:
+            name = hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:16]
+            chosen = Path(tempfile.gettempdir()) / f"modelward-{name}"
+        part = self._socket_file.with_suffix(".part")
+        part.write_text(str(chosen))
+        part.rename(self._socket_file)
+        return chosen
 
     def _give(self, path: Path) -> None:
         if self._user is not None:
@@ -189,16 +202,17 @@ class EmbeddedPostgres:
         self, program: str, *arguments: Path | str, check: bool = True
     ) -> "subprocess.CompletedProcess[bytes]":
         # A session of its own: Ctrl-C in the terminal must reach us, not the database.
-        done = subprocess.run(  # noqa: S603 - our own binary, our own arguments
-            [self._bin / program, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if program != "pg_ctl" else subprocess.DEVNULL,
-            stderr=subprocess.STDOUT if program != "pg_ctl" else subprocess.DEVNULL,
-            start_new_session=True,
-            cwd="/",
-            check=False,
-            **self._as_user(),
-        )
+        with _uninterrupted():
+            done = subprocess.run(  # noqa: S603 - our own binary, our own arguments
+                [self._bin / program, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if program != "pg_ctl" else subprocess.DEVNULL,
+                stderr=subprocess.STDOUT if program != "pg_ctl" else subprocess.DEVNULL,
+                start_new_session=True,
+                cwd="/",
+                check=False,
+                **self._as_user(),
+            )
         if check and done.returncode != 0:
             log = self._cluster / "server.log"
             said = (done.stdout or b"").decode(errors="replace")
@@ -220,6 +234,16 @@ def _binaries() -> Path:
             "No embedded Postgres for this platform: set MODELWARD_DATABASE_URL instead."
         )
     return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold SIGINT and SIGTERM back: a server whose start was cut short would be nobody's."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _command(pid: int) -> str:

@@ -107,7 +107,6 @@ def test_a_start_that_is_interrupted_leaves_nothing_behind(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=False, reason="a signal between fork and exec of pg_ctl orphans it")
 def test_a_start_that_is_interrupted_at_any_moment_leaves_nothing_behind(tmp_path: Path) -> None:
     rng = random.Random(6)
     for attempt in range(15):
@@ -138,7 +137,6 @@ def test_postgres_is_stopped_although_its_directory_was_closed_meanwhile(tmp_pat
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's Postgres runs as another user")
-@pytest.mark.xfail(strict=True, reason="initdb, as nobody, reads the password from TMPDIR")
 def test_roots_temporary_directory_may_be_private(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,7 +149,6 @@ def test_roots_temporary_directory_may_be_private(
         embedded.stop()
 
 
-@pytest.mark.xfail(strict=True, reason="where the socket lies is guessed from TMPDIR, not read")
 def test_the_database_is_found_by_who_has_another_temporary_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
