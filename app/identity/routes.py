@@ -4,7 +4,7 @@ from uuid import UUID
 from fastapi import Response
 
 from app.identity import service
-from app.identity.rules import BeyondOwnRights, OwnerRequired
+from app.identity.rules import BeyondOwnRights, LastAdministrator, OwnerRequired
 from app.identity.schemas import (
     IssuedKeyOut,
     KeyIn,
@@ -95,7 +95,7 @@ async def list_keys(
 @router.post(
     "/principals/{principal_id}:disable",
     response_model=PrincipalOut,
-    responses=responses(NotFound),
+    responses=responses(NotFound, LastAdministrator),
 )
 async def disable_principal(
     principal_id: UUID, actor: Annotated[Actor, allow("identity:manage")], session: Session

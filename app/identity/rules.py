@@ -28,8 +28,6 @@ _READ = frozenset(
     {
         "catalog:read",
         "gates:read",
-        "release:read",
-        "activation:read",
         "routing:read",
         "telemetry:read",
         "notifications:read",
@@ -68,6 +66,15 @@ ROLES: dict[Role, frozenset[str]] = {
     ),
     Role.AUDITOR: _READ | {"audit:read", "identity:read"},
 }
+
+
+class LastAdministrator(Refusal):
+    """Somebody must be left who can let people in."""
+
+    kind = Kind.CONFLICT
+    code = "last_administrator"
+    title = "The last administrator"
+    mend = "Make somebody else an administrator first."
 
 
 class BeyondOwnRights(Refusal):

@@ -8,7 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit
 from app.identity import keys
 from app.identity.events import TenantCreated
-from app.identity.rules import BeyondOwnRights, OwnerRequired, PrincipalKind, Role
+from app.identity.rules import (
+    BeyondOwnRights,
+    LastAdministrator,
+    OwnerRequired,
+    PrincipalKind,
+    Role,
+)
 from app.identity.tables import Key, Principal, Tenant
 from app.kit.actor import Actor
 from app.kit.ids import uuid7
@@ -177,6 +183,7 @@ async def keys_of(
 async def disable(session: AsyncSession, principal_id: UUID, *, by: Actor) -> Principal:
     """Take a principal's access away, service accounts it answers for included."""
     principal = await get_principal(session, principal_id, by=by)
+    await _require_another_administrator(session, principal)
     await session.execute(
         update(Principal)
         .where(
@@ -192,6 +199,23 @@ async def disable(session: AsyncSession, principal_id: UUID, *, by: Actor) -> Pr
         session, by, "principal.disabled", f"principal:{principal_id}", name=principal.name
     )
     return principal
+
+
+async def _require_another_administrator(session: AsyncSession, leaving: Principal) -> None:
+    """Refuse to disable the last administrator; two who disable each other meet at the lock."""
+    rows = await session.scalars(
+        select(Principal)
+        .where(
+            Principal.tenant_id == leaving.tenant_id,
+            Principal.disabled_at.is_(None),
+            Principal.roles.contains([Role.ADMINISTRATOR.value]),
+        )
+        .order_by(Principal.id)
+        .with_for_update()
+    )
+    administrators = list(rows)
+    if administrators and all(leaving.id in {row.id, row.owner_id} for row in administrators):
+        raise LastAdministrator(f"{leaving.name} is the only administrator there is.")
 
 
 async def revoke_key(session: AsyncSession, key_id: UUID, *, by: Actor) -> Key:
