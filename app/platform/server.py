@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import re
 import socket
 import sys
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any
 
 import orjson
 import uvicorn
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.kit.refusal import Kind, Malformed, Refusal
@@ -20,7 +20,6 @@ from app.platform.http.request_ids import request_id
 HEADER_SECONDS = 10.0
 HEAD_BYTES = 65_536
 LINGER_SECONDS = 1.0
-_OFFER = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 _CONTINUE = b"HTTP/1.1 100 "
 
 
@@ -112,14 +111,8 @@ class Answers:
         self._transport.close()
 
 
-def _without_offers(data: bytes) -> bytes:
-    """Rename the Upgrade fields of a head: offers we never take.
-
-    The parser ends a request at such an offer and loses its body; HTTP says that whoever does not
-    take one reads on (RFC 9110, 7.8). Java's HTTP client makes it with its first request.
-    """
-    head, end, rest = data.partition(b"\r\n\r\n")
-    return _OFFER.sub(b"\r\nx-not-upgraded:", head) + end + rest
+def _too_large() -> HeadTooLarge:
+    return HeadTooLarge(f"The request's head is longer than {HEAD_BYTES} bytes.")
 
 
 _FLUSH = Flush()
@@ -131,6 +124,8 @@ class TimedProtocol(HttpToolsProtocol):
     _head: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _over = False
+    _refusal: Refusal | None = None
+    _request_line = b""
     _between = True
     """Whether no request's body is under way."""
 
@@ -146,22 +141,52 @@ class TimedProtocol(HttpToolsProtocol):
             return
         if self._head is None and (self.cycle is None or self.cycle.response_complete):
             self._expect_head()
+        self._unset_keepalive_if_required()
         if self._between:
             self._head_bytes += len(data)
-            if b"pgrade" in data or b"PGRADE" in data:
-                data = _without_offers(data)
-        super().data_received(data)
+        while data and not self._over:
+            data = self._feed(data)
         if self._between and self._head_bytes > HEAD_BYTES:
-            self._hang_up(HeadTooLarge(f"The request's head is longer than {HEAD_BYTES} bytes."))
+            self._hang_up(_too_large())
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own sentence
-        """Answer bytes that are no HTTP with a problem document, as everything else."""
-        self._hang_up(NoHttp("These bytes are no HTTP request."))
+    def _feed(self, data: bytes) -> bytes:
+        """Parse; return what stands behind an offer to upgrade, to be parsed as HTTP all the same.
+
+        The parser ends a request at an offer and loses its body, while HTTP has whoever does not
+        take one read on (RFC 9110, 7.8). Java's HTTP client makes one with its first request. The
+        head as the parser understood it is put before the rest, less the offer.
+        """
+        try:
+            self.parser.feed_data(data)
+        except HttpParserUpgrade as offer:
+            self.parser = HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+            return self._declined() + data[offer.args[0] :]
+        except HttpParserError:
+            self._hang_up(NoHttp("These bytes are no HTTP request."))
+        return b""
+
+    def _declined(self) -> bytes:
+        fields = [field for field in self.headers if field[0] != b"upgrade"]
+        lines = [self._request_line, *(b"%b: %b" % field for field in fields), b"", b""]
+        return b"\r\n".join(lines)
 
     def _hang_up(self, refusal: Refusal) -> None:
+        """Refuse what is being read and end the connection, once what was read is answered."""
         if self._over or self.transport.is_closing():
             return
+        self._over = True
         self._forget_head()
+        if self.cycle is None or self.cycle.response_complete:
+            self._refuse(refusal)
+        elif self._between:
+            self._refusal = refusal
+        else:  # within a body: the request under way is the one refused
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            self._refuse(refusal)
+
+    def _refuse(self, refusal: Refusal) -> None:
         name = request_id()
         body = document(refusal, name)
         content = orjson.dumps(body)
@@ -173,20 +198,41 @@ class TimedProtocol(HttpToolsProtocol):
         self._answers.flush()
         self.transport.write(head.encode() + content)
         # Closed with bytes unread, the connection would be reset, and the answer lost with it.
-        self._over = True
         self.transport.write_eof()
         self._head = self.loop.call_later(LINGER_SECONDS, self._cut)
 
     def on_headers_complete(self) -> None:
-        """Stop the clock."""
+        """Stop the clock; let no head through that is too large or only an offer."""
+        if self._over:
+            return
         self._forget_head()
+        if self._head_bytes > HEAD_BYTES and self._head_size() > HEAD_BYTES:
+            self._hang_up(_too_large())
+            return
+        if self.parser.should_upgrade():
+            method = self.parser.get_method()
+            if method == b"CONNECT":
+                self._hang_up(NoHttp("CONNECT is for proxies."))
+            self._request_line = b"%b %b HTTP/%b" % (
+                method, self.url, self.parser.get_http_version().encode(),
+            )  # fmt: skip
+            return
         self._between = False
         super().on_headers_complete()
-        if self.cycle is not None:
-            self.cycle.transport = self._answers  # type: ignore[assignment]
+        self.cycle.transport = self._answers  # type: ignore[assignment]
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body, if its request was let through."""
+        if not self._over:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Expect another head, whether or not this request is answered already."""
+        if self._over or self._between:  # a request that was not let through
+            return
         self._between, self._head_bytes = True, 0
         super().on_message_complete()
 
@@ -194,6 +240,8 @@ class TimedProtocol(HttpToolsProtocol):
         """Send an answer that had no body; let the next request's begin."""
         self._answers.end()
         super().on_response_complete()
+        if self._refusal is not None and self.cycle.response_complete:
+            self._refuse(self._refusal)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""

@@ -71,11 +71,12 @@ class Batch:
         for row in rows:
             event, group, _ = row
             key, name = (event.claim.decision_id, group), event.event_id
+            # What is not kept leaves no trace: it would keep out what nothing else stands for.
             if key not in seen and (name is None or name not in seen):
                 kept.append(row)
-            seen.add(key)
-            if name is not None:
-                seen.add(name)
+                seen.add(key)
+                if name is not None:
+                    seen.add(name)
         return cls._of(sorted(kept, key=lambda row: row[0].claim.decision_id))
 
     @classmethod

@@ -98,6 +98,10 @@ class Line:
         finally:
             response.close()
 
+    def hear(self) -> bytes:
+        """Read what has come; nothing at the end."""
+        return self._socket.recv(65_536)
+
     def hung_up(self) -> bool:
         """Read until the server hangs up; ``False`` if it does not."""
         try:

@@ -185,6 +185,22 @@ def test_an_event_counts_once_by_its_token_and_once_by_its_own_name(
     assert runner.run(tell()) == [2, 0, 0, 1, 1]
 
 
+def test_a_duplicate_that_is_dropped_takes_no_other_event_with_it(
+    bench: Bench, runner: asyncio.Runner
+) -> None:
+    rng = random.Random(6)
+    play = Play(bench, [some_decision(rng) for _ in range(2)])
+    first, second = (str(UUID(int=rng.getrandbits(128))) for _ in range(2))
+    a, b = (play.body("event", number) for number in range(2))
+    sent = [{**a, "event_id": first}, {**a, "event_id": second}, {**b, "event_id": second}]
+
+    async def apart() -> int:
+        return sum(await asyncio.gather(*(bench.event(0, [one]) for one in sent)))
+
+    assert runner.run(bench.event(0, sent)) == 2
+    assert runner.run(apart()) == 0
+
+
 def test_what_is_shown_is_never_less_than_what_was_acknowledged(
     bench: Bench, runner: asyncio.Runner
 ) -> None:
