@@ -4,7 +4,7 @@ from uuid import UUID
 from fastapi import Response
 
 from app.identity import service
-from app.identity.rules import BeyondOwnRights, LastAdministrator, OwnerRequired
+from app.identity.rules import BeyondOwnRights, Disabled, LastAdministrator, OwnerRequired
 from app.identity.schemas import (
     IssuedKeyOut,
     KeyIn,
@@ -59,7 +59,7 @@ async def list_principals(
     "/principals/{principal_id}/keys",
     status_code=201,
     response_model=IssuedKeyOut,
-    responses=responses(NotFound),
+    responses=responses(NotFound, Disabled),
 )
 async def issue_key(
     principal_id: UUID,

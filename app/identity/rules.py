@@ -77,6 +77,15 @@ class LastAdministrator(Refusal):
     mend = "Make somebody else an administrator first."
 
 
+class Disabled(Refusal):
+    """Who was disabled gets no key and answers for nobody and nothing."""
+
+    kind = Kind.CONFLICT
+    code = "disabled"
+    title = "A disabled principal"
+    mend = "Name an active principal."
+
+
 class BeyondOwnRights(Refusal):
     """Nobody hands out a right he does not administer."""
 

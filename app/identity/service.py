@@ -10,6 +10,7 @@ from app.identity import keys
 from app.identity.events import TenantCreated
 from app.identity.rules import (
     BeyondOwnRights,
+    Disabled,
     LastAdministrator,
     OwnerRequired,
     PrincipalKind,
@@ -94,10 +95,12 @@ async def create_principal(
 
 async def _person(session: AsyncSession, tenant_id: UUID, name: str | None) -> UUID:
     found = await session.scalar(
-        select(Principal.id).filter_by(tenant_id=tenant_id, name=name, kind=PrincipalKind.PERSON)
+        select(Principal.id).filter_by(
+            tenant_id=tenant_id, name=name, kind=PrincipalKind.PERSON, disabled_at=None
+        )
     )
     if found is None:
-        raise OwnerRequired(f"There is no person {name!r} to answer for a service account.")
+        raise OwnerRequired(f"There is no active person {name!r} to answer for it.")
     return found
 
 
@@ -119,7 +122,10 @@ async def principal_by_name(session: AsyncSession, tenant_id: UUID, name: str) -
 
 async def owner_of(session: AsyncSession, tenant_id: UUID, name: str) -> UUID:
     """Return the person who answers for the principal called ``name``."""
-    return (await principal_by_name(session, tenant_id, name)).person_id
+    found = await principal_by_name(session, tenant_id, name)
+    if found.disabled_at is not None:
+        raise Disabled(f"{name} is disabled and answers for nothing any more.")
+    return found.person_id
 
 
 async def names_of(session: AsyncSession, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, str]:
@@ -146,6 +152,8 @@ async def issue_key(
     session: AsyncSession, principal: Principal, *, days: int, by: Actor
 ) -> tuple[Key, str]:
     """Make a key for a principal; the text is returned and not kept."""
+    if principal.disabled_at is not None:
+        raise Disabled(f"{principal.name} is disabled.")
     made = keys.make()
     now = await session.scalar(select(func.now()))
     assert now is not None  # noqa: S101 - now() has a value

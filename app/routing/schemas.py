@@ -79,6 +79,8 @@ _ARM: dict[str, Any] = {
 
 ROUTE_OPERATION: dict[str, Any] = {
     "summary": "Which version answers for this unit?",
+    "description": "Every call is a decision of its own; an Idempotency-Key changes nothing."
+    " What is decided twice counts once if only one of its tokens comes back with an event.",
     "tags": ["routing"],
     "security": [{"HTTPBearer": []}],
     "parameters": [{"name": "key", "in": "path", "required": True, "schema": {"type": "string"}}],

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import duckdb
 import numpy as np
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -22,6 +21,8 @@ from app.telemetry.tally import Tally, tally
 
 LABEL = "label"
 MIN_ROWS = 100
+MAX_ROWS = 1_000_000
+"""A file of constant columns is small, however many rows it stands for."""
 
 
 class BadBaseline(Invalid):
@@ -33,11 +34,11 @@ class BadBaseline(Invalid):
 
 
 class BaselineTooLate(AlreadyExists):
-    """The version has traffic; bins can no longer be chosen for it."""
+    """The version was validated or has traffic; nobody may choose its bins any more."""
 
     code = "baseline_too_late"
-    title = "The version already has traffic"
-    mend = "Register a new version and send its baseline before any event."
+    title = "Too late for a baseline"
+    mend = "Register a new version and send its baseline before it is validated."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,11 @@ async def put(
     signature = catalog.Signature.model_validate(version.signature)
     if await session.get(Baseline, (by.tenant_id, version.id)) is not None:
         raise AlreadyExists("baseline of version", f"{model}@{number}")
-    if await session.scalar(
+    judged = version.stage is not catalog.Stage.PUBLISHED
+    if judged or await session.scalar(
         select(Series.id).filter_by(tenant_id=by.tenant_id, version_id=version.id).limit(1)
     ):
-        raise BaselineTooLate("version with traffic", f"{model}@{number}")
+        raise BaselineTooLate("version validated or used", f"{model}@{number}")
     built = await asyncio.to_thread(_build, signature, columns, parquet)
     baseline = Baseline(
         tenant_id=by.tenant_id,
@@ -138,10 +140,16 @@ def _build(
 
 def _read_parquet(raw: bytes, names: list[str]) -> dict[str, list[Any]]:
     """Return the wanted columns of a Parquet file; nothing else of it is read."""
+    import duckdb  # noqa: PLC0415 - 30 MB that only processes given such a file should carry
+
     with tempfile.NamedTemporaryFile(suffix=".parquet") as file, duckdb.connect() as lake:
         file.write(raw)
         file.flush()
         try:
+            query = "SELECT num_rows FROM parquet_file_metadata(?)"
+            ((rows,),) = lake.execute(query, [file.name]).fetchall()
+            if rows > MAX_ROWS:
+                raise BadBaseline(f"The file has {rows} rows; {MAX_ROWS} are read.")
             relation = lake.read_parquet(file.name)
             wanted = [name for name in (*names, SCORE, LABEL) if name in relation.columns]
             quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in wanted)

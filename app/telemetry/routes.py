@@ -155,7 +155,8 @@ def hot_routes(
             "features": {"demand": 0.43},
             "score": 0.7,
         },
-        "Take scored events; a 2xx means they are committed, each once.",
+        "Take scored events; a 2xx means they are committed, each once. Tokens make repeating safe:"
+        " no Idempotency-Key is needed.",
     )
     outcomes = batch_operation(
         "outcomes",

@@ -60,7 +60,9 @@ class TelemetryOut(BaseModel):
     decision_point: str
     stored_events: int = Field(description="Scored events stored, rehearsals left out.")
     waiting_deltas: int = Field(description="Profile deltas the worker has not folded yet.")
-    waiting_outcomes: int = Field(description="Outcomes the worker has not joined yet.")
+    waiting_outcomes: int = Field(
+        description="Outcomes of the tenant, here or elsewhere, that the worker has not joined yet."
+    )
     series: list[SeriesOut]
 
 

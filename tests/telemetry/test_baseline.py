@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.client import Problem
-from tests.live import Live, make_model
+from tests.live import Live, make_model, validate
 
 ROWS = 500
 SIGNATURE = {"inputs": [{"name": "x"}, {"name": "state", "type": "category"}]}
@@ -102,3 +102,29 @@ def test_a_missing_variable_is_named(live: Live) -> None:
         live["dev"].put(publish(live), {"columns": found})
 
     assert refusal.value.document["missing"] == ["state"]
+
+
+def test_a_small_file_of_very_many_rows_is_refused_unread(live: Live, tmp_path: Path) -> None:
+    target = tmp_path / "bomb.parquet"
+    with duckdb.connect() as lake:
+        lake.execute(
+            "COPY (SELECT 1.0 AS x, 'a' AS state FROM range(3000000))"
+            f" TO '{target}' (FORMAT parquet)"
+        )
+
+    answer = put_parquet(live, publish(live), target.read_bytes())
+
+    assert target.stat().st_size < 1_000_000
+    assert answer.status_code == 422
+    assert "3000000 rows" in answer.json()["detail"]
+
+
+def test_a_validated_version_gets_no_baseline_any_more(live: Live) -> None:
+    path = publish(live)
+    validate(live, path.split("/")[3], 1)
+
+    with pytest.raises(Problem) as refusal:
+        live["dev"].put(path, {"columns": columns()})
+
+    assert refusal.value.status == 409
+    assert refusal.value.code == "baseline_too_late"
