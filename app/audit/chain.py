@@ -6,7 +6,7 @@ moved to another place or another stream.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -82,42 +82,60 @@ def link_entry(previous: bytes, entry: Entry) -> bytes:
     )
 
 
-def check(entries: Iterable[Entry], heads: dict[str, tuple[int, bytes]]) -> Iterator[Fault]:
-    """Yield the first fault of each broken stream.
+class Checker:
+    """Finds the first fault of each broken stream.
 
-    ``entries`` are one tenant's, ordered by stream and number; ``heads`` give each stream's last
-    number and hash as the writer kept them.
+    It takes one tenant's entries, ordered by stream and number, batch by batch; ``heads`` give
+    each stream's last number and hash as the writer kept them.
     """
-    stream, seq, last, broken = "", 0, GENESIS, False
-    seen: set[str] = set()
-    for entry in entries:
-        if entry.stream != stream:
-            yield from _end(stream, seq, last, heads, broken=broken)
-            stream, seq, last, broken = entry.stream, 0, GENESIS, False
-            seen.add(stream)
-        if broken:
-            continue
-        if entry.seq != seq + 1:
-            broken = True
-            yield Fault(stream, seq + 1, f"entry {seq + 1} is missing")
-        elif link_entry(last, entry) != entry.hash:
-            broken = True
-            yield Fault(stream, entry.seq, "the entry does not match its hash")
-        seq, last = entry.seq, entry.hash
-    yield from _end(stream, seq, last, heads, broken=broken)
-    for name in sorted(heads.keys() - seen):
-        yield Fault(name, 1, "every entry of the stream is missing")
 
+    def __init__(self, heads: dict[str, tuple[int, bytes]]) -> None:
+        self._heads = heads
+        self._seen: set[str] = set()
+        self._stream, self._seq, self._last, self._broken = "", 0, GENESIS, False
 
-def _end(
-    stream: str, seq: int, last: bytes, heads: dict[str, tuple[int, bytes]], *, broken: bool
-) -> Iterator[Fault]:
-    if not stream or broken:
-        return
-    head = heads.get(stream)
-    if head is None:
-        yield Fault(stream, seq, "the stream has entries but no head")
-    elif head[0] > seq:
-        yield Fault(stream, seq + 1, f"entry {seq + 1} is missing")
-    elif head != (seq, last):
-        yield Fault(stream, seq, "the stream's head does not match its last entry")
+    def take(self, entries: Iterable[Entry]) -> list[Fault]:
+        """Go on with the next entries; return what is wrong with them."""
+        faults = []
+        for entry in entries:
+            if entry.stream != self._stream:
+                faults += self._end_stream()
+                self._begin(entry.stream)
+            if self._broken:
+                continue
+            if entry.seq != self._seq + 1:
+                faults.append(self._missing())
+            elif link_entry(self._last, entry) != entry.hash:
+                self._broken = True
+                faults.append(Fault(entry.stream, entry.seq, "the entry does not match its hash"))
+            self._seq, self._last = entry.seq, entry.hash
+        return faults
+
+    def end(self) -> list[Fault]:
+        """Return what is wrong with the ends."""
+        gone = sorted(self._heads.keys() - self._seen)
+        return [
+            *self._end_stream(),
+            *(Fault(name, 1, "every entry of the stream is missing") for name in gone),
+        ]
+
+    def _begin(self, stream: str) -> None:
+        self._stream, self._seq, self._last, self._broken = stream, 0, GENESIS, False
+        self._seen.add(stream)
+
+    def _missing(self) -> Fault:
+        self._broken = True
+        return Fault(self._stream, self._seq + 1, f"entry {self._seq + 1} is missing")
+
+    def _end_stream(self) -> list[Fault]:
+        if not self._stream or self._broken:
+            return []
+        head = self._heads.get(self._stream)
+        if head is None:
+            return [Fault(self._stream, self._seq, "the stream has entries but no head")]
+        if head[0] > self._seq:
+            return [self._missing()]
+        if head != (self._seq, self._last):
+            sentence = "the stream's head does not match its last entry"
+            return [Fault(self._stream, self._seq, sentence)]
+        return []

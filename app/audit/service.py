@@ -15,7 +15,7 @@ from sqlalchemy import func, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.audit.chain import GENESIS, Entry, Fault, check, link
+from app.audit.chain import GENESIS, Checker, Entry, Fault, link
 from app.audit.tables import AuditEntry, Stream
 from app.kit.actor import Actor
 from app.kit.canonical import plain
@@ -83,13 +83,14 @@ async def verify(session: AsyncSession, tenant_id: UUID, *, batch: int = 5000) -
             select(Stream.name, Stream.seq, Stream.hash).filter_by(tenant_id=tenant_id)
         )
     }
-    entries: list[Entry] = []
+    checker, report = Checker(heads), Report(streams=len(heads))
     last = ("", 0)
     while rows := await _read(session, tenant_id, last, batch):
         last = (rows[-1].stream, rows[-1].seq)
-        entries += rows
-    faults = await asyncio.to_thread(lambda: list(check(entries, heads)))
-    return Report(entries=len(entries), streams=len(heads), faults=faults)
+        report.entries += len(rows)
+        report.faults += await asyncio.to_thread(checker.take, rows)
+    report.faults += checker.end()
+    return report
 
 
 async def _read(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from app.audit.chain import GENESIS, Entry, Fault, check
+from app.audit.chain import GENESIS, Entry, Fault
 from tests.audit.chains import (
     CHAINS,
     DETAILS,
@@ -20,6 +20,7 @@ from tests.audit.chains import (
     TENANT,
     TIMES,
     chained,
+    check,
     faults,
     first,
     hashed,
@@ -197,7 +198,7 @@ def test_each_broken_stream_is_named_once() -> None:
         replace(entry, action="x") for entries in streams[::2] for entry in entries
     ] + streams[1]
 
-    found = list(check(sorted(broken, key=lambda entry: (entry.stream, entry.seq)), heads))
+    found = check(sorted(broken, key=lambda entry: (entry.stream, entry.seq)), heads)
 
     assert [(fault.stream, fault.seq) for fault in found] == [(OTHER, 1), (LAST, 1)]
 
