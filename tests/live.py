@@ -318,7 +318,7 @@ def wait_routed(live: Live, place: Place) -> None:
     """Wait until the table in memory answers with this version; five seconds are promised."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
-        seats = live["ops"].get(f"/v1/decision-points/{place.point}/seats")["items"]
+        seats = live["ops"].pages(f"/v1/decision-points/{place.point}/seats")
         champion = next(s for s in seats if s["role"] == "champion" and not s["until"])
         try:
             if route(live, place.point, "probe")["version_id"] == champion["version_id"]:

@@ -77,7 +77,7 @@ def rollback(live: Live, point: str) -> Callable[[], Any]:
 
 def thrones(live: Live, point: str) -> list[Any]:
     """The champion seats of a point, oldest first."""
-    seats = live["ops"].get(f"/v1/decision-points/{point}/seats")["items"]
+    seats = live["ops"].pages(f"/v1/decision-points/{point}/seats")
     return sorted((s for s in seats if s["role"] == "champion"), key=lambda s: s["since"])
 
 
