@@ -8,7 +8,9 @@ their own.
 import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -30,17 +32,18 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def cluster_url() -> Iterator[str]:
     """A superuser's URL: of MODELWARD_TEST_DATABASE_URL's server, or of an embedded one."""
     given = os.environ.get("MODELWARD_TEST_DATABASE_URL")
     if given is not None:
         yield libpq_url(given)
         return
-    embedded = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
-    try:
-        yield embedded.start()
-    finally:
-        embedded.stop()
+    with home() as directory:
+        embedded = EmbeddedPostgres(directory)
+        try:
+            yield embedded.start()
+        finally:
+            embedded.stop()
 
 
 @pytest.fixture(scope="session")
@@ -89,10 +92,17 @@ async def session(database: Database) -> AsyncIterator[AsyncSession]:
 
 
 @pytest.fixture(scope="session")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def live() -> Iterator[Live]:
     """A running server with people, a decision point and a champion to be made by ``Live``."""
-    with start(Path(tmp_path_factory.mktemp("live"))) as found:
+    with home() as directory, start(directory) as found:
         yield found
+
+
+@contextmanager
+def home() -> Iterator[Path]:
+    """A directory of our own: pytest closes its temporary ones to others when it starts again."""
+    with TemporaryDirectory(prefix="modelward-test-", ignore_cleanup_errors=True) as directory:
+        yield Path(directory)
 
 
 def clone(cluster_url: str, template_url: str) -> Iterator[str]:
