@@ -7,7 +7,6 @@ they change the same thing.
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +18,7 @@ from app.audit.chain import GENESIS, Checker, Entry, Fault, link
 from app.audit.tables import AuditEntry, Stream
 from app.kit.actor import Actor
 from app.kit.canonical import plain
-from app.kit.page import Rows, decode
+from app.kit.page import Rows
 from app.platform.db import page
 
 
@@ -128,10 +127,5 @@ async def history(
     query = select(AuditEntry).filter_by(tenant_id=actor.tenant_id)
     if stream is not None:
         query = query.filter_by(stream=stream)
-    key = (AuditEntry.at, AuditEntry.stream, AuditEntry.seq)
-    if cursor is not None:
-        query = query.where(tuple_(*key) < tuple(decode(cursor, datetime.fromisoformat, str, int)))
-    order = [column.desc() for column in key]
-    return await page(
-        session, query.order_by(*order), limit, lambda row: [row.at, row.stream, row.seq]
-    )
+    order = AuditEntry.at, AuditEntry.stream, AuditEntry.seq
+    return await page(session, query, *order, cursor=cursor, limit=limit, newest_first=True)

@@ -10,7 +10,7 @@ from app import audit, identity
 from app.catalog.rules import PointKind
 from app.catalog.tables import DecisionPoint
 from app.kit.actor import Actor
-from app.kit.page import Rows, decode
+from app.kit.page import Rows
 from app.kit.refusal import AlreadyExists, NotFound
 from app.kit.revision import require_current
 from app.platform.db import page
@@ -84,6 +84,4 @@ async def list_points(
 ) -> Rows[DecisionPoint]:
     """List decision points by key."""
     query = select(DecisionPoint).filter_by(tenant_id=by.tenant_id)
-    if cursor is not None:
-        query = query.where(DecisionPoint.key > decode(cursor, str)[0])
-    return await page(session, query.order_by(DecisionPoint.key), limit, lambda row: [row.key])
+    return await page(session, query, DecisionPoint.key, cursor=cursor, limit=limit)

@@ -10,7 +10,7 @@ from app.catalog.rules import (
 )
 from app.catalog.tables import Model
 from app.kit.actor import Actor
-from app.kit.page import Rows, decode
+from app.kit.page import Rows
 from app.kit.refusal import AlreadyExists, NotFound
 from app.kit.revision import require_current
 from app.platform.db import page
@@ -104,6 +104,4 @@ async def search_models(
     if tag is not None:
         key, colon, value = tag.partition(":")
         query = query.where(Model.tags.contains({key: value}) if colon else Model.tags.has_key(key))
-    if cursor is not None:
-        query = query.where(Model.name > decode(cursor, str)[0])
-    return await page(session, query.order_by(Model.name), limit, lambda row: [row.name])
+    return await page(session, query, Model.name, cursor=cursor, limit=limit)

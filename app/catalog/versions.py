@@ -17,7 +17,7 @@ from app.catalog.service import model_of
 from app.catalog.tables import Model, Version
 from app.kit.actor import Actor
 from app.kit.canonical import digest as digest_of
-from app.kit.page import Rows, decode
+from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_current
 from app.platform.db import page
@@ -158,11 +158,7 @@ async def list_versions(
     query = select(Version).filter_by(tenant_id=by.tenant_id, model_id=model.id)
     if stage is not None:
         query = query.where(Version.stage == stage)
-    if cursor is not None:
-        query = query.where(Version.number < decode(cursor, int)[0])
-    return await page(
-        session, query.order_by(Version.number.desc()), limit, lambda row: [row.number]
-    )
+    return await page(session, query, Version.number, cursor=cursor, limit=limit, newest_first=True)
 
 
 async def version_ids(

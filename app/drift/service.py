@@ -1,16 +1,15 @@
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog
 from app.drift.rules import Thresholds
 from app.drift.tables import Alert, Monitor, Window
 from app.kit.actor import Actor
-from app.kit.page import Rows, decode
+from app.kit.page import Rows
 from app.kit.revision import require_condition
 from app.platform.db import page
 
@@ -66,14 +65,8 @@ async def list_windows(
     """List a version's examined windows, newest first."""
     version = await catalog.find_version(session, model, number, by=by)
     query = select(Window).filter_by(tenant_id=by.tenant_id, version_id=version.id)
-    if cursor is not None:
-        after = tuple(decode(cursor, datetime.fromisoformat, UUID))
-        query = query.where(tuple_(Window.until, Window.id) < after)
     return await page(
-        session,
-        query.order_by(Window.until.desc(), Window.id.desc()),
-        limit,
-        lambda row: [row.until, row.id],
+        session, query, Window.until, Window.id, cursor=cursor, limit=limit, newest_first=True
     )
 
 
@@ -89,13 +82,6 @@ async def list_alerts(
     """List a version's alerts in order of event time."""
     version = await catalog.find_version(session, model, number, by=by)
     query = select(Alert).filter_by(tenant_id=by.tenant_id, version_id=version.id)
-    order = Alert.until, Alert.subject, Alert.id
-    if cursor is not None:
-        after = tuple(decode(cursor, datetime.fromisoformat, str, UUID))
-        query = query.where(tuple_(*order) > after)
     return await page(
-        session,
-        query.order_by(*order),
-        limit,
-        lambda row: [row.until, row.subject, row.id],
+        session, query, Alert.until, Alert.subject, Alert.id, cursor=cursor, limit=limit
     )

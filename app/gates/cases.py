@@ -1,10 +1,9 @@
 """Cases: the docket of a validation, release or activation, from opening to close."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,7 +14,7 @@ from app.gates.rules import CaseClosed, NotTheRequester
 from app.gates.steps import CaseKind
 from app.gates.tables import Approval, Case
 from app.kit.actor import Actor
-from app.kit.page import Rows, decode
+from app.kit.page import Rows
 from app.kit.refusal import AlreadyExists, NotFound
 from app.platform.db import page
 from app.platform.events import publish
@@ -156,15 +155,7 @@ async def cases_of(
     """Return a version's cases in order of opening."""
     version = await catalog.find_version(session, model, number, by=by)
     query = select(Case).filter_by(tenant_id=by.tenant_id, version_id=version.id)
-    if cursor is not None:
-        after = tuple(decode(cursor, datetime.fromisoformat, UUID))
-        query = query.where(tuple_(Case.opened_at, Case.id) > after)
-    return await page(
-        session,
-        query.order_by(Case.opened_at, Case.id),
-        limit,
-        lambda row: [row.opened_at, row.id],
-    )
+    return await page(session, query, Case.opened_at, Case.id, cursor=cursor, limit=limit)
 
 
 async def close_open_cases(

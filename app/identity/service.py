@@ -1,8 +1,8 @@
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit
@@ -19,7 +19,7 @@ from app.identity.rules import (
 from app.identity.tables import Key, Principal, Tenant
 from app.kit.actor import Actor
 from app.kit.ids import uuid7
-from app.kit.page import Rows, decode
+from app.kit.page import Rows
 from app.kit.refusal import AlreadyExists, NotFound
 from app.platform.db import page
 from app.platform.events import publish
@@ -143,9 +143,7 @@ async def list_principals(
 ) -> Rows[Principal]:
     """List the tenant's principals by name."""
     query = select(Principal).filter_by(tenant_id=by.tenant_id)
-    if cursor is not None:
-        query = query.where(Principal.name > decode(cursor, str)[0])
-    return await page(session, query.order_by(Principal.name), limit, lambda row: [row.name])
+    return await page(session, query, Principal.name, cursor=cursor, limit=limit)
 
 
 async def issue_key(
@@ -177,14 +175,8 @@ async def keys_of(
 ) -> Rows[Key]:
     """Return a principal's keys, newest first."""
     query = select(Key).filter_by(tenant_id=principal.tenant_id, principal_id=principal.id)
-    if cursor is not None:
-        after = tuple(decode(cursor, datetime.fromisoformat, UUID))
-        query = query.where(tuple_(Key.created_at, Key.id) < after)
     return await page(
-        session,
-        query.order_by(Key.created_at.desc(), Key.id.desc()),
-        limit,
-        lambda row: [row.created_at, row.id],
+        session, query, Key.created_at, Key.id, cursor=cursor, limit=limit, newest_first=True
     )
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, telemetry
 from app.kit.actor import Actor
-from app.kit.page import Rows, decode
+from app.kit.page import Rows
 from app.kit.revision import require_condition
 from app.kpi import rules
 from app.kpi.tables import Definition
@@ -77,9 +77,7 @@ async def list_definitions(
 ) -> Rows[Definition]:
     """Return a page of a decision point's agreed KPIs."""
     query = select(Definition).filter_by(tenant_id=tenant_id, point_id=point_id)
-    if cursor is not None:
-        query = query.where(Definition.key > decode(cursor, str)[0])
-    return await page(session, query.order_by(Definition.key), limit, lambda row: [row.key])
+    return await page(session, query, Definition.key, cursor=cursor, limit=limit)
 
 
 async def measure(

@@ -9,14 +9,14 @@ from uuid import UUID
 
 import orjson
 import psycopg
-from sqlalchemy import BigInteger, DateTime, Enum, MetaData, Select, Uuid
+from sqlalchemy import BigInteger, DateTime, Enum, MetaData, Select, Uuid, tuple_
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, mapped_column
 
 from app.kit.ids import uuid7
-from app.kit.page import Rows, encode
+from app.kit.page import Rows, decode, encode
 from app.platform.events import Bus
 from app.platform.settings import Settings
 
@@ -128,10 +128,30 @@ async def driver(session: AsyncSession) -> "psycopg.AsyncConnection[Any]":
 
 
 async def page(
-    session: AsyncSession, query: Select[T], limit: int, key: Callable[[T], list[Any]]
+    session: AsyncSession,
+    query: Select[T],
+    *order: InstrumentedAttribute[Any],
+    cursor: str | None,
+    limit: int,
+    newest_first: bool = False,
 ) -> Rows[T]:
-    """Return the first ``limit`` rows of an ordered query; ``key`` makes the cursor of a row."""
-    rows = list(await session.scalars(query.limit(limit + 1)))
+    """Return the page of ``query`` that begins after ``cursor``, sorted by the columns ``order``.
+
+    The last column makes the order total. The cursor holds a row's values of these columns.
+    """
+    if cursor is not None:
+        after = tuple(decode(cursor, *(_from_json(column) for column in order)))
+        key = tuple_(*order)
+        query = query.where(key < after if newest_first else key > after)
+    columns = [column.desc() for column in order] if newest_first else list(order)
+    rows = list(await session.scalars(query.order_by(*columns).limit(limit + 1)))
     if len(rows) <= limit:
         return Rows(rows, None)
-    return Rows(rows[:limit], encode(key(rows[limit - 1])))
+    last = rows[limit - 1]
+    return Rows(rows[:limit], encode([getattr(last, column.key) for column in order]))
+
+
+def _from_json(column: InstrumentedAttribute[Any]) -> Callable[[Any], Any]:
+    """Return what reads a column's value out of a cursor."""
+    kind: type = column.type.python_type
+    return datetime.fromisoformat if kind is datetime else kind

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import socket
-import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -223,13 +222,11 @@ class Server(uvicorn.Server):
 
 
 def _tune_interpreter() -> None:
-    """Let the collector look at new objects only, and less often; let threads change sooner.
+    """Let the collector look at new objects only, and less often.
 
     What start-up made stays for good. A batch of events is thousands of objects that reference
-    counting frees: looking through them every 700 costs a quarter of ingest. A thread that folds
-    a batch may hold the others up for a millisecond, not for five.
+    counting frees: looking through them every 700 costs a quarter of ingest.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    sys.setswitchinterval(0.005)

@@ -1,13 +1,13 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, tuple_
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import activation, catalog, drift, gates, routing
 from app.catalog import Stage
 from app.kit.actor import Actor
-from app.kit.page import Rows, decode
+from app.kit.page import Rows
 from app.platform.db import Database, page
 from app.platform.queue import for_each
 from app.revalidation.tables import Review
@@ -97,12 +97,6 @@ async def list_reviews(
     """List a version's reviews, newest first."""
     version = await catalog.find_version(session, model, number, by=by)
     query = select(Review).filter_by(tenant_id=by.tenant_id, version_id=version.id)
-    if cursor is not None:
-        after = tuple(decode(cursor, datetime.fromisoformat, UUID))
-        query = query.where(tuple_(Review.until, Review.id) < after)
     return await page(
-        session,
-        query.order_by(Review.until.desc(), Review.id.desc()),
-        limit,
-        lambda row: [row.until, row.id],
+        session, query, Review.until, Review.id, cursor=cursor, limit=limit, newest_first=True
     )

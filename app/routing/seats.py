@@ -1,15 +1,14 @@
 """Seats: who is champion, who is challenger, and since when."""
 
-from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog
 from app.kit.actor import Actor
 from app.kit.canonical import plain
-from app.kit.page import Rows, decode
+from app.kit.page import Rows
 from app.platform.db import page
 from app.platform.events import publish
 from app.routing import service
@@ -53,14 +52,8 @@ async def seats_of(
 ) -> Rows[Seat]:
     """Return the seats a point has had, newest first."""
     query = select(Seat).filter_by(tenant_id=tenant_id, point_id=point_id)
-    if cursor is not None:
-        after = tuple(decode(cursor, datetime.fromisoformat, UUID))
-        query = query.where(tuple_(Seat.since, Seat.id) < after)
     return await page(
-        session,
-        query.order_by(Seat.since.desc(), Seat.id.desc()),
-        limit,
-        lambda row: [row.since, row.id],
+        session, query, Seat.since, Seat.id, cursor=cursor, limit=limit, newest_first=True
     )
 
 

@@ -10,7 +10,7 @@ import orjson
 from app.platform.http.body import Receive, Scope
 from app.platform.http.metrics import HttpMetrics
 from app.platform.http.problems import MEDIA_TYPE, fault_document
-from app.platform.http.raw import Answer, Headers, HotRoute, Send
+from app.platform.http.raw import Answer, HotRoute, Send, send_answer
 from app.platform.http.request_ids import request_id as new_id
 
 logger = logging.getLogger("modelward.access")
@@ -70,7 +70,7 @@ class Edge:
         """Let the application answer; return its status."""
         status = 0
 
-        async def answer(message: Any) -> None:
+        async def forward(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -81,12 +81,13 @@ class Edge:
             await send(message)
 
         try:
-            await self._app(scope, receive, answer)
+            await self._app(scope, receive, forward)
         except Exception:
             logger.exception("fault", extra=_place(scope, request_id))
             if status == 0:
-                status, extra, body = _fault(request_id)
-                await _send(send, status, extra, body, request_id)
+                answer = _fault(request_id)
+                status = answer[0]
+                await send_answer(send, answer, request_id)
         return status
 
 
@@ -101,19 +102,12 @@ async def _hot(
 ) -> int:
     """Let a hot route answer; return its status."""
     try:
-        status, extra, body = await hot.answer(key, headers, receive, request_id)
+        found = await hot.answer(key, headers, receive, request_id)
     except Exception:
         logger.exception("fault", extra=_place(scope, request_id))
-        status, extra, body = _fault(request_id)
-    await _send(send, status, extra, body, request_id)
-    return status
-
-
-async def _send(send: Send, status: int, extra: Headers, body: bytes, request_id: str) -> None:
-    length, name = str(len(body)).encode(), request_id.encode()
-    extra = [*extra, (b"content-length", length), (b"x-request-id", name)]
-    await send({"type": "http.response.start", "status": status, "headers": extra})
-    await send({"type": "http.response.body", "body": body})
+        found = _fault(request_id)
+    await send_answer(send, found, request_id)
+    return found[0]
 
 
 def _place(scope: Scope, request_id: str) -> dict[str, str]:

@@ -98,10 +98,17 @@ class HotRoute:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as a plain ASGI application, for whoever mounts it without the edge."""
         key, request_id = self.match(scope["path"]) or "", scope["state"]["request_id"]
-        status, extra, body = await self.answer(key, dict(scope["headers"]), receive, request_id)
-        extra = [*extra, (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": status, "headers": extra})
-        await send({"type": "http.response.body", "body": body})
+        answer = await self.answer(key, dict(scope["headers"]), receive, request_id)
+        await send_answer(send, answer, request_id)
+
+
+async def send_answer(send: Send, answer: Answer, request_id: str) -> None:
+    """Send an answer with its length and its request's id."""
+    status, extra, body = answer
+    length, name = str(len(body)).encode(), request_id.encode()
+    extra = [*extra, (b"content-length", length), (b"x-request-id", name)]
+    await send({"type": "http.response.start", "status": status, "headers": extra})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
