@@ -1,6 +1,7 @@
 """Continuous KPI validation: production evidence ends in one of the framework's four ways."""
 
 import time
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ import pytest
 from tests.live import Live, Place, champion, route, wait_folded
 
 HOURS, AN_HOUR = 13, 60
+PARTS = (0, 5, 11, HOURS)
+"""Hours at which traffic pauses until it is folded: a window that closes has its outcomes by then,
+but for its last hour's."""
 WATCH = {"window_hours": 6, "step_hours": 6, "min_rows": 200, "hits": 1, "of": 1}
 SECONDS = 30
 
@@ -16,8 +20,23 @@ SECONDS = 30
 def send(live: Live, place: Place, *, shift: float, right: float, reward: float) -> None:
     """Thirteen hours of production: inputs moved by ``shift``, calls ``right`` so often."""
     rng = np.random.default_rng(7)
+    for begin, end in pairwise(PARTS):
+        send_hours(live, place, range(begin, end), rng, shift=shift, right=right, reward=reward)
+        wait_folded(live, place.point)
+
+
+def send_hours(
+    live: Live,
+    place: Place,
+    hours: range,
+    rng: np.random.Generator,
+    *,
+    shift: float,
+    right: float,
+    reward: float,
+) -> None:
     events, outcomes = [], []
-    for number in range(HOURS * AN_HOUR):
+    for number in range(hours.start * AN_HOUR, hours.stop * AN_HOUR):
         decision = route(live, place.point, f"unit-{number}")
         at = f"2026-03-01T{number // AN_HOUR:02d}:{number % AN_HOUR:02d}:00Z"
         x = rng.normal() + shift
@@ -34,7 +53,6 @@ def send(live: Live, place: Place, *, shift: float, right: float, reward: float)
         )
     live["app"].post("/v1/events", {"events": events})
     live["app"].post("/v1/outcomes", {"outcomes": outcomes})
-    wait_folded(live, place.point)
 
 
 def reviewed(live: Live, place: Place) -> list[Any]:
