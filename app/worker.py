@@ -7,11 +7,11 @@ was missed or failed is done at the next pulse, by whichever worker is there.
 
 import logging
 
-from app import drift, revalidation, routing, telemetry
+from app import audit, drift, revalidation, routing, telemetry
 from app.main import make_bus
 from app.platform.db import Database
 from app.platform.http import idempotency
-from app.platform.queue import Queue
+from app.platform.queue import Job, Queue
 from app.platform.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -32,11 +32,26 @@ async def pulse(database: Database) -> None:
         raise ExceptionGroup("steps of this pulse failed", failed)
 
 
+def audit_keeper(settings: Settings) -> Job:
+    """Return the job that numbers the audit log, signs it, and takes that outside."""
+    signer = audit.Signer.load(settings)
+    sinks = audit.Sink.parse(settings.audit_sinks.get_secret_value())
+
+    async def keep(database: Database) -> None:
+        try:
+            await audit.sequence(database, signer)
+        finally:
+            await audit.deliver(database, signer, sinks)
+
+    return keep
+
+
 async def work(settings: Settings, database_url: str) -> None:
     """Run a worker until it is told to stop."""
     database = Database(database_url, settings, make_bus())
     queue = Queue(database)
     queue.every(settings.pulse_seconds, "pulse", pulse)
+    queue.every(settings.audit_seconds, "audit.keep", audit_keeper(settings))
     queue.every(59, "telemetry.make_partitions", telemetry.make_partitions)
     queue.every(59, "platform.forget_keys", idempotency.forget)
     try:

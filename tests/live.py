@@ -83,6 +83,7 @@ def spawn(
     environment = {
         **os.environ,
         "MODELWARD_PULSE_SECONDS": "1",
+        "MODELWARD_AUDIT_SECONDS": "1",
         "MODELWARD_LOG_LEVEL": "WARNING",
         **{f"MODELWARD_{name.upper()}": value for name, value in settings.items()},
     }

@@ -172,7 +172,8 @@ async def roll_back(
         await gates.reopen_case(session, case, result=COMMITTED, by=by)
     await audit.record(
         session, by, "champion.rolled_back", f"point:{point.id}",
-        to=before.version_id, instead_of=champion.version_id, reason=reason,
+        to=before.version_id, instead_of=champion.version_id,
+        version_id=before.version_id, personal={"reason": reason},
     )  # fmt: skip
     return seat
 

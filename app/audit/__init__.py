@@ -1,11 +1,38 @@
-"""Audit: who did what to which aggregate, as hash chains that show every edit.
+"""Audit: who did what to which aggregate, as hash chains and one tree that show every edit.
 
-Owns the entries and the chain heads. Promises that an entry commits with the act it records, that
-each stream is one unbroken chain, and that ``verify`` names the first bad entry. Imports platform.
+Owns the entries, the chain heads, each tenant's log and its signed checkpoints. Promises that an
+entry commits with the act it records, that each stream is one unbroken chain, that the log only
+grows, and that ``verify`` names the first bad entry, from the database or from an export with
+nothing but the public key. Imports platform.
 """
 
 from app.audit.chain import Fault
+from app.audit.checkpoint import BadNote
+from app.audit.export import export
+from app.audit.history import erase
+from app.audit.offline import Reading, verify_export
+from app.audit.recording import record
 from app.audit.routes import router
-from app.audit.service import Report, record, verify
+from app.audit.sequencer import SetBack, sequence
+from app.audit.signer import Signer
+from app.audit.sinks import BadSink, Sink, deliver
+from app.audit.verifying import Report, verify
 
-__all__ = ["Fault", "Report", "record", "router", "verify"]
+__all__ = [
+    "BadNote",
+    "BadSink",
+    "Fault",
+    "Reading",
+    "Report",
+    "SetBack",
+    "Signer",
+    "Sink",
+    "deliver",
+    "erase",
+    "export",
+    "record",
+    "router",
+    "sequence",
+    "verify",
+    "verify_export",
+]

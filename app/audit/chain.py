@@ -1,25 +1,30 @@
 """The hash chain of one stream: pure.
 
-``hash(n) = SHA-256(hash(n-1) || canonical JSON of entry n)``, with 32 zero bytes before the first.
-The stream's name and the entry's number are part of the hashed text, so that an entry cannot be
-moved to another place or another stream.
+``hash(n) = SHA-256(hash(n-1) || body of entry n)``, with 32 zero bytes before the first. The body
+is canonical JSON (RFC 8785) of the whole entry. The stream's name and the entry's number are part
+of it, so that an entry cannot be moved to another place or another stream.
+
+Personal data (the actor's name, what people wrote) stands beside the body, which holds only
+``SHA-256(salt || personal)``: it can be erased, salt and all, and the chain still holds.
 """
 
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
+
+import orjson
 
 from app.kit.canonical import canonical
 
 GENESIS = bytes(32)
+_SORTED = orjson.OPT_SORT_KEYS
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry as it is hashed; ``hash`` is what was stored for it."""
+class Entry(NamedTuple):
+    """One entry as it is stored."""
 
     tenant_id: UUID
     stream: str
@@ -27,21 +32,27 @@ class Entry:
     at: datetime
     actor_id: UUID
     actor_name: str
+    """Of an entry from before there was a body; now the name is personal data."""
     action: str
     details: dict[str, Any]
+    version_id: UUID | None
+    body: str | None
+    personal: str | None
+    """Canonical JSON, or nothing once it was erased."""
+    salt: bytes | None
     hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The first entry of a stream that does not hold, and why."""
+    """The first entry that does not hold, and why."""
 
     stream: str
     seq: int
     reason: str
 
 
-def link(
+def seal(
     previous: bytes,
     *,
     tenant_id: UUID,
@@ -49,37 +60,95 @@ def link(
     seq: int,
     at: datetime,
     actor_id: UUID,
-    actor_name: str,
     action: str,
     details: dict[str, Any],
-) -> bytes:
-    """Return the hash of an entry that follows ``previous``. ``details`` is plain JSON."""
-    text = {
-        "tenant": str(tenant_id),
-        "stream": stream,
-        "seq": seq,
-        "at": at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "actor": str(actor_id),
-        "name": actor_name,
-        "action": action,
-        "details": details,
+    personal: dict[str, Any],
+    salt: bytes,
+) -> Entry:
+    """Return the entry that follows ``previous``. ``details`` and ``personal`` are plain JSON."""
+    private = canonical(personal).decode()
+    bare = Entry(
+        tenant_id, stream, seq, at, actor_id, "", action, details, version_of(stream, details),
+        None, private, salt, b"",
+    )  # fmt: skip
+    body = canonical(_said_by(bare, commitment(salt, private)))
+    return bare._replace(body=body.decode(), hash=hashlib.sha256(previous + body).digest())
+
+
+def commitment(salt: bytes, personal: str) -> str:
+    """Return what a body holds of personal data."""
+    return hashlib.sha256(salt + personal.encode()).hexdigest()
+
+
+def version_of(stream: str, details: dict[str, Any]) -> UUID | None:
+    """Return the model version an entry is about, wherever it was written."""
+    kind, _, name = stream.partition(":")
+    found = name if kind == "version" else details.get("version_id")
+    try:
+        return UUID(found)
+    except (TypeError, ValueError, AttributeError):
+        return None
+
+
+def flaw(previous: bytes, entry: Entry) -> str | None:
+    """Return what is wrong with the entry that follows ``previous``, if anything."""
+    body = body_of(entry)
+    if hashlib.sha256(previous + body).digest() != entry.hash:
+        return "the entry does not match its hash"
+    return None if entry.body is None else _unsaid(entry, body)
+
+
+def _unsaid(entry: Entry, body: bytes) -> str | None:
+    """Return what stands beside the body and is not what the body says."""
+    try:
+        said = orjson.loads(body)
+        kept = said["personal"]
+    except (orjson.JSONDecodeError, TypeError, KeyError):
+        return "the entry's body cannot be read"
+    if not _same(said, _said_by(entry, kept)):
+        return "the entry's columns do not say what was hashed"
+    if entry.version_id != version_of(entry.stream, said["details"]):
+        return "the entry is filed under another version"
+    if entry.personal is not None and (
+        entry.salt is None or commitment(entry.salt, entry.personal) != kept
+    ):
+        return "the personal data is not what was committed to"
+    return None
+
+
+def _said_by(entry: Entry, kept: Any) -> dict[str, Any]:
+    return {
+        "tenant": str(entry.tenant_id),
+        "stream": entry.stream,
+        "seq": entry.seq,
+        "at": entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "actor": str(entry.actor_id),
+        "action": entry.action,
+        "details": entry.details,
+        "personal": kept,
     }
-    return hashlib.sha256(previous + canonical(text)).digest()
 
 
-def link_entry(previous: bytes, entry: Entry) -> bytes:
-    """Return the hash that ``entry`` must have after ``previous``."""
-    return link(
-        previous,
-        tenant_id=entry.tenant_id,
-        stream=entry.stream,
-        seq=entry.seq,
-        at=entry.at,
-        actor_id=entry.actor_id,
-        actor_name=entry.actor_name,
-        action=entry.action,
-        details=entry.details,
-    )
+def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Compare as text, for JSON tells 1 from true and Python does not.
+
+    The database may have written a number in another form of the same worth: what differs at
+    first sight is compared in its canonical form.
+    """
+    try:
+        alike = orjson.dumps(one, option=_SORTED) == orjson.dumps(other, option=_SORTED)
+    except orjson.JSONEncodeError:
+        alike = False
+    return alike or canonical(one) == canonical(other)
+
+
+def body_of(entry: Entry) -> bytes:
+    """Return what is hashed of an entry; before bodies were kept, the name was part of it."""
+    if entry.body is not None:
+        return entry.body.encode()
+    found = _said_by(entry, None) | {"name": entry.actor_name}
+    del found["personal"]
+    return canonical(found)
 
 
 class Checker:
@@ -105,9 +174,9 @@ class Checker:
                 continue
             if entry.seq != self._seq + 1:
                 faults.append(self._missing())
-            elif link_entry(self._last, entry) != entry.hash:
+            elif (reason := flaw(self._last, entry)) is not None:
                 self._broken = True
-                faults.append(Fault(entry.stream, entry.seq, "the entry does not match its hash"))
+                faults.append(Fault(entry.stream, entry.seq, reason))
             self._seq, self._last = entry.seq, entry.hash
         return faults
 

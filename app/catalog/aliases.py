@@ -32,7 +32,13 @@ async def set_alias(
         )
     )
     await audit.record(
-        session, by, "alias.set", f"model:{version.model_id}", alias=name, number=number
+        session,
+        by,
+        "alias.set",
+        f"model:{version.model_id}",
+        alias=name,
+        number=number,
+        version_id=version.id,
     )
     return {"name": name, "number": number, "version_id": version.id}
 

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from app import audit, identity, telemetry
 from app.cli import run
+from app.cli.audits import audits
 from app.demo import story
 from app.identity import PrincipalKind, Role
 from app.kit.actor import Actor
@@ -31,7 +32,6 @@ cli = typer.Typer(
 )
 db = typer.Typer(no_args_is_help=True, help="The database's schema.")
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
-audits = typer.Typer(no_args_is_help=True, help="The audit log.")
 cli.add_typer(db, name="db")
 cli.add_typer(keys, name="keys")
 cli.add_typer(audits, name="audit")
@@ -52,13 +52,6 @@ def main() -> None:
         sys.exit(1)
 
 
-def _settings(data_dir: Path | None = None, **overrides: object) -> Settings:
-    given = {key: value for key, value in overrides.items() if value is not None}
-    if data_dir is not None:
-        given["data_dir"] = data_dir
-    return Settings(**given)  # type: ignore[arg-type]
-
-
 @cli.command()
 def serve(
     data_dir: DataDir = None,
@@ -71,7 +64,7 @@ def serve(
     ] = None,
 ) -> None:
     """Start database (if none is configured), API and worker."""
-    settings = _settings(data_dir, host=host, port=port)
+    settings = run.settings(data_dir, host=host, port=port)
     configure_logging(settings.log_level)
     run.stop_on_sigterm()
     run.follow_parent()
@@ -79,6 +72,7 @@ def serve(
         if migrate:
             migrations.upgrade(url)
         key = asyncio.run(_bootstrap(settings, url))
+        audit.Signer.load(settings)
 
         def ready(address: str) -> None:
             console.print(f"Modelward is ready at {address}")
@@ -93,7 +87,7 @@ def serve(
 @cli.command()
 def worker(data_dir: DataDir = None) -> None:
     """Run a worker: it folds telemetry, examines drift, reviews, and learns."""
-    settings = _settings(data_dir)
+    settings = run.settings(data_dir)
     configure_logging(settings.log_level)
     run.follow_parent()
     with run.database(settings) as url:
@@ -103,7 +97,7 @@ def worker(data_dir: DataDir = None) -> None:
 @db.command("upgrade")
 def upgrade(data_dir: DataDir = None) -> None:
     """Bring the schema up to date."""
-    with run.database(_settings(data_dir)) as url:
+    with run.database(run.settings(data_dir)) as url:
         migrations.upgrade(url)
         console.print(f"The schema is at {', '.join(migrations.heads(url))}.")
 
@@ -119,33 +113,11 @@ def create_key(
     data_dir: DataDir = None,
 ) -> None:
     """Issue a key from the machine that holds the database."""
-    settings = _settings(data_dir)
+    settings = run.settings(data_dir)
     with run.database(settings) as url:
         migrations.upgrade(url)
         text = asyncio.run(_issue(settings, url, name, set(role), days, owner))
     console.print(text)
-
-
-@audits.command("verify")
-def verify(
-    data_dir: DataDir = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,  # noqa: FBT002 - how typer spells a switch
-) -> None:
-    """Recompute every chain; name the first bad entry of each broken one."""
-    settings = _settings(data_dir)
-    with run.database(settings, must_exist=True) as url:
-        report = asyncio.run(_verify(settings, url))
-    faults = [{"stream": f.stream, "seq": f.seq, "reason": f.reason} for f in report.faults]
-    if as_json:
-        found = {"ok": report.ok, "entries": report.entries, "faults": faults}
-        sys.stdout.write(json.dumps(found) + "\n")
-    else:
-        console.print(f"{report.entries} entries in {report.streams} streams.")
-        for fault in faults:
-            console.print(f"BAD: {fault['stream']} entry {fault['seq']}: {fault['reason']}")
-        console.print("Every chain holds." if report.ok else f"{len(faults)} broken.")
-    if not report.ok:
-        raise typer.Exit(1)
 
 
 @cli.command()
@@ -204,16 +176,6 @@ async def _issue(
                 )
             _, text = await identity.issue_key(session, principal, days=days, by=system)
             return text
-    finally:
-        await database.close()
-
-
-async def _verify(settings: Settings, url: str) -> audit.Report:
-    database = Database(url, settings, make_bus())
-    try:
-        async with database.snapshot() as session:
-            tenant_id = await identity.default_tenant(session)
-            return await audit.verify(session, tenant_id)
     finally:
         await database.close()
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from app.main import make_app
 from app.platform.embedded import EmbeddedPostgres
@@ -26,13 +27,21 @@ class NoData(RuntimeError):
     """The data directory holds nothing."""
 
 
+def settings(data_dir: Path | None = None, **overrides: object) -> Settings:
+    """Return the settings of the environment, with what a command's options say instead."""
+    given = {key: value for key, value in overrides.items() if value is not None}
+    if data_dir is not None:
+        given["data_dir"] = data_dir
+    return Settings(**given)  # type: ignore[arg-type]
+
+
 @contextmanager
-def database(settings: Settings, *, alone: bool = False, must_exist: bool = False) -> Iterator[str]:
+def database(given: Settings, *, alone: bool = False, must_exist: bool = False) -> Iterator[str]:
     """Yield the database's URL: the configured one, or the embedded one for as long as needed."""
-    if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
+    if given.database_url is not None:
+        yield given.database_url.get_secret_value()
         return
-    embedded = EmbeddedPostgres(settings.data_dir)
+    embedded = EmbeddedPostgres(given.data_dir)
     if must_exist and not embedded.exists:
         raise NoData(f"There is no data in {embedded.data_dir}.")
     try:
@@ -44,13 +53,13 @@ def database(settings: Settings, *, alone: bool = False, must_exist: bool = Fals
         embedded.stop()
 
 
-def serve(settings: Settings, url: str, ready: Callable[[str], None], *, worker: bool) -> None:
+def serve(given: Settings, url: str, ready: Callable[[str], None], *, worker: bool) -> None:
     """Serve until SIGINT or SIGTERM, with a worker beside it if asked."""
-    server = Server(make_app(settings, url), settings.host, settings.port, ready)
+    server = Server(make_app(given, url), given.host, given.port, ready)
     if not worker:
         _until_stopped(server)
         return
-    with _worker(url):
+    with _worker(given, url):
         _until_stopped(server)
 
 
@@ -62,12 +71,13 @@ def _until_stopped(server: Server) -> None:
 
 
 @contextmanager
-def _worker(url: str) -> Iterator[None]:
+def _worker(given: Settings, url: str) -> Iterator[None]:
     """Keep a worker process running; one that dies is replaced."""
     stopping = threading.Event()
     environment = {
         **os.environ,
         "MODELWARD_DATABASE_URL": url,
+        "MODELWARD_DATA_DIR": str(given.data_dir),
         "MODELWARD_PARENT": str(os.getpid()),
     }
     command = [sys.executable, "-m", "app", "worker"]

@@ -47,7 +47,7 @@ def audit(say: Narrator, auditor: Client, data_dir: Path | None) -> dict[str, An
     entry = next(
         item for item in auditor.pages("/v1/audit", limit=200) if item["action"] == "approval.given"
     )
-    tamper(data_dir, entry["stream"], entry["seq"])
+    tamper(data_dir, entry["stream"], entry["seq"], entry["actor_name"])
     say.line(f"A database superuser changes who signed entry {entry['seq']} of {entry['stream']}.")
     report = auditor.post("/v1/audit:verify")
     named = [(fault["stream"], fault["seq"]) for fault in report["faults"]]

@@ -80,11 +80,12 @@ def _await(
     raise ServerFailed(f"The server did not become ready.\n{said}")
 
 
-def tamper(data_dir: Path, stream: str, seq: int) -> None:
+def tamper(data_dir: Path, stream: str, seq: int, signer: str) -> None:
     """Edit one audit entry as a database superuser would who does not want to be seen."""
     with psycopg.connect(EmbeddedPostgres(data_dir).url) as connection:
         connection.execute("SET session_replication_role = replica")
         connection.execute(
-            "UPDATE audit_entry SET actor_name = 'nobody' WHERE stream = %s AND seq = %s",
-            (stream, seq),
+            "UPDATE audit_entry SET personal = replace(personal, %s, %s)"
+            " WHERE stream = %s AND seq = %s",
+            (f'"{signer}"', '"nobody"', stream, seq),
         )

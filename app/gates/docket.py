@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, union_all
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.gates import policies
@@ -47,7 +48,7 @@ async def states(session: AsyncSession, case: Case) -> list[StepState]:
         for verdict in await session.scalars(
             select(Verdict)
             .filter_by(**mine)
-            .distinct(Verdict.step)
+            .ext(distinct_on(Verdict.step))
             .order_by(Verdict.step, Verdict.at.desc(), Verdict.id.desc())
         )
     }

@@ -2,6 +2,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -87,7 +88,7 @@ async def decide(
     await session.refresh(approval)
     await audit.record(
         session, by, "approval.given" if approved else "approval.refused", stream(case),
-        case=case_id, step=step, reason=reason, digest=approval.digest,
+        case=case_id, step=step, digest=approval.digest, personal={"reason": reason},
     )  # fmt: skip
     await publish(
         session,
@@ -180,7 +181,7 @@ async def _facts(
             # The newest of a kind counts; what the server measured outranks what was submitted.
             select(Evidence)
             .filter_by(tenant_id=case.tenant_id, case_id=case.id, step=step)
-            .distinct(Evidence.kind)
+            .ext(distinct_on(Evidence.kind))
             .order_by(
                 Evidence.kind, Evidence.measured.desc(), Evidence.at.desc(), Evidence.id.desc()
             )

@@ -16,6 +16,7 @@ from app.identity.service import (
     names_of,
     owner_of,
     principal_by_name,
+    tenants,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "owner_of",
     "principal_by_name",
     "router",
+    "tenants",
 ]

@@ -58,6 +58,12 @@ async def default_tenant(session: AsyncSession) -> UUID:
     return found
 
 
+async def tenants(session: AsyncSession) -> dict[str, UUID]:
+    """Return every tenant by name, the oldest first."""
+    rows = await session.execute(select(Tenant.name, Tenant.id).order_by(Tenant.created_at))
+    return {row.name: row.id for row in rows}
+
+
 async def create_principal(
     session: AsyncSession,
     *,
@@ -85,10 +91,10 @@ async def create_principal(
         by,
         "principal.created",
         f"principal:{principal.id}",
-        name=name,
+        personal={"name": name, "owner": owner},
         kind=kind,
         roles=sorted(roles),
-        owner=owner,
+        owner_id=owner_id,
     )
     return principal
 
@@ -196,7 +202,11 @@ async def disable(session: AsyncSession, principal_id: UUID, *, by: Actor) -> Pr
     )
     await session.refresh(principal)
     await audit.record(
-        session, by, "principal.disabled", f"principal:{principal_id}", name=principal.name
+        session,
+        by,
+        "principal.disabled",
+        f"principal:{principal_id}",
+        personal={"name": principal.name},
     )
     return principal
 

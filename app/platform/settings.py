@@ -44,4 +44,17 @@ class Settings(BaseSettings):
     pulse_seconds: int = Field(
         2, ge=1, le=30, description="How often the worker looks for work that is due."
     )
+    audit_seconds: int = Field(
+        5, ge=1, le=59, description="How often the audit log is numbered and signed."
+    )
+    audit_key_file: Path | None = Field(
+        None, description="Ed25519 seed (hex) that signs checkpoints; made in data_dir if unset."
+    )
+    audit_origin: str = Field(
+        "modelward", pattern=r"^[^\s+]{1,128}$", description="Begins the name of every audit log."
+    )
+    audit_sinks: SecretStr = Field(
+        SecretStr(""),
+        description="Comma-separated: file:/dir, https://… (POST), put+https://…/prefix (PUT).",
+    )
     log_level: str = "INFO"

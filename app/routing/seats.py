@@ -105,7 +105,7 @@ async def crown(
     await service.write_plan(session, point, Plan(shadows=shadows), cause=cause, by=by)
     await audit.record(
         session, by, "champion.changed", f"point:{point.id}",
-        version=version_id, previous=before and before.version_id, cause=cause, case=case_id,
+        version_id=version_id, previous=before and before.version_id, cause=cause, case=case_id,
     )  # fmt: skip
     await publish(
         session,
@@ -142,7 +142,7 @@ async def seat_challenger(
         "activated",
     )
     await audit.record(
-        session, by, "challenger.seated", f"point:{point.id}", version=version_id, case=case_id
+        session, by, "challenger.seated", f"point:{point.id}", version_id=version_id, case=case_id
     )
     return seat
 

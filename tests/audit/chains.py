@@ -1,14 +1,14 @@
 """Chains as they are written, and what a check of them between two sound ones finds."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 from hypothesis import strategies as st
 
-from app.audit.chain import GENESIS, Checker, Entry, Fault, link_entry
+from app.audit.chain import GENESIS, Checker, Entry, Fault, body_of, seal
 from tests.strategies import EXACT_INTEGERS, TEXTS, json_of
 
 TENANT = UUID(int=7)
@@ -20,7 +20,7 @@ FACTS = st.fixed_dictionaries(
     {
         "at": TIMES,
         "actor_id": st.uuids(),
-        "actor_name": TEXTS,
+        "personal": st.fixed_dictionaries({"actor": TEXTS}, optional={"reason": TEXTS}),
         "action": TEXTS,
         "details": DETAILS,
     }
@@ -31,13 +31,28 @@ CHAINS = st.lists(FACTS, min_size=1, max_size=4)
 def chained(stream: str, facts: Iterable[dict[str, Any]]) -> list[Entry]:
     entries: list[Entry] = []
     for seq, fact in enumerate(facts, 1):
-        bare = Entry(tenant_id=TENANT, stream=stream, seq=seq, hash=b"", **fact)
-        entries.append(hashed(bare, entries[-1].hash if entries else GENESIS))
+        previous = entries[-1].hash if entries else GENESIS
+        place: dict[str, Any] = {
+            "tenant_id": TENANT,
+            "stream": stream,
+            "seq": seq,
+            "salt": bytes([seq]) * 16,
+        }
+        entries.append(seal(previous, **place, **fact))
     return entries
 
 
 def hashed(entry: Entry, previous: bytes) -> Entry:
-    return replace(entry, hash=link_entry(previous, entry))
+    return entry._replace(hash=sha256(previous + body_of(entry)).digest())
+
+
+def before_bodies(entries: list[Entry], name: str) -> list[Entry]:
+    """The same chain as the first release wrote it."""
+    old: list[Entry] = []
+    for entry in entries:
+        bare = entry._replace(body=None, personal=None, salt=None, actor_name=name)
+        old.append(hashed(bare, old[-1].hash if old else GENESIS))
+    return old
 
 
 def head(entries: list[Entry]) -> tuple[int, bytes]:
@@ -64,7 +79,7 @@ SOUND = [
     {
         "at": datetime(2024, 5, 3, tzinfo=UTC),
         "actor_id": UUID(int=1),
-        "actor_name": "dana",
+        "personal": {"actor": "dana"},
         "action": "version.published",
         "details": {"number": number},
     }

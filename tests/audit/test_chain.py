@@ -1,14 +1,15 @@
 import json
-from dataclasses import replace
 from datetime import timedelta, timezone
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from app.audit.chain import GENESIS, Entry, Fault
+from app.audit.chain import GENESIS, Fault, seal, version_of
 from tests.audit.chains import (
     CHAINS,
     DETAILS,
@@ -19,11 +20,11 @@ from tests.audit.chains import (
     TAMPERED,
     TENANT,
     TIMES,
+    before_bodies,
     chained,
     check,
     faults,
     first,
-    hashed,
     head,
 )
 from tests.strategies import TEXTS
@@ -44,7 +45,7 @@ def test_a_time_read_in_another_zone_is_no_edit(facts: list[dict[str, Any]], min
     zone = timezone(timedelta(minutes=minutes))
     assume(all(2 < entry.at.year < 9998 for entry in entries))
 
-    moved = [replace(entry, at=entry.at.astimezone(zone)) for entry in entries]
+    moved = [entry._replace(at=entry.at.astimezone(zone)) for entry in entries]
 
     assert faults(moved, entries) == []
 
@@ -53,9 +54,12 @@ EDITS: dict[str, st.SearchStrategy[Any]] = {
     "tenant_id": st.uuids(),
     "at": TIMES,
     "actor_id": st.uuids(),
-    "actor_name": TEXTS,
     "action": TEXTS,
     "details": DETAILS,
+    "body": TEXTS,
+    "personal": TEXTS,
+    "salt": st.binary(max_size=16) | st.none(),
+    "version_id": st.uuids(),
     "hash": st.binary(min_size=32, max_size=32) | st.just(b""),
 }
 
@@ -73,7 +77,7 @@ def test_any_edit_of_any_field_is_found_where_it_was_made(
     assume(json.dumps(value, default=str) != json.dumps(before, default=str))
 
     edited = [*entries]
-    edited[place] = replace(entries[place], **{field: value})
+    edited[place] = entries[place]._replace(**{field: value})
 
     assert first(faults(edited, entries)) == place + 1
 
@@ -86,8 +90,8 @@ def test_an_entry_moved_to_another_number_or_stream_is_missed_where_it_was(
     entries = chained(TAMPERED, facts)
     place = data.draw(st.integers(0, len(entries) - 1))
     renumbered, elsewhere = [*entries], [*entries]
-    renumbered[place] = replace(entries[place], seq=len(entries) + by)
-    elsewhere[place] = replace(entries[place], stream="n-model")
+    renumbered[place] = entries[place]._replace(seq=len(entries) + by)
+    elsewhere[place] = entries[place]._replace(stream="n-model")
 
     assert first(faults(renumbered, entries)) == place + 1
     found = {fault.stream: fault.seq for fault in faults(elsewhere, entries)}
@@ -128,8 +132,8 @@ def test_two_entries_that_changed_places_are_found_at_the_earlier(
         data.draw(st.lists(st.integers(0, len(entries) - 1), min_size=2, max_size=2, unique=True))
     )
     swapped = [*entries]
-    swapped[one] = replace(entries[two], seq=one + 1)
-    swapped[two] = replace(entries[one], seq=two + 1)
+    swapped[one] = entries[two]._replace(seq=one + 1)
+    swapped[two] = entries[one]._replace(seq=two + 1)
 
     assert first(faults(swapped, entries)) == one + 1
 
@@ -145,9 +149,15 @@ def test_an_inserted_entry_is_found_even_if_its_own_hash_was_computed(
     entries = chained(TAMPERED, facts)
     place = data.draw(st.integers(0, len(entries)))
     previous = entries[place - 1].hash if place else GENESIS
-    entry = Entry(tenant_id=TENANT, stream=TAMPERED, seq=place + 1, hash=bytes(32), **forged)
-    entry = hashed(entry, previous) if computed else entry
-    later = [replace(one, seq=one.seq + 1) for one in entries[place:]]
+    at: dict[str, Any] = {
+        "tenant_id": TENANT,
+        "stream": TAMPERED,
+        "seq": place + 1,
+        "salt": bytes(16),
+    }
+    entry = seal(previous, **at, **forged)
+    entry = entry if computed else entry._replace(hash=bytes(32))
+    later = [one._replace(seq=one.seq + 1) for one in entries[place:]]
 
     found = first(faults([*entries[:place], entry, *later], entries))
 
@@ -195,7 +205,7 @@ def test_each_broken_stream_is_named_once() -> None:
     streams = [chained(name, SOUND) for name in (OTHER, TAMPERED, LAST)]
     heads = {entries[0].stream: head(entries) for entries in streams}
     broken = [
-        replace(entry, action="x") for entries in streams[::2] for entry in entries
+        entry._replace(action="x") for entries in streams[::2] for entry in entries
     ] + streams[1]
 
     found = check(sorted(broken, key=lambda entry: (entry.stream, entry.seq)), heads)
@@ -206,20 +216,73 @@ def test_each_broken_stream_is_named_once() -> None:
 @pytest.mark.parametrize("number", [2**53, -(2**60), 10**16, 2**64])
 def test_a_number_written_past_the_server_is_named_and_not_stumbled_over(number: int) -> None:
     entries = chained(TAMPERED, SOUND)
-    edited = [replace(entries[0], details={"number": number}), entries[1]]
+    edited = [entries[0]._replace(details={"number": number}), entries[1]]
 
     assert first(faults(edited, entries)) == 1
 
 
 def test_the_hash_is_what_the_documentation_lets_anyone_recompute() -> None:
+    kept = sha256(bytes([1]) * 16 + b'{"actor":"dana"}').hexdigest()
+    text = (
+        '{"action":"version.published","actor":"00000000-0000-0000-0000-000000000001",'
+        '"at":"2024-05-03T00:00:00.000000+00:00","details":{"number":1},'
+        f'"personal":"{kept}","seq":1,'
+        '"stream":"m-model","tenant":"00000000-0000-0000-0000-000000000007"}'
+    )
+
+    assert chained(TAMPERED, SOUND)[0].body == text
+    assert chained(TAMPERED, SOUND)[0].hash == sha256(bytes(32) + text.encode()).digest()
+
+
+def test_entries_of_the_first_release_still_hold_and_their_edits_show() -> None:
     text = (
         '{"action":"version.published","actor":"00000000-0000-0000-0000-000000000001",'
         '"at":"2024-05-03T00:00:00.000000+00:00","details":{"number":1},"name":"dana","seq":1,'
         '"stream":"m-model","tenant":"00000000-0000-0000-0000-000000000007"}'
     )
+    old = before_bodies(chained(TAMPERED, SOUND), "dana")
+    renamed = [old[0], old[1]._replace(actor_name="nobody")]
 
-    first_hash = sha256(bytes(32) + text.encode()).digest()
-    second_text = text.replace('"number":1', '"number":2').replace('"seq":1', '"seq":2')
-    second_hash = sha256(first_hash + second_text.encode()).digest()
+    assert old[0].hash == sha256(bytes(32) + text.encode()).digest()
+    assert faults(old, old) == []
+    assert first(faults(renamed, old)) == 2
 
-    assert [entry.hash for entry in chained(TAMPERED, SOUND)] == [first_hash, second_hash]
+
+@settings(max_examples=60, deadline=None)
+@given(CHAINS, st.data())
+def test_personal_data_can_be_erased_and_nothing_else_changes(
+    facts: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    entries = chained(TAMPERED, facts)
+    erased = [
+        entry._replace(personal=None, salt=None) if data.draw(st.booleans()) else entry
+        for entry in entries
+    ]
+
+    assert faults(erased, entries) == []
+    assert all(entry.personal not in (entry.body or "") for entry in entries if entry.personal)
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, True), (0, False), (1, "1"), (1.5, "1.5")])
+def test_a_value_of_another_type_is_another_value(before: Any, after: Any) -> None:
+    fact = {**SOUND[0], "details": {"value": before}}
+    entries = chained(TAMPERED, [fact])
+
+    assert first(faults([entries[0]._replace(details={"value": after})], entries)) == 1
+
+
+@pytest.mark.parametrize("number", [1e16, 1e300, 0.1, 1e-7, -0.0, 2.0**60])
+def test_a_number_that_the_database_writes_otherwise_is_the_same_number(number: float) -> None:
+    entries = chained(TAMPERED, [{**SOUND[0], "details": {"value": number}}])
+    stored = [entries[0]._replace(details={"value": json.loads(f"{Decimal(repr(number)):f}")})]
+
+    assert faults(stored, entries) == []
+
+
+def test_an_entry_is_filed_under_the_version_it_is_about() -> None:
+    version = UUID(int=5)
+
+    assert version_of(f"version:{version}", {}) == version
+    assert version_of("point:x", {"version_id": str(version)}) == version
+    assert version_of("point:x", {"version_id": 5}) is None
+    assert version_of("version:x", {}) is None

@@ -1,6 +1,8 @@
 """The command line beside a running server, and alone."""
 
 import json
+import time
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +10,8 @@ import httpx
 import psycopg
 import pytest
 
+from app.audit import merkle, verify_export
+from app.client import Problem
 from app.demo.server import tamper
 from app.platform.embedded import EmbeddedPostgres
 from tests.live import Live, make_model, start
@@ -48,19 +52,83 @@ def test_openapi_prints_what_the_server_serves(served: Live) -> None:
     assert json.loads(done.stdout) == httpx.get(f"{served.url}/openapi.json").json()
 
 
+def test_an_exported_log_is_verified_without_server_and_database(
+    served: Live, tmp_path: Path
+) -> None:
+    make_model(served)
+    wait_signed(served)
+    export, kept = tmp_path / "log.jsonl", tmp_path / "kept.note"
+    auditor = {"Authorization": f"Bearer {served.keys['aud']}"}
+    kept.write_text(httpx.get(f"{served.url}/v1/audit/checkpoint", headers=auditor).text)
+    make_model(served)
+    wait_signed(served)
+    key = modelward("audit", "key", data_dir=served.data_dir).stdout.split()[-1]
+
+    done = modelward("audit", "export", str(export), data_dir=served.data_dir)
+    offline = ("audit", "verify", "--export", str(export), "--key", key, "--checkpoint", str(kept))
+    sound = modelward(*offline, "--json")
+    export.write_text(export.read_text().replace("model.created", "model.deleted", 1))
+    edited = modelward(*offline, "--json")
+
+    assert (done.returncode, sound.returncode, edited.returncode) == (0, 0, 1)
+    report = json.loads(sound.stdout)
+    assert report["ok"]
+    assert report["entries"] >= report["signed"] > 0
+    assert json.loads(edited.stdout)["faults"][0]["stream"].startswith("model:")
+    assert served["aud"].get("/v1/audit/log")["key"] == key
+    streamed = httpx.get(f"{served.url}/v1/audit/export", headers=auditor)
+    assert streamed.headers["content-type"] == "application/jsonl"
+    assert verify_export(streamed.content.splitlines(), key, [kept.read_text()]).ok
+
+
+def test_proofs_over_http_hold_against_the_signed_checkpoint(served: Live) -> None:
+    make_model(served)
+    wait_signed(served)
+    entry = served["aud"].get("/v1/audit", limit=1, action="model.created")["items"][0]
+
+    found = served["aud"].get(
+        "/v1/audit/proofs/inclusion", stream=entry["stream"], seq=entry["seq"]
+    )
+    grown = served["aud"].get("/v1/audit/proofs/consistency", old_size=3)
+    note = served["aud"].get("/v1/audit/checkpoints")["items"][0]
+
+    root = b64decode(note["root"])
+    path, leaf = [b64decode(item) for item in found["path"]], b64decode(found["leaf"])
+    assert merkle.proves_inclusion(leaf, found["index"], note["size"], path, root)
+    path, old = [b64decode(item) for item in grown["path"]], b64decode(grown["old_root"])
+    assert merkle.proves_consistency(3, note["size"], old, root, path)
+    with pytest.raises(Problem) as refusal:
+        served["aud"].get("/v1/audit/proofs/consistency", old_size=1000000)
+    assert refusal.value.code == "out_of_range"
+
+
+def wait_signed(served: Live) -> None:
+    """Wait until everything that was done up to now is signed."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        found = served["aud"].get("/v1/audit/log")
+        if not found["waiting"] and found["signed_size"] == found["size"]:
+            return
+        time.sleep(0.1)
+    raise TimeoutError(f"not signed within 30 s: {found}")
+
+
 def test_audit_verify_holds_until_somebody_edits_and_then_names_the_entry(served: Live) -> None:
     make_model(served)
     entry = next(e for e in served["aud"].pages("/v1/audit") if e["action"] == "model.created")
 
     sound = modelward("audit", "verify", "--json", data_dir=served.data_dir)
-    tamper(served.data_dir, entry["stream"], entry["seq"])
+    tamper(served.data_dir, entry["stream"], entry["seq"], "dev")
     edited = modelward("audit", "verify", data_dir=served.data_dir)
 
     assert (sound.returncode, sound.stderr) == (0, "")
     assert json.loads(sound.stdout)["ok"]
     assert edited.returncode == 1
     assert [line for line in edited.stdout.splitlines() if line.startswith("BAD:")] == [
-        f"BAD: {entry['stream']} entry {entry['seq']}: the entry does not match its hash"
+        (
+            f"BAD: {entry['stream']} entry {entry['seq']}: the personal data is not what was"
+            " committed to"
+        )
     ]
     assert not served["aud"].post("/v1/audit:verify")["ok"]
 

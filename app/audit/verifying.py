@@ -1,0 +1,159 @@
+"""Verification: every chain, every leaf, every checkpoint, as they stand at one moment."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from psycopg import sql
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.audit import log, tree
+from app.audit.chain import Checker, Entry, Fault
+from app.audit.signer import Signer
+from app.audit.tables import SignedCheckpoint, Stream
+from app.audit.tree import LOG, Grower, Place
+from app.platform.db import driver
+
+_ENTRIES = """
+SELECT {columns}, l.hash, p.seq
+FROM audit_entry e
+LEFT JOIN audit_leaf l USING (tenant_id, stream, seq)
+LEFT JOIN audit_pending p USING (tenant_id, stream, seq)
+WHERE e.tenant_id = %(tenant)s
+ORDER BY e.stream, e.seq
+"""
+_LEAVES = """
+SELECT index, stream, seq, hash FROM audit_leaf WHERE tenant_id = %(tenant)s ORDER BY index
+"""
+DATABASE, OUTSIDE = "the database", "the files beside the signing key"
+
+
+@dataclass(slots=True)
+class Report:
+    """What ``verify`` found."""
+
+    entries: int = 0
+    streams: int = 0
+    size: int = 0
+    checkpoints: int = 0
+    faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything holds."""
+        return not self.faults
+
+
+async def verify(
+    session: AsyncSession, tenant_id: UUID, signer: Signer | None = None, *, batch: int = 5000
+) -> Report:
+    """Recompute a tenant's chains and tree; the report names the first bad entry of each.
+
+    ``session`` sees one moment, so that what is appended meanwhile is in neither entries nor heads.
+    With a signer, what was kept outside the database is compared as well, and only its own
+    signatures count.
+    """
+    heads = {
+        name: (seq, hash_)
+        for name, seq, hash_ in await session.execute(
+            select(Stream.name, Stream.seq, Stream.hash).filter_by(tenant_id=tenant_id)
+        )
+    }
+    report = Report(streams=len(heads))
+    checker, unplaced = Checker(heads), Unplaced()
+
+    def entries(rows: list[tuple[Any, ...]]) -> list[Fault]:
+        report.entries += len(rows)
+        found = checker.take(Entry(*row[: len(Entry._fields)]) for row in rows)
+        return [*found, *unplaced.take(rows, {fault.stream for fault in found})]
+
+    async for faults in _scan(session, tenant_id, _ENTRIES, batch, entries):
+        report.faults += faults
+    report.faults += checker.end()
+    known = await _signed(session, tenant_id, signer, report)
+    grower = Grower(heads, known)
+    async for faults in _scan(
+        session, tenant_id, _LEAVES, batch, lambda rows: grower.take(Place(*row) for row in rows)
+    ):
+        report.faults += faults
+    report.faults += grower.end()
+    report.size = grower.size
+    if not report.faults and await log.root_at(session, tenant_id, grower.size) != grower.root:
+        report.faults.append(
+            Fault(LOG, 1, "the stored nodes of the tree are not those of its leaves")
+        )
+    return report
+
+
+class Unplaced:
+    """Finds the first entry of each stream that the log does not hold as it is."""
+
+    def __init__(self) -> None:
+        self._named: set[str] = set()
+
+    def take(self, rows: Iterable[tuple[Any, ...]], broken: set[str]) -> list[Fault]:
+        """Go on with the next entries, each with its leaf's hash and whether it waits for one.
+
+        Streams that are known as ``broken`` are not named again.
+        """
+        self._named |= broken
+        faults = []
+        for row in rows:
+            leaf, waiting = row[-2:]
+            stream, seq, hash_ = row[1], row[2], row[-3]
+            if leaf is None and waiting is None:
+                reason = "the entry has no place in the log"
+            elif leaf is not None and leaf != log.leaf_of(hash_):
+                reason = "the log holds another hash for the entry"
+            else:
+                continue
+            if stream not in self._named:
+                self._named.add(stream)
+                faults.append(Fault(stream, seq, reason))
+        return faults
+
+
+async def _signed(
+    session: AsyncSession, tenant_id: UUID, signer: Signer | None, report: Report
+) -> list[Any]:
+    rows = list(
+        await session.scalars(
+            select(SignedCheckpoint).filter_by(tenant_id=tenant_id).order_by(SignedCheckpoint.size)
+        )
+    )
+    own = signer.verifier(tenant_id) if signer else None
+    found: list[Any] = []
+    for row in rows:
+        good, faults = tree.signed(DATABASE, [row.note], own or row.key)
+        found += good
+        report.faults += faults
+    if signer is not None:
+        good, faults = tree.signed(OUTSIDE, signer.kept(tenant_id), own)
+        found += good
+        report.faults += faults
+    report.checkpoints = len({item.size for _, item in found})
+    return found
+
+
+async def _scan(
+    session: AsyncSession,
+    tenant_id: UUID,
+    query: str,
+    batch: int,
+    check: Callable[[list[tuple[Any, ...]]], list[Fault]],
+) -> AsyncIterator[list[Fault]]:
+    """Read in batches through a cursor of the server's; check one while the next is fetched."""
+    connection = await driver(session)
+    columns = sql.SQL(", ").join(sql.Identifier("e", name) for name in Entry._fields)
+    text = sql.SQL(query).format(columns=columns)
+    async with connection.cursor("audit", binary=True) as cursor:
+        await cursor.execute(text, {"tenant": tenant_id})
+        rows = await cursor.fetchmany(batch)
+        while rows:
+            fetching = asyncio.ensure_future(cursor.fetchmany(batch))
+            faults = await asyncio.to_thread(check, rows)
+            rows = await fetching
+            yield faults
