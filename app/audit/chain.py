@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -24,23 +25,28 @@ _SORTED = orjson.OPT_SORT_KEYS
 
 
 class Entry(NamedTuple):
-    """One entry as it is stored."""
+    """One entry as it is stored; ids are text here, as in its body."""
 
-    tenant_id: UUID
+    tenant_id: str
     stream: str
     seq: int
     at: datetime
-    actor_id: UUID
+    actor_id: str
     actor_name: str
     """Of an entry from before there was a body; now the name is personal data."""
     action: str
     details: dict[str, Any]
-    version_id: UUID | None
+    version_id: str | None
     body: str | None
     personal: str | None
     """Canonical JSON, or nothing once it was erased."""
     salt: bytes | None
     hash: bytes
+
+    @property
+    def version(self) -> UUID | None:
+        """The id of the version it is about."""
+        return UUID(self.version_id) if self.version_id else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +74,10 @@ def seal(
     """Return the entry that follows ``previous``. ``details`` and ``personal`` are plain JSON."""
     private = canonical(personal).decode()
     bare = Entry(
-        tenant_id, stream, seq, at, actor_id, "", action, details, version_of(stream, details),
-        None, private, salt, b"",
+        str(tenant_id), stream, seq, at, str(actor_id), "", action, details,
+        version_of(stream, _named(details)), None, private, salt, b"",
     )  # fmt: skip
-    body = canonical(_said_by(bare, commitment(salt, private)))
+    body = canonical(_said_by(bare, personal=commitment(salt, private)))
     return bare._replace(body=body.decode(), hash=hashlib.sha256(previous + body).digest())
 
 
@@ -80,13 +86,13 @@ def commitment(salt: bytes, personal: str) -> str:
     return hashlib.sha256(salt + personal.encode()).hexdigest()
 
 
-def version_of(stream: str, details: dict[str, Any]) -> UUID | None:
-    """Return the model version an entry is about, wherever it was written."""
+@lru_cache(maxsize=4096)
+def version_of(stream: str, named: str | None) -> str | None:
+    """Return the model version an entry is about: its stream's, or the one its details name."""
     kind, _, name = stream.partition(":")
-    found = name if kind == "version" else details.get("version_id")
     try:
-        return UUID(found)
-    except (TypeError, ValueError, AttributeError):
+        return str(UUID(name if kind == "version" else named or ""))
+    except ValueError:
         return None
 
 
@@ -102,12 +108,21 @@ def _unsaid(entry: Entry, body: bytes) -> str | None:
     """Return what stands beside the body and is not what the body says."""
     try:
         said = orjson.loads(body)
-        kept = said["personal"]
-    except (orjson.JSONDecodeError, TypeError, KeyError):
+        details, kept = said["details"], said["personal"]
+        alike = (
+            said["tenant"] == entry.tenant_id
+            and said["stream"] == entry.stream
+            and said["seq"] == entry.seq
+            and said["actor"] == entry.actor_id
+            and said["action"] == entry.action
+            and datetime.fromisoformat(said["at"]) == entry.at
+            and _same(details, entry.details)
+        )
+    except (orjson.JSONDecodeError, TypeError, KeyError, ValueError):
         return "the entry's body cannot be read"
-    if not _same(said, _said_by(entry, kept)):
+    if not alike:
         return "the entry's columns do not say what was hashed"
-    if entry.version_id != version_of(entry.stream, said["details"]):
+    if entry.version_id != version_of(entry.stream, _named(details)):
         return "the entry is filed under another version"
     if entry.personal is not None and (
         entry.salt is None or commitment(entry.salt, entry.personal) != kept
@@ -116,20 +131,24 @@ def _unsaid(entry: Entry, body: bytes) -> str | None:
     return None
 
 
-def _said_by(entry: Entry, kept: Any) -> dict[str, Any]:
-    return {
-        "tenant": str(entry.tenant_id),
+def _named(details: dict[str, Any]) -> str | None:
+    found = details.get("version_id")
+    return found if isinstance(found, str) else None
+
+
+def _said_by(entry: Entry, **more: Any) -> dict[str, Any]:
+    return more | {
+        "tenant": entry.tenant_id,
         "stream": entry.stream,
         "seq": entry.seq,
         "at": entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "actor": str(entry.actor_id),
+        "actor": entry.actor_id,
         "action": entry.action,
         "details": entry.details,
-        "personal": kept,
     }
 
 
-def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+def _same(one: Any, other: Any) -> bool:
     """Compare as text, for JSON tells 1 from true and Python does not.
 
     The database may have written a number in another form of the same worth: what differs at
@@ -146,9 +165,7 @@ def body_of(entry: Entry) -> bytes:
     """Return what is hashed of an entry; before bodies were kept, the name was part of it."""
     if entry.body is not None:
         return entry.body.encode()
-    found = _said_by(entry, None) | {"name": entry.actor_name}
-    del found["personal"]
-    return canonical(found)
+    return canonical(_said_by(entry, name=entry.actor_name))
 
 
 class Checker:

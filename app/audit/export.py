@@ -50,7 +50,7 @@ async def _read(session: AsyncSession, tenant_id: UUID, since: int) -> list[tupl
 
 def _lines(rows: list[tuple[int, AuditEntry]], waiting: dict[int, str]) -> Iterator[bytes]:
     for index, row in rows:
-        entry = Entry(*(getattr(row, name) for name in Entry._fields))
+        entry = Entry(*(_plain(getattr(row, name)) for name in Entry._fields))
         yield _line(
             {
                 "kind": "entry",
@@ -63,6 +63,10 @@ def _lines(rows: list[tuple[int, AuditEntry]], waiting: dict[int, str]) -> Itera
         )
         if (note := waiting.pop(index + 1, None)) is not None:
             yield _line({"kind": "checkpoint", "note": note})
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, UUID) else value
 
 
 def _line(value: dict[str, Any]) -> bytes:

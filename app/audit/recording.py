@@ -57,9 +57,9 @@ async def record(
         personal={"actor": actor.name, **plain(personal or {})},
         salt=secrets.token_bytes(_SALT_BYTES),
     )
-    appended = (
-        insert(AuditEntry).values(**entry._asdict()).returning(AuditEntry.seq).cte("appended")
-    )
+    ids = {"tenant_id": tenant_id, "actor_id": actor.id, "version_id": entry.version}
+    row = entry._asdict() | ids
+    appended = insert(AuditEntry).values(**row).returning(AuditEntry.seq).cte("appended")
     await session.execute(
         update(Stream)
         .where(Stream.tenant_id == tenant_id, Stream.name == stream)
