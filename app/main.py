@@ -29,7 +29,7 @@ from app import (
     routing,
     telemetry,
 )
-from app.platform.db import Database
+from app.platform.db import ALL_TENANTS, Database
 from app.platform.events import Bus, Event
 from app.platform.http import HotRoute, documented, problems
 from app.platform.http.edge import Edge
@@ -149,7 +149,7 @@ async def _parts(request: Request) -> dict[str, dict[str, Any]]:
     table: routing.RoutingTable = request.app.state.table
     reachable = False
     with suppress(SQLAlchemyError, OSError, TimeoutError):
-        async with asyncio.timeout(2), database.session() as session:
+        async with asyncio.timeout(2), database.session(ALL_TENANTS) as session:
             reachable = await session.scalar(text("SELECT 1")) == 1
     return {
         "database": {"ok": reachable},

@@ -11,7 +11,9 @@ from app.metadata import metadata
 FOREIGN = ("procrastinate_", "telemetry_event_p", "telemetry_event_default")
 
 
-def include(_: Any, name: str | None, kind: str, reflected: bool, __: Any) -> bool:  # noqa: FBT001
+def include(found: Any, name: str | None, kind: str, reflected: bool, _: Any) -> bool:  # noqa: FBT001
+    if kind == "table" and found.info.get("view"):
+        return False
     return not (reflected and kind in {"table", "index"} and (name or "").startswith(FOREIGN))
 
 

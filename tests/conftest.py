@@ -14,12 +14,14 @@ from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.main import make_bus
 from app.platform import migrations
 from app.platform.db import Database, libpq_url, sqlalchemy_url
 from app.platform.embedded import EmbeddedPostgres
+from app.platform.roles import SERVER
 from app.platform.settings import Settings
 from tests.live import Live, start
 
@@ -81,6 +83,7 @@ async def session(database: Database) -> AsyncIterator[AsyncSession]:
     """A session whose transaction never commits; the code under test may use savepoints."""
     async with database.engine.connect() as connection:
         outer = await connection.begin()
+        await connection.execute(text(f"SET LOCAL ROLE {SERVER}"))
         async with AsyncSession(
             connection,
             expire_on_commit=False,

@@ -132,7 +132,7 @@ async def export_log(actor: Reader, request: Request) -> StreamingResponse:
     database: Database = request.app.state.database
 
     async def lines() -> AsyncIterator[bytes]:
-        async with database.snapshot() as session:
+        async with database.snapshot(actor.tenant_id) as session:
             async for lump in export(session, actor.tenant_id):
                 yield lump
 

@@ -18,7 +18,7 @@ from app.audit.checkpoint import Checkpoint
 from app.audit.signer import Signer
 from app.audit.tables import Leaf, Log, Pending, SignedCheckpoint, TreeNode
 from app.kit.refusal import Kind, Refusal
-from app.platform.db import Database
+from app.platform.db import ALL_TENANTS, Database
 from app.platform.queue import for_each
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class SetBack(Refusal):
 
 async def sequence(database: Database, signer: Signer) -> None:
     """Give what waits its number and sign the new state, tenant by tenant."""
-    async with database.session() as session:
+    async with database.session(ALL_TENANTS) as session:
         tenants = list(await session.scalars(select(Pending.tenant_id).distinct()))
         unsigned = await session.scalars(
             select(Log.tenant_id).where(
@@ -61,17 +61,17 @@ async def sequence(database: Database, signer: Signer) -> None:
             )
         )
         tenants += [tenant for tenant in unsigned if tenant not in tenants]
-    waiting = tenants
+    waiting = [(tenant,) for tenant in tenants]
     while waiting:
-        more: list[UUID] = []
+        more: list[tuple[UUID]] = []
 
-        async def one(session: AsyncSession, tenant: UUID, more: list[UUID] = more) -> None:
+        async def one(session: AsyncSession, tenant: UUID, more: list[tuple[UUID]] = more) -> None:
             if await number(session, tenant) == _BATCH:
-                more.append(tenant)
+                more.append((tenant,))
 
         await for_each(database, waiting, one)
         waiting = more
-    await for_each(database, tenants, lambda session, tenant: sign(session, tenant, signer))
+    await for_each(database, [(tenant, signer) for tenant in tenants], sign)
 
 
 async def number(session: AsyncSession, tenant_id: UUID) -> int:

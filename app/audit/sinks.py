@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.signer import Signer, append_line
 from app.audit.tables import Delivery, SignedCheckpoint
-from app.platform.db import Database
+from app.platform.db import ALL_TENANTS, Database
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ _WRITE = {
 
 async def deliver(database: Database, signer: Signer, sinks: Sequence[Sink]) -> None:
     """Bring each tenant's newest checkpoint to where it is not yet."""
-    async with database.session() as session:
+    async with database.session(ALL_TENANTS) as session:
         rows = await session.execute(
             select(SignedCheckpoint.tenant_id, SignedCheckpoint.size, SignedCheckpoint.note)
             .ext(distinct_on(SignedCheckpoint.tenant_id))
@@ -108,7 +108,7 @@ async def deliver(database: Database, signer: Signer, sinks: Sequence[Sink]) -> 
         for sink in sinks:
             if taken.get((tenant_id, sink.name), 0) < size:
                 error = await _try(sink, tenant_id, size, note)
-                async with database.transaction() as session:
+                async with database.transaction(tenant_id) as session:
                     await _remember(session, tenant_id, sink, size, error)
 
 

@@ -15,7 +15,7 @@ from rich.progress import open as open_with_progress
 from app import audit, identity
 from app.cli import run
 from app.main import make_bus
-from app.platform.db import Database
+from app.platform.db import ALL_TENANTS, Database
 from app.platform.settings import Settings
 
 T = TypeVar("T")
@@ -88,7 +88,7 @@ def export(
             raise typer.BadParameter(f"There is no tenant {tenant!r}.")
         lines = 0
         with to.open("wb") as file:
-            async with database.snapshot() as session:
+            async with database.snapshot(tenants[tenant]) as session:
                 async for lump in audit.export(session, tenants[tenant]):
                     lines += lump.count(b"\n")
                     await asyncio.to_thread(file.write, lump)
@@ -147,7 +147,7 @@ def _verify(
         signer = await asyncio.to_thread(audit.Signer.find, settings)
         found = []
         for name, tenant_id in tenants.items():
-            async with database.snapshot() as session:
+            async with database.snapshot(tenant_id) as session:
                 found.append((name, await audit.verify(session, tenant_id, signer)))
         return found
 
@@ -159,7 +159,7 @@ async def _with_tenants(
 ) -> T:
     database = Database(url, settings, make_bus())
     try:
-        async with database.session() as session:
+        async with database.session(ALL_TENANTS) as session:
             tenants = await identity.tenants(session)
         return await work(database, tenants)
     finally:

@@ -19,7 +19,7 @@ from app.kit.actor import Actor
 from app.kit.refusal import NotFound, Refusal
 from app.main import make_api, make_bus
 from app.platform import migrations
-from app.platform.db import Database
+from app.platform.db import ALL_TENANTS, Database
 from app.platform.observability import configure_logging
 from app.platform.settings import Settings
 from app.worker import work
@@ -71,7 +71,8 @@ def serve(
     with run.database(settings, alone=True) as url:
         if migrate:
             migrations.upgrade(url)
-        key = asyncio.run(_bootstrap(settings, url))
+        own = run.own_url(settings, url)
+        key = asyncio.run(_bootstrap(settings, own))
         audit.Signer.load(settings)
 
         def ready(address: str) -> None:
@@ -81,7 +82,7 @@ def serve(
             if announce is not None:
                 _write(announce, {"url": address, "key": key})
 
-        run.serve(settings, url, ready, worker=worker)
+        run.serve(settings, own, ready, worker=worker)
 
 
 @cli.command()
@@ -153,7 +154,7 @@ async def _bootstrap(settings: Settings, url: str) -> str | None:
     database = Database(url, settings, make_bus())
     try:
         await telemetry.make_partitions(database)
-        async with database.transaction() as session:
+        async with database.transaction(ALL_TENANTS) as session:
             return await identity.bootstrap(session)
     finally:
         await database.close()
@@ -164,7 +165,7 @@ async def _issue(
 ) -> str:
     database = Database(url, settings, make_bus())
     try:
-        async with database.transaction() as session:
+        async with database.transaction(ALL_TENANTS) as session:
             await identity.bootstrap(session)
             system = Actor.system(await identity.default_tenant(session))
             try:

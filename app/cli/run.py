@@ -12,6 +12,7 @@ from pathlib import Path
 
 from app.main import make_app
 from app.platform.embedded import EmbeddedPostgres
+from app.platform.roles import login_url
 from app.platform.server import Server
 from app.platform.settings import Settings
 
@@ -51,6 +52,11 @@ def database(given: Settings, *, alone: bool = False, must_exist: bool = False) 
         yield url
     finally:
         embedded.stop()
+
+
+def own_url(given: Settings, url: str) -> str:
+    """Return what the server itself connects with: in an embedded database, an owner of nothing."""
+    return url if given.database_url is not None else login_url(url)
 
 
 def serve(given: Settings, url: str, ready: Callable[[str], None], *, worker: bool) -> None:

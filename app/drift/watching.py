@@ -16,7 +16,7 @@ from app.drift.service import ACCURACY, thresholds
 from app.drift.tables import Alert, AlertKind, Watch, Window
 from app.kit.actor import Actor
 from app.kit.ids import uuid7
-from app.platform.db import Database
+from app.platform.db import ALL_TENANTS, Database
 from app.platform.events import publish
 from app.platform.queue import for_each
 
@@ -28,7 +28,7 @@ _RELOOK = 4
 
 async def watch(database: Database) -> None:
     """Examine every window that has closed since the last look."""
-    async with database.session() as session:
+    async with database.session(ALL_TENANTS) as session:
         rows = await session.execute(
             select(
                 telemetry.Series.tenant_id,
@@ -49,8 +49,8 @@ async def watch(database: Database) -> None:
             )
             .distinct()
         )
-        due = [tuple(row) for row in rows]
-    await for_each(database, due, lambda session, key: examine(session, *key))
+        due = [(row[0], row[1], row[2]) for row in rows]
+    await for_each(database, due, examine)
 
 
 async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID) -> None:

@@ -19,7 +19,7 @@ from app.identity.keys import fingerprint, well_formed
 from app.identity.rules import permissions
 from app.identity.tables import Key, Principal
 from app.kit.actor import Actor
-from app.platform.db import Database
+from app.platform.db import ALL_TENANTS, Database
 from app.platform.http.guard import Unauthenticated
 from app.platform.settings import Settings
 
@@ -88,7 +88,7 @@ class Keyring:
 
     async def _select(self, hashes: Iterable[bytes]) -> dict[bytes, _Known]:
         left = func.extract("epoch", Key.expires_at - func.clock_timestamp())
-        async with self._database.session() as session:
+        async with self._database.session(ALL_TENANTS) as session:
             rows = await session.execute(
                 select(Key.sha256, Principal, left.label("left"))
                 .join(

@@ -1,4 +1,9 @@
-"""The database: one engine a process, one transaction a request or task."""
+"""The database: one engine a process, one transaction a request or task.
+
+Row-level security is forced on every table. Connections act as ``modelward_app``, which sees the
+rows of the tenant that the transaction named and, named none, no rows at all. What serves all
+tenants at once (keys, the routing table, finding work) says so and acts as ``modelward_server``.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,18 +14,28 @@ from uuid import UUID
 
 import orjson
 import psycopg
-from sqlalchemy import BigInteger, DateTime, Enum, MetaData, Select, Uuid, tuple_
+from sqlalchemy import BigInteger, DateTime, Enum, MetaData, Select, Uuid, event, tuple_
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, mapped_column
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    InstrumentedAttribute,
+    Session,
+    SessionTransaction,
+    mapped_column,
+)
 
 from app.kit.ids import uuid7
 from app.kit.page import Rows, decode, encode
 from app.platform.events import Bus
+from app.platform.roles import APP, SERVER, TENANT_SETTING
 from app.platform.settings import Settings
 
 T = TypeVar("T")
+Scope = UUID | None
+ALL_TENANTS: Scope = None
+"""The scope of what the server does for everybody."""
 Json = dict[str, Any]
 tenant_pk = Annotated[UUID, mapped_column(primary_key=True)]
 uuid_pk = Annotated[UUID, mapped_column(primary_key=True, default=uuid7)]
@@ -64,6 +79,24 @@ def libpq_url(url: str) -> str:
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
+class _ScopedSession(Session):
+    """A session whose transactions see only what ``info["scope"]`` lets them."""
+
+
+@event.listens_for(_ScopedSession, "after_begin")
+def _enter(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+    if transaction.nested:
+        return
+    scope: Scope = session.info["scope"]
+    if scope is None:
+        connection.exec_driver_sql(f"SET LOCAL ROLE {SERVER}")
+    else:
+        connection.exec_driver_sql(_NAME_TENANT, (str(scope),))
+
+
+_NAME_TENANT = f"SELECT set_config('{TENANT_SETTING}', %s, true)"
+
+
 class Database:
     """Engine and sessions of one process."""
 
@@ -87,28 +120,32 @@ class Database:
                 "keepalives_count": 3,
                 "tcp_user_timeout": 15_000,
                 "options": f"-c statement_timeout={settings.statement_timeout_ms}"
-                f" -c lock_timeout={settings.lock_timeout_ms}"
+                f" -c lock_timeout={settings.lock_timeout_ms} -c role={APP}"
                 " -c idle_in_transaction_session_timeout=60000 -c timezone=UTC",
             },
         )
 
-    def session(self) -> AsyncSession:
-        """Return a session; it takes a connection at its first statement, not before."""
+    def session(self, scope: Scope) -> AsyncSession:
+        """Return a session of one tenant; it takes a connection at its first statement."""
         return AsyncSession(
-            self.engine, expire_on_commit=False, autoflush=True, info={"bus": self._bus}
+            self.engine,
+            sync_session_class=_ScopedSession,
+            expire_on_commit=False,
+            autoflush=True,
+            info={"bus": self._bus, "scope": scope},
         )
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
+    async def transaction(self, scope: Scope) -> AsyncIterator[AsyncSession]:
         """Open a session, commit at the end, roll back on any exception."""
-        async with self.session() as session:
+        async with self.session(scope) as session:
             yield session
             await session.commit()
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+    async def snapshot(self, scope: Scope) -> AsyncIterator[AsyncSession]:
         """Open a session whose queries all see one moment, for reports that must agree."""
-        async with self.session() as session:
+        async with self.session(scope) as session:
             await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
 

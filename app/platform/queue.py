@@ -7,16 +7,18 @@ with SKIP LOCKED, so that two workers share the work and a killed one blocks not
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from typing import TypeVarTuple
+from uuid import UUID
 
 from procrastinate import App, PsycopgConnector
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.platform.db import Database
+from app.platform.roles import SERVER
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 Job = Callable[[Database], Awaitable[None]]
 HEARTBEAT_SECONDS = 5.0
@@ -29,7 +31,12 @@ class Queue:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._app = App(
-            connector=PsycopgConnector(conninfo=database.url, min_size=1, max_size=4),
+            connector=PsycopgConnector(
+                conninfo=database.url,
+                kwargs={"options": f"-c role={SERVER}"},
+                min_size=1,
+                max_size=4,
+            ),
             worker_defaults={
                 "update_heartbeat_interval": HEARTBEAT_SECONDS,
                 "stalled_worker_timeout": STALLED_SECONDS,
@@ -65,14 +72,19 @@ class Queue:
 
 
 async def for_each(
-    database: Database, items: Iterable[T], work: Callable[[AsyncSession, T], Awaitable[object]]
+    database: Database,
+    items: Iterable[tuple[UUID, *Ts]],
+    work: Callable[[AsyncSession, UUID, *Ts], Awaitable[object]],
 ) -> None:
-    """Do ``work`` on every item in a transaction of its own; one that fails stops no other."""
+    """Do ``work`` on every item in a transaction of its own; one that fails stops no other.
+
+    An item begins with its tenant: its transaction sees no other tenant's rows.
+    """
     failed: list[Exception] = []
     for item in items:
         try:
-            async with database.transaction() as session:
-                await work(session, item)
+            async with database.transaction(item[0]) as session:
+                await work(session, *item)
         except Exception as error:
             logger.exception("work on one item failed", extra={"item": str(item)})
             failed.append(error)

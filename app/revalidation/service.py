@@ -8,7 +8,7 @@ from app import activation, catalog, drift, gates, routing
 from app.catalog import Stage
 from app.kit.actor import Actor
 from app.kit.page import Rows
-from app.platform.db import Database, page
+from app.platform.db import ALL_TENANTS, Database, page
 from app.platform.queue import for_each
 from app.revalidation.tables import Review
 
@@ -35,7 +35,7 @@ async def review(database: Database) -> None:
         .correlate(newest)
         .scalar_subquery()
     )
-    async with database.session() as session:
+    async with database.session(ALL_TENANTS) as session:
         rows = await session.execute(
             select(routing.Seat.tenant_id, routing.Seat.id, newest.c.until)
             .join(
@@ -55,8 +55,8 @@ async def review(database: Database) -> None:
                 or_(reviewed.is_(None), newest.c.until > reviewed),
             )
         )
-        due = [tuple(row) for row in rows]
-    await for_each(database, due, lambda session, seat: review_seat(session, *seat))
+        due = [(row[0], row[1], row[2]) for row in rows]
+    await for_each(database, due, review_seat)
 
 
 async def review_seat(

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit, catalog, telemetry
 from app.kit.actor import Actor
 from app.kit.canonical import plain
-from app.platform.db import Database
+from app.platform.db import ALL_TENANTS, Database
 from app.platform.queue import for_each
 from app.routing import bandit, service
 from app.routing.spec import Bandit, Plan
@@ -27,7 +27,7 @@ async def learn(database: Database) -> None:
         .group_by(PlanRevision.tenant_id, PlanRevision.point_id)
         .subquery()
     )
-    async with database.session() as session:
+    async with database.session(ALL_TENANTS) as session:
         rows = await session.scalars(
             select(PlanRevision)
             .join(
@@ -39,7 +39,7 @@ async def learn(database: Database) -> None:
             .where(PlanRevision.spec["segments"][0]["strategy"]["kind"].as_string() == "bandit")
         )
         due = [(row.tenant_id, row.point_id) for row in rows]
-    await for_each(database, due, lambda session, key: learn_point(session, *key))
+    await for_each(database, due, learn_point)
 
 
 async def learn_point(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> bool:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, telemetry
-from app.platform.db import Database
+from app.platform.db import ALL_TENANTS, Database
 from app.routing import bandit, service
 from app.routing.engine import Arm, Compiled, bounds, salt, watcher
 from app.routing.spec import Bandit, Champion, Plan, VersionArm
@@ -54,7 +54,7 @@ class RoutingTable:
 
     async def refresh(self) -> None:
         """Load what has changed since the last look."""
-        async with self._database.session() as session:
+        async with self._database.session(ALL_TENANTS) as session:
             rows = await session.execute(select(Generation.tenant_id, Generation.generation))
             changed = [
                 (tenant_id, generation)

@@ -9,11 +9,11 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.platform.db import Database
+from app.platform.db import ALL_TENANTS, Database
 from app.platform.queue import for_each
 from app.telemetry import labelling
 from app.telemetry.tables import Delta, HourProfile, ProfileKind, Series
@@ -32,14 +32,14 @@ async def digest(database: Database) -> None:
     It ends after some turns even under constant load: others wait for what is folded already.
     """
     for _ in range(_TURNS):
-        async with database.transaction() as session:
+        async with database.transaction(ALL_TENANTS) as session:
             joined = await labelling.join(session)
         folded: list[int] = []
 
         async def one(
-            session: AsyncSession, key: tuple[UUID, UUID], done: list[int] = folded
+            session: AsyncSession, tenant_id: UUID, series_id: UUID, done: list[int] = folded
         ) -> None:
-            done.append(await fold(session, *key))
+            done.append(await fold(session, tenant_id, series_id))
 
         await for_each(database, await _waiting(database), one)
         if not joined and not any(folded):
@@ -47,7 +47,7 @@ async def digest(database: Database) -> None:
 
 
 async def _waiting(database: Database) -> list[tuple[UUID, UUID]]:
-    async with database.session() as session:
+    async with database.session(ALL_TENANTS) as session:
         rows = await session.execute(select(Delta.tenant_id, Delta.series_id).distinct())
         return [(row[0], row[1]) for row in rows]
 
@@ -142,23 +142,9 @@ async def make_partitions(database: Database) -> None:
 
     A day whose events are in the default partition already stays there.
     """
-    async with database.transaction() as session:
+    async with database.transaction(ALL_TENANTS) as session:
         today = await session.scalar(select(func.current_date()))
         assert today is not None  # noqa: S101 - the database has a date
         for ahead in range(_PARTITION_DAYS):
             day = today + timedelta(days=ahead)
-            bounds = f"'{day} 00:00+00'", f"'{day + timedelta(days=1)} 00:00+00'"
-            strayed = await session.scalar(
-                text(
-                    "SELECT EXISTS (SELECT FROM telemetry_event_default"  # noqa: S608 - a date
-                    f" WHERE received_at >= {bounds[0]} AND received_at < {bounds[1]})"
-                )
-            )
-            if not strayed:
-                await session.execute(
-                    text(
-                        f"CREATE TABLE IF NOT EXISTS telemetry_event_p{day:%Y%m%d}"
-                        " PARTITION OF telemetry_event"
-                        f" FOR VALUES FROM ({bounds[0]}) TO ({bounds[1]})"
-                    )
-                )
+            await session.execute(select(func.telemetry_make_partition(day)))

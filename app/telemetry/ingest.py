@@ -49,7 +49,7 @@ class Ingest:
         keys = await self._signing_keys(actor.tenant_id)
         sent, understood = await off_loop(about, _understand, body, keys)
         if understood is None:
-            async with self._database.session() as session:
+            async with self._database.session(actor.tenant_id) as session:
                 claim = await _rehearsal(session, actor, sent)
             understood = await off_loop(about, _rehearsed, sent, claim)
         count, batch, bad = understood
@@ -67,7 +67,7 @@ class Ingest:
     async def _signing_keys(self, tenant_id: UUID) -> SigningKeys:
         known = self._keys.get(tenant_id)
         if known is None:
-            async with self._database.session() as session:
+            async with self._database.session(tenant_id) as session:
                 known = self._keys[tenant_id] = await signing_keys(session, tenant_id)
         return known
 

@@ -75,7 +75,7 @@ async def take(database: Database, actor: Actor, body: bytes) -> tuple[int, byte
             bad.append({"index": index, "code": refusal.code, "detail": refusal.detail})
     if not good:
         raise NoEvents("No outcome of the batch is acceptable.", rejected=bad[:100])
-    async with database.session() as session:
+    async with database.session(actor.tenant_id) as session:
         place = await rehearsal_of(session, actor, sent, "outcomes")
         if place is not None:
             good = [(rehearsed_id(*place, row[0]), *row[1:]) for row in good]

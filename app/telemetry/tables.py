@@ -98,17 +98,7 @@ class Receipt(Base):
     labelled: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
-class RawEvent(Base):
-    """A scored event as it was sent, with what its token said; partitioned by day of receipt.
-
-    Its receipt keeps it single; one index is all that so hot a table carries.
-    """
-
-    __tablename__ = "telemetry_event"
-    __table_args__ = (
-        Index("ix_telemetry_event_decision_id", "tenant_id", "decision_id"),
-        {"postgresql_partition_by": "RANGE (received_at)"},
-    )
+class _Event:
     __mapper_args__ = {"primary_key": ["tenant_id", "decision_id", "series_id"]}  # noqa: RUF012
 
     tenant_id: Mapped[UUID]
@@ -123,6 +113,27 @@ class RawEvent(Base):
     unit: Mapped[bytes] = mapped_column(LargeBinary)
     decided_at: Mapped[datetime]
     features: Mapped[Json]
+
+
+class StoredEvent(_Event, Base):
+    """A scored event as it was sent, with what its token said; partitioned by day of receipt.
+
+    Its receipt keeps it single; one index is all that so hot a table carries. It is written by
+    COPY, which row-level security does not allow: so it can be written and not be read.
+    """
+
+    __tablename__ = "telemetry_event"
+    __table_args__ = (
+        Index("ix_telemetry_event_decision_id", "tenant_id", "decision_id"),
+        {"postgresql_partition_by": "RANGE (received_at)"},
+    )
+
+
+class RawEvent(_Event, Base):
+    """The tenant's own scored events: a view."""
+
+    __tablename__ = "telemetry_event_own"
+    __table_args__ = {"info": {"view": True}}  # noqa: RUF012 - as SQLAlchemy asks for it
 
 
 class Outcome(Base):

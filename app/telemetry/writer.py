@@ -97,7 +97,7 @@ class Writer:
 
     async def _commit(self, tenant_id: UUID, batches: Sequence[Batch]) -> Counter[int]:
         """Write batches in one transaction; return how many events of each are new."""
-        async with self._database.session() as session:
+        async with self._database.session(tenant_id) as session:
             groups = {group for batch in batches for group in batch.groups}
             places = await self._places(session, tenant_id, groups)
             size = sum(len(batch.events) for batch in batches)

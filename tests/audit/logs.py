@@ -23,7 +23,7 @@ def signer_in(directory: Path) -> Signer:
 
 async def write(database: Database, count: int, *, streams: tuple[str, ...] = (STREAM,)) -> None:
     for number in range(count):
-        async with database.transaction() as session:
+        async with database.transaction(TENANT) as session:
             for stream in streams:
                 await audit.record(
                     session, ACTOR, "version.edited", stream, number=number,
@@ -38,12 +38,12 @@ async def keep(database: Database, signer: Signer) -> None:
 
 
 async def verified(database: Database, signer: Signer | None = None, batch: int = 5000) -> Report:
-    async with database.snapshot() as session:
+    async with database.snapshot(TENANT) as session:
         return await audit.verify(session, TENANT, signer, batch=batch)
 
 
 async def exported(database: Database) -> list[bytes]:
-    async with database.snapshot() as session:
+    async with database.snapshot(TENANT) as session:
         lumps = [lump async for lump in audit.export(session, TENANT)]
     return b"".join(lumps).splitlines(keepends=True)
 

@@ -84,12 +84,12 @@ async def test_proofs_from_the_database_hold_for_every_entry_and_size(
 ) -> None:
     """More than two blocks of 256, so that stored nodes take part."""
     for _ in range(6):
-        async with database.transaction() as session:
+        async with database.transaction(TENANT) as session:
             for _ in range(100):
                 await audit.record(session, ACTOR, "act", STREAM)
         await keep(database, signer)
 
-    async with database.snapshot() as session:
+    async with database.snapshot(TENANT) as session:
         for seq in (1, 2, 255, 256, 257, 512, 513, 600):
             for size in (seq, 256, 512, 577, 600):
                 if size < seq:
@@ -109,7 +109,7 @@ async def test_proofs_from_the_database_hold_for_every_entry_and_size(
 
 
 async def test_a_size_the_log_never_had_is_refused(signed: Database) -> None:
-    async with signed.snapshot() as session:
+    async with signed.snapshot(TENANT) as session:
         with pytest.raises(proofs.OutOfRange, match="10 entries, not 11"):
             await proofs.inclusion(session, ACTOR, STREAM, 1, 11)
         with pytest.raises(proofs.OutOfRange, match="after 1"):
@@ -228,7 +228,7 @@ async def test_an_entry_that_was_slipped_past_the_log_is_named(signed: Database)
 async def test_personal_data_is_erased_and_everything_still_holds(
     signed: Database, signer: Signer
 ) -> None:
-    async with signed.transaction() as session:
+    async with signed.transaction(TENANT) as session:
         assert await audit.erase(session, TENANT, ACTOR.id, "principal:none") == 10
     async with await psycopg.AsyncConnection.connect(signed.url) as connection:
         cursor = await connection.execute("SELECT audit_entry::text FROM audit_entry")

@@ -11,7 +11,7 @@ from app import audit
 from app.main import make_bus
 from app.platform.db import Database
 from app.platform.settings import Settings
-from tests.audit.logs import ACTOR, OTHER, STREAM, as_superuser, faults, verified
+from tests.audit.logs import ACTOR, OTHER, STREAM, TENANT, as_superuser, faults, verified
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +27,7 @@ async def database(empty_database: str) -> AsyncIterator[Database]:
 async def written(database: Database) -> Database:
     """Five entries in each of two streams."""
     for number in range(1, 6):
-        async with database.transaction() as session:
+        async with database.transaction(TENANT) as session:
             for stream in (STREAM, OTHER):
                 await audit.record(session, ACTOR, "version.edited", stream, number=number)
     assert (await verified(database)).ok
@@ -48,7 +48,7 @@ async def test_concurrent_writers_of_one_stream_leave_an_unbroken_chain(database
         nonlocal kept
         for act in range(6):
             entries, regret = rng.randint(1, 3), rng.random() < 0.25
-            async with database.session() as session:
+            async with database.session(TENANT) as session:
                 for part in range(entries):
                     await audit.record(session, ACTOR, "act", STREAM, by=writer, act=act, part=part)
                     await asyncio.sleep(rng.random() / 200)
@@ -64,10 +64,10 @@ async def test_concurrent_writers_of_one_stream_leave_an_unbroken_chain(database
 
 
 async def test_an_act_that_is_rolled_back_leaves_no_entry_and_no_gap(written: Database) -> None:
-    async with written.session() as session:
+    async with written.session(TENANT) as session:
         await audit.record(session, ACTOR, "act", STREAM)
         await session.rollback()
-    async with written.transaction() as session:
+    async with written.transaction(TENANT) as session:
         await audit.record(session, ACTOR, "act", STREAM)
 
     assert (await verified(written)).ok
@@ -177,7 +177,7 @@ async def test_a_log_that_is_written_meanwhile_is_not_called_broken(written: Dat
 
     async def write() -> None:
         while not stop.is_set():
-            async with written.transaction() as session:
+            async with written.transaction(TENANT) as session:
                 await audit.record(session, ACTOR, "act", STREAM)
 
     writing = asyncio.create_task(write())

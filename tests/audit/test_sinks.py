@@ -98,11 +98,11 @@ async def test_a_sink_that_was_away_gets_the_newest_and_keeps_nobody_waiting(
         await write(database, 2)
         await audit.sequence(database, signer)
         await audit.deliver(database, signer, sinks)
-    async with database.session() as session:
+    async with database.session(TENANT) as session:
         away = await delivered(session)
     place.status = 200
     await audit.deliver(database, signer, sinks)
-    async with database.session() as session:
+    async with database.session(TENANT) as session:
         back = await delivered(session)
 
     assert {path: (sink.size, sink.failures) for path, sink in away.items()} == {

@@ -10,7 +10,7 @@ from app.identity import PrincipalKind, Role, service
 from app.identity.rules import LastAdministrator
 from app.kit.actor import Actor
 from app.main import make_bus
-from app.platform.db import Database
+from app.platform.db import ALL_TENANTS, Database
 from app.platform.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 async def house(empty_database: str) -> tuple[Database, Actor, UUID]:
     """A database with its first administrator."""
     database = Database(empty_database, Settings(), make_bus())
-    async with database.transaction() as session:
+    async with database.transaction(ALL_TENANTS) as session:
         await identity.bootstrap(session)
         by = Actor.system(await identity.default_tenant(session))
         first = (await service.list_principals(session, cursor=None, limit=9, by=by)).items[0]
@@ -29,7 +29,7 @@ async def house(empty_database: str) -> tuple[Database, Actor, UUID]:
 
 async def add(database: Database, by: Actor, name: str, role: Role, owner: str | None) -> UUID:
     kind = PrincipalKind.PERSON if owner is None else PrincipalKind.SERVICE
-    async with database.transaction() as session:
+    async with database.transaction(ALL_TENANTS) as session:
         made = await service.create_principal(
             session, name=name, kind=kind, owner=owner, roles={role}, by=by
         )
@@ -38,7 +38,7 @@ async def add(database: Database, by: Actor, name: str, role: Role, owner: str |
 
 async def disable(database: Database, by: Actor, who: UUID) -> bool:
     try:
-        async with database.transaction() as session:
+        async with database.transaction(ALL_TENANTS) as session:
             await service.disable(session, who, by=by)
     except LastAdministrator:
         return False

@@ -15,7 +15,7 @@ from app.identity.tables import Tenant
 from app.kit.actor import Actor
 from app.kit.ids import uuid7
 from app.main import make_bus
-from app.platform.db import Database
+from app.platform.db import ALL_TENANTS, Database
 from app.platform.embedded import EmbeddedPostgres
 from app.platform.events import publish
 from app.platform.settings import Settings
@@ -42,7 +42,7 @@ async def make_tenant(url: str) -> dict[str, str]:
     """Make another tenant with a key for each entry of ``ROLES``."""
     database = Database(url, Settings(), make_bus())
     keys = {}
-    async with database.transaction() as session:
+    async with database.transaction(ALL_TENANTS) as session:
         tenant = Tenant(id=uuid7(), name=unique("tenant"))
         session.add(tenant)
         await session.flush()

@@ -20,7 +20,7 @@ from app.catalog.tables import Model, Version
 from app.identity.rules import Role, permissions
 from app.kit.actor import Actor
 from app.main import make_bus
-from app.platform.db import Database
+from app.platform.db import ALL_TENANTS, Database
 from app.platform.settings import Settings
 from app.telemetry import Claim, Part, baseline, labelling, seal
 from app.telemetry.ingest import Ingest
@@ -72,7 +72,7 @@ class Bench:
 
     async def prepare(self) -> None:
         columns = {"x": np.random.default_rng(3).normal(size=200).tolist()}
-        async with self.database.transaction() as session:
+        async with self.database.transaction(ALL_TENANTS) as session:
             await identity.bootstrap(session)
             tenant = await identity.default_tenant(session)
             nobody = UUID(int=1)
@@ -132,7 +132,7 @@ class Bench:
         await telemetry.digest(self.database)
 
     async def profiles(self, point: UUID) -> Profiles:
-        async with self.database.session() as session:
+        async with self.database.session(ALL_TENANTS) as session:
             query = select(Series, HourProfile).join(
                 HourProfile, HourProfile.series_id == Series.id
             )

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from app.platform.db import ALL_TENANTS
 from app.telemetry.service import overview
 from tests.telemetry.plays import Bench, Decision, Message, Play
 
@@ -210,7 +211,7 @@ def test_what_is_shown_is_never_less_than_what_was_acknowledged(
     async def look(key: str, done: asyncio.Event) -> None:
         while not done.is_set():
             least = play.taken("event")
-            async with bench.database.snapshot() as session:
+            async with bench.database.snapshot(ALL_TENANTS) as session:
                 seen = await overview(session, key, by=bench.actor)
             shown.append((seen.stored_events, least))
 

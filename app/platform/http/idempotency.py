@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.actor import Actor
 from app.kit.refusal import Kind, Malformed, Refusal
-from app.platform.db import Base, Database, Json
+from app.platform.db import ALL_TENANTS, Base, Database, Json
 from app.platform.http.problems import render
 
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
@@ -123,5 +123,5 @@ async def keep(session: AsyncSession, actor: Actor, key: str, response: Response
 async def forget(database: Database) -> None:
     """Delete keys nobody will repeat any more."""
     old = func.now() - func.make_interval(0, 0, 0, 0, _KEPT_HOURS)
-    async with database.transaction() as session:
+    async with database.transaction(ALL_TENANTS) as session:
         await session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < old))

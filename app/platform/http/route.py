@@ -18,7 +18,7 @@ from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.strictjson import loads
-from app.platform.db import Database
+from app.platform.db import ALL_TENANTS, Database
 from app.platform.http import idempotency
 from app.platform.http.body import media_of, read, require_json, require_plain
 from app.platform.http.guard import identify, permission_of, require
@@ -40,7 +40,7 @@ Session = Annotated[AsyncSession, Depends(_session)]
 
 async def _snapshot(request: Request) -> AsyncIterator[AsyncSession]:
     database: Database = request.app.state.database
-    async with database.snapshot() as session:
+    async with database.snapshot((await identify(request)).tenant_id) as session:
         yield session
 
 
@@ -68,7 +68,8 @@ class GovernedRoute(APIRoute):
                 require(await identify(request), permission)
             if request.method in {"POST", "PUT", "PATCH", "DELETE"}:
                 await _take_body(request, settings)
-            async with database.session() as session:
+            scope = (await identify(request)).tenant_id if permissions else ALL_TENANTS
+            async with database.session(scope) as session:
                 request.state.session = session
                 key = request.headers.get("idempotency-key")
                 if request.method != "POST" or key is None:
