@@ -44,4 +44,7 @@ class Settings(BaseSettings):
     pulse_seconds: int = Field(
         2, ge=1, le=30, description="How often the worker looks for work that is due."
     )
+    outbound_loopback: bool = Field(
+        False, description="Let the server call itself and plain http; for tests and development."
+    )
     log_level: str = "INFO"
