@@ -115,6 +115,15 @@ class NotAPerson(Refusal):
     mend = "Its owner makes its keys: POST /v1/principals/{id}/keys."
 
 
+class NotAnAccount(Refusal):
+    """Only service accounts act for machines."""
+
+    kind = Kind.INVALID
+    code = "not_an_account"
+    title = "A person is no service account"
+    mend = "Make a service account that a person answers for."
+
+
 class BadInvitation(Refusal):
     """A code that is unknown, used, replaced by a newer one or expired."""
 
