@@ -67,20 +67,18 @@ async def redeem(session: AsyncSession, code: str, *, days: int) -> tuple[Key, s
     if not keys.well_formed(code, keys.INVITATION):
         raise BadInvitation("This is not an invitation of this server.")
     found = await session.scalar(
-        select(Invitation)
-        .where(
-            Invitation.sha256 == keys.fingerprint(code),
-            Invitation.ended_at.is_(None),
-            Invitation.expires_at > func.clock_timestamp(),
-        )
-        .with_for_update()
+        select(Invitation).where(Invitation.sha256 == keys.fingerprint(code))
     )
     if found is None:
         raise BadInvitation("The code is unknown, used, replaced by a newer one or expired.")
-    principal = await session.get_one(Principal, (found.tenant_id, found.principal_id))
-    if principal.disabled_at is not None:
+    # The person first, then the invitation: as ``invite`` locks them.
+    whose = (found.tenant_id, found.principal_id)
+    principal = await session.get_one(Principal, whose, with_for_update=True)
+    await session.refresh(found, with_for_update=True)
+    now = await clock(session)
+    if found.ended_at is not None or found.expires_at <= now or principal.disabled_at is not None:
         raise BadInvitation("The code is unknown, used, replaced by a newer one or expired.")
-    found.ended_at = await clock(session)
+    found.ended_at = now
     person = actor_of(principal)
     await audit.record(
         session, person, "invitation.redeemed", f"principal:{principal.id}", prefix=found.prefix

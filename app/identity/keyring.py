@@ -85,7 +85,7 @@ class Keyring:
 
     async def _note_uses(self) -> None:
         """Write down by one statement which keys were used; rows that somebody holds wait."""
-        used, self._used = self._used, set()
+        used = set(self._used)
         if not used:
             return
         due = (
@@ -103,6 +103,7 @@ class Keyring:
                 .values(last_used_at=func.clock_timestamp())
                 .execution_options(synchronize_session=False)
             )
+        self._used -= used
 
     async def _load(self, text: str) -> _Known:
         if not well_formed(text):

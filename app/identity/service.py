@@ -136,7 +136,7 @@ async def disable(session: AsyncSession, principal_id: UUID, *, by: Actor) -> Pr
 
 
 async def enable(session: AsyncSession, principal_id: UUID, *, by: Actor) -> Principal:
-    """Let a principal back in; keys of his that neither expired nor were revoked work again."""
+    """Let a principal back in, not the accounts it answers for; keys that are still good work."""
     principal = await get_principal(session, principal_id, by=by, lock=True)
     if principal.owner_id is not None:
         owner = await get_principal(session, principal.owner_id, by=by)

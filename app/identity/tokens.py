@@ -112,7 +112,7 @@ def kid_of(token: str) -> str:
         raise TokenRefused("not a token, or too long")
     header = _json(_decoded(form[1]))
     if unknown := sorted(header.keys() - _HEADER):
-        raise TokenRefused(f"header field {unknown[0]}")
+        raise TokenRefused(f"header field {unknown[0][:40]}")
     if header.get("alg") not in ("RS256", "ES256"):
         raise TokenRefused("algorithm")
     kid = header.get("kid")

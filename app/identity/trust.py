@@ -16,6 +16,7 @@ from app.identity.claims import Provider, Value, require_stable, traced
 from app.identity.issuing import add_key, clock
 from app.identity.rules import (
     DECIDING,
+    BeyondOwnRights,
     Disabled,
     NotAnAccount,
     PrincipalKind,
@@ -61,6 +62,8 @@ async def create_rule(
     Whoever makes the rule makes keys for others, so no role that judges or approves is in it.
     """
     require_stable(provider, claims)
+    if by.points is not None:
+        raise BeyondOwnRights("A rule's keys are for every decision point; yours is not.")
     account = await get_principal(session, principal_id, by=by)
     if account.kind is not PrincipalKind.SERVICE:
         raise NotAnAccount(f"{account.name} is a person.")

@@ -2,7 +2,6 @@
 
 import time
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,52 +9,11 @@ import httpx
 import pytest
 
 from app.client import Client, Problem
-from tests.conftest import home
 from tests.identity.forgeries import FORGERIES
-from tests.identity.issuer import AUDIENCE, DISCOVERY, RULE, Issuer, issuer
-from tests.live import Live, start, unique
+from tests.identity.issuer import Issuer
+from tests.identity.jobs import exchange, me, terms
+from tests.live import Live
 from tests.platform.wire import problem_of, together
-
-
-@pytest.fixture(scope="module")
-def near() -> Iterator[Live]:
-    """A server that may call itself."""
-    with home() as directory, start(directory, outbound_loopback="true") as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def forge() -> Iterator[Issuer]:
-    with issuer() as found:
-        found.rotate("first", "ec-first")
-        yield found
-
-
-@pytest.fixture
-def account(near: Live) -> Any:
-    body = {"name": unique("ci"), "kind": "service", "owner": "dev", "roles": ["developer"]}
-    return near.admin.post("/v1/principals", body)
-
-
-@pytest.fixture
-def rule(near: Live, forge: Issuer, account: Any) -> Any:
-    return near.admin.post("/v1/trust-rules", terms(forge, account))
-
-
-def terms(forge: Issuer, account: Any, **changes: Any) -> dict[str, Any]:
-    return {
-        "name": unique("rule"), "provider": "github", "issuer": forge.url, "audience": AUDIENCE,
-        "claims": RULE, "principal_id": account["id"], "roles": ["developer"], **changes,
-    }  # fmt: skip
-
-
-def exchange(live: Live, rule: Any, token: str) -> httpx.Response:
-    path = f"{live.url}/v1/trust-rules/{rule['id']}:exchange"
-    return httpx.post(path, json={"token": token}, timeout=30)
-
-
-def me(live: Live, key: str) -> httpx.Response:
-    return httpx.get(f"{live.url}/v1/me", headers={"Authorization": f"Bearer {key}"})
 
 
 @pytest.mark.parametrize("kid", ["first", "ec-first"])
@@ -201,58 +159,3 @@ def test_an_account_that_lost_its_roles_lends_them_to_no_token(
         assert time.monotonic() < deadline
         time.sleep(0.1)
     problem_of(exchange(near, rule, forge.token()), 401, "token_refused")
-
-
-def test_whatever_kids_arrive_the_issuer_is_asked_once_a_minute(near: Live, account: Any) -> None:
-    with issuer() as other:
-        rule = near.admin.post("/v1/trust-rules", terms(other, account))
-        good = together(8, lambda _: exchange(near, rule, other.token()))
-        other.keys["stranger"] = other.keys["first"]
-        strange = together(30, lambda _: exchange(near, rule, other.token("stranger")))
-        asked = other.asked()
-
-    assert {answer.status_code for answer in good} == {201}
-    assert {answer.status_code for answer in strange} == {401}
-    assert asked == {DISCOVERY: 1, "/jwks": 1}
-
-
-def test_an_issuer_that_was_never_reached_is_waited_for(near: Live, account: Any) -> None:
-    with issuer() as other:
-        other.put(down=True)
-        rule = near.admin.post("/v1/trust-rules", terms(other, account))
-        answer = exchange(near, rule, other.token())
-
-    problem_of(answer, 503, "unavailable")
-    assert "retry-after" in answer.headers
-
-
-def test_a_slow_issuer_holds_up_nobody_else(near: Live, account: Any) -> None:
-    with issuer() as other:
-        other.put(seconds=30)
-        rule = near.admin.post("/v1/trust-rules", terms(other, account))
-
-        def act(number: int) -> httpx.Response:
-            return (
-                exchange(near, rule, other.token()) if number < 20 else me(near, near.keys["dev"])
-            )
-
-        began = time.monotonic()
-        answers = together(24, act)
-        took = time.monotonic() - began
-        other.process.kill()
-
-    assert [answer.status_code for answer in answers] == [503] * 20 + [200] * 4
-    assert took < 10
-
-
-def test_loopback_is_not_called_without_the_setting(live: Live, forge: Issuer) -> None:
-    body = {"name": unique("ci"), "kind": "service", "owner": "dev", "roles": ["developer"]}
-    made = live.admin.post("/v1/principals", body)
-
-    with pytest.raises(Problem) as refusal:
-        live.admin.post("/v1/trust-rules", terms(forge, made))
-    assert refusal.value.code == "address_refused"
-
-    secure = terms(forge, made, issuer=forge.url.replace("http:", "https:"))
-    rule = live.admin.post("/v1/trust-rules", secure)
-    problem_of(exchange(live, rule, forge.token()), 503, "unavailable")

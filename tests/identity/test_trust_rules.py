@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.client import Problem
+from app.client import Client, Problem
 from app.identity.claims import Provider, UnstableClaims, matches, require_stable, traced
 from tests.live import Live, unique
 
@@ -160,3 +160,13 @@ def test_a_rule_ends_once_and_stays_to_be_seen(live: Live, account: Any) -> None
 
     assert first["disabled_at"] == again["disabled_at"] is not None
     assert live.admin.get(f"/v1/trust-rules/{made['id']}")["disabled_at"]
+
+
+def test_a_key_for_some_decision_points_makes_no_rule_for_all(live: Live, account: Any) -> None:
+    own = live.admin.get("/v1/me")["id"]
+    key = live.admin.post(f"/v1/principals/{own}/keys", {"days": 1, "points": ["p"]})["key"]
+
+    with Client(live.url, key) as client, pytest.raises(Problem) as refusal:
+        client.post("/v1/trust-rules", terms(account))
+
+    assert refusal.value.code == "beyond_own_rights"
