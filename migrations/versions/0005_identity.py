@@ -1,7 +1,7 @@
 """Scoped keys, invitations, trust in CI tokens.
 
-Everything is added: keys without roles and points go on as before, and the previous release reads
-and writes none of it.
+Everything is added: keys without roles and points go on as before. The previous release knows no
+scopes: until its last process has ended, a narrow key has its principal's full roles there.
 """
 
 import sqlalchemy as sa

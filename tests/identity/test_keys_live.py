@@ -176,9 +176,8 @@ def test_a_key_is_shown_once(live: Live) -> None:
     for seen in (listed.text, str(revoked), str(entries), str(keys)):
         assert holder.key not in seen
     assert [key["prefix"] for key in keys] == [holder.issued["prefix"], holder.first[:12]]
-    assert {e["action"] for e in entries["items"]} >= {
-        "principal.created", "key.issued", "key.revoked",
-    }  # fmt: skip
+    told = {entry["action"] for entry in entries["items"]}
+    assert told >= {"principal.created", "key.issued", "key.revoked"}
 
 
 def places(live: Live, text: str) -> list[str]:
