@@ -34,6 +34,7 @@ from app.platform.events import Bus, Event
 from app.platform.http import HotRoute, documented, problems
 from app.platform.http.edge import Edge
 from app.platform.http.metrics import HttpMetrics
+from app.platform.outbound import Outbound
 from app.platform.settings import Settings
 
 DESCRIPTION = (
@@ -65,6 +66,7 @@ def make_api(
     registry = CollectorRegistry()
     database = Database(database_url, settings, make_bus())
     keyring = identity.Keyring(database, settings)
+    outbound = Outbound(settings)
     table = routing.RoutingTable(database, settings.refresh_seconds)
     api = FastAPI(
         title="Modelward",
@@ -79,6 +81,8 @@ def make_api(
     api.state.database = database
     api.state.authenticator = keyring
     api.state.keyring = keyring
+    api.state.outbound = outbound
+    api.state.exchange = identity.Exchange(database, outbound)
     api.state.table = table
     api.state.registry = registry
     problems.install(api)
@@ -90,7 +94,7 @@ def make_api(
         api.router.routes.append(Route(route.path, route, methods=["POST"], name=route.name))
     for router in (
         audit.router,
-        identity.router,
+        *identity.routers,
         notifications.router,
         *catalog.routers,
         telemetry.router,

@@ -7,7 +7,7 @@ was missed or failed is done at the next pulse, by whichever worker is there.
 
 import logging
 
-from app import audit, drift, revalidation, routing, telemetry
+from app import audit, drift, identity, revalidation, routing, telemetry
 from app.main import make_bus
 from app.platform.db import Database
 from app.platform.http import idempotency
@@ -54,6 +54,7 @@ async def work(settings: Settings, database_url: str) -> None:
     queue.every(settings.audit_seconds, "audit.keep", audit_keeper(settings))
     queue.every(59, "telemetry.make_partitions", telemetry.make_partitions)
     queue.every(59, "platform.forget_keys", idempotency.forget)
+    queue.every(59, "identity.forget_tokens", identity.forget_tokens)
     try:
         await telemetry.make_partitions(database)
         await queue.run()

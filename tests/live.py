@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from app.client import Client
+from app.client import Client, redeem
 
 READY_SECONDS = 60
 FOLD_SECONDS = 30
@@ -30,6 +30,7 @@ EVERYBODY: dict[str, dict[str, Any]] = {
     "app": {"roles": ["application"], "kind": "service", "owner": "ops"},
     "bot": {"roles": ["committee"], "kind": "service", "owner": "dev"},
 }
+EQUIPPED_BY = {"app": "admin", "bot": "dev"}
 
 
 @dataclass
@@ -56,9 +57,28 @@ class Live:
         admin = self.people["admin"] = Client(self.url, self.admin_key)
         known = {person["name"]: person for person in admin.pages("/v1/principals")}
         for name, fields in EVERYBODY.items():
-            person = known.get(name) or admin.post("/v1/principals", {"name": name, **fields})
-            key = admin.post(f"/v1/principals/{person['id']}/keys", {"days": 1})["key"]
+            made = known.get(name) or admin.post("/v1/principals", {"name": name, **fields})
+            if made["kind"] == "person":
+                key = self.invited(made["id"])
+            else:
+                key = self.equipped(made["id"], by=EQUIPPED_BY[name])
             self.keys[name], self.people[name] = key, Client(self.url, key)
+
+    def invited(self, person_id: str) -> str:
+        """A person's key, out of an invitation."""
+        code: str = self.admin.post(f"/v1/principals/{person_id}:invite")["code"]
+        return redeem(self.url, code)
+
+    def equipped(self, account_id: str, *, by: str = "admin") -> str:
+        """A service account's key."""
+        path = f"/v1/principals/{account_id}/keys"
+        return str(self[by].post(path, {"days": 1})["key"])
+
+    def newcomer(self, *roles: str) -> tuple[str, str]:
+        """A person nobody has met: id and key."""
+        body = {"name": unique("person"), "roles": list(roles)}
+        made = self.admin.post("/v1/principals", body)
+        return made["id"], self.invited(made["id"])
 
 
 @contextmanager

@@ -27,6 +27,7 @@ async def create_point(
     by: Actor,
 ) -> DecisionPoint:
     """Identify a decision point with its contract."""
+    by.require_point(key)
     if await session.scalar(select(DecisionPoint.id).filter_by(tenant_id=by.tenant_id, key=key)):
         raise AlreadyExists("decision point", key)
     point = DecisionPoint(
@@ -49,7 +50,8 @@ async def create_point(
 async def point_by_key(
     session: AsyncSession, key: str, *, by: Actor, lock: bool = False
 ) -> DecisionPoint:
-    """Return a decision point of the caller's tenant by its key."""
+    """Return a decision point of the caller's tenant by its key, if his own key is for it."""
+    by.require_point(key)
     query = select(DecisionPoint).filter_by(tenant_id=by.tenant_id, key=key)
     point = await session.scalar(query.with_for_update() if lock else query)
     if point is None:

@@ -1,5 +1,5 @@
 """A client of the REST API: thin, typed where it pays, and free of the server's code."""
 
-from app.client.http import AsyncClient, Client, Problem
+from app.client.http import AsyncClient, Client, Problem, redeem
 
-__all__ = ["AsyncClient", "Client", "Problem"]
+__all__ = ["AsyncClient", "Client", "Problem", "redeem"]

@@ -37,6 +37,13 @@ def _headers(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
+def redeem(url: str, code: str, *, days: int = 90) -> str:
+    """Turn an invitation's code into its person's first key; it works once."""
+    body = {"code": code, "days": days}
+    found = _unwrap(httpx.post(f"{url}/v1/invitations:redeem", json=body, timeout=TIMEOUT))
+    return str(found["key"])
+
+
 class Client:
     """A synchronous client for pipelines and scripts, one principal each."""
 

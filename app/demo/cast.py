@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from app.client import Client
+from app.client import Client, redeem
 
 _PEOPLE: dict[str, dict[str, Any]] = {
     # Dana sits on the committee as well: the conflict of interest the server must not allow.
@@ -28,12 +28,15 @@ class Cast:
 
 
 def assemble(url: str, administrator: Client) -> Cast:
-    """Have the administrator make the principals and their keys."""
+    """Have the administrator make the principals, invite the people, and equip the machines."""
     known = {person["name"]: person for person in administrator.pages("/v1/principals")}
     clients, keys = {}, {}
     for name, fields in _PEOPLE.items():
-        person = known.get(name) or administrator.post("/v1/principals", {"name": name, **fields})
-        issued = administrator.post(f"/v1/principals/{person['id']}/keys", {"days": 1})
-        keys[name] = issued["key"]
-        clients[name] = Client(url, issued["key"])
+        made = known.get(name) or administrator.post("/v1/principals", {"name": name, **fields})
+        path = f"/v1/principals/{made['id']}"
+        if made["kind"] == "person":
+            key = redeem(url, administrator.post(f"{path}:invite")["code"], days=1)
+        else:
+            key = administrator.post(f"{path}/keys", {"days": 1})["key"]
+        keys[name], clients[name] = key, Client(url, key)
     return Cast(clients, keys)

@@ -1,7 +1,8 @@
 """Keys in memory: hot paths authenticate without a query.
 
 A key is loaded at its first use and re-checked with all others by one query every few seconds, so
-that a revocation reaches every process within that time. While the database is away the keys last
+that a revocation reaches every process within that time; when a key was last used is written down
+at the same time, not by the requests themselves. While the database is away the keys last
 seen good go on working, for a bounded time.
 """
 
@@ -11,12 +12,14 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, func, select, true, tuple_, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.identity.actors import actor_of
 from app.identity.keys import fingerprint, well_formed
-from app.identity.rules import permissions
 from app.identity.tables import Key, Principal
 from app.kit.actor import Actor
 from app.platform.db import ALL_TENANTS, Database
@@ -26,6 +29,8 @@ from app.platform.settings import Settings
 logger = logging.getLogger(__name__)
 
 _MAX_KNOWN = 50_000
+_A_WHILE = timedelta(seconds=30)
+"""A use is not written down again within this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,7 @@ class _Known:
     actor: Actor
     expires: float  # on the monotonic clock of this process
     sha256: bytes
+    id: tuple[UUID, UUID]
 
 
 class Keyring:
@@ -43,6 +49,7 @@ class Keyring:
         self._every = settings.refresh_seconds
         self._stale_after = settings.stale_keys_seconds
         self._known: dict[str, _Known] = {}
+        self._used: set[tuple[UUID, UUID]] = set()
         self._fresh = time.monotonic()
 
     async def __call__(self, authorization: str | None) -> Actor:
@@ -54,6 +61,7 @@ class Keyring:
         now = time.monotonic()
         if known.expires <= now or now - self._fresh > self._stale_after:
             raise Unauthenticated("The key has expired.")
+        self._used.add(known.id)
         return known.actor
 
     async def refresh_forever(self) -> None:
@@ -62,6 +70,7 @@ class Keyring:
             await asyncio.sleep(self._every)
             with suppress(SQLAlchemyError, OSError):
                 await self.refresh()
+                await self._note_uses()
 
     async def refresh(self) -> None:
         """Re-check every key in use by one query; forget those that no longer hold."""
@@ -73,6 +82,28 @@ class Keyring:
             else:
                 self._known.pop(text, None)
         self._fresh = time.monotonic()
+
+    async def _note_uses(self) -> None:
+        """Write down by one statement which keys were used; rows that somebody holds wait."""
+        used = set(self._used)
+        if not used:
+            return
+        due = (
+            select(Key.tenant_id, Key.id)
+            .where(
+                tuple_(Key.tenant_id, Key.id).in_(used),
+                func.coalesce(Key.last_used_at < func.clock_timestamp() - _A_WHILE, true()),
+            )
+            .with_for_update(skip_locked=True)
+        )
+        async with self._database.transaction(ALL_TENANTS) as session:
+            await session.execute(
+                update(Key)
+                .where(tuple_(Key.tenant_id, Key.id).in_(due))
+                .values(last_used_at=func.clock_timestamp())
+                .execution_options(synchronize_session=False)
+            )
+        self._used -= used
 
     async def _load(self, text: str) -> _Known:
         if not well_formed(text):
@@ -90,7 +121,7 @@ class Keyring:
         left = func.extract("epoch", Key.expires_at - func.clock_timestamp())
         async with self._database.session(ALL_TENANTS) as session:
             rows = await session.execute(
-                select(Key.sha256, Principal, left.label("left"))
+                select(Key, Principal, left.label("left"))
                 .join(
                     Principal,
                     (Principal.tenant_id == Key.tenant_id) & (Principal.id == Key.principal_id),
@@ -102,7 +133,7 @@ class Keyring:
                     Principal.disabled_at.is_(None),
                 )
             )
-            return {row.sha256: _known(row) for row in rows}
+            return {row.Key.sha256: _known(row) for row in rows}
 
 
 def _key_of(authorization: str | None) -> str:
@@ -113,15 +144,7 @@ def _key_of(authorization: str | None) -> str:
     return text
 
 
-def _known(row: Row[bytes, Principal, int]) -> _Known:
-    principal = row.Principal
-    roles = frozenset(principal.roles)
-    actor = Actor(
-        id=principal.id,
-        tenant_id=principal.tenant_id,
-        name=principal.name,
-        person_id=principal.person_id,
-        roles=roles,
-        permissions=permissions(roles),
-    )
-    return _Known(actor, time.monotonic() + float(row.left), row.sha256)
+def _known(row: Row[Key, Principal, int]) -> _Known:
+    key = row.Key
+    actor = actor_of(row.Principal, roles=key.roles, points=key.points, key_id=key.id)
+    return _Known(actor, time.monotonic() + float(row.left), key.sha256, (key.tenant_id, key.id))

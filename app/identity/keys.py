@@ -1,5 +1,7 @@
 """API keys: ``mwk_`` + 8 characters that name the key + 32 random ones + a checksum.
 
+Invitations are made likewise, and begin with ``mwi_``.
+
 The checksum lets a scanner find leaked keys and the server refuse typing errors without a query.
 """
 
@@ -10,9 +12,10 @@ import zlib
 from dataclasses import dataclass
 
 _ALPHABET = string.ascii_letters + string.digits
-_PREFIX = "mwk_"
+KEY, INVITATION = "mwk_", "mwi_"
+_PREFIX = 4
 _NAME, _SECRET, _CHECK = 8, 32, 6
-_LENGTH = len(_PREFIX) + _NAME + _SECRET + _CHECK
+_LENGTH = _PREFIX + _NAME + _SECRET + _CHECK
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +27,11 @@ class NewKey:
     sha256: bytes
 
 
-def make() -> NewKey:
+def make(prefix: str = KEY) -> NewKey:
     """Return a new random key (190 bits)."""
-    body = _PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(_NAME + _SECRET))
+    body = prefix + "".join(secrets.choice(_ALPHABET) for _ in range(_NAME + _SECRET))
     text = body + _checksum(body)
-    return NewKey(text, text[: len(_PREFIX) + _NAME], fingerprint(text))
+    return NewKey(text, text[: _PREFIX + _NAME], fingerprint(text))
 
 
 def fingerprint(text: str) -> bytes:
@@ -36,12 +39,12 @@ def fingerprint(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-def well_formed(text: str) -> bool:
+def well_formed(text: str, prefix: str = KEY) -> bool:
     """Say whether ``text`` could be a key at all."""
     return (
         len(text) == _LENGTH
         and text.isascii()
-        and text.startswith(_PREFIX)
+        and text.startswith(prefix)
         and text[-_CHECK:] == _checksum(text[:-_CHECK])
     )
 

@@ -3,14 +3,25 @@ from uuid import UUID
 
 from fastapi import Response
 
-from app.identity import service
-from app.identity.rules import BeyondOwnRights, Disabled, LastAdministrator, OwnerRequired
+from app.identity import invitations, issuing, service
+from app.identity.rules import (
+    BadInvitation,
+    BeyondOwnRights,
+    Disabled,
+    IncompatibleRoles,
+    LastAdministrator,
+    NotAPerson,
+    OwnerRequired,
+)
 from app.identity.schemas import (
+    InvitationOut,
     IssuedKeyOut,
     KeyIn,
     KeyOut,
     PrincipalIn,
     PrincipalOut,
+    RedeemIn,
+    RolesIn,
     WhoOut,
 )
 from app.identity.tables import Key, Principal
@@ -33,7 +44,7 @@ async def whoami(actor: Annotated[Actor, allow("catalog:read")]) -> Actor:
     "/principals",
     status_code=201,
     response_model=PrincipalOut,
-    responses=responses(AlreadyExists, OwnerRequired),
+    responses=responses(AlreadyExists, OwnerRequired, IncompatibleRoles),
 )
 async def create_principal(
     body: PrincipalIn, actor: Annotated[Actor, allow("identity:manage")], session: Session
@@ -59,19 +70,24 @@ async def list_principals(
     "/principals/{principal_id}/keys",
     status_code=201,
     response_model=IssuedKeyOut,
-    responses=responses(NotFound, Disabled),
+    responses=responses(NotFound, Disabled, BeyondOwnRights),
 )
 async def issue_key(
     principal_id: UUID,
     body: KeyIn,
-    actor: Annotated[Actor, allow("identity:manage")],
+    actor: Annotated[Actor, allow("catalog:read")],
     session: Session,
     response: Response,
 ) -> dict[str, Any]:
-    """Issue an API key. The key is in this answer and nowhere else."""
+    """Make a key of one's own, or of a service account one answers for; it is shown once.
+
+    No key grants more than the one in hand. An administrator may make keys for machines that
+    decide nothing, whoever answers for them.
+    """
     response.headers["Cache-Control"] = "no-store"
-    principal = await service.get_principal(session, principal_id, by=actor)
-    key, text = await service.issue_key(session, principal, days=body.days, by=actor)
+    key, text = await issuing.make_key(
+        session, principal_id, days=body.days, roles=body.roles, points=body.points, by=actor
+    )
     return KeyOut.model_validate(key).model_dump() | {"key": text}
 
 
@@ -82,14 +98,73 @@ async def issue_key(
 )
 async def list_keys(
     principal_id: UUID,
-    actor: Annotated[Actor, allow("identity:read")],
+    actor: Annotated[Actor, allow("catalog:read")],
     session: Session,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Rows[Key]:
-    """List a principal's keys by what names them; the keys themselves are not kept."""
-    principal = await service.get_principal(session, principal_id, by=actor)
-    return await service.keys_of(session, principal, cursor=cursor, limit=limit)
+    """List a principal's keys by what names them: one's own, or any with identity:read."""
+    return await issuing.list_keys(session, principal_id, cursor=cursor, limit=limit, by=actor)
+
+
+@router.post(
+    "/principals/{principal_id}:invite",
+    status_code=201,
+    response_model=InvitationOut,
+    responses=responses(NotFound, Disabled, NotAPerson, BeyondOwnRights),
+)
+async def invite_principal(
+    principal_id: UUID,
+    actor: Annotated[Actor, allow("identity:manage")],
+    session: Session,
+    response: Response,
+) -> dict[str, Any]:
+    """Make a one-time code with which a person gets his first key; the newest one holds."""
+    response.headers["Cache-Control"] = "no-store"
+    found, code = await invitations.invite(session, principal_id, by=actor)
+    return {
+        "id": found.id, "principal_id": principal_id, "code": code, "expires_at": found.expires_at,
+    }  # fmt: skip
+
+
+@router.post(
+    "/invitations:redeem",
+    status_code=201,
+    response_model=IssuedKeyOut,
+    responses=responses(BadInvitation),
+)
+async def redeem_invitation(body: RedeemIn, session: Session, response: Response) -> dict[str, Any]:
+    """Turn an invitation's code into a key, once. The code is what lets the caller in."""
+    response.headers["Cache-Control"] = "no-store"
+    key, text = await invitations.redeem(session, body.code, days=body.days)
+    return KeyOut.model_validate(key).model_dump() | {"key": text}
+
+
+@router.post(
+    "/principals/{principal_id}:assign",
+    response_model=PrincipalOut,
+    responses=responses(NotFound, LastAdministrator, BeyondOwnRights, IncompatibleRoles),
+)
+async def assign_roles(
+    principal_id: UUID,
+    body: RolesIn,
+    actor: Annotated[Actor, allow("identity:manage")],
+    session: Session,
+) -> Principal:
+    """Give somebody else other roles; his keys follow within five seconds."""
+    return await service.assign(session, principal_id, roles=body.roles, by=actor)
+
+
+@router.post(
+    "/principals/{principal_id}:enable",
+    response_model=PrincipalOut,
+    responses=responses(NotFound, Disabled),
+)
+async def enable_principal(
+    principal_id: UUID, actor: Annotated[Actor, allow("identity:manage")], session: Session
+) -> Principal:
+    """Let a disabled principal back in, with the keys that are still good."""
+    return await service.enable(session, principal_id, by=actor)
 
 
 @router.post(
@@ -112,5 +187,5 @@ async def disable_principal(
 async def revoke_key(
     key_id: UUID, actor: Annotated[Actor, allow("catalog:read")], session: Session
 ) -> Key:
-    """End a key: one's own, or anybody's for an administrator."""
-    return await service.revoke_key(session, key_id, by=actor)
+    """End a key: one's own, a machine's one answers for, or anybody's for an administrator."""
+    return await issuing.revoke_key(session, key_id, by=actor)

@@ -1,5 +1,7 @@
 """Roles and what they may do: data, not code."""
 
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 
 from app.kit.refusal import Kind, Refusal
@@ -67,6 +69,12 @@ ROLES: dict[Role, frozenset[str]] = {
     Role.AUDITOR: _READ | {"audit:read", "identity:read"},
 }
 
+DECIDING = frozenset({Role.VALIDATOR, Role.COMMITTEE, Role.OPERATOR})
+"""Roles that judge and approve: nobody who hands out roles holds one of them."""
+
+MACHINE = frozenset({Role.APPLICATION})
+"""Roles that decide nothing about models: an administrator may put them into a machine's hand."""
+
 
 class LastAdministrator(Refusal):
     """Somebody must be left who can let people in."""
@@ -87,12 +95,42 @@ class Disabled(Refusal):
 
 
 class BeyondOwnRights(Refusal):
-    """Nobody hands out a right he does not administer."""
+    """Nobody hands out more than he has, and nobody raises himself."""
 
     kind = Kind.FORBIDDEN
     code = "beyond_own_rights"
     title = "More rights than your own"
-    mend = "Ask an administrator."
+    mend = (
+        "Ask for no more than your own key may do. People make their own keys, the first one out of"
+        " an administrator's invitation; a service account's keys are made by its owner."
+    )
+
+
+class NotAPerson(Refusal):
+    """Only people are invited."""
+
+    kind = Kind.INVALID
+    code = "not_a_person"
+    title = "A service account is not invited"
+    mend = "Its owner makes its keys: POST /v1/principals/{id}/keys."
+
+
+class NotAnAccount(Refusal):
+    """Only service accounts act for machines."""
+
+    kind = Kind.INVALID
+    code = "not_an_account"
+    title = "A person is no service account"
+    mend = "Make a service account that a person answers for."
+
+
+class BadInvitation(Refusal):
+    """A code that is unknown, used, replaced by a newer one or expired."""
+
+    kind = Kind.UNAUTHENTICATED
+    code = "bad_invitation"
+    title = "This code lets nobody in"
+    mend = "Ask an administrator for a new invitation."
 
 
 class OwnerRequired(Refusal):
@@ -102,6 +140,33 @@ class OwnerRequired(Refusal):
     code = "owner_required"
     title = "A service account needs an owner"
     mend = "Set owner to the name of a person of this tenant."
+
+
+class IncompatibleRoles(Refusal):
+    """Who hands out roles must not also be who decides."""
+
+    kind = Kind.INVALID
+    code = "incompatible_roles"
+    title = "An administrator decides nothing"
+    mend = "Make two principals of it, for two people."
+
+
+def require_separable(roles: AbstractSet[Role]) -> None:
+    """Refuse an administrator who would judge or approve as well."""
+    both = sorted(roles & DECIDING)
+    if Role.ADMINISTRATOR in roles and both:
+        raise IncompatibleRoles(
+            f"An administrator cannot be {', '.join(both)} as well.", conflicting=both
+        )
+
+
+def require_within(asked: Iterable[str], ceiling: AbstractSet[str] | None, noun: str) -> None:
+    """Refuse what exceeds ``ceiling``, by name; ``None`` is no ceiling."""
+    excess = [] if ceiling is None else sorted(set(asked) - ceiling)
+    if excess:
+        raise BeyondOwnRights(
+            f"You cannot grant the {noun} {', '.join(excess)}.", exceeding=excess, of=noun
+        )
 
 
 def permissions(roles: frozenset[str]) -> frozenset[str]:

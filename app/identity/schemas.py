@@ -1,4 +1,5 @@
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -6,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.identity.rules import PrincipalKind, Role
 from app.kit.input import Input
 from app.kit.names import NAME
+
+Points = set[Annotated[str, Field(pattern=NAME)]]
+Days = Annotated[int, Field(ge=1, le=366, description="Days until the key expires.")]
 
 
 class PrincipalIn(Input):
@@ -33,10 +37,43 @@ class PrincipalOut(BaseModel):
     created_at: datetime
 
 
-class KeyIn(Input):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"days": 90}]})
+class RolesIn(Input):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"roles": ["developer"]}]})
 
-    days: int = Field(90, ge=1, le=366, description="Days until the key expires.")
+    roles: set[Role] = Field(min_length=1)
+
+
+class KeyIn(Input):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"days": 90, "roles": ["developer"], "points": None}]}
+    )
+
+    days: Days = 90
+    roles: set[Role] | None = Field(
+        None, min_length=1, description="No more than your own; without them, all you may give."
+    )
+    points: Points | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="Keys of the decision points it is for; without them, those of your own key.",
+    )
+
+
+class InvitationOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    principal_id: UUID
+    code: str = Field(description="Good once, for the person's first key. Never shown again.")
+    expires_at: datetime
+
+
+class RedeemIn(Input):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"code": "mwi_…", "days": 90}]})
+
+    code: str = Field(max_length=200)
+    days: Days = 90
 
 
 class KeyOut(BaseModel):
@@ -45,6 +82,11 @@ class KeyOut(BaseModel):
     id: UUID
     principal_id: UUID
     prefix: str = Field(description="Names the key; not secret.")
+    roles: list[Role] | None = Field(description="Without them, all that its principal has.")
+    points: list[str] | None = Field(description="Without them, every decision point.")
+    issuer_id: UUID | None = Field(description="Who made it; nobody if it was made on the host.")
+    rule_id: UUID | None = Field(description="The trust rule whose token it was made from.")
+    last_used_at: datetime | None = Field(description="To the minute.")
     expires_at: datetime
     revoked_at: datetime | None
     created_at: datetime
@@ -61,5 +103,6 @@ class WhoOut(BaseModel):
     tenant_id: UUID
     name: str
     person_id: UUID = Field(description="Who answers for what this principal does.")
-    roles: list[str]
+    roles: list[str] = Field(description="Those of the key in hand.")
     permissions: list[str]
+    points: list[str] | None = Field(description="Decision points the key is for; null is all.")

@@ -1,13 +1,10 @@
 from collections.abc import Iterable
-from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit
-from app.identity import keys
-from app.identity.events import TenantCreated
 from app.identity.rules import (
     BeyondOwnRights,
     Disabled,
@@ -15,53 +12,13 @@ from app.identity.rules import (
     OwnerRequired,
     PrincipalKind,
     Role,
+    require_separable,
 )
-from app.identity.tables import Key, Principal, Tenant
+from app.identity.tables import Principal
 from app.kit.actor import Actor
-from app.kit.ids import uuid7
 from app.kit.page import Rows
 from app.kit.refusal import AlreadyExists, NotFound
 from app.platform.db import page
-from app.platform.events import publish
-
-DEFAULT_TENANT = "default"
-ADMINISTRATOR = "administrator"
-
-
-async def bootstrap(session: AsyncSession) -> str | None:
-    """Make the first tenant and its administrator; return his key, once, or ``None`` later."""
-    if await session.scalar(select(Tenant.id).limit(1)) is not None:
-        return None
-    tenant = Tenant(id=uuid7(), name=DEFAULT_TENANT)
-    session.add(tenant)
-    await session.flush()
-    system = Actor.system(tenant.id)
-    await audit.record(session, system, "tenant.created", f"tenant:{tenant.id}", name=tenant.name)
-    await publish(session, TenantCreated(tenant_id=tenant.id, name=tenant.name))
-    administrator = await create_principal(
-        session,
-        name=ADMINISTRATOR,
-        kind=PrincipalKind.PERSON,
-        owner=None,
-        roles={Role.ADMINISTRATOR},
-        by=system,
-    )
-    _, text = await issue_key(session, administrator, days=366, by=system)
-    return text
-
-
-async def default_tenant(session: AsyncSession) -> UUID:
-    """Return the id of the tenant that a fresh installation starts with."""
-    found = await session.scalar(select(Tenant.id).order_by(Tenant.created_at).limit(1))
-    if found is None:
-        raise NotFound("tenant", DEFAULT_TENANT)
-    return found
-
-
-async def tenants(session: AsyncSession) -> dict[str, UUID]:
-    """Return every tenant by name, the oldest first."""
-    rows = await session.execute(select(Tenant.name, Tenant.id).order_by(Tenant.created_at))
-    return {row.name: row.id for row in rows}
 
 
 async def create_principal(
@@ -74,6 +31,7 @@ async def create_principal(
     by: Actor,
 ) -> Principal:
     """Add a person or a service account to the caller's tenant."""
+    require_separable(roles)
     if await session.scalar(select(Principal.id).filter_by(tenant_id=by.tenant_id, name=name)):
         raise AlreadyExists("principal", name)
     owner_id = None
@@ -110,9 +68,11 @@ async def _person(session: AsyncSession, tenant_id: UUID, name: str | None) -> U
     return found
 
 
-async def get_principal(session: AsyncSession, principal_id: UUID, *, by: Actor) -> Principal:
+async def get_principal(
+    session: AsyncSession, principal_id: UUID, *, by: Actor, lock: bool = False
+) -> Principal:
     """Return a principal of the caller's tenant."""
-    found = await session.get(Principal, (by.tenant_id, principal_id))
+    found = await session.get(Principal, (by.tenant_id, principal_id), with_for_update=lock or None)
     if found is None:
         raise NotFound("principal", principal_id)
     return found
@@ -152,40 +112,6 @@ async def list_principals(
     return await page(session, query, Principal.name, cursor=cursor, limit=limit)
 
 
-async def issue_key(
-    session: AsyncSession, principal: Principal, *, days: int, by: Actor
-) -> tuple[Key, str]:
-    """Make a key for a principal; the text is returned and not kept."""
-    if principal.disabled_at is not None:
-        raise Disabled(f"{principal.name} is disabled.")
-    made = keys.make()
-    now = await session.scalar(select(func.now()))
-    assert now is not None  # noqa: S101 - now() has a value
-    key = Key(
-        tenant_id=principal.tenant_id,
-        principal_id=principal.id,
-        prefix=made.prefix,
-        sha256=made.sha256,
-        expires_at=now + timedelta(days=days),
-    )
-    session.add(key)
-    await session.flush()
-    await audit.record(
-        session, by, "key.issued", f"principal:{principal.id}", prefix=key.prefix, days=days
-    )
-    return key, made.text
-
-
-async def keys_of(
-    session: AsyncSession, principal: Principal, *, cursor: str | None, limit: int
-) -> Rows[Key]:
-    """Return a principal's keys, newest first."""
-    query = select(Key).filter_by(tenant_id=principal.tenant_id, principal_id=principal.id)
-    return await page(
-        session, query, Key.created_at, Key.id, cursor=cursor, limit=limit, newest_first=True
-    )
-
-
 async def disable(session: AsyncSession, principal_id: UUID, *, by: Actor) -> Principal:
     """Take a principal's access away, service accounts it answers for included."""
     principal = await get_principal(session, principal_id, by=by)
@@ -211,8 +137,44 @@ async def disable(session: AsyncSession, principal_id: UUID, *, by: Actor) -> Pr
     return principal
 
 
+async def enable(session: AsyncSession, principal_id: UUID, *, by: Actor) -> Principal:
+    """Let a principal back in, not the accounts it answers for; keys that are still good work."""
+    principal = await get_principal(session, principal_id, by=by, lock=True)
+    if principal.owner_id is not None:
+        owner = await get_principal(session, principal.owner_id, by=by)
+        if owner.disabled_at is not None:
+            raise Disabled(f"{owner.name} is disabled and answers for nothing any more.")
+    principal.disabled_at = None
+    await session.flush()
+    await audit.record(
+        session, by, "principal.enabled", f"principal:{principal_id}", name=principal.name
+    )
+    return principal
+
+
+async def assign(
+    session: AsyncSession, principal_id: UUID, *, roles: set[Role], by: Actor
+) -> Principal:
+    """Give somebody else other roles; his keys follow within five seconds."""
+    require_separable(roles)
+    principal = await get_principal(session, principal_id, by=by)
+    if by.id == principal.id:
+        raise BeyondOwnRights("Nobody changes his own roles.")
+    if Role.ADMINISTRATOR not in roles:
+        await _require_another_administrator(session, principal)
+    await session.refresh(principal, with_for_update=True)
+    before = sorted(principal.roles)
+    principal.roles = sorted(roles)
+    await session.flush()
+    await audit.record(
+        session, by, "principal.assigned", f"principal:{principal_id}",
+        name=principal.name, before=before, roles=sorted(roles),
+    )  # fmt: skip
+    return principal
+
+
 async def _require_another_administrator(session: AsyncSession, leaving: Principal) -> None:
-    """Refuse to disable the last administrator; two who disable each other meet at the lock."""
+    """Keep the last administrator; two who disable each other meet at the lock."""
     rows = await session.scalars(
         select(Principal)
         .where(
@@ -226,22 +188,3 @@ async def _require_another_administrator(session: AsyncSession, leaving: Princip
     administrators = list(rows)
     if administrators and all(leaving.id in {row.id, row.owner_id} for row in administrators):
         raise LastAdministrator(f"{leaving.name} is the only administrator there is.")
-
-
-async def revoke_key(session: AsyncSession, key_id: UUID, *, by: Actor) -> Key:
-    """End a key; it stops working everywhere within five seconds."""
-    key = await session.get(Key, (by.tenant_id, key_id), with_for_update=True)
-    if key is None:
-        raise NotFound("key", key_id)
-    if key.principal_id != by.id and "identity:manage" not in by.permissions:
-        raise BeyondOwnRights("Only an administrator ends the key of somebody else.")
-    await session.execute(
-        update(Key)
-        .where(Key.tenant_id == by.tenant_id, Key.id == key_id, Key.revoked_at.is_(None))
-        .values(revoked_at=func.now())
-    )
-    await session.refresh(key)
-    await audit.record(
-        session, by, "key.revoked", f"principal:{key.principal_id}", prefix=key.prefix
-    )
-    return key

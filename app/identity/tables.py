@@ -4,14 +4,17 @@ from uuid import UUID
 from sqlalchemy import (
     CheckConstraint,
     ForeignKeyConstraint,
+    Index,
     LargeBinary,
     UniqueConstraint,
     func,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.identity.claims import Provider
 from app.identity.rules import PrincipalKind
-from app.platform.db import Base, tenant_pk, uuid_pk
+from app.platform.db import Base, Json, tenant_pk, uuid_pk
 
 
 class Tenant(Base):
@@ -50,7 +53,11 @@ class Principal(Base):
 
 
 class Key(Base):
-    """An API key, as a hash. ``prefix`` names it to people."""
+    """An API key, as a hash. ``prefix`` names it to people.
+
+    Without ``roles`` it has all that its principal has at the moment, without ``points`` it is
+    for every decision point. ``rule_id`` names the trust rule whose token it was made from.
+    """
 
     __tablename__ = "identity_key"
     __table_args__ = (
@@ -65,6 +72,76 @@ class Key(Base):
     principal_id: Mapped[UUID]
     prefix: Mapped[str]
     sha256: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    roles: Mapped[list[str] | None] = mapped_column(JSONB(none_as_null=True))
+    points: Mapped[list[str] | None] = mapped_column(JSONB(none_as_null=True))
+    issuer_id: Mapped[UUID | None]
+    rule_id: Mapped[UUID | None]
+    last_used_at: Mapped[datetime | None]
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Invitation(Base):
+    """A one-time code for a person's first key, as a hash; only the newest holds."""
+
+    __tablename__ = "identity_invitation"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "principal_id"],
+            ["identity_principal.tenant_id", "identity_principal.id"],
+        ),
+        Index("ix_identity_invitation_principal_id", "tenant_id", "principal_id"),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[uuid_pk]
+    principal_id: Mapped[UUID]
+    prefix: Mapped[str]
+    sha256: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    created_by: Mapped[UUID]
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class TrustRule(Base):
+    """Whose tokens are exchanged for a service account's key, and for which rights."""
+
+    __tablename__ = "identity_trust_rule"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "name"),
+        CheckConstraint("max_minutes BETWEEN 1 AND 15", name="short_lived"),
+        ForeignKeyConstraint(
+            ["tenant_id", "principal_id"],
+            ["identity_principal.tenant_id", "identity_principal.id"],
+        ),
+        # Who brings a token knows the rule and not the tenant.
+        Index("ix_identity_trust_rule_id", "id"),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[uuid_pk]
+    name: Mapped[str]
+    provider: Mapped[Provider]
+    issuer: Mapped[str]
+    audience: Mapped[str]
+    claims: Mapped[Json]
+    principal_id: Mapped[UUID]
+    roles: Mapped[list[str]]
+    max_minutes: Mapped[int]
+    created_by: Mapped[UUID]
+    disabled_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class OidcUse(Base):
+    """A token that was exchanged: the row comes before the key, so that there is only one key."""
+
+    __tablename__ = "identity_oidc_use"
+
+    tenant_id: Mapped[tenant_pk]
+    issuer: Mapped[str] = mapped_column(primary_key=True)
+    jti: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    """SHA-256 of the token's own id."""
+    expires_at: Mapped[datetime] = mapped_column(index=True)

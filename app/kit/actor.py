@@ -3,7 +3,18 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from app.kit.refusal import Kind, Refusal
+
 SYSTEM_ID = UUID(int=0)
+
+
+class OutOfScope(Refusal):
+    """The key is for other decision points than the one the request names."""
+
+    kind = Kind.FORBIDDEN
+    code = "out_of_scope"
+    title = "A key for other decision points"
+    mend = "Use a key whose points include this one, or one without points."
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +22,8 @@ class Actor:
     """A principal as one request sees it.
 
     ``person_id`` is who answers for the act wherever separation of duties is asked: the
-    principal itself, or the owner of a service account.
+    principal itself, or the owner of a service account. ``roles`` are those of the key in hand,
+    ``points`` the decision points it is for; ``None`` means all.
     """
 
     id: UUID
@@ -20,9 +32,19 @@ class Actor:
     person_id: UUID
     roles: frozenset[str]
     permissions: frozenset[str]
+    points: frozenset[str] | None = None
+    key_id: UUID | None = None
 
     @classmethod
     def system(cls, tenant_id: UUID) -> "Actor":
         """Return the server itself, as it acts on what it measured."""
         none: frozenset[str] = frozenset()
         return cls(SYSTEM_ID, tenant_id, "modelward", SYSTEM_ID, none, none)
+
+    def require_point(self, key: str) -> None:
+        """Refuse a decision point that the key in hand is not for."""
+        if self.points is not None and key not in self.points:
+            raise OutOfScope(
+                f"This key of {self.name} is for other decision points than {key!r}.",
+                points=sorted(self.points),
+            )

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     HEAD_TOO_LARGE = "head_too_large"
     UNSUPPORTED = "unsupported"
     UNAVAILABLE = "unavailable"
+    RATE_LIMITED = "rate_limited"
 
 
 class Refusal(Exception):
@@ -95,3 +96,12 @@ class Unavailable(Refusal):
     code = "unavailable"
     title = "Temporarily unavailable"
     mend = "Send the same request, with the same Idempotency-Key, after Retry-After seconds."
+
+
+class RateLimited(Refusal):
+    """Too many in too short a time; ``retry_after`` says how many seconds to wait."""
+
+    kind = Kind.RATE_LIMITED
+    code = "rate_limited"
+    title = "Too many requests"
+    mend = "Send the same request again after Retry-After seconds."

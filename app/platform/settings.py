@@ -57,4 +57,7 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Comma-separated: file:/dir, https://… (POST), put+https://…/prefix (PUT).",
     )
+    outbound_loopback: bool = Field(
+        False, description="Let the server call itself and plain http; for tests and development."
+    )
     log_level: str = "INFO"

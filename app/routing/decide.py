@@ -32,6 +32,7 @@ class Decider:
 
     async def route(self, actor: Actor, key: str, body: bytes) -> tuple[int, bytes]:
         """Say which version answers for a unit at a decision point."""
+        actor.require_point(key)
         unit = _unit(loads_flat(body))
         plan = self._table.find(actor.tenant_id, key)
         if plan is None:

@@ -33,6 +33,6 @@ async def rehearsal_of(
         raise BadEvent("model and decision_point are names, version is a number.")
     if not 0 < number < 2**63:
         raise BadEvent("version is a number from 1 on.")
-    version = await catalog.find_version(session, model, number, by=actor)
     point = await catalog.point_by_key(session, key, by=actor)
+    version = await catalog.find_version(session, model, number, by=actor)
     return point.id.bytes, version.id.bytes

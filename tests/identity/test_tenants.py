@@ -76,7 +76,7 @@ def first(live: Live) -> First:
     trace = live["aud"].get(f"/v1/decisions/{decision['decision_id']}")
     case = trace["cases"][-1]["case_id"]
     dev = next(p for p in live.admin.pages("/v1/principals") if p["name"] == "dev")
-    key = live.admin.post(f"/v1/principals/{dev['id']}/keys", {"days": 1})
+    key = live["dev"].post(f"/v1/principals/{dev['id']}/keys", {"days": 1})
     model, point = f"/v1/models/{place.model}", f"/v1/decision-points/{place.point}"
     version, step = f"{model}/versions/1", f"/v1/cases/{case}/steps/model_deployment"
     named = {"model": place.model, "version": 1}
@@ -126,6 +126,10 @@ def first(live: Live) -> First:
         ("POST", "/v1/activations", at),
         ("POST", "/v1/events", rehearsal),
         ("POST", f"/v1/principals/{dev['id']}/keys", {"days": 1}),
+        ("GET", f"/v1/principals/{dev['id']}/keys", None),
+        ("POST", f"/v1/principals/{dev['id']}:invite", None),
+        ("POST", f"/v1/principals/{dev['id']}:assign", {"roles": ["auditor"]}),
+        ("POST", f"/v1/principals/{dev['id']}:enable", None),
         ("POST", f"/v1/keys/{key['id']}:revoke", None),
     )
     words = (place.model, place.point, case, dev["id"], key["id"], decision["decision_id"])

@@ -34,10 +34,7 @@ def model(live: Live) -> str:
 @pytest.fixture(scope="module")
 def second(live: Live) -> Iterator[Client]:
     """Another developer."""
-    made = live.admin.post(
-        "/v1/principals", {"name": unique("second"), "roles": ["developer"], "kind": "person"}
-    )
-    key = live.admin.post(f"/v1/principals/{made['id']}/keys", {"days": 1})["key"]
+    _, key = live.newcomer("developer")
     with Client(live.url, key) as client:
         yield client
 

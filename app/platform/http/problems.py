@@ -34,6 +34,7 @@ STATUS: dict[Kind, HTTPStatus] = {
     Kind.HEAD_TOO_LARGE: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     Kind.UNSUPPORTED: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     Kind.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    Kind.RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
 }
 
 
@@ -74,8 +75,8 @@ def headers(refusal: Refusal) -> dict[str, str]:
     """Return the headers that belong to a refusal's status."""
     if refusal.kind is Kind.UNAUTHENTICATED:
         return {"WWW-Authenticate": "Bearer"}
-    if refusal.kind is Kind.UNAVAILABLE:
-        return {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    if refusal.kind in {Kind.UNAVAILABLE, Kind.RATE_LIMITED}:
+        return {"Retry-After": str(refusal.extra.get("retry_after", RETRY_AFTER_SECONDS))}
     return {}
 
 

@@ -72,7 +72,8 @@ class GovernedRoute(APIRoute):
             async with database.session(scope) as session:
                 request.state.session = session
                 key = request.headers.get("idempotency-key")
-                if request.method != "POST" or key is None:
+                # A key belongs to a caller: what is public has none, and repeats by its own rules.
+                if request.method != "POST" or key is None or not permissions:
                     response = await inner(request)
                 else:
                     response = await _once(request, session, key, inner)

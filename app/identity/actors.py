@@ -1,0 +1,30 @@
+"""Principals as they act."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from app.identity.rules import permissions
+from app.identity.tables import Principal
+from app.kit.actor import Actor
+
+
+def actor_of(
+    principal: Principal,
+    *,
+    roles: Sequence[str] | None = None,
+    points: Sequence[str] | None = None,
+    key_id: UUID | None = None,
+) -> Actor:
+    """Return a principal as it acts with a key of these roles and points; ``None`` means all."""
+    held = frozenset(principal.roles)
+    effective = held if roles is None else held & frozenset(roles)
+    return Actor(
+        id=principal.id,
+        tenant_id=principal.tenant_id,
+        name=principal.name,
+        person_id=principal.person_id,
+        roles=effective,
+        permissions=permissions(effective),
+        points=None if points is None else frozenset(points),
+        key_id=key_id,
+    )

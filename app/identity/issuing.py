@@ -1,0 +1,155 @@
+"""Keys: made within their maker's rights, listed, ended."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import audit
+from app.identity import keys
+from app.identity.rules import (
+    MACHINE,
+    BeyondOwnRights,
+    Disabled,
+    PrincipalKind,
+    require_within,
+)
+from app.identity.service import get_principal
+from app.identity.tables import Key, Principal
+from app.kit.actor import SYSTEM_ID, Actor
+from app.kit.page import Rows
+from app.kit.refusal import NotFound
+from app.platform.db import page
+from app.platform.http.guard import require
+
+
+async def issue_key(
+    session: AsyncSession,
+    principal: Principal,
+    *,
+    days: int,
+    by: Actor,
+    roles: Collection[str] | None = None,
+    points: Collection[str] | None = None,
+) -> tuple[Key, str]:
+    """Make a key for a principal, nobody's rights asked; the text is returned and not kept."""
+    if principal.disabled_at is not None:
+        raise Disabled(f"{principal.name} is disabled.")
+    until = await clock(session) + timedelta(days=days)
+    key, text = await add_key(
+        session, principal, expires_at=until, roles=roles, points=points, by=by
+    )
+    await audit.record(
+        session, by, "key.issued", f"principal:{principal.id}",
+        prefix=key.prefix, days=days, roles=key.roles, points=key.points,
+    )  # fmt: skip
+    return key, text
+
+
+async def add_key(
+    session: AsyncSession,
+    principal: Principal,
+    *,
+    expires_at: datetime,
+    roles: Collection[str] | None,
+    points: Collection[str] | None,
+    by: Actor,
+    rule_id: UUID | None = None,
+) -> tuple[Key, str]:
+    """Add a key's row; the caller has judged the rights and tells the audit log."""
+    made = keys.make()
+    key = Key(
+        tenant_id=principal.tenant_id,
+        principal_id=principal.id,
+        prefix=made.prefix,
+        sha256=made.sha256,
+        roles=None if roles is None else sorted(roles),
+        points=None if points is None else sorted(points),
+        issuer_id=None if by.id == SYSTEM_ID else by.id,
+        rule_id=rule_id,
+        expires_at=expires_at,
+    )
+    session.add(key)
+    await session.flush()
+    return key, made.text
+
+
+async def clock(session: AsyncSession) -> datetime:
+    """Return the time at which the database began the transaction."""
+    return (await session.execute(select(func.now()))).scalar_one()
+
+
+async def make_key(
+    session: AsyncSession,
+    principal_id: UUID,
+    *,
+    days: int,
+    roles: Collection[str] | None,
+    points: Collection[str] | None,
+    by: Actor,
+) -> tuple[Key, str]:
+    """Make a key that grants no more than its maker has."""
+    principal = await get_principal(session, principal_id, by=by)
+    calling = await session.get(Key, (by.tenant_id, by.key_id)) if by.key_id else None
+    if calling is not None and calling.rule_id is not None:
+        raise BeyondOwnRights("A key that was made from a CI token makes no keys.")
+    if principal.id != by.id:
+        roles = _grantable(principal, roles, by)
+    elif roles is not None:
+        require_within(roles, by.roles, "roles")
+    else:
+        # As the key in hand: one that follows its principal makes one that does.
+        roles = by.roles if calling is None else calling.roles
+    if points is None:
+        points = by.points
+    else:
+        require_within(points, by.points, "points")
+    return await issue_key(session, principal, days=days, roles=roles, points=points, by=by)
+
+
+def _grantable(principal: Principal, asked: Collection[str] | None, by: Actor) -> Collection[str]:
+    """Return the roles of a key for somebody else, if it is the caller's to make."""
+    if principal.kind is PrincipalKind.PERSON:
+        raise BeyondOwnRights(f"{principal.name} makes his own keys; an administrator invites him.")
+    owns, manages = principal.owner_id == by.id, "identity:manage" in by.permissions
+    if not (owns or manages):
+        raise BeyondOwnRights(f"Who answers for {principal.name} makes its keys.")
+    ceiling = (by.roles if owns else frozenset()) | (MACHINE if manages else frozenset())
+    roles = principal.roles if asked is None else asked
+    require_within(roles, ceiling & frozenset(principal.roles), "roles")
+    return roles
+
+
+async def list_keys(
+    session: AsyncSession, principal_id: UUID, *, cursor: str | None, limit: int, by: Actor
+) -> Rows[Key]:
+    """List a principal's keys: to itself, to who answers for it, and to who may see all."""
+    principal = await get_principal(session, principal_id, by=by)
+    if by.id not in {principal.id, principal.owner_id}:
+        require(by, "identity:read")
+    query = select(Key).filter_by(tenant_id=principal.tenant_id, principal_id=principal.id)
+    return await page(
+        session, query, Key.created_at, Key.id, cursor=cursor, limit=limit, newest_first=True
+    )
+
+
+async def revoke_key(session: AsyncSession, key_id: UUID, *, by: Actor) -> Key:
+    """End a key; it stops working everywhere within five seconds."""
+    key = await session.get(Key, (by.tenant_id, key_id), with_for_update=True)
+    if key is None:
+        raise NotFound("key", key_id)
+    principal = await get_principal(session, key.principal_id, by=by)
+    if by.id not in {principal.id, principal.owner_id} and "identity:manage" not in by.permissions:
+        raise BeyondOwnRights("Only an administrator ends the key of somebody else.")
+    await session.execute(
+        update(Key)
+        .where(Key.tenant_id == by.tenant_id, Key.id == key_id, Key.revoked_at.is_(None))
+        .values(revoked_at=func.now())
+    )
+    await session.refresh(key)
+    await audit.record(
+        session, by, "key.revoked", f"principal:{key.principal_id}", prefix=key.prefix
+    )
+    return key

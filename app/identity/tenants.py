@@ -1,0 +1,56 @@
+"""Tenants: the first one, and the key that lets somebody in."""
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import audit
+from app.identity.events import TenantCreated
+from app.identity.issuing import issue_key
+from app.identity.rules import PrincipalKind, Role
+from app.identity.service import create_principal
+from app.identity.tables import Tenant
+from app.kit.actor import Actor
+from app.kit.ids import uuid7
+from app.kit.refusal import NotFound
+from app.platform.events import publish
+
+DEFAULT_TENANT = "default"
+ADMINISTRATOR = "administrator"
+
+
+async def bootstrap(session: AsyncSession) -> str | None:
+    """Make the first tenant and its administrator; return his key, once, or ``None`` later."""
+    if await session.scalar(select(Tenant.id).limit(1)) is not None:
+        return None
+    tenant = Tenant(id=uuid7(), name=DEFAULT_TENANT)
+    session.add(tenant)
+    await session.flush()
+    system = Actor.system(tenant.id)
+    await audit.record(session, system, "tenant.created", f"tenant:{tenant.id}", name=tenant.name)
+    await publish(session, TenantCreated(tenant_id=tenant.id, name=tenant.name))
+    administrator = await create_principal(
+        session,
+        name=ADMINISTRATOR,
+        kind=PrincipalKind.PERSON,
+        owner=None,
+        roles={Role.ADMINISTRATOR},
+        by=system,
+    )
+    _, text = await issue_key(session, administrator, days=366, by=system)
+    return text
+
+
+async def default_tenant(session: AsyncSession) -> UUID:
+    """Return the id of the tenant that a fresh installation starts with."""
+    found = await session.scalar(select(Tenant.id).order_by(Tenant.created_at).limit(1))
+    if found is None:
+        raise NotFound("tenant", DEFAULT_TENANT)
+    return found
+
+
+async def tenants(session: AsyncSession) -> dict[str, UUID]:
+    """Return every tenant by name, the oldest first."""
+    rows = await session.execute(select(Tenant.name, Tenant.id).order_by(Tenant.created_at))
+    return {row.name: row.id for row in rows}

@@ -1,0 +1,205 @@
+"""Calls to addresses that somebody configured: webhooks, issuers of tokens.
+
+Whoever may name an address must not reach what only this machine can. So a name is resolved once,
+every address it has must be public, and the connection goes to one of those very addresses, with
+the name kept for TLS and the Host header. No redirect is followed, no proxy of the environment
+used, nothing decompressed, and the answer's size and time are bounded.
+"""
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import httpx
+
+from app.kit.refusal import Kind, Refusal
+from app.platform.settings import Settings
+
+SECONDS = 5.0
+_ADDRESSES = 4
+"""So many of a name's addresses are tried."""
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_NEVER = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "192.88.99.0/24",  # 6to4 relays
+        "::/96",  # IPv4-compatible
+        "64:ff9b:1::/48",  # NAT64 of the local network
+        "100::/64",  # discarded
+        "2001::/32",  # Teredo
+        "3fff::/20",  # documentation
+        "5f00::/16",  # segment routing
+        "fec0::/10",  # site-local
+    )
+)
+
+
+class OutboundRefused(Refusal):
+    """An address that the server does not call."""
+
+    kind = Kind.INVALID
+    code = "address_refused"
+    title = "Not an address the server calls"
+    mend = "Name an https address that is reachable from the public internet."
+
+
+class OutboundFailed(Refusal):
+    """The other side did not answer, or not as agreed."""
+
+    kind = Kind.UNAVAILABLE
+    code = "outbound_failed"
+    title = "The other side did not answer"
+    mend = "Send the same request again after Retry-After seconds."
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer as it came; redirects are answers too. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def is_public(address: Address) -> bool:
+    """Say whether an address, and the one it hides, belongs to the public internet."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = _hidden(address)
+        if inner is not None:
+            return is_public(inner)
+    return (
+        address.is_global
+        and not address.is_multicast
+        and not address.is_reserved
+        and not any(address in network for network in _NEVER)
+    )
+
+
+def _hidden(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """Return the IPv4 address that packets to this one end at."""
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
+
+
+def is_loopback(address: Address) -> bool:
+    """Say whether an address is this machine's own."""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped.is_loopback
+    return address.is_loopback
+
+
+async def resolve(host: str, port: int) -> Sequence[str]:
+    """Return a name's addresses, as the system knows them."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in found]
+
+
+class Outbound:
+    """The way out of one process."""
+
+    def __init__(self, settings: Settings, *, resolve: Resolve = resolve) -> None:
+        self._loopback = settings.outbound_loopback
+        self._resolve = resolve
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context()
+
+    def check(self, url: str) -> httpx.URL:
+        """Return ``url`` if its form is acceptable; what it resolves to is seen at each call."""
+        try:
+            found = httpx.URL(url)
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise OutboundRefused(f"{url[:200]!r} is not a URL.") from error
+        if found.scheme != "https" and not (self._loopback and found.scheme == "http"):
+            raise OutboundRefused("Only https is called.")
+        if not found.host or found.userinfo or found.fragment:
+            raise OutboundRefused("A URL names a host, no user and no fragment.")
+        return found
+
+    async def fetch(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        limit: int,
+        seconds: float = SECONDS,
+    ) -> Fetched:
+        """Call ``url`` and return at most ``limit`` bytes of answer within ``seconds``."""
+        target = self.check(url)
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._call(method, target, httpx.Headers(headers), body, limit)
+        except (httpx.HTTPError, OSError, TimeoutError, UnicodeError) as error:
+            name = type(error).__name__
+            raise OutboundFailed(f"{target.host} did not answer ({name}).") from error
+
+    async def _call(
+        self,
+        method: str,
+        target: httpx.URL,
+        headers: httpx.Headers,
+        body: bytes | None,
+        limit: int,
+    ) -> Fetched:
+        addresses = await self._addresses(target)
+        host = target.raw_host.decode("ascii")
+        headers["Host"] = target.netloc.decode("ascii")
+        headers["Accept-Encoding"] = "identity"
+        transport = httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False)
+        failed: Exception = OutboundFailed(f"{target.host} has no address.")
+        async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=None) as client:  # noqa: S113 - the caller's clock runs
+            for address in addresses:
+                request = client.build_request(
+                    method,
+                    target.copy_with(host=address),
+                    headers=headers,
+                    content=body,
+                    extensions={"sni_hostname": host},
+                )
+                try:
+                    response = await client.send(request, stream=True, follow_redirects=False)
+                except httpx.ConnectError as error:
+                    failed = error
+                    continue
+                try:
+                    return await _read(response, limit)
+                finally:
+                    await response.aclose()
+        raise failed
+
+    async def _addresses(self, target: httpx.URL) -> list[str]:
+        """Resolve once; refuse if any address is one that must not be reached."""
+        port = target.port or (443 if target.scheme == "https" else 80)
+        found = [
+            ipaddress.ip_address(text.partition("%")[0])
+            for text in await self._resolve(target.raw_host.decode("ascii"), port)
+        ]
+        for address in found:
+            own = self._loopback and is_loopback(address)
+            if not own and (target.scheme != "https" or not is_public(address)):
+                raise OutboundRefused(f"{target.host} is not on the public internet.")
+        return [str(address) for address in dict.fromkeys(found)][:_ADDRESSES]
+
+
+async def _read(response: httpx.Response, limit: int) -> Fetched:
+    """Read as it came, up to the limit."""
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > limit:
+            raise OutboundFailed(f"The answer is longer than {limit} bytes.")
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Fetched(response.status_code, headers, bytes(body))
