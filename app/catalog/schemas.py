@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from app.catalog.rules import AssetKind, PointKind, ReturnTo, RiskTier, Stage
 from app.catalog.signature import Signature, Variable
 from app.kit.input import Input
-from app.kit.names import NAME
+from app.kit.names import MOST, NAME
 
 Tags = dict[
     Annotated[str, StringConstraints(min_length=1, max_length=128)],
@@ -145,7 +145,7 @@ class VersionOut(BaseModel):
 class AliasIn(Input):
     model_config = ConfigDict(json_schema_extra={"examples": [{"number": 2}]})
 
-    number: int = Field(ge=1)
+    number: int = Field(ge=1, lt=MOST)
 
 
 class AliasOut(BaseModel):

@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog
 from app.kit.actor import Actor
+from app.kit.names import MOST
 from app.platform.http.guard import PermissionDenied
 from app.telemetry.events import BadEvent
 
@@ -31,7 +32,7 @@ async def rehearsal_of(
     model, number, key = body["model"], body["version"], body["decision_point"]
     if not (isinstance(model, str) and isinstance(key, str) and type(number) is int):
         raise BadEvent("model and decision_point are names, version is a number.")
-    if not 0 < number < 2**63:
+    if not 0 < number < MOST:
         raise BadEvent("version is a number from 1 on.")
     version = await catalog.find_version(session, model, number, by=actor)
     point = await catalog.point_by_key(session, key, by=actor)
