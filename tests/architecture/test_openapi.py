@@ -75,3 +75,17 @@ def test_every_operation_says_what_it_is_for(document: dict[str, Any]) -> None:
 def test_every_operation_asks_for_a_key(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
         assert operation["security"] == [{"HTTPBearer": []}], name
+
+
+def test_where_if_match_is_asked_for_the_document_requires_it(document: dict[str, Any]) -> None:
+    asked = {
+        name: found["required"]
+        for name, operation in operations(document)
+        for found in operation.get("parameters", ())
+        if found["name"] == "if-match"
+    }
+
+    # A KPI and a monitor are made by their first PUT; only replacing them takes a condition.
+    creating = {name for name, required in asked.items() if not required}
+    assert {name.rpartition("/")[2] for name in creating} == {"monitor", "{kpi}"}
+    assert len(asked) > len(creating)
