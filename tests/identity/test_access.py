@@ -121,6 +121,7 @@ def test_a_service_account_needs_a_person_who_answers_for_it(live: Live) -> None
     ("body", "at"),
     [
         ({"roles": []}, "roles"), ({"roles": ["root"]}, "roles"), ({}, "roles"),
+        ({"roles": ["developer", "developer"]}, "roles"),
         ({"roles": ["developer"], "kind": "god"}, "kind"),
         ({"roles": ["developer"], "name": "a b"}, "name"),
         ({"roles": ["developer"], "name": "x" * 129}, "name"),
