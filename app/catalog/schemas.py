@@ -39,7 +39,9 @@ class ModelIn(Input):
 
 
 class ModelPatch(Input):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"tags": {"team": "energy"}}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"tags": {"team": "energy"}}], "minProperties": 1}
+    )
 
     purpose: str | None = Field(None, min_length=1, max_length=2000)
     owner: str | None = Field(None, pattern=NAME)

@@ -8,9 +8,8 @@ from app import catalog
 from app.kit.actor import Actor
 from app.kit.names import MOST
 from app.platform.http.guard import PermissionDenied
-from app.telemetry.events import BadEvent
+from app.telemetry.events import REHEARSED, BadEvent
 
-_NAMED = frozenset({"model", "version", "decision_point"})
 PERMISSION = "telemetry:rehearse"
 
 
@@ -25,7 +24,7 @@ async def rehearsal_of(
     named = body.keys() - {noun}
     if not named:
         return None
-    if named != _NAMED:
+    if named != REHEARSED:
         raise BadEvent(f"A rehearsal names model, version and decision_point beside its {noun}.")
     if PERMISSION not in actor.permissions:
         raise PermissionDenied(f"{actor.name} may not rehearse.", permission=PERMISSION)
