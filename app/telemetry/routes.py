@@ -189,7 +189,9 @@ def hot_routes(
 
 
 def _with_problems(operation: dict[str, object]) -> dict[str, object]:
-    problems = {str(status): entry for status, entry in responses(NoEvents, TooManyEvents).items()}
+    problems = {
+        str(status): entry for status, entry in responses(NoEvents, TooManyEvents, NotFound).items()
+    }
     return {
         **operation,
         "tags": ["telemetry"],
