@@ -10,7 +10,7 @@ from app.drift import service
 from app.drift.tables import Alert, AlertKind, Monitor, Window
 from app.kit.actor import Actor
 from app.kit.input import Input
-from app.kit.names import NAME
+from app.kit.names import MOST, NAME
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.platform.http import Cursor, IfMatchToReplace, Limit, Session, allow, etag, responses
@@ -20,7 +20,7 @@ from app.platform.http.documented import editing
 router = make_router("/v1", tag="drift")
 
 Name = Annotated[str, Path(pattern=NAME)]
-Number = Annotated[int, Path(ge=1, lt=2**63)]
+Number = Annotated[int, Path(ge=1, lt=MOST)]
 Reader = Annotated[Actor, allow("telemetry:read")]
 
 

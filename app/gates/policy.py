@@ -85,13 +85,23 @@ class Policy(Input):
         return self
 
 
-def check(gate: Gate, facts: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what each rule, and the quorum, say about the facts: the sub-results of a verdict.
+def weigh(gate: Gate, facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what a gate's rules and quorum say about the facts: a verdict's sub-results.
 
-    ``facts["waivers"]`` are those in force: a rule that fails under one is marked with it.
+    ``facts["waivers"]`` are those in force: what fails under one is marked with it.
     """
-    results: list[dict[str, Any]] = []
-    for rule in gate.rules:
+    results = check(gate.rules, facts)
+    if gate.quorum:
+        results.append(_quorum(gate, facts))
+    for result in results:
+        result["waiver"] = None if result["passed"] else _waiver(result["rule"], facts)
+    return results
+
+
+def check(rules: tuple[Rule, ...], facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what each rule says about the facts."""
+    results = []
+    for rule in rules:
         answer = evaluate(rule.when, facts)
         results.append(
             {
@@ -103,10 +113,6 @@ def check(gate: Gate, facts: dict[str, Any]) -> list[dict[str, Any]]:
                 "error": answer.error,
             }
         )
-    if gate.quorum:
-        results.append(_quorum(gate, facts))
-    for result in results:
-        result["waiver"] = None if result["passed"] else _waiver(result["rule"], facts)
     return results
 
 

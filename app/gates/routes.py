@@ -37,7 +37,7 @@ from app.gates.schemas import (
 from app.gates.tables import Approval, Case, Change, Evidence, PolicyRevision
 from app.identity import DecisionDenied
 from app.kit.actor import Actor
-from app.kit.names import NAME
+from app.kit.names import MOST, NAME
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.platform.http import Cursor, IfMatch, Limit, Session, allow, etag, responses
@@ -64,7 +64,7 @@ Reader = Annotated[Actor, allow("gates:read")]
 @cases.get("", response_model=Page[CaseOut], responses=responses(NotFound, BadCursor))
 async def list_cases(
     model: Annotated[str, Query(pattern=NAME)],
-    version: Annotated[int, Query(ge=1, lt=2**63)],
+    version: Annotated[int, Query(ge=1, lt=MOST)],
     actor: Reader,
     session: Session,
     cursor: Cursor = None,

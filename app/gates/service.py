@@ -11,7 +11,7 @@ from app.gates.approvals import decisions
 from app.gates.cases import lock, stream
 from app.gates.covered import changed, covered
 from app.gates.events import StepJudged
-from app.gates.policy import Gate, Policy, check, passed, way_out
+from app.gates.policy import Gate, Policy, passed, way_out, weigh
 from app.gates.rules import ApprovalVoid, StepsOpen, require_step
 from app.gates.tables import Case, Evidence, Verdict
 from app.gates.waivers import active_waivers
@@ -73,7 +73,7 @@ async def judge(
     row = await policies.current(session, case.tenant_id, case.tier, revision=case.policy_revision)
     gate = Policy.model_validate(row.body).gates[f"{case.kind}.{step}"]
     facts = await _facts(session, case, step, gate, version, point)
-    results = check(gate, facts)
+    results = weigh(gate, facts)
     verdict = Verdict(
         tenant_id=case.tenant_id,
         case_id=case.id,

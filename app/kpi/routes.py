@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app import catalog, gates, identity
 from app.kit.actor import Actor
 from app.kit.input import Input
-from app.kit.names import NAME
+from app.kit.names import MOST, NAME
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.kpi import service
@@ -116,7 +116,7 @@ async def list_kpis(
 async def measure_kpis(
     key: Name,
     model: Annotated[str, Query(pattern=NAME)],
-    version: Annotated[int, Query(ge=1)],
+    version: Annotated[int, Query(ge=1, lt=MOST)],
     actor: Annotated[Actor, allow("telemetry:read")],
     session: Session,
 ) -> dict[str, list[Measured]]:
