@@ -61,7 +61,10 @@ def names(home: Live) -> dict[str, Any]:
         "name": place.model, "number": place.version, "key": place.point, "case_id": case["id"],
         "step": "technical_validation", "tier": "high", "kpi": "k", "alias": "a",
         "principal_id": next(home.admin.pages("/v1/principals"))["id"],
-        "rule_id": "0198c0de-0000-7000-8000-000000000001",
+        **dict.fromkeys(
+            ("rule_id", "request_id", "approval_id", "change_id", "waiver_id", "delegation_id"),
+            "0198c0de-0000-7000-8000-000000000001",
+        ),
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.live import Live, champion, make_model, make_point, make_version
+from tests.live import Live, champion, lift_control, make_model, make_point, make_version
 from tests.platform.wire import problem_of, speaker, together
 
 KINDS = ("model", "version", "point", "plan", "policy", "monitor", "kpi")
@@ -27,6 +27,7 @@ def edited(live: Live) -> dict[str, Edited]:
     model, point, place = make_model(live), make_point(live), champion(live)
     make_version(live, model)
     policy = live.admin.get("/v1/policies/medium")["body"]
+    lift_control(live, "policy")
     kpi = {"name": "k", "unit": "AUD"}
     plans: tuple[Any, Any] = ({"shadows": []}, {"segments": [{"name": "all"}]})
     found = {

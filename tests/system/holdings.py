@@ -3,6 +3,7 @@
 import re
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -11,11 +12,14 @@ from sqlalchemy import Uuid
 
 from app.kit.actor import SYSTEM_ID
 from app.metadata import metadata
-from tests.live import Live, Place, champion, evidence, make_version, route, unique
+from tests.live import Live, Place, approve, champion, evidence, make_version, route, unique
 from tests.tenants import database_of
 from tests.ways import Way
 
-OWNING = {"name", "key", "case_id", "principal_id", "key_id", "decision_id"}
+OWNING = {
+    "name", "key", "case_id", "principal_id", "key_id", "decision_id", "rule_id", "delegation_id",
+    "request_id", "approval_id", "change_id", "waiver_id",
+}  # fmt: skip
 """Path parameters that name a thing of one tenant's."""
 WITHIN = {"number", "alias", "kpi", "step"}
 """Path parameters that name a part of such a thing."""
@@ -85,20 +89,22 @@ def hold(live: Live) -> Holdings:
     live["ops"].put(f"{point}/kpis/{kpi}", {"name": "k", "threshold": 0, "unit": "AUD"})
     live.admin.post("/v1/principals", {"name": person, "roles": ["developer"]})
     # Whoever disables by id shall not take the one away that is known by name.
-    made = live.admin.post("/v1/principals", {"name": unique("spare"), "roles": ["developer"]})
-    key = live.admin.post(f"/v1/principals/{made['id']}/keys", {"days": 1})
+    spare, _ = live.newcomer("developer")
+    key = next(live.admin.pages(f"/v1/principals/{spare}/keys"))
     decided = route(live, place.point, "u")
     live["app"].post("/v1/events", {"events": [{"token": decided["token"], "at": AT, "score": 0}]})
     found = live["aud"].pages("/v1/cases", model=place.model, version=place.version)
     cases = {f"{case['kind']}s": case["id"] for case in found}
     evidence(live["ops"], {"id": cases["activations"]}, "model_deployment", "deployment", {"a": 1})
+    governed = govern(live, cases["activations"], person)
     things = {
+        **governed,
         "name": place.model,
         "number": str(place.version),
         "alias": alias,
         "key": place.point,
         "kpi": kpi,
-        "principal_id": made["id"],
+        "principal_id": spare,
         "key_id": key["id"],
         "decision_id": decided["decision_id"],
         "tier": "low",
@@ -113,6 +119,36 @@ def hold(live: Live) -> Holdings:
         token=decided["token"],
         ids=ids_of(live),
     )
+
+
+def govern(live: Live, case: str, person: str) -> dict[str, str]:
+    """Make one of everything that is asked, approved, waived, delegated and trusted."""
+    step = {"case_id": case, "step": "model_deployment"}
+    asked = live["ops"].post("/v1/approval-requests", step)
+    given = approve(live["com"], {"id": case}, "model_deployment")
+    waiver = {**step, "rule": "what_was_approved", "days": 1, "reason": "a test"}
+    change = live["ops"].post("/v1/waivers", waiver)
+    glass = live["ops"].post(
+        f"/v1/cases/{case}/steps/management_and_governance:break-glass", {"reason": "a test"}
+    )
+    until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    lent = live["val"].post(
+        "/v1/delegations",
+        {"to": person, "roles": ["validator"], "until": until, "reason": "a test"},
+    )
+    account = next(p for p in live.admin.pages("/v1/principals") if p["name"] == "app")
+    rule = live.admin.post(
+        "/v1/trust-rules",
+        {
+            "name": unique("rule"), "provider": "generic", "issuer": "https://ci.example.com",
+            "audience": "modelward", "claims": {"project": "1"}, "principal_id": account["id"],
+            "roles": ["application"],
+        },
+    )  # fmt: skip
+    return {
+        "request_id": asked["id"], "approval_id": given["id"], "change_id": change["id"],
+        "waiver_id": glass["id"], "delegation_id": lent["id"], "rule_id": rule["id"],
+    }  # fmt: skip
 
 
 def ids_of(live: Live) -> frozenset[str]:

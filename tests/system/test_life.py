@@ -3,7 +3,7 @@
 import pytest
 
 from app.client import Problem
-from app.gates.policy import Policy, check
+from app.gates.policy import Policy, weigh
 from app.kit.canonical import digest
 from tests.live import (
     Live,
@@ -209,9 +209,9 @@ def test_a_verdict_can_be_recomputed_from_what_it_stores(live: Live) -> None:
     assert len(verdicts) >= 5
     for verdict in verdicts:
         kind = verdict["facts"]["case"]["kind"]
-        rules = policy.gates[f"{kind}.{verdict['step']}"].rules
+        gate = policy.gates[f"{kind}.{verdict['step']}"]
         assert digest(verdict["facts"]) == verdict["facts_digest"]
-        assert check(rules, verdict["facts"]) == verdict["results"]
+        assert weigh(gate, verdict["facts"]) == verdict["results"]
 
 
 def test_what_the_server_measures_cannot_be_submitted_instead(live: Live) -> None:
