@@ -95,6 +95,7 @@ def make_api(
     api.state.exchange = identity.Exchange(database, outbound)
     api.state.table = table
     api.state.registry = registry
+    api.state.gauges = revalidation.Gauges(database, registry)
     problems.install(api)
     hot = [
         *routing.hot_routes(table, settings, keyring, registry),
@@ -114,7 +115,7 @@ def make_api(
         routing.router,
         *release.routers,
         *activation.routers,
-        revalidation.router,
+        *revalidation.routers,
     ):
         api.include_router(router)
     _add_probes(api)
@@ -131,6 +132,7 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     tasks = [
         asyncio.create_task(table.refresh_forever()),
         asyncio.create_task(api.state.keyring.refresh_forever()),
+        asyncio.create_task(api.state.gauges.count_forever()),
     ]
     yield
     for task in tasks:

@@ -27,7 +27,14 @@ from app.gates.rights_routes import apply_rights
 from app.gates.routes import routers
 from app.gates.rules import ApprovalVoid, GateClosed, NotAStep, StepsOpen
 from app.gates.schemas import CaseOut, VerdictOut
-from app.gates.service import add_evidence, judge, require_unvoided, required_open
+from app.gates.service import add_evidence, judge, required_open
+from app.gates.standing import (
+    require_unvoided,
+    revalidate_days,
+    rules_of,
+    unapproved,
+    voided,
+)
 from app.gates.steps import ActivationStep, CaseKind, ReleaseStep, ValidationStep
 from app.gates.tables import Case, Change, Verdict, Waiver
 from app.gates.waivers import grant_waiver
@@ -70,8 +77,12 @@ __all__ = [
     "reopen_case",
     "require_unvoided",
     "required_open",
+    "revalidate_days",
     "routers",
+    "rules_of",
     "seed_policies",
     "signatories",
     "states",
+    "unapproved",
+    "voided",
 ]

@@ -10,6 +10,7 @@ from app.gates.policy import Policy, WayOut
 LOW, MEDIUM, HIGH = "low", "medium", "high"
 _ALL = (LOW, MEDIUM, HIGH)
 _GRAVE = (MEDIUM, HIGH)
+_REVALIDATE = {LOW: 365, MEDIUM: 180, HIGH: 90}
 _SHARE = {LOW: 0.75, MEDIUM: 0.5, HIGH: 0.5}
 
 _VALIDATOR = {
@@ -264,4 +265,4 @@ def default_policy(tier: str) -> Policy:
             "before_commit": gate in _BEFORE_COMMIT or not gate.startswith("activation."),
             "rules": found,
         }
-    return Policy.model_validate({"gates": gates})
+    return Policy.model_validate({"gates": gates, "revalidate_days": _REVALIDATE[tier]})

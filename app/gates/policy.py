@@ -68,6 +68,9 @@ class Policy(Input):
     model_config = ConfigDict(frozen=True)
 
     gates: dict[str, Gate]
+    revalidate_days: int | None = Field(
+        None, ge=1, le=3660, description="Champions must be validated again within this time."
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> "Policy":

@@ -9,10 +9,10 @@ from app import audit, catalog
 from app.gates import docket, policies
 from app.gates.approvals import decisions
 from app.gates.cases import lock, stream
-from app.gates.covered import changed, covered
+from app.gates.covered import covered
 from app.gates.events import StepJudged
 from app.gates.policy import Gate, Policy, passed, way_out, weigh
-from app.gates.rules import ApprovalVoid, StepsOpen, require_step
+from app.gates.rules import StepsOpen, require_step
 from app.gates.tables import Case, Evidence, Verdict
 from app.gates.waivers import active_waivers
 from app.kit.actor import Actor
@@ -120,24 +120,6 @@ async def required_open(
     ]
     if waiting:
         raise StepsOpen(f"Not passed yet: {', '.join(waiting)}.", open=waiting)
-
-
-async def require_unvoided(session: AsyncSession, case: Case) -> None:
-    """Refuse if what was approved for a step is not what stands now."""
-    for state in await docket.states(session, case):
-        if not (state.required and state.before_commit and state.verdict_id):
-            continue
-        verdict = await session.get_one(Verdict, (case.tenant_id, state.verdict_id))
-        before = verdict.facts.get("covers")
-        if before is None or not verdict.facts["approvals"]:
-            continue
-        moved = changed(before, await covered(session, case, state.step))
-        if moved:
-            raise ApprovalVoid(
-                f"What was approved in {state.step} has changed since: {', '.join(moved)}.",
-                step=state.step,
-                changed=moved,
-            )
 
 
 async def _facts(

@@ -30,7 +30,7 @@ from app.identity.rights import (
 )
 from app.identity.routes import router as people
 from app.identity.rules import ROLES, PrincipalKind, Role
-from app.identity.service import create_principal, names_of, owner_of, principal_by_name
+from app.identity.service import create_principal, disabled, names_of, owner_of, principal_by_name
 from app.identity.tables import RightsRevision
 from app.identity.tenants import bootstrap, default_tenant, tenants
 from app.identity.trust import forget_tokens
@@ -57,6 +57,7 @@ __all__ = [
     "checked",
     "create_principal",
     "default_tenant",
+    "disabled",
     "forget_tokens",
     "issue_key",
     "list_rights",

@@ -12,6 +12,7 @@ from app.identity.rules import (
     LastAdministrator,
     NotAPerson,
     OwnerRequired,
+    StillActive,
 )
 from app.identity.schemas import (
     InvitationOut,
@@ -165,6 +166,18 @@ async def enable_principal(
 ) -> Principal:
     """Let a disabled principal back in, with the keys that are still good."""
     return await service.enable(session, principal_id, by=actor)
+
+
+@router.post(
+    "/principals/{principal_id}:erase",
+    response_model=PrincipalOut,
+    responses=responses(NotFound, StillActive),
+)
+async def erase_principal(
+    principal_id: UUID, actor: Annotated[Actor, allow("identity:manage")], session: Session
+) -> Principal:
+    """Forget the personal data of who has left; what was done stays, and still verifies."""
+    return await service.erase(session, principal_id, by=actor)
 
 
 @router.post(

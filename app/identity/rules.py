@@ -96,6 +96,15 @@ class Disabled(Refusal):
     mend = "Name an active principal."
 
 
+class StillActive(Refusal):
+    """Only who has left is forgotten."""
+
+    kind = Kind.CONFLICT
+    code = "still_active"
+    title = "The principal is active"
+    mend = "Disable the principal first."
+
+
 class BeyondOwnRights(Refusal):
     """Nobody hands out more than he has, and nobody raises himself."""
 

@@ -12,6 +12,7 @@ from app.identity.rules import (
     OwnerRequired,
     PrincipalKind,
     Role,
+    StillActive,
     require_separable,
 )
 from app.identity.tables import Principal
@@ -188,3 +189,30 @@ async def _require_another_administrator(session: AsyncSession, leaving: Princip
     administrators = list(rows)
     if administrators and all(leaving.id in {row.id, row.owner_id} for row in administrators):
         raise LastAdministrator(f"{leaving.name} is the only administrator there is.")
+
+
+async def disabled(session: AsyncSession, tenant_id: UUID) -> dict[UUID, str]:
+    """Return who has left, by id."""
+    rows = await session.execute(
+        select(Principal.id, Principal.name).where(
+            Principal.tenant_id == tenant_id, Principal.disabled_at.is_not(None)
+        )
+    )
+    return {row.id: row.name for row in rows}
+
+
+async def erase(session: AsyncSession, principal_id: UUID, *, by: Actor) -> Principal:
+    """Forget who a disabled principal was: its name here, and what the audit log tells of it.
+
+    Its acts stay, under its id; chains and tree hold, for they cover salted commitments.
+    """
+    principal = await get_principal(session, principal_id, by=by, lock=True)
+    if principal.disabled_at is None:
+        raise StillActive(f"{principal.name} is active.")
+    principal.name = f"erased-{principal.id.hex}"
+    await session.flush()
+    entries = await audit.erase(session, by.tenant_id, principal_id, f"principal:{principal_id}")
+    await audit.record(
+        session, by, "principal.erased", f"principal:{principal_id}", entries=entries
+    )
+    return principal
