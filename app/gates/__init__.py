@@ -5,6 +5,7 @@ recomputed from what it stores, that errors deny, and that nobody approves his o
 service and by the database. Imports catalog, identity, audit.
 """
 
+from app.gates import policy_routes, routes
 from app.gates.cases import (
     case_of,
     close_case,
@@ -18,12 +19,13 @@ from app.gates.cases import (
 from app.gates.docket import Step, StepState, states
 from app.gates.policies import seed_policies
 from app.gates.policy import WayOut
-from app.gates.routes import routers
 from app.gates.rules import GateClosed, NotAStep, StepsOpen
 from app.gates.schemas import CaseOut, VerdictOut
 from app.gates.service import add_evidence, judge, required_open
 from app.gates.steps import ActivationStep, CaseKind, ReleaseStep, ValidationStep
 from app.gates.tables import Case, Verdict
+
+routers = (routes.cases, *policy_routes.routers)
 
 __all__ = [
     "ActivationStep",

@@ -1,14 +1,12 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Path, Query, Response
+from fastapi import Path, Query
 
-from app.catalog import RiskTier
 from app.gates import cases as dockets
-from app.gates import docket, policies, service
+from app.gates import docket, service
 from app.gates.rules import (
     AlreadyDecided,
-    BadPolicy,
     CaseClosed,
     NotAStep,
     NotTheRequester,
@@ -21,22 +19,17 @@ from app.gates.schemas import (
     DocketOut,
     EvidenceIn,
     EvidenceOut,
-    PolicyIn,
-    PolicyOut,
     StepOut,
 )
-from app.gates.tables import Approval, Case, Evidence, PolicyRevision
+from app.gates.tables import Approval, Case, Evidence
 from app.kit.actor import Actor
 from app.kit.names import NAME
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
-from app.platform.http import Cursor, IfMatch, Limit, Session, allow, etag, responses
+from app.platform.http import Cursor, Limit, Session, allow, responses
 from app.platform.http import router as make_router
-from app.platform.http.documented import editing
 
 cases = make_router("/v1/cases", tag="gates")
-tiers = make_router("/v1/policies", tag="gates")
-routers = (cases, tiers)
 
 StepName = Annotated[str, Path(pattern=r"^[a-z_]{1,64}$")]
 Reader = Annotated[Actor, allow("gates:read")]
@@ -112,28 +105,3 @@ async def decide(
     return await service.decide(
         session, case_id, step, approved=body.approved, reason=body.reason, by=actor
     )
-
-
-@tiers.get("/{tier}", response_model=PolicyOut, responses=responses(NotFound))
-async def get_policy(
-    tier: RiskTier, actor: Reader, session: Session, response: Response
-) -> PolicyRevision:
-    """Return the policy of a risk tier: required steps and their rules."""
-    found = await policies.current(session, actor.tenant_id, tier)
-    etag(response, found.revision)
-    return found
-
-
-@tiers.put("/{tier}", response_model=PolicyOut, responses=editing(NotFound, BadPolicy))
-async def replace_policy(
-    tier: RiskTier,
-    body: PolicyIn,
-    expected: IfMatch,
-    actor: Annotated[Actor, allow("policy:write")],
-    session: Session,
-    response: Response,
-) -> PolicyRevision:
-    """Save a new revision; every rule is compiled and type-checked first."""
-    saved = await policies.replace(session, tier, expected=expected, body=body.body, by=actor)
-    etag(response, saved.revision)
-    return saved
