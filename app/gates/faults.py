@@ -73,7 +73,8 @@ def _of_shape(body: dict[str, Any], error: ValidationError) -> Iterator[PolicyFa
         if gate is not None and len(place) >= _WRITTEN and isinstance(place[3], int):
             written = _listed(body, gate)[place[3]]
             rule = written["name"] if _legible(written) else str(place[3])
-        where = ".".join(str(part) for part in place[_WRITTEN if rule else 2 :])
+        named = _WRITTEN if rule else 2 if gate else 0
+        where = ".".join(str(part) for part in place[named:])
         problem = item["msg"].removeprefix("Value error, ")
         yield PolicyFault(gate, rule, f"{where}: {problem}" if where else problem)
 

@@ -88,9 +88,8 @@ def check(rules: tuple[Rule, ...], facts: dict[str, Any]) -> list[dict[str, Any]
                 "reason": rule.reason,
                 "path": rule.path and rule.path.value,
                 "error": answer.error,
-                # Absent where a rule names none, so that older verdicts recompute to themselves.
-                **({"owner": rule.owner} if rule.owner else {}),
-                **({"cites": list(rule.cites)} if rule.cites else {}),
+                "owner": rule.owner,
+                "cites": list(rule.cites),
             }
         )
     return results

@@ -76,7 +76,8 @@ def replay(policy: Policy, verdicts: Iterable[Past]) -> Iterator[Changed | None]
 def unlike(past: Past, ruling: Ruling) -> list[str]:
     """Return which parts of a stored verdict are not what its facts and policy say.
 
-    Of an error only that it was one is compared: its words are the runtime's.
+    Of an error only that it was one is compared: its words are the runtime's. Verdicts of before
+    rules had owners and citations are as those of rules without.
     """
     pairs = {
         "passed": (past.passed, ruling.passed),
@@ -90,7 +91,7 @@ def unlike(past: Past, ruling: Ruling) -> list[str]:
 
 
 def _worded(result: dict[str, Any]) -> dict[str, Any]:
-    return {**result, "error": result.get("error") is not None}
+    return {"owner": None, "cites": [], **result, "error": result.get("error") is not None}
 
 
 def _moved(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[RuleChange]:
