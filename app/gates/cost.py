@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from app.gates.syntax import ACCUMULATOR, CONDITIONAL, Node, walk
@@ -70,6 +71,9 @@ def measure(facts: Any) -> Size:
             longest = max(longest, len(value))
         elif isinstance(value, dict | list):
             widest = max(widest, len(value))
+            if isinstance(value, dict):
+                text += sum(map(len, value))
+                longest = max(longest, max(map(len, value), default=0))
             if nodes + len(waiting) + len(value) > _MOST_NODES:
                 return ANYTHING
             waiting.extend(value.values() if isinstance(value, dict) else value)
@@ -92,29 +96,41 @@ def at(facts: Any, path: Path) -> list[Any]:
 
 def cost(root: Node, sizes: Callable[[Path], Size]) -> float:
     """Return the most nanoseconds that an expression could take; ``sizes`` knows the facts."""
-    nodes = list(walk(root))
-    written = max((len(node.name) for node in nodes if node.kind == "text"), default=0)
-    listed = max((len(node.children) for node in nodes if node.kind == "list"), default=0)
-    sums = sum(_grows(node) for node in nodes)
-    # What a loop adds up, the loop within it may add up again.
-    loops = any(node.kind == "loop" for node in nodes)
-    growth = 2.0 ** min(sums, _MOST_DOUBLINGS) if loops else 1.0 + sums
-    whole = sizes(())
-    largest = Size(
-        nodes=(whole.nodes + listed) * growth,
-        text=(whole.text + written) * growth,
-        longest=max(whole.longest, written) * growth,
-        widest=max(whole.widest, listed) * growth,
-    )
-    return _cost(root, _Scope(largest, sizes, {}), 1.0)
+    return _cost(root, _Scope(sizes, _Largest(root, sizes), {}), 1.0)
+
+
+class _Largest:
+    """The largest value that an expression could meet or make, worked out if it is asked for."""
+
+    def __init__(self, root: Node, sizes: Callable[[Path], Size]) -> None:
+        self._root = root
+        self._sizes = sizes
+
+    @cached_property
+    def size(self) -> Size:
+        """Its size: of all the facts and literals, as often as sums could double them."""
+        nodes = list(walk(self._root))
+        written = max((len(node.name) for node in nodes if node.kind == "text"), default=0)
+        listed = max((len(node.children) for node in nodes if node.kind == "list"), default=0)
+        sums = sum(_grows(node) for node in nodes)
+        # What a loop adds up, the loop within it may add up again.
+        loops = any(node.kind == "loop" for node in nodes)
+        growth = 2.0 ** min(sums, _MOST_DOUBLINGS) if loops else 1.0 + sums
+        whole = self._sizes(())
+        return Size(
+            nodes=(whole.nodes + listed) * growth,
+            text=(whole.text + written) * growth,
+            longest=max(whole.longest, written) * growth,
+            widest=max(whole.widest, listed) * growth,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
     """What a node may meet: anything of the whole, or what lies at the path that it names."""
 
-    largest: Size
     sizes: Callable[[Path], Size]
+    largest: _Largest
     variables: dict[str, Path | None]
 
     def path(self, node: Node) -> Path | None:
@@ -128,10 +144,10 @@ class _Scope:
 
     def of(self, node: Node) -> Size:
         """Return how large a node's value may be."""
-        if node.kind == "text":
+        if node.kind in _SCALAR:
             return Size(1, len(node.name), len(node.name), 0)
         path = self.path(node)
-        return self.largest if path is None else self.sizes(path)
+        return self.largest.size if path is None else self.sizes(path)
 
 
 def _cost(node: Node, scope: _Scope, times: float) -> float:
@@ -142,7 +158,7 @@ def _cost(node: Node, scope: _Scope, times: float) -> float:
         inside = min(times * max(items, 1), MOST_TURNS)
         path = scope.path(around)
         variable = {node.name: None if path is None else (*path, ANY), ACCUMULATOR: None}
-        within = _Scope(scope.largest, scope.sizes, {**scope.variables, **variable})
+        within = _Scope(scope.sizes, scope.largest, {**scope.variables, **variable})
     return (
         times * _price(node, scope)
         + sum(_cost(child, scope, times) for child in node.children)
@@ -155,19 +171,19 @@ def _price(node: Node, scope: _Scope) -> float:
     if node.kind != "call" or node.name in _PLAIN:
         return _CALL
     if node.name in _COMPARING or node.name == "@in":
-        return _CALL if _beside_scalar(node) else _whole(scope.largest)
+        return _CALL + _comparing(node, scope)
     if node.name == "_+_":
-        return _CALL + _joining(node, scope.largest)
+        return _CALL + _joining(node, scope)
     compiling = _STATE * _program(node) if node.name == "matches" else 0.0
     longest = max((scope.of(child).longest for child in node.children), default=0.0)
     return _CALL + compiling + _reading(node) * longest
 
 
-def _joining(node: Node, size: Size) -> float:
+def _joining(node: Node, scope: _Scope) -> float:
     if _grows(node):
-        return _TEXT * size.longest + _ITEM * size.widest
+        return _TEXT * scope.largest.size.longest + _ITEM * scope.largest.size.widest
     gathers = node.children[1].kind == "list"
-    return _ITEM * min(size.widest, MOST_TURNS) if gathers else 0.0
+    return _ITEM * min(scope.largest.size.widest, MOST_TURNS) if gathers else 0.0
 
 
 def _reading(node: Node) -> float:
@@ -177,8 +193,12 @@ def _reading(node: Node) -> float:
     return _COUNT if node.name == "size" else _TEXT
 
 
-def _whole(size: Size) -> float:
-    return _CALL + _NODE * size.nodes + 0.1 * size.text
+def _comparing(node: Node, scope: _Scope) -> float:
+    """Return what equality or membership costs: the smaller side, or the list that is searched."""
+    sides = node.children[1:] if node.name == "@in" else node.children
+    if any(_counts(side) for side in sides):
+        return 0.0
+    return min(_NODE * size.nodes + 0.1 * size.text for size in map(scope.of, sides))
 
 
 def _grows(node: Node) -> bool:
@@ -189,14 +209,9 @@ def _grows(node: Node) -> bool:
     return not gathers and not any(child.kind == "number" for child in node.children)
 
 
-def _beside_scalar(node: Node) -> bool:
-    """Say whether one side is a literal or a count, so that no large values are compared."""
-    if node.name == "@in":
-        return node.children[1].kind == "list" and node.children[0].kind in _SCALAR
-    return any(
-        child.kind in _SCALAR or (child.kind == "call" and child.name == "size")
-        for child in node.children
-    )
+def _counts(node: Node) -> bool:
+    """Say whether a value is small by its kind: a literal, or the size of something."""
+    return node.kind in _SCALAR or (node.kind == "call" and node.name == "size")
 
 
 def _program(node: Node) -> float:

@@ -15,6 +15,7 @@ KNOWN = {
     "s": LONG,
     "ss": ["a" * 1000] * 1000,
     "xs": list(range(2000)),
+    "keys": {"a" * 300_000: 1},
     "deep": [[[list(range(20))] * 20] * 5] * 5,
 }
 
@@ -58,6 +59,8 @@ PATTERNS = [
     "evidence.s.matches('(a{1000}' + 'b{1000})')",
     "evidence.xs.all(x, evidence.s.matches('(a+)+$'))",
     "evidence.ss.all(x, x.matches('(a|aa)+$'))",
+    "evidence.keys.all(k, k.matches('.{1000}.{1000}.{1000}b'))",
+    "[evidence.keys].all(m, m.all(k, k.matches('.{1000}.{1000}.{1000}b')))",
     "evidence.xs.all(x, !'aaaa'.matches('(x{1,30}){1,30}y'))",
 ]
 DEEP = [
