@@ -5,6 +5,7 @@ recomputed from what it stores, that errors deny, and that nobody approves his o
 service and by the database. Imports catalog, identity, audit.
 """
 
+from app.gates import approval_routes, change_routes, policy_routes, rights_routes, routes
 from app.gates.cases import (
     case_of,
     close_case,
@@ -24,7 +25,6 @@ from app.gates.events import ChangeApproved
 from app.gates.policies import apply_policy, seed_policies
 from app.gates.policy import WayOut
 from app.gates.rights_routes import apply_rights
-from app.gates.routes import routers
 from app.gates.rules import ApprovalVoid, GateClosed, NotAStep, StepsOpen
 from app.gates.schemas import CaseOut, VerdictOut
 from app.gates.service import add_evidence, judge, required_open
@@ -38,6 +38,17 @@ from app.gates.standing import (
 from app.gates.steps import ActivationStep, CaseKind, ReleaseStep, ValidationStep
 from app.gates.tables import Case, Change, Verdict, Waiver
 from app.gates.waivers import grant_waiver
+
+routers = (
+    routes.cases,
+    *policy_routes.routers,
+    approval_routes.asked,
+    approval_routes.given,
+    change_routes.asked,
+    change_routes.waived,
+    change_routes.emergency,
+    rights_routes.router,
+)
 
 __all__ = [
     "ACCEPTED",

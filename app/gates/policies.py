@@ -1,30 +1,48 @@
 """Policies by tier: seeded for a new tenant, then edited as new revisions."""
 
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import ValidationError
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
 from app import audit, identity
 from app.gates.changes import propose
-from app.gates.defaults import default_policy
+from app.gates.diff import Change as PolicyChange
+from app.gates.diff import differences
 from app.gates.events import ChangeApproved
+from app.gates.faults import checked
+from app.gates.packs import TIERS, tier_policy
 from app.gates.policy import Policy
-from app.gates.rules import BadPolicy
 from app.gates.tables import Change, PolicyRevision
 from app.identity import Action, Governed
 from app.kit.actor import SYSTEM_ID, Actor
 from app.kit.canonical import digest as digest_of
+from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_current
+from app.platform.db import page
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a policy would be once saved, and how it differs from what stands now."""
+
+    tier: str
+    revision: int
+    body: dict[str, Any]
+    digest: str
+    changes: list[PolicyChange]
 
 
 async def seed_policies(session: AsyncSession, event: identity.TenantCreated) -> None:
     """Give a new tenant its starting policies."""
-    for tier in ("low", "medium", "high"):
-        body = default_policy(tier).model_dump(mode="json")
+    for tier in TIERS:
+        body = tier_policy(tier).model_dump(mode="json")
         session.add(
             PolicyRevision(
                 tenant_id=event.tenant_id,
@@ -39,16 +57,69 @@ async def seed_policies(session: AsyncSession, event: identity.TenantCreated) ->
 
 
 async def current(
-    session: AsyncSession, tenant_id: UUID, tier: str, *, revision: int | None = None
+    session: AsyncSession,
+    tenant_id: UUID,
+    tier: str,
+    *,
+    revision: int | None = None,
+    at: datetime | None = None,
 ) -> PolicyRevision:
-    """Return a tier's policy: the newest, or as it stood at ``revision``."""
+    """Return a tier's policy: the newest, or as it stood at ``revision`` or at a time."""
     query = select(PolicyRevision).filter_by(tenant_id=tenant_id, tier=tier)
     if revision is not None:
         query = query.filter_by(revision=revision)
+    if at is not None:
+        query = query.where(PolicyRevision.at <= at)
     found = await session.scalar(query.order_by(PolicyRevision.revision.desc()).limit(1))
     if found is None:
-        raise NotFound("policy", tier)
+        raise NotFound("policy", f"{tier} revision {revision}" if revision is not None else tier)
     return found
+
+
+async def revisions(
+    session: AsyncSession, tier: str, *, cursor: str | None, limit: int, by: Actor
+) -> Rows[dict[str, Any]]:
+    """Return who saved which revision of a tier's policy and when, newest first."""
+    query = (
+        select(PolicyRevision)
+        .filter_by(tenant_id=by.tenant_id, tier=tier)
+        .options(defer(PolicyRevision.body, raiseload=True))
+    )
+    rows = await page(
+        session, query, PolicyRevision.revision, cursor=cursor, limit=limit, newest_first=True
+    )
+    names = await identity.names_of(session, by.tenant_id, (row.author_id for row in rows.items))
+    return Rows(
+        [
+            {
+                "tier": row.tier,
+                "revision": row.revision,
+                "digest": row.digest,
+                "author_id": row.author_id,
+                "author": names.get(row.author_id),
+                "at": row.at,
+            }
+            for row in rows.items
+        ],
+        rows.next_cursor,
+    )
+
+
+async def draft(
+    session: AsyncSession, tier: str, *, expected: int, body: dict[str, Any], by: Actor
+) -> Draft:
+    """Return what saving ``body`` would make of a tier's policy; refuse what cannot be saved."""
+    newest = await current(session, by.tenant_id, tier)
+    require_current(expected, newest.revision)
+    policy = await asyncio.to_thread(checked, body)
+    plain = policy.model_dump(mode="json")
+    return Draft(
+        tier=tier,
+        revision=newest.revision + 1,
+        body=plain,
+        digest=digest_of(plain),
+        changes=differences(Policy.model_validate(newest.body), policy),
+    )
 
 
 async def edit(
@@ -62,15 +133,14 @@ async def edit(
 ) -> PolicyRevision | Change:
     """Save a new revision of a tier's policy, or ask for it where policies are controlled."""
     await identity.require_right(session, by, Action.EDIT_POLICY, tier=tier)
+    new = await draft(session, tier, expected=expected, body=body, by=by)
     before = await current(session, by.tenant_id, tier)
-    require_current(expected, before.revision)
-    after = checked(body)
     change = await propose(
         session, Governed.POLICY, f"policy {tier}",
-        expected=expected, before=before.body, after={"tier": tier, "body": after},
+        expected=expected, before=before.body, after={"tier": tier, "body": new.body},
         reason=reason, by=by,
     )  # fmt: skip
-    return change or await replace(session, tier, expected=expected, body=after, by=by)
+    return change or await replace(session, tier, expected=expected, body=new.body, by=by)
 
 
 async def apply_policy(session: AsyncSession, event: ChangeApproved) -> None:
@@ -83,31 +153,17 @@ async def apply_policy(session: AsyncSession, event: ChangeApproved) -> None:
         )  # fmt: skip
 
 
-def checked(body: dict[str, Any]) -> dict[str, Any]:
-    """Return a policy that can be saved, as plain JSON; raise ``BadPolicy``."""
-    try:
-        return Policy.model_validate(body).model_dump(mode="json")
-    except ValidationError as error:
-        raise BadPolicy("; ".join(item["msg"] for item in error.errors())) from error
-
-
 async def replace(
     session: AsyncSession, tier: str, *, expected: int, body: dict[str, Any], by: Actor
 ) -> PolicyRevision:
     """Save a new revision of a tier's policy; open cases keep the one they began with."""
-    newest = await session.scalar(
-        select(func.max(PolicyRevision.revision)).filter_by(tenant_id=by.tenant_id, tier=tier)
-    )
-    if newest is None:
-        raise NotFound("policy", tier)
-    require_current(expected, newest)
-    saved = checked(body)
+    new = await draft(session, tier, expected=expected, body=body, by=by)
     row = PolicyRevision(
         tenant_id=by.tenant_id,
         tier=tier,
-        revision=newest + 1,
-        body=saved,
-        digest=digest_of(saved),
+        revision=new.revision,
+        body=new.body,
+        digest=new.digest,
         author_id=by.person_id,
     )
     session.add(row)

@@ -1,14 +1,20 @@
-"""Policies: which steps a risk tier must pass, and what each step's gate asks. Pure data."""
+"""Policies: which steps a risk tier must pass, and what each step's gate asks. Pure data.
+
+A policy that was stored is read as it is; what may be saved anew is decided by ``faults``.
+"""
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, model_validator
 
-from app.gates.cel import BadExpression, compiled, evaluate
+from app.gates.cel import Facts, evaluate
 from app.gates.quorum import missing
 from app.gates.steps import STEPS
 from app.kit.input import Input
+
+MAX_RULES = 300
+GATES = frozenset(f"{kind}.{step}" for kind, steps in STEPS.items() for step in steps)
 
 
 class Severity(StrEnum):
@@ -35,6 +41,12 @@ class Rule(Input):
     reason: str = Field(max_length=500, description="Why it is asked, and how to satisfy it.")
     severity: Severity = Severity.BLOCK
     path: WayOut | None = Field(None, description="Way out of a KPI validation if it fails.")
+    owner: str | None = Field(
+        None, min_length=1, max_length=200, description="Who answers for the rule."
+    )
+    cites: tuple[Annotated[str, Field(min_length=1, max_length=120)], ...] = Field(
+        (), max_length=10, description="What asks for it, such as `SR 11-7 V.2`."
+    )
 
 
 class Quorum(Input):
@@ -74,17 +86,10 @@ class Policy(Input):
 
     @model_validator(mode="after")
     def _complete(self) -> "Policy":
-        known = {f"{kind}.{step}" for kind, steps in STEPS.items() for step in steps}
-        if unknown := self.gates.keys() - known:
+        if unknown := self.gates.keys() - GATES:
             raise ValueError(f"unknown gates: {', '.join(sorted(unknown))}")
-        if missing := known - self.gates.keys():
+        if missing := GATES - self.gates.keys():
             raise ValueError(f"missing gates: {', '.join(sorted(missing))}")
-        for gate, rules in self.gates.items():
-            for rule in rules.rules:
-                try:
-                    compiled(rule.when)
-                except BadExpression as error:
-                    raise ValueError(f"{gate}, rule {rule.name}: {error}") from error
         return self
 
 
@@ -103,9 +108,10 @@ def weigh(gate: Gate, facts: dict[str, Any]) -> list[dict[str, Any]]:
 
 def check(rules: tuple[Rule, ...], facts: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what each rule says about the facts."""
+    known = Facts(facts)
     results = []
     for rule in rules:
-        answer = evaluate(rule.when, facts)
+        answer = evaluate(rule.when, known)
         results.append(
             {
                 "rule": rule.name,
@@ -114,6 +120,8 @@ def check(rules: tuple[Rule, ...], facts: dict[str, Any]) -> list[dict[str, Any]
                 "reason": rule.reason,
                 "path": rule.path and rule.path.value,
                 "error": answer.error,
+                "owner": rule.owner,
+                "cites": list(rule.cites),
             }
         )
     return results

@@ -1,23 +1,13 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Path, Query, Response
+from fastapi import Path, Query
 
-from app.catalog import RiskTier
-from app.gates import (
-    approval_routes,
-    approvals,
-    change_routes,
-    docket,
-    policies,
-    rights_routes,
-    service,
-)
+from app.gates import approvals, docket, service
 from app.gates import cases as dockets
 from app.gates.rules import (
     AlreadyDecided,
     ApprovalVoid,
-    BadPolicy,
     CaseClosed,
     NotAStep,
     NotTheRequester,
@@ -30,32 +20,18 @@ from app.gates.schemas import (
     DocketOut,
     EvidenceIn,
     EvidenceOut,
-    PolicyIn,
-    PolicyOut,
     StepOut,
 )
-from app.gates.tables import Approval, Case, Change, Evidence, PolicyRevision
+from app.gates.tables import Approval, Case, Evidence
 from app.identity import DecisionDenied
 from app.kit.actor import Actor
 from app.kit.names import MOST, NAME
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
-from app.platform.http import Cursor, IfMatch, Limit, Session, allow, etag, responses
+from app.platform.http import Cursor, Limit, Session, allow, responses
 from app.platform.http import router as make_router
-from app.platform.http.documented import editing
 
 cases = make_router("/v1/cases", tag="gates")
-tiers = make_router("/v1/policies", tag="gates")
-routers = (
-    cases,
-    tiers,
-    approval_routes.asked,
-    approval_routes.given,
-    change_routes.asked,
-    change_routes.waived,
-    change_routes.emergency,
-    rights_routes.router,
-)
 
 StepName = Annotated[str, Path(pattern=r"^[a-z_]{1,64}$")]
 Reader = Annotated[Actor, allow("gates:read")]
@@ -134,37 +110,3 @@ async def decide(
         session, case_id, step,
         approved=body.approved, reason=body.reason, digest=body.digest, by=actor,
     )  # fmt: skip
-
-
-@tiers.get("/{tier}", response_model=PolicyOut, responses=responses(NotFound))
-async def get_policy(
-    tier: RiskTier, actor: Reader, session: Session, response: Response
-) -> PolicyRevision:
-    """Return the policy of a risk tier: required steps and their rules."""
-    found = await policies.current(session, actor.tenant_id, tier)
-    etag(response, found.revision)
-    return found
-
-
-@tiers.put(
-    "/{tier}",
-    response_model=PolicyOut,
-    responses=editing(NotFound, BadPolicy, DecisionDenied) | change_routes.ACCEPTED,
-)
-async def replace_policy(
-    tier: RiskTier,
-    body: PolicyIn,
-    expected: IfMatch,
-    actor: Annotated[Actor, allow("policy:write")],
-    session: Session,
-    response: Response,
-    reason: Annotated[str, Query(max_length=2000)] = "",
-) -> Any:
-    """Save a new revision, every rule compiled first; under change control, ask for it."""
-    saved = await policies.edit(
-        session, tier, expected=expected, body=body.body, reason=reason, by=actor
-    )
-    if isinstance(saved, Change):
-        return change_routes.accepted(saved)
-    etag(response, saved.revision)
-    return saved

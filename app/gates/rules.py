@@ -113,8 +113,15 @@ class BadPolicy(Invalid):
 
     code = "bad_policy"
     title = "A rule of the policy is not usable"
-    mend = "Each `when` is a CEL expression of type bool over case, version, point, evidence,"
-    " approvals, rejections."
+    mend = "Correct what `errors` names. Each `when` is a CEL expression of type bool over case,"
+    " version, point, evidence, approvals, rejections."
+
+
+class TwoMoments(Invalid):
+    """A policy is read at one moment of its history."""
+
+    code = "two_moments"
+    title = "Two moments asked for"
 
 
 def require_step(kind: CaseKind, step: str) -> None:

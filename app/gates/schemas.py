@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.gates.policy import Policy, WayOut
+from app.gates.policy import WayOut
 from app.gates.steps import CaseKind
 from app.kit.input import Input
 
@@ -73,6 +73,8 @@ class RuleResult(BaseModel):
     path: WayOut | None
     error: str | None = Field(description="Why it could not be evaluated; errors deny.")
     waiver: UUID | None = Field(None, description="The waiver under which it need not hold.")
+    owner: str | None = Field(None, description="Who answers for the rule.")
+    cites: list[str] = Field(default=[], description="What asks for it.")
 
 
 class VerdictOut(BaseModel):
@@ -126,20 +128,3 @@ class DocketOut(CaseOut):
     evidence: list[EvidenceOut]
     approvals: list[ApprovalOut]
     verdicts: list[VerdictOut]
-
-
-class PolicyIn(Input):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"body": {"gates": {}}}]})
-
-    body: dict[str, Any] = Field(description="A policy as GET returns it, every gate named.")
-
-
-class PolicyOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    tier: str
-    revision: int
-    body: Policy
-    digest: str
-    author_id: UUID
-    at: datetime

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from app.gates.defaults import HIGH, LOW, MEDIUM, default_policy
+from app.gates.faults import checked
+from app.gates.packs import HIGH, LOW, MEDIUM, tier_policy
 from app.gates.policy import Policy, Severity, WayOut, check, passed, way_out
+from app.gates.rules import BadPolicy
 from app.gates.steps import STEPS
 
 TIERS = (LOW, MEDIUM, HIGH)
@@ -29,19 +31,19 @@ def measured(*, severe: float = 0, missed: int = 0, degraded: bool = False) -> d
 
 
 def kpi(found: dict[str, Any], tier: str = HIGH) -> list[dict[str, Any]]:
-    return check(default_policy(tier).gates[KPI].rules, found)
+    return check(tier_policy(tier).gates[KPI].rules, found)
 
 
 @pytest.mark.parametrize("tier", TIERS)
-def test_the_default_policy_names_every_gate_and_survives_being_stored(tier: str) -> None:
-    policy = default_policy(tier)
+def test_the_tier_policy_names_every_gate_and_survives_being_stored(tier: str) -> None:
+    policy = tier_policy(tier)
 
     assert set(policy.gates) == ALL
     assert Policy.model_validate(policy.model_dump(mode="json")) == policy
 
 
 def required(tier: str) -> set[str]:
-    return {name for name, gate in default_policy(tier).gates.items() if gate.required}
+    return {name for name, gate in tier_policy(tier).gates.items() if gate.required}
 
 
 def test_a_higher_tier_requires_all_that_a_lower_one_does_and_more() -> None:
@@ -58,13 +60,13 @@ def test_no_tier_activates_without_validation_release_and_committee() -> None:
         "activation.management_and_governance",
     }
     for tier in TIERS:
-        rules = default_policy(tier).gates["activation.management_and_governance"].rules
+        rules = tier_policy(tier).gates["activation.management_and_governance"].rules
         assert "production_committee" in {rule.name for rule in rules}
 
 
 @pytest.mark.parametrize("tier", TIERS)
-def test_every_required_gate_of_a_default_policy_asks_something(tier: str) -> None:
-    gates = default_policy(tier).gates
+def test_every_required_gate_of_a_tier_policy_asks_something(tier: str) -> None:
+    gates = tier_policy(tier).gates
 
     for name in required(tier):
         assert any(rule.severity is Severity.BLOCK for rule in gates[name].rules)
@@ -73,7 +75,7 @@ def test_every_required_gate_of_a_default_policy_asks_something(tier: str) -> No
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_only_steps_of_an_activation_may_follow_the_swap(tier: str) -> None:
-    after = {name for name, gate in default_policy(tier).gates.items() if not gate.before_commit}
+    after = {name for name, gate in tier_policy(tier).gates.items() if not gate.before_commit}
 
     assert after
     assert all(name.startswith("activation.") for name in after)
@@ -172,7 +174,7 @@ def test_an_error_of_a_rule_with_a_path_concludes_nothing(
 
 
 def written(**changes: Any) -> dict[str, Any]:
-    body = default_policy(LOW).model_dump(mode="json")
+    body = tier_policy(LOW).model_dump(mode="json")
     body["gates"][KPI]["rules"][0].update(changes)
     return body
 
@@ -191,8 +193,23 @@ def written(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_a_policy_with_an_unusable_rule_is_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        Policy.model_validate(written(**changes))
+    with pytest.raises(BadPolicy) as refusal:
+        checked(written(**changes))
+
+    (fault,) = refusal.value.extra["errors"]
+    assert fault["gate"] == KPI
+    assert fault["rule"] == changes.get("name", "traffic_was_seen")
+    assert fault["problem"]
+
+
+@pytest.mark.parametrize("when", ["evidence.(", "1 + 1", "evidence.x * 2", ""])
+def test_what_was_stored_before_a_check_existed_is_still_read_and_denies(when: str) -> None:
+    stored = Policy.model_validate(written(when=when))
+
+    results = check(stored.gates[KPI].rules, measured())
+
+    assert not results[0]["passed"]
+    assert results[0]["error"]
 
 
 def test_a_policy_names_every_gate_and_no_other() -> None:
@@ -220,7 +237,7 @@ def test_nothing_in_place_of_evidence_opens_no_gate(gate: str, evidence: Any) ->
     found["version"] = {"digest": None}
     found["approvals"] = [{"person": "p", "roles": ["validator", "committee"]}]
 
-    assert not passed(check(default_policy(HIGH).gates[gate].rules, found))
+    assert not passed(check(tier_policy(HIGH).gates[gate].rules, found))
 
 
 @pytest.mark.parametrize(
@@ -235,7 +252,7 @@ def test_an_approval_counts_by_its_role_and_while_nobody_rejects(gate: str, role
         found = facts()
         found["approvals"] = [{"person": "p", "roles": roles}]
         found["rejections"] = [{"person": "q", "roles": [role]}] * against
-        results = check(default_policy(LOW).gates[gate].rules, found)
+        results = check(tier_policy(LOW).gates[gate].rules, found)
         return bool(results[-1]["passed"])
 
     assert signed(["operator", role], 0)
@@ -246,6 +263,6 @@ def test_an_approval_counts_by_its_role_and_while_nobody_rejects(gate: str, role
 def test_a_verdict_holds_each_rule_with_its_reason_and_what_went_wrong() -> None:
     results = kpi(facts())
 
-    names = [rule.name for rule in default_policy(HIGH).gates[KPI].rules]
+    names = [rule.name for rule in tier_policy(HIGH).gates[KPI].rules]
     assert [item["rule"] for item in results] == names
     assert all(item["reason"] and item["error"] and not item["passed"] for item in results)

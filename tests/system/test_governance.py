@@ -5,11 +5,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg
 import pytest
 
 from app.client import Client, Problem
-from app.platform.embedded import EmbeddedPostgres
 from tests.live import (
     Live,
     Place,
@@ -349,66 +347,3 @@ def edit_policy(bank: Live, gates: Any) -> None:
     body = {"body": {**policy["body"], "gates": gates}}
     asked = bank.admin.put("/v1/policies/low", body, revision=policy["revision"])
     bank["com"].post(f"/v1/changes/{asked['id']}:approve", {"reason": "agreed"})
-
-
-def totals(bank: Live) -> dict[str, int]:
-    found: dict[str, int] = bank["aud"].get("/v1/adherence")["totals"]
-    return found
-
-
-def test_adherence_names_what_is_waived_invalid_orphaned_and_unreviewed(bank: Live) -> None:
-    place = champion(bank)
-    before = totals(bank)
-    leaver, key = bank.newcomer("developer")
-    name = next(p["name"] for p in bank.admin.pages("/v1/principals") if p["id"] == leaver)
-    with Client(bank.url, key) as developer:
-        developer.post(
-            "/v1/models",
-            {"name": "left-behind", "risk_tier": "low", "owner": name, "purpose": "A test."},
-        )
-    bank.admin.post(f"/v1/principals/{leaver}:disable")
-    mine = next(
-        item
-        for item in bank["aud"].pages("/v1/adherence/champions")
-        if item["decision_point"] == place.point
-    )
-    path = f"/v1/cases/{mine['case_id']}/steps/model_deployment:break-glass"
-    bank["ops"].post(path, {"reason": "a test"})
-    as_owner(bank, "DELETE FROM gates_approval WHERE case_id = %s", mine["case_id"])
-    after, found = totals(bank), bank["aud"].get("/v1/adherence")["findings"]
-
-    assert {rule["state"] for rule in mine["rules"]} == {"holds"}
-    assert mine["findings"] == []
-    assert mine["revalidation_due"] > mine["since"]
-    for kind in ("orphaned_model", "emergency_unreviewed", "approval_invalid"):
-        assert after[kind] == before[kind] + 1, kind
-    assert {"kind": "orphaned_model", "subject": "left-behind",
-            "detail": f"its owner {name} has left"} in found  # fmt: skip
-    champion_name = f"{place.model}@{place.version} at {place.point}"
-    assert ("approval_invalid", champion_name) in {(f["kind"], f["subject"]) for f in found}
-
-
-def as_owner(bank: Live, statement: str, *values: str) -> None:
-    """What nobody may do: somebody does it, past triggers and rights."""
-    with psycopg.connect(EmbeddedPostgres(bank.data_dir).url) as connection:
-        connection.execute("SET session_replication_role = replica")
-        assert connection.execute(statement.encode(), values).rowcount > 0
-
-
-def test_who_has_left_is_forgotten_and_the_log_still_holds(bank: Live) -> None:
-    person, key = bank.newcomer("developer", "committee")
-    name = next(p["name"] for p in bank.admin.pages("/v1/principals") if p["id"] == person)
-    with Client(bank.url, key) as leaver:
-        body = {"name": "of-a-leaver", "risk_tier": "low", "owner": name, "purpose": "A test."}
-        leaver.post("/v1/models", body)
-    active = refused(bank.admin, f"/v1/principals/{person}:erase")
-    bank.admin.post(f"/v1/principals/{person}:disable")
-    forgotten = bank.admin.post(f"/v1/principals/{person}:erase")
-    entries = list(bank["aud"].pages("/v1/audit", limit=200, actor_id=person))
-
-    assert active.code == "still_active"
-    assert forgotten["name"] == f"erased-{person.replace('-', '')}"
-    assert {"model.created"} <= {entry["action"] for entry in entries}
-    assert all(entry["erased"] and entry["actor_name"] is None for entry in entries)
-    assert name not in str(list(bank["aud"].pages("/v1/audit", limit=200)))
-    assert bank["aud"].post("/v1/audit:verify")["faults"] == []

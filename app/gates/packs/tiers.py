@@ -5,10 +5,12 @@ The higher the tier, the more steps and the narrower the thresholds.
 
 from typing import Any
 
-from app.gates.policy import Policy, WayOut
+from app.gates.packs.kpi import kpi_rules
+from app.gates.packs.pack import BEFORE_COMMIT, Pack
+from app.gates.policy import Policy
 
 LOW, MEDIUM, HIGH = "low", "medium", "high"
-_ALL = (LOW, MEDIUM, HIGH)
+TIERS = _ALL = (LOW, MEDIUM, HIGH)
 _GRAVE = (MEDIUM, HIGH)
 _REVALIDATE = {LOW: 365, MEDIUM: 180, HIGH: 90}
 _SHARE = {LOW: 0.75, MEDIUM: 0.5, HIGH: 0.5}
@@ -23,56 +25,6 @@ _COMMITTEE = {
     "when": "approvals.exists(a, 'committee' in a.roles) && size(rejections) == 0",
     "reason": "A member of the production committee approves; nobody rejects.",
 }
-
-
-def _kpi_rules(tier: str) -> list[dict[str, Any]]:
-    """Ask for data, business, mathematics in turn; from the medium tier on, silence is no proof."""
-    share = _SHARE[tier]
-    rules: list[dict[str, Any]] = [
-        {
-            "name": "traffic_was_seen",
-            "when": "evidence.drift.windows > 0",
-            "reason": "There is at least one window, or a rehearsal, to judge by.",
-        },
-        {
-            "name": "data_drift",
-            "when": f"evidence.drift.severe_share < {share}",
-            "reason": f"Less than {share:.0%} of the variables drift severely from the baseline.",
-            "path": WayOut.DATA_DRIFT,
-        },
-        {
-            "name": "data_moves",
-            "when": f"evidence.drift.share < {share}",
-            "reason": f"Less than {share:.0%} of the variables drift at all.",
-            "severity": "warn",
-        },
-        {
-            "name": "business_drift",
-            "when": "size(evidence.kpi.missed) == 0",
-            "reason": "Every agreed business KPI meets its threshold.",
-            "path": WayOut.BUSINESS_DRIFT,
-        },
-        {
-            "name": "mathematical_drift",
-            "when": "evidence.performance.degraded != true",
-            "reason": "The accuracy stays within its reference and sampling error.",
-            "path": WayOut.MATHEMATICAL_DRIFT,
-        },
-    ]
-    if tier in _GRAVE:
-        rules += [
-            {
-                "name": "kpis_were_measured",
-                "when": "size(evidence.kpi.unmeasured) == 0",
-                "reason": "Every agreed business KPI has outcomes to be measured by.",
-            },
-            {
-                "name": "accuracy_was_measured",
-                "when": "evidence.performance.degraded != null",
-                "reason": "There are labels, and a reference in the baseline, to judge by.",
-            },
-        ]
-    return rules
 
 
 # gate → tiers that require it, and its rules
@@ -246,23 +198,30 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
     "activation.kpi_validation": (_GRAVE, []),
 }
 
-_BEFORE_COMMIT = frozenset(
-    {
-        "activation.management_and_governance",
-        "activation.model_activation",
-        "activation.model_deployment",
-    }
-)
 
-
-def default_policy(tier: str) -> Policy:
+def tier_policy(tier: str) -> Policy:
     """Return the starting policy of a risk tier."""
     gates = {}
     for gate, (tiers, rules) in _GATES.items():
-        found = _kpi_rules(tier) if gate.endswith("kpi_validation") else rules
+        found = (
+            kpi_rules(share=_SHARE[tier], silence_denies=tier in _GRAVE)
+            if gate.endswith("kpi_validation")
+            else rules
+        )
         gates[gate] = {
             "required": tier in tiers,
-            "before_commit": gate in _BEFORE_COMMIT or not gate.startswith("activation."),
+            "before_commit": gate in BEFORE_COMMIT or not gate.startswith("activation."),
             "rules": found,
         }
     return Policy.model_validate({"gates": gates, "revalidate_days": _REVALIDATE[tier]})
+
+
+def tier_pack(tier: str) -> Pack:
+    """Return the starting policy of a risk tier as a pack."""
+    return Pack(
+        name=f"tier-{tier}",
+        title=f"Risk tier {tier}",
+        description=f"What a new tenant's models of the {tier} risk tier are held to.",
+        source=None,
+        body=tier_policy(tier),
+    )

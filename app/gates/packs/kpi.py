@@ -1,0 +1,54 @@
+"""The rules of a KPI validation in the risk tiers' policies: for three drifts, in order."""
+
+from typing import Any
+
+from app.gates.policy import WayOut
+
+
+def kpi_rules(*, share: float, silence_denies: bool) -> list[dict[str, Any]]:
+    """Ask for data, business, mathematics in turn; what was not measured may close the gate."""
+    rules: list[dict[str, Any]] = [
+        {
+            "name": "traffic_was_seen",
+            "when": "evidence.drift.windows > 0",
+            "reason": "There is at least one window, or a rehearsal, to judge by.",
+        },
+        {
+            "name": "data_drift",
+            "when": f"evidence.drift.severe_share < {share}",
+            "reason": f"Less than {share:.0%} of the variables drift severely from the baseline.",
+            "path": WayOut.DATA_DRIFT,
+        },
+        {
+            "name": "data_moves",
+            "when": f"evidence.drift.share < {share}",
+            "reason": f"Less than {share:.0%} of the variables drift at all.",
+            "severity": "warn",
+        },
+        {
+            "name": "business_drift",
+            "when": "size(evidence.kpi.missed) == 0",
+            "reason": "Every agreed business KPI meets its threshold.",
+            "path": WayOut.BUSINESS_DRIFT,
+        },
+        {
+            "name": "mathematical_drift",
+            "when": "evidence.performance.degraded != true",
+            "reason": "The accuracy stays within its reference and sampling error.",
+            "path": WayOut.MATHEMATICAL_DRIFT,
+        },
+    ]
+    if silence_denies:
+        rules += [
+            {
+                "name": "kpis_were_measured",
+                "when": "size(evidence.kpi.unmeasured) == 0",
+                "reason": "Every agreed business KPI has outcomes to be measured by.",
+            },
+            {
+                "name": "accuracy_was_measured",
+                "when": "evidence.performance.degraded != null",
+                "reason": "There are labels, and a reference in the baseline, to judge by.",
+            },
+        ]
+    return rules

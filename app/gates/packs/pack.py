@@ -1,0 +1,77 @@
+"""What a pack is: a complete policy to start from, and how its gates are written down."""
+
+from dataclasses import dataclass
+
+from app.gates.policy import GATES, Gate, Policy, Rule, Severity, WayOut
+from app.kit.canonical import digest
+
+BEFORE_COMMIT = frozenset(
+    {
+        "activation.management_and_governance",
+        "activation.model_activation",
+        "activation.model_deployment",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """A policy under a name; ``source`` says what its rules cite."""
+
+    name: str
+    title: str
+    description: str
+    source: str | None
+    body: Policy
+
+    @property
+    def rules(self) -> int:
+        """How many rules it holds."""
+        return sum(len(gate.rules) for gate in self.body.gates.values())
+
+    @property
+    def digest(self) -> str:
+        """The digest the policy has once it is saved."""
+        return digest(self.body.model_dump(mode="json"))
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """Writes rules that cite one source, its sections named in short."""
+
+    source: str
+
+    def __call__(
+        self,
+        name: str,
+        when: str,
+        reason: str,
+        *sections: str,
+        owner: str,
+        severity: Severity = Severity.BLOCK,
+        path: WayOut | None = None,
+    ) -> Rule:
+        """Return a rule whose citations are the source's sections."""
+        return Rule(
+            name=name,
+            when=when,
+            reason=reason,
+            severity=severity,
+            path=path,
+            owner=owner,
+            cites=tuple(f"{self.source} {section}" for section in sections),
+        )
+
+
+def every_gate(rules: dict[str, tuple[Rule, ...]]) -> Policy:
+    """Return the policy that requires every step, with these rules."""
+    return Policy(
+        gates={
+            gate: Gate(
+                required=True,
+                before_commit=gate in BEFORE_COMMIT or not gate.startswith("activation."),
+                rules=rules[gate],
+            )
+            for gate in sorted(GATES)
+        }
+    )
