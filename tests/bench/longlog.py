@@ -53,7 +53,7 @@ def _row(heads: dict[str, tuple[int, bytes]], by: Actor, number: int) -> tuple[A
         tenant_id=by.tenant_id,
         stream=stream,
         seq=seq + 1,
-        at=_BEGAN + timedelta(seconds=number),
+        at=_BEGAN + timedelta(microseconds=1_000_003 * number),
         actor_id=by.id,
         action="evidence.recorded",
         details={
