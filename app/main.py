@@ -49,6 +49,16 @@ def make_bus() -> Bus:
     bus = Bus()
     bus.subscribe(identity.TenantCreated, telemetry.make_key)
     bus.subscribe(identity.TenantCreated, gates.seed_policies)
+    for carry_out in (
+        gates.apply_policy,
+        gates.apply_rights,
+        gates.grant_waiver,
+        routing.apply_plan,
+        kpi.apply_kpi,
+        drift.apply_monitor,
+    ):
+        bus.subscribe(gates.ChangeApproved, carry_out)
+    bus.answer(gates.PlanInForce, routing.plan_in_force)
     bus.subscribe(Event, notifications.keep)
     return bus
 

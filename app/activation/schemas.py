@@ -5,7 +5,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.kit.input import Input
-from app.kit.names import NAME
+from app.kit.names import MOST, NAME
 from app.routing import SeatRole
 
 
@@ -25,7 +25,7 @@ class ActivationIn(Input):
     )
 
     model: str = Field(pattern=NAME)
-    version: int = Field(ge=1, lt=2**63)
+    version: int = Field(ge=1, lt=MOST)
     decision_point: str = Field(pattern=NAME)
     role: SeatRole = SeatRole.CHAMPION
     endpoint: str | None = Field(None, max_length=2000, description="Handed to applications.")

@@ -3,7 +3,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog, drift, gates, release, routing, telemetry
+from app import audit, catalog, drift, gates, identity, release, routing, telemetry
 from app.activation.rules import (
     NothingToRollBack,
     NotReady,
@@ -12,6 +12,7 @@ from app.activation.rules import (
 )
 from app.catalog import Stage
 from app.gates import ActivationStep, CaseKind
+from app.identity import Action
 from app.kit.actor import Actor
 from app.routing import SeatRole
 
@@ -42,6 +43,9 @@ async def open_activation(
         raise NotReady(f"{model}@{number} was not released for {point_key}.", point=point_key)
     champion = await routing.champion_of(session, by.tenant_id, point.id)
     tier = (await catalog.model_of(session, model, by=by)).risk_tier
+    await identity.require_right(
+        session, by, Action.OPEN_ACTIVATION, tier=tier, model=model, point=point_key
+    )
     return await gates.open_case(
         session,
         kind=CaseKind.ACTIVATION,
@@ -66,6 +70,7 @@ async def judge_step(
 ) -> gates.Verdict:
     """Measure what the server can measure for a step, then judge its gate."""
     case = await gates.case_of(session, case_id, by=by, kind=CaseKind.ACTIVATION)
+    await identity.require_right(session, by, Action.JUDGE_ACTIVATION, **gates.place(case))
     system = Actor.system(by.tenant_id)
     if step in {ActivationStep.APPLICATION_INTEGRATION, ActivationStep.PRODUCTION_AUDIT}:
         await _measure_traffic(session, case, step, by=system)
@@ -84,12 +89,14 @@ async def judge_step(
 async def commit(session: AsyncSession, case_id: UUID, *, by: Actor) -> routing.Seat:
     """Swap: the version takes its seat, atomically, if everything before the swap is passed."""
     case = await gates.case_of(session, case_id, by=by, kind=CaseKind.ACTIVATION)
+    await identity.require_right(session, by, Action.COMMIT_ACTIVATION, **gates.place(case))
     # The point's lock puts two swaps in a row; what was read before it may be old.
     point = await catalog.point_by_key(session, case.details["decision_point"], by=by, lock=True)
     await session.refresh(case)
     if case.result is not None:
         raise SwapLost(f"This activation is already {case.result}.")
     await gates.required_open(session, case, before_commit_only=True)
+    await gates.require_unvoided(session, case)
     champion = await routing.champion_of(session, by.tenant_id, point.id)
     present = champion and str(champion.version_id)
     role = SeatRole(case.details["role"])
@@ -136,6 +143,7 @@ async def roll_back(
     session: AsyncSession, point_key: str, *, reason: str, accept_returned: bool, by: Actor
 ) -> routing.Seat:
     """Give the seat back to the champion before this one; done twice, it is undone."""
+    await identity.require_right(session, by, Action.ROLL_BACK, point=point_key)
     point = await catalog.point_by_key(session, point_key, by=by, lock=True)
     champion = await routing.champion_of(session, by.tenant_id, point.id)
     before = champion and await routing.previous_champion(

@@ -19,7 +19,7 @@ from app.catalog.schemas import (
 )
 from app.catalog.tables import DecisionPoint, Model, Version
 from app.kit.actor import Actor
-from app.kit.names import NAME
+from app.kit.names import MOST, NAME
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import AlreadyExists, NotFound
 from app.platform.http import Cursor, IfMatch, Limit, Session, allow, etag, responses
@@ -31,7 +31,7 @@ decision_points = make_router("/v1/decision-points", tag="catalog")
 routers = (models, decision_points)
 
 Name = Annotated[str, Path(pattern=NAME)]
-Number = Annotated[int, Path(ge=1, lt=2**63)]
+Number = Annotated[int, Path(ge=1, lt=MOST)]
 Reader = Annotated[Actor, allow("catalog:read")]
 Writer = Annotated[Actor, allow("catalog:write")]
 Operator = Annotated[Actor, allow("catalog:points")]

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from app.catalog.rules import AssetKind, PointKind, ReturnTo, RiskTier, Stage
 from app.catalog.signature import Signature, Variable
 from app.kit.input import Input
-from app.kit.names import NAME
+from app.kit.names import MOST, NAME
 
 Tags = dict[
     Annotated[str, StringConstraints(min_length=1, max_length=128)],
@@ -39,7 +39,9 @@ class ModelIn(Input):
 
 
 class ModelPatch(Input):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"tags": {"team": "energy"}}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"tags": {"team": "energy"}}], "minProperties": 1}
+    )
 
     purpose: str | None = Field(None, min_length=1, max_length=2000)
     owner: str | None = Field(None, pattern=NAME)
@@ -145,7 +147,7 @@ class VersionOut(BaseModel):
 class AliasIn(Input):
     model_config = ConfigDict(json_schema_extra={"examples": [{"number": 2}]})
 
-    number: int = Field(ge=1)
+    number: int = Field(ge=1, lt=MOST)
 
 
 class AliasOut(BaseModel):

@@ -1,11 +1,12 @@
 """Drift: how far production has moved from what the model was built on.
 
 Owns monitors, windows and alerts. Promises that every figure comes from profiles and can be
-recomputed from what a window stores. Imports telemetry, catalog.
+recomputed from what a window stores. Imports gates, telemetry, catalog.
 """
 
 from app.drift.events import AlertRaised
 from app.drift.routes import router
+from app.drift.service import apply_monitor
 from app.drift.standings import Standing, compare_rehearsal, standing
 from app.drift.tables import Window
 from app.drift.watching import watch
@@ -14,6 +15,7 @@ __all__ = [
     "AlertRaised",
     "Standing",
     "Window",
+    "apply_monitor",
     "compare_rehearsal",
     "router",
     "standing",

@@ -2,14 +2,15 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from fastapi import Path, Response
+from fastapi import Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from app import gates, identity
 from app.drift import service
 from app.drift.tables import Alert, AlertKind, Monitor, Window
 from app.kit.actor import Actor
 from app.kit.input import Input
-from app.kit.names import NAME
+from app.kit.names import MOST, NAME
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.platform.http import Cursor, IfMatchToReplace, Limit, Session, allow, etag, responses
@@ -19,7 +20,7 @@ from app.platform.http.documented import editing
 router = make_router("/v1", tag="drift")
 
 Name = Annotated[str, Path(pattern=NAME)]
-Number = Annotated[int, Path(ge=1, lt=2**63)]
+Number = Annotated[int, Path(ge=1, lt=MOST)]
 Reader = Annotated[Actor, allow("telemetry:read")]
 
 
@@ -96,7 +97,7 @@ class AlertOut(BaseModel):
 @router.put(
     "/decision-points/{key}/monitor",
     response_model=MonitorOut,
-    responses=editing(NotFound),
+    responses=editing(NotFound, identity.DecisionDenied) | gates.ACCEPTED,
 )
 async def set_monitor(
     key: Name,
@@ -105,11 +106,14 @@ async def set_monitor(
     actor: Annotated[Actor, allow("monitor:write")],
     session: Session,
     response: Response,
-) -> dict[str, Any]:
+    reason: Annotated[str, Query(max_length=2000)] = "",
+) -> Any:
     """Say how a decision point's traffic is watched from its next window on."""
-    monitor = await service.set_monitor(
-        session, key, expected=expected, settings=body.model_dump(), by=actor
+    monitor = await service.edit_monitor(
+        session, key, expected=expected, settings=body.model_dump(), reason=reason, by=actor
     )
+    if not isinstance(monitor, Monitor):
+        return gates.accepted(monitor)
     etag(response, monitor.revision)
     return _shown(key, monitor)
 

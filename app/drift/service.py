@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog
+from app import audit, catalog, gates, identity
 from app.drift.rules import Thresholds
 from app.drift.tables import Alert, Monitor, Window
 from app.kit.actor import Actor
@@ -14,6 +14,39 @@ from app.kit.revision import require_condition
 from app.platform.db import page
 
 ACCURACY = "accuracy"
+
+
+async def edit_monitor(
+    session: AsyncSession,
+    key: str,
+    *,
+    expected: int | None,
+    settings: dict[str, Any],
+    reason: str,
+    by: Actor,
+) -> Monitor | gates.Change:
+    """Say how a point is watched, or ask for it where monitors are under change control."""
+    await identity.require_right(session, by, identity.Action.EDIT_MONITOR, point=key)
+    point = await catalog.point_by_key(session, key, by=by, lock=True)
+    found = await session.get(Monitor, (by.tenant_id, point.id))
+    if found is not None:
+        require_condition(expected, found.revision)
+    change = await gates.propose(
+        session, identity.Governed.MONITOR, f"monitor of {key}",
+        expected=expected, before=found.settings if found else None,
+        after={"point": key, "settings": settings}, reason=reason, by=by,
+    )  # fmt: skip
+    return change or await set_monitor(session, key, expected=expected, settings=settings, by=by)
+
+
+async def apply_monitor(session: AsyncSession, event: gates.ChangeApproved) -> None:
+    """Carry out an approved change of a monitor."""
+    if event.kind == identity.Governed.MONITOR:
+        author = await identity.acting(session, event.tenant_id, event.requester_id)
+        asked = event.after
+        await set_monitor(
+            session, asked["point"], expected=event.expected, settings=asked["settings"], by=author
+        )
 
 
 async def set_monitor(

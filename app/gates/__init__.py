@@ -12,26 +12,38 @@ from app.gates.cases import (
     mark_case,
     open_case,
     passed_release,
+    place,
     reopen_case,
     signatories,
 )
+from app.gates.change_routes import ACCEPTED, accepted
+from app.gates.changes import propose
+from app.gates.covered import PlanInForce
 from app.gates.docket import Step, StepState, states
-from app.gates.policies import seed_policies
+from app.gates.events import ChangeApproved
+from app.gates.policies import apply_policy, seed_policies
 from app.gates.policy import WayOut
+from app.gates.rights_routes import apply_rights
 from app.gates.routes import routers
-from app.gates.rules import GateClosed, NotAStep, StepsOpen
+from app.gates.rules import ApprovalVoid, GateClosed, NotAStep, StepsOpen
 from app.gates.schemas import CaseOut, VerdictOut
-from app.gates.service import add_evidence, judge, required_open
+from app.gates.service import add_evidence, judge, require_unvoided, required_open
 from app.gates.steps import ActivationStep, CaseKind, ReleaseStep, ValidationStep
-from app.gates.tables import Case, Verdict
+from app.gates.tables import Case, Change, Verdict, Waiver
+from app.gates.waivers import grant_waiver
 
 __all__ = [
+    "ACCEPTED",
     "ActivationStep",
+    "ApprovalVoid",
     "Case",
     "CaseKind",
     "CaseOut",
+    "Change",
+    "ChangeApproved",
     "GateClosed",
     "NotAStep",
+    "PlanInForce",
     "ReleaseStep",
     "Step",
     "StepState",
@@ -39,16 +51,24 @@ __all__ = [
     "ValidationStep",
     "Verdict",
     "VerdictOut",
+    "Waiver",
     "WayOut",
+    "accepted",
     "add_evidence",
+    "apply_policy",
+    "apply_rights",
     "case_of",
     "close_case",
     "close_open_cases",
+    "grant_waiver",
     "judge",
     "mark_case",
     "open_case",
     "passed_release",
+    "place",
+    "propose",
     "reopen_case",
+    "require_unvoided",
     "required_open",
     "routers",
     "seed_policies",

@@ -1,6 +1,6 @@
 """Cases: the docket of a validation, release or activation, from opening to close."""
 
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -131,6 +131,23 @@ async def signatories(session: AsyncSession, case: Case) -> list[dict[str, Any]]
         }
         for row in rows
     ]
+
+
+class Place(TypedDict):
+    """Where something is decided, as decision rights are scoped."""
+
+    tier: str
+    model: str | None
+    point: str | None
+
+
+def place(case: Case) -> Place:
+    """Return where a case decides, as decision rights are scoped."""
+    return {
+        "tier": case.tier,
+        "model": case.details.get("model"),
+        "point": case.details.get("decision_point"),
+    }
 
 
 def stream(case: Case) -> str:

@@ -10,9 +10,10 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.gates import policies
+from app.gates.lapses import lapsed
 from app.gates.policy import Policy, WayOut
 from app.gates.steps import STEPS
-from app.gates.tables import Approval, Case, Evidence, Verdict
+from app.gates.tables import Approval, Case, Evidence, Verdict, Withdrawal
 
 Step = str
 
@@ -56,6 +57,11 @@ async def states(session: AsyncSession, case: Case) -> list[StepState]:
     for step, at in changed.items():
         if step in newest and newest[step].at < at:
             del newest[step]
+    under = {step: waivers_of(verdict) for step, verdict in newest.items()}
+    gone = await lapsed(session, case.tenant_id, set().union(*under.values()))
+    for step, ids in under.items():
+        if ids & gone:
+            del newest[step]
     found = []
     for step in STEPS[case.kind]:
         gate, verdict = gates[f"{case.kind}.{step}"], newest.get(step)
@@ -73,6 +79,11 @@ async def states(session: AsyncSession, case: Case) -> list[StepState]:
     return found
 
 
+def waivers_of(verdict: Verdict) -> set[str]:
+    """Return the waivers a verdict was passed under; when one ends it counts no more."""
+    return {result["waiver"] for result in verdict.results if result.get("waiver")}
+
+
 async def _changed(session: AsyncSession, mine: dict[str, UUID]) -> dict[str, datetime]:
     """Return when each step last got evidence or a decision from somebody.
 
@@ -81,7 +92,8 @@ async def _changed(session: AsyncSession, mine: dict[str, UUID]) -> dict[str, da
     """
     evidence = select(Evidence.step, Evidence.at).filter_by(**mine, measured=False)
     decided = select(Approval.step, Approval.at).filter_by(**mine)
-    both = union_all(evidence, decided).subquery()
+    withdrawn = select(Withdrawal.step, Withdrawal.at).filter_by(**mine)
+    both = union_all(evidence, decided, withdrawn).subquery()
     rows = await session.execute(select(both.c.step, func.max(both.c.at)).group_by(both.c.step))
     return {row[0]: row[1] for row in rows}
 

@@ -1,5 +1,6 @@
 from dataclasses import dataclass
-from typing import ClassVar
+from datetime import datetime
+from typing import Any, ClassVar
 from uuid import UUID
 
 from app.platform.events import Event
@@ -38,3 +39,54 @@ class StepJudged(Event):
     step: str
     passed: bool
     path: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalAsked(Event):
+    """Somebody waits for approvals of a step."""
+
+    type: ClassVar[str] = "gates.approval.asked"
+
+    case_id: UUID
+    step: str
+    request_id: UUID
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeAsked(Event):
+    """An edit of something governed waits for approval."""
+
+    type: ClassVar[str] = "gates.change.asked"
+
+    change_id: UUID
+    kind: str
+    target: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeApproved(Event):
+    """An edit was approved; whoever owns the thing carries it out in the same transaction."""
+
+    type: ClassVar[str] = "gates.change.approved"
+
+    change_id: UUID
+    kind: str
+    target: str
+    expected: int | None
+    after: dict[str, Any]
+    requester_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GlassBroken(Event):
+    """In an emergency somebody went past a gate without approval; it must be reviewed."""
+
+    type: ClassVar[str] = "gates.glass.broken"
+
+    waiver_id: UUID
+    case_id: UUID
+    step: str
+    by: str
+    until: datetime

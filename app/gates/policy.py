@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ConfigDict, Field, model_validator
 
 from app.gates.cel import BadExpression, compiled, evaluate
+from app.gates.quorum import missing
 from app.gates.steps import STEPS
 from app.kit.input import Input
 
@@ -36,6 +37,15 @@ class Rule(Input):
     path: WayOut | None = Field(None, description="Way out of a KPI validation if it fails.")
 
 
+class Quorum(Input):
+    """So many people of a role."""
+
+    model_config = ConfigDict(frozen=True)
+
+    role: str = Field(pattern=r"^[a-z_]{1,40}$")
+    count: int = Field(1, ge=1, le=5)
+
+
 class Gate(Input):
     model_config = ConfigDict(frozen=True)
 
@@ -44,6 +54,12 @@ class Gate(Input):
         True, description="In an activation: whether it must be passed before the swap."
     )
     rules: tuple[Rule, ...] = Field((), max_length=50)
+    quorum: tuple[Quorum, ...] = Field(
+        (), max_length=10, description="Who must approve; one person fills one place."
+    )
+    approval_days: int | None = Field(
+        None, ge=1, le=366, description="An approval counts this long; null is for ever."
+    )
 
 
 class Policy(Input):
@@ -69,8 +85,21 @@ class Policy(Input):
         return self
 
 
+def weigh(gate: Gate, facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what a gate's rules and quorum say about the facts: a verdict's sub-results.
+
+    ``facts["waivers"]`` are those in force: what fails under one is marked with it.
+    """
+    results = check(gate.rules, facts)
+    if gate.quorum:
+        results.append(_quorum(gate, facts))
+    for result in results:
+        result["waiver"] = None if result["passed"] else _waiver(result["rule"], facts)
+    return results
+
+
 def check(rules: tuple[Rule, ...], facts: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what each rule says about the facts: the sub-results of a verdict."""
+    """Return what each rule says about the facts."""
     results = []
     for rule in rules:
         answer = evaluate(rule.when, facts)
@@ -87,10 +116,31 @@ def check(rules: tuple[Rule, ...], facts: dict[str, Any]) -> list[dict[str, Any]
     return results
 
 
+def _quorum(gate: Gate, facts: dict[str, Any]) -> dict[str, Any]:
+    lacking = missing([(item.role, item.count) for item in gate.quorum], facts["approvals"])
+    asked = ", ".join(f"{item.count} × {item.role}" for item in gate.quorum)
+    said = ", ".join(f"{count} × {role}" for role, count in lacking.items())
+    return {
+        "rule": "quorum",
+        "passed": not lacking and not facts["rejections"],
+        "severity": Severity.BLOCK.value,
+        "reason": f"Approved by {asked}; nobody rejects." + (f" Missing: {said}." if said else ""),
+        "path": None,
+        "error": None,
+    }
+
+
+def _waiver(rule: str, facts: dict[str, Any]) -> str | None:
+    """Return the waiver in force under which a rule need not hold."""
+    found = (item["id"] for item in facts.get("waivers", ()) if item["rule"] in {rule, "*"})
+    return next(found, None)
+
+
 def passed(results: list[dict[str, Any]]) -> bool:
-    """Say whether no blocking rule failed."""
+    """Say whether no blocking rule failed, but under a waiver."""
     return not any(
-        not result["passed"] and result["severity"] == Severity.BLOCK for result in results
+        not result["passed"] and result["severity"] == Severity.BLOCK and not result.get("waiver")
+        for result in results
     )
 
 
@@ -100,7 +150,11 @@ def way_out(results: list[dict[str, Any]]) -> WayOut | None:
     A rule that could not be evaluated concludes nothing; otherwise the first failed rule with a
     path decides: data before business before mathematics, as the policy lists them.
     """
-    failed = [result for result in results if not result["passed"] and result["path"]]
+    failed = [
+        result
+        for result in results
+        if not result["passed"] and result["path"] and not result.get("waiver")
+    ]
     if any(result["error"] for result in failed):
         return None
     if failed:

@@ -4,10 +4,19 @@ from uuid import UUID
 from fastapi import Path, Query, Response
 
 from app.catalog import RiskTier
+from app.gates import (
+    approval_routes,
+    approvals,
+    change_routes,
+    docket,
+    policies,
+    rights_routes,
+    service,
+)
 from app.gates import cases as dockets
-from app.gates import docket, policies, service
 from app.gates.rules import (
     AlreadyDecided,
+    ApprovalVoid,
     BadPolicy,
     CaseClosed,
     NotAStep,
@@ -25,9 +34,10 @@ from app.gates.schemas import (
     PolicyOut,
     StepOut,
 )
-from app.gates.tables import Approval, Case, Evidence, PolicyRevision
+from app.gates.tables import Approval, Case, Change, Evidence, PolicyRevision
+from app.identity import DecisionDenied
 from app.kit.actor import Actor
-from app.kit.names import NAME
+from app.kit.names import MOST, NAME
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.platform.http import Cursor, IfMatch, Limit, Session, allow, etag, responses
@@ -36,7 +46,16 @@ from app.platform.http.documented import editing
 
 cases = make_router("/v1/cases", tag="gates")
 tiers = make_router("/v1/policies", tag="gates")
-routers = (cases, tiers)
+routers = (
+    cases,
+    tiers,
+    approval_routes.asked,
+    approval_routes.given,
+    change_routes.asked,
+    change_routes.waived,
+    change_routes.emergency,
+    rights_routes.router,
+)
 
 StepName = Annotated[str, Path(pattern=r"^[a-z_]{1,64}$")]
 Reader = Annotated[Actor, allow("gates:read")]
@@ -45,7 +64,7 @@ Reader = Annotated[Actor, allow("gates:read")]
 @cases.get("", response_model=Page[CaseOut], responses=responses(NotFound, BadCursor))
 async def list_cases(
     model: Annotated[str, Query(pattern=NAME)],
-    version: Annotated[int, Query(ge=1, lt=2**63)],
+    version: Annotated[int, Query(ge=1, lt=MOST)],
     actor: Reader,
     session: Session,
     cursor: Cursor = None,
@@ -99,7 +118,9 @@ async def add_evidence(
     "/{case_id}/steps/{step}/approvals",
     status_code=201,
     response_model=ApprovalOut,
-    responses=responses(NotFound, NotAStep, CaseClosed, SelfApproval, AlreadyDecided),
+    responses=responses(
+        NotFound, NotAStep, CaseClosed, SelfApproval, AlreadyDecided, ApprovalVoid, DecisionDenied
+    ),
 )
 async def decide(
     case_id: UUID,
@@ -109,9 +130,10 @@ async def decide(
     session: Session,
 ) -> Approval:
     """Approve or reject a step as it stands now; never one's own work."""
-    return await service.decide(
-        session, case_id, step, approved=body.approved, reason=body.reason, by=actor
-    )
+    return await approvals.decide(
+        session, case_id, step,
+        approved=body.approved, reason=body.reason, digest=body.digest, by=actor,
+    )  # fmt: skip
 
 
 @tiers.get("/{tier}", response_model=PolicyOut, responses=responses(NotFound))
@@ -124,7 +146,11 @@ async def get_policy(
     return found
 
 
-@tiers.put("/{tier}", response_model=PolicyOut, responses=editing(NotFound, BadPolicy))
+@tiers.put(
+    "/{tier}",
+    response_model=PolicyOut,
+    responses=editing(NotFound, BadPolicy, DecisionDenied) | change_routes.ACCEPTED,
+)
 async def replace_policy(
     tier: RiskTier,
     body: PolicyIn,
@@ -132,8 +158,13 @@ async def replace_policy(
     actor: Annotated[Actor, allow("policy:write")],
     session: Session,
     response: Response,
-) -> PolicyRevision:
-    """Save a new revision; every rule is compiled and type-checked first."""
-    saved = await policies.replace(session, tier, expected=expected, body=body.body, by=actor)
+    reason: Annotated[str, Query(max_length=2000)] = "",
+) -> Any:
+    """Save a new revision, every rule compiled first; under change control, ask for it."""
+    saved = await policies.edit(
+        session, tier, expected=expected, body=body.body, reason=reason, by=actor
+    )
+    if isinstance(saved, Change):
+        return change_routes.accepted(saved)
     etag(response, saved.revision)
     return saved

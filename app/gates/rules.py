@@ -40,6 +40,49 @@ class AlreadyDecided(Refusal):
     mend = "New evidence voids earlier decisions; only then decide again."
 
 
+class ApprovalVoid(Refusal):
+    """The approval is of something that no longer stands, or no longer counts."""
+
+    kind = Kind.CONFLICT
+    code = "approval_void"
+    title = "The approval is void"
+    mend = "Look at what stands now (`changed` names the parts), and have it approved anew."
+
+
+class NotTheApprover(Refusal):
+    """The approval is somebody else's."""
+
+    kind = Kind.FORBIDDEN
+    code = "not_the_approver"
+    title = "Not your approval"
+    mend = "Ask who gave it; you can still reject the step."
+
+
+class NotWaivable(Invalid):
+    """There is no such rule to waive, or not for that long."""
+
+    code = "not_waivable"
+    title = "This cannot be waived"
+
+
+class ChangeClosed(Refusal):
+    """The change request is over."""
+
+    kind = Kind.CONFLICT
+    code = "change_closed"
+    title = "The change request is closed"
+    mend = "Ask for the change again if it still makes sense."
+
+
+class NotInChange(Refusal):
+    """The change is not this role's to approve."""
+
+    kind = Kind.FORBIDDEN
+    code = "not_asked"
+    title = "Not yours to approve"
+    mend = "Ask somebody in one of the roles that the change names."
+
+
 class CaseClosed(Refusal):
     """The case is over."""
 

@@ -45,6 +45,9 @@ class ApprovalIn(Input):
 
     approved: bool = True
     reason: str = Field(min_length=1, max_length=2000)
+    digest: str | None = Field(
+        None, max_length=100, description="What you looked at; refused if it no longer stands."
+    )
 
 
 class ApprovalOut(BaseModel):
@@ -56,7 +59,9 @@ class ApprovalOut(BaseModel):
     approved: bool
     reason: str
     person_id: UUID
-    digest: str = Field(description="What was decided on; new evidence voids the decision.")
+    roles: list[str] = Field(description="In which roles, lent ones included.")
+    digest: str = Field(description="What was decided on; any change of it voids the decision.")
+    covers: dict[str, Any] | None = Field(description="Its parts, each as a digest.")
     at: datetime
 
 
@@ -67,6 +72,7 @@ class RuleResult(BaseModel):
     reason: str
     path: WayOut | None
     error: str | None = Field(description="Why it could not be evaluated; errors deny.")
+    waiver: UUID | None = Field(None, description="The waiver under which it need not hold.")
 
 
 class VerdictOut(BaseModel):

@@ -3,21 +3,18 @@ from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog
 from app.gates import docket, policies
+from app.gates.approvals import decisions
 from app.gates.cases import lock, stream
-from app.gates.events import ApprovalGiven, StepJudged
-from app.gates.policy import Policy, check, passed, way_out
-from app.gates.rules import (
-    AlreadyDecided,
-    SelfApproval,
-    StepsOpen,
-    require_step,
-)
-from app.gates.tables import Approval, Case, Evidence, Verdict
+from app.gates.covered import changed, covered
+from app.gates.events import StepJudged
+from app.gates.policy import Gate, Policy, passed, way_out, weigh
+from app.gates.rules import ApprovalVoid, StepsOpen, require_step
+from app.gates.tables import Case, Evidence, Verdict
+from app.gates.waivers import active_waivers
 from app.kit.actor import Actor
 from app.kit.canonical import digest as digest_of
 from app.kit.canonical import plain
@@ -58,47 +55,6 @@ async def add_evidence(
     return evidence
 
 
-async def decide(
-    session: AsyncSession, case_id: UUID, step: str, *, approved: bool, reason: str, by: Actor
-) -> Approval:
-    """Approve or reject a step as it stands now."""
-    case = await lock(session, case_id, by.tenant_id)
-    require_step(case.kind, step)
-    if by.person_id in {case.developer_id, case.requester_id}:
-        part = "developed the version" if by.person_id == case.developer_id else "opened the case"
-        raise SelfApproval(f"{by.name} {part} and cannot decide on it.", step=step)
-    approval = Approval(
-        tenant_id=by.tenant_id,
-        case_id=case_id,
-        step=step,
-        approved=approved,
-        reason=reason,
-        principal_id=by.id,
-        person_id=by.person_id,
-        roles=sorted(by.roles),
-        requester_id=case.requester_id,
-        developer_id=case.developer_id,
-        digest=await _decided(session, case, step),
-    )
-    session.add(approval)
-    try:
-        await session.flush()
-    except IntegrityError as error:
-        raise AlreadyDecided(f"{by.name} has decided on {step} as it stands.") from error
-    await session.refresh(approval)
-    await audit.record(
-        session, by, "approval.given" if approved else "approval.refused", stream(case),
-        case=case_id, step=step, digest=approval.digest, personal={"reason": reason},
-    )  # fmt: skip
-    await publish(
-        session,
-        ApprovalGiven(
-            tenant_id=by.tenant_id, case_id=case_id, step=step, approved=approved, by=by.name
-        ),
-    )
-    return approval
-
-
 async def judge(
     session: AsyncSession,
     case: Case,
@@ -115,9 +71,9 @@ async def judge(
     await lock(session, case.id, case.tenant_id)
     require_step(case.kind, step)
     row = await policies.current(session, case.tenant_id, case.tier, revision=case.policy_revision)
-    facts = await _facts(session, case, step, version, point)
     gate = Policy.model_validate(row.body).gates[f"{case.kind}.{step}"]
-    results = check(gate.rules, facts)
+    facts = await _facts(session, case, step, gate, version, point)
+    results = weigh(gate, facts)
     verdict = Verdict(
         tenant_id=case.tenant_id,
         case_id=case.id,
@@ -166,10 +122,29 @@ async def required_open(
         raise StepsOpen(f"Not passed yet: {', '.join(waiting)}.", open=waiting)
 
 
+async def require_unvoided(session: AsyncSession, case: Case) -> None:
+    """Refuse if what was approved for a step is not what stands now."""
+    for state in await docket.states(session, case):
+        if not (state.required and state.before_commit and state.verdict_id):
+            continue
+        verdict = await session.get_one(Verdict, (case.tenant_id, state.verdict_id))
+        before = verdict.facts.get("covers")
+        if before is None or not verdict.facts["approvals"]:
+            continue
+        moved = changed(before, await covered(session, case, state.step))
+        if moved:
+            raise ApprovalVoid(
+                f"What was approved in {state.step} has changed since: {', '.join(moved)}.",
+                step=state.step,
+                changed=moved,
+            )
+
+
 async def _facts(
     session: AsyncSession,
     case: Case,
     step: str,
+    gate: Gate,
     known: dict[str, Any],
     point: dict[str, Any],
 ) -> dict[str, Any]:
@@ -187,14 +162,8 @@ async def _facts(
             )
         )
     }
-    valid = await _decided(session, case, step)
-    decided = list(
-        await session.scalars(
-            select(Approval)
-            .filter_by(tenant_id=case.tenant_id, case_id=case.id, step=step, digest=valid)
-            .order_by(Approval.at)
-        )
-    )
+    parts = await covered(session, case, step)
+    decided = await decisions(session, case, step, digest=digest_of(parts), gate=gate)
 
     def people(*, approved: bool) -> list[dict[str, Any]]:
         return [
@@ -218,32 +187,8 @@ async def _facts(
         "evidence": evidence,
         "approvals": people(approved=True),
         "rejections": people(approved=False),
+        "covers": parts,
+        "waivers": await active_waivers(session, case, step),
     }
     found: dict[str, Any] = plain(facts)
     return found
-
-
-async def _decided(session: AsyncSession, case: Case, step: str) -> str:
-    """Return the digest of what an approval of the step covers, as it stands now.
-
-    What the server measures is not part of it: the gate's rules judge that.
-    """
-    version = await catalog.version_by_id(session, case.tenant_id, case.version_id)
-    policy = await policies.current(
-        session, case.tenant_id, case.tier, revision=case.policy_revision
-    )
-    evidence = await session.scalars(
-        select(Evidence.digest)
-        .filter_by(tenant_id=case.tenant_id, case_id=case.id, step=step, measured=False)
-        .order_by(Evidence.at, Evidence.id)
-    )
-    return digest_of(
-        {
-            "case": case.id,
-            "step": step,
-            "version": version.content_digest,
-            "policy": policy.digest,
-            "details": case.details,
-            "evidence": list(evidence),
-        }
-    )

@@ -11,6 +11,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app import identity
 from app.gates.policy import WayOut
 from app.gates.steps import CaseKind
 from app.platform.db import Base, Json, tenant_pk, uuid_pk
@@ -111,6 +112,44 @@ class Approval(Base):
     requester_id: Mapped[UUID]
     developer_id: Mapped[UUID]
     digest: Mapped[str]
+    covers: Mapped[Json | None]
+    """The parts of what was decided, each as a digest."""
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class Withdrawal(Base):
+    """An approval taken back by who gave it. Rows are appended."""
+
+    __tablename__ = "gates_withdrawal"
+
+    tenant_id: Mapped[tenant_pk]
+    approval_id: Mapped[UUID] = mapped_column(primary_key=True)
+    case_id: Mapped[UUID]
+    step: Mapped[str]
+    reason: Mapped[str]
+    person_id: Mapped[UUID]
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class Request(Base):
+    """Somebody asks for approvals of a step as it stands, until a date."""
+
+    __tablename__ = "gates_request"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "case_id"], ["gates_case.tenant_id", "gates_case.id"]),
+        Index("ix_gates_request_case_id", "tenant_id", "case_id", "step"),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[uuid_pk]
+    case_id: Mapped[UUID]
+    step: Mapped[str]
+    note: Mapped[str]
+    digest: Mapped[str]
+    covers: Mapped[Json]
+    requester_id: Mapped[UUID]
+    expires_at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
@@ -136,4 +175,92 @@ class Verdict(Base):
     facts_digest: Mapped[str]
     results: Mapped[list[Json]]
     judge_id: Mapped[UUID]
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class Change(Base):
+    """A requested edit of something governed, with what it was and what it would be."""
+
+    __tablename__ = "gates_change"
+    __table_args__ = (Index("ix_gates_change_at", "tenant_id", "at"),)
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[uuid_pk]
+    kind: Mapped[identity.Governed]
+    target: Mapped[str]
+    expected: Mapped[int | None]
+    """The revision it was asked against; another one by then makes it void."""
+    before: Mapped[Json | None]
+    after: Mapped[Json]
+    reason: Mapped[str]
+    digest: Mapped[str]
+    requester_id: Mapped[UUID]
+    """The person who asked."""
+    principal_id: Mapped[UUID]
+    developer_id: Mapped[UUID | None]
+    approvals: Mapped[int]
+    roles: Mapped[list[str]]
+    expires_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    result: Mapped[str | None]
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class ChangeDecision(Base):
+    """One person's word on a change; the database itself refuses one's own."""
+
+    __tablename__ = "gates_change_decision"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "change_id"], ["gates_change.tenant_id", "gates_change.id"]
+        ),
+        UniqueConstraint("tenant_id", "change_id", "person_id"),
+        CheckConstraint("person_id <> requester_id", name="not_the_requester"),
+        CheckConstraint("person_id IS DISTINCT FROM developer_id", name="not_the_developer"),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[uuid_pk]
+    change_id: Mapped[UUID]
+    approved: Mapped[bool]
+    reason: Mapped[str]
+    person_id: Mapped[UUID]
+    principal_id: Mapped[UUID]
+    requester_id: Mapped[UUID]
+    developer_id: Mapped[UUID | None]
+    roles: Mapped[list[str]]
+    digest: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class Waiver(Base):
+    """A rule that need not hold for a version for a while: approved, or in an emergency taken."""
+
+    __tablename__ = "gates_waiver"
+    __table_args__ = (
+        Index("ix_gates_waiver_version_id", "tenant_id", "version_id"),
+        CheckConstraint("taken_by IS DISTINCT FROM developer_id", name="not_by_the_developer"),
+        CheckConstraint(
+            "taken_by IS DISTINCT FROM reviewer_id OR taken_by IS NULL", name="reviewed_by_another"
+        ),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[uuid_pk]
+    version_id: Mapped[UUID]
+    point_id: Mapped[UUID | None]
+    gate: Mapped[str]
+    rule: Mapped[str]
+    """``*`` for every rule of the gate: only by breaking the glass."""
+    reason: Mapped[str]
+    until: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    change_id: Mapped[UUID | None]
+    developer_id: Mapped[UUID]
+    taken_by: Mapped[UUID | None]
+    """Who broke the glass; then nobody approved it beforehand, and somebody else must review."""
+    reviewer_id: Mapped[UUID | None]
+    review: Mapped[str | None]
+    upheld: Mapped[bool | None]
+    reviewed_at: Mapped[datetime | None]
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

@@ -5,34 +5,69 @@ are shown once, expire, grant no more than their maker had, and stop working in 
 five seconds of revocation; that a CI token is exchanged once. Imports audit.
 """
 
+from app.identity.actors import acting
+from app.identity.decisions import DEFAULT as FIRST_RIGHTS
+from app.identity.decisions import (
+    Action,
+    BadRights,
+    DecisionDenied,
+    DecisionRights,
+    Governed,
+    raci,
+)
+from app.identity.delegation_routes import router as delegations
 from app.identity.events import TenantCreated
 from app.identity.exchange import Exchange
 from app.identity.issuing import issue_key
 from app.identity.keyring import Keyring
+from app.identity.rights import (
+    checked,
+    list_rights,
+    replace_rights,
+    require_right,
+    rights_of,
+    rights_row,
+)
 from app.identity.routes import router as people
 from app.identity.rules import ROLES, PrincipalKind, Role
 from app.identity.service import create_principal, names_of, owner_of, principal_by_name
+from app.identity.tables import RightsRevision
 from app.identity.tenants import bootstrap, default_tenant, tenants
 from app.identity.trust import forget_tokens
 from app.identity.trust_routes import router as trust
 
-routers = (people, trust)
+routers = (people, delegations, trust)
 
 __all__ = [
+    "FIRST_RIGHTS",
     "ROLES",
+    "Action",
+    "BadRights",
+    "DecisionDenied",
+    "DecisionRights",
     "Exchange",
+    "Governed",
     "Keyring",
     "PrincipalKind",
+    "RightsRevision",
     "Role",
     "TenantCreated",
+    "acting",
     "bootstrap",
+    "checked",
     "create_principal",
     "default_tenant",
     "forget_tokens",
     "issue_key",
+    "list_rights",
     "names_of",
     "owner_of",
     "principal_by_name",
+    "raci",
+    "replace_rights",
+    "require_right",
+    "rights_of",
+    "rights_row",
     "routers",
     "tenants",
 ]

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from app.identity.rules import permissions
 from app.identity.tables import Principal
-from app.kit.actor import Actor
+from app.kit.actor import Actor, Lent
 
 
 def actor_of(
@@ -14,6 +16,7 @@ def actor_of(
     roles: Sequence[str] | None = None,
     points: Sequence[str] | None = None,
     key_id: UUID | None = None,
+    lent: Lent = (),
 ) -> Actor:
     """Return a principal as it acts with a key of these roles and points; ``None`` means all."""
     held = frozenset(principal.roles)
@@ -24,7 +27,13 @@ def actor_of(
         name=principal.name,
         person_id=principal.person_id,
         roles=effective,
-        permissions=permissions(effective),
+        permissions=permissions(effective.union(*(roles for _, roles in lent))),
         points=None if points is None else frozenset(points),
         key_id=key_id,
+        lent=lent,
     )
+
+
+async def acting(session: AsyncSession, tenant_id: UUID, principal_id: UUID) -> Actor:
+    """Return somebody as the author of what he asked for before, now that it is carried out."""
+    return actor_of(await session.get_one(Principal, (tenant_id, principal_id)))

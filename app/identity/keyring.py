@@ -19,9 +19,10 @@ from sqlalchemy import Row, func, select, true, tuple_, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.identity.actors import actor_of
+from app.identity.delegation import lent_to
 from app.identity.keys import fingerprint, well_formed
 from app.identity.tables import Key, Principal
-from app.kit.actor import Actor
+from app.kit.actor import Actor, Lent
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.http.guard import Unauthenticated
 from app.platform.settings import Settings
@@ -134,7 +135,11 @@ class Keyring:
                     Principal.disabled_at.is_(None),
                 )
             )
-            return {row.Key.sha256: _known(row) for row in rows}
+            found = list(rows)
+            # A key narrowed to some roles lends no others.
+            people = {row.Principal.id for row in found if row.Key.roles is None}
+            lent = await lent_to(session, people) if people else {}
+            return {row.Key.sha256: _known(row, lent.get(row.Principal.id, ())) for row in found}
 
 
 def _key_of(authorization: str | None) -> str:
@@ -145,7 +150,8 @@ def _key_of(authorization: str | None) -> str:
     return text
 
 
-def _known(row: Row[Key, Principal, int]) -> _Known:
+def _known(row: Row[Key, Principal, int], lent: Lent) -> _Known:
     key = row.Key
-    actor = actor_of(row.Principal, roles=key.roles, points=key.points, key_id=key.id)
+    lent = lent if key.roles is None else ()
+    actor = actor_of(row.Principal, roles=key.roles, points=key.points, key_id=key.id, lent=lent)
     return _Known(actor, time.monotonic() + float(row.left), key.sha256, (key.tenant_id, key.id))

@@ -42,16 +42,18 @@ ROLES: dict[Role, frozenset[str]] = {
     Role.DEVELOPER: _READ
     | {
         "catalog:write",
+        "gates:ask",
         "gates:evidence",
         "release:open",
         "telemetry:rehearse",
         "telemetry:write",
     },
     Role.VALIDATOR: _READ
-    | {"gates:evidence", "gates:approve", "release:validate", "release:judge"},
+    | {"gates:ask", "gates:evidence", "gates:approve", "release:validate", "release:judge"},
     Role.OPERATOR: _READ
     | {
         "catalog:points",
+        "gates:ask",
         "gates:evidence",
         "gates:approve",
         "release:judge",
@@ -62,7 +64,7 @@ ROLES: dict[Role, frozenset[str]] = {
         "telemetry:rehearse",
         "telemetry:write",
     },
-    Role.COMMITTEE: _READ | {"gates:approve", "kpi:write", "audit:read"},
+    Role.COMMITTEE: _READ | {"gates:ask", "gates:approve", "kpi:write", "audit:read"},
     Role.APPLICATION: frozenset(
         {"routing:decide", "telemetry:write", "telemetry:outcome", "catalog:read"}
     ),

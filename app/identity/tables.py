@@ -145,3 +145,36 @@ class OidcUse(Base):
     jti: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     """SHA-256 of the token's own id."""
     expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class RightsRevision(Base):
+    """The decision rights as they stood from one edit to the next. Rows are appended."""
+
+    __tablename__ = "identity_rights"
+
+    tenant_id: Mapped[tenant_pk]
+    revision: Mapped[int] = mapped_column(primary_key=True)
+    body: Mapped[Json]
+    digest: Mapped[str]
+    author_id: Mapped[UUID]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Delegation(Base):
+    """Somebody decides in another's roles until a date, or until it is ended."""
+
+    __tablename__ = "identity_delegation"
+    __table_args__ = (
+        CheckConstraint("from_id <> to_id", name="to_another"),
+        Index("ix_identity_delegation_to_id", "tenant_id", "to_id"),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[uuid_pk]
+    from_id: Mapped[UUID]
+    to_id: Mapped[UUID]
+    roles: Mapped[list[str]]
+    until: Mapped[datetime]
+    reason: Mapped[str]
+    ended_at: Mapped[datetime | None]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,11 +1,14 @@
 """Who acts."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
 from app.kit.refusal import Kind, Refusal
 
 SYSTEM_ID = UUID(int=0)
+Lent = tuple[tuple[UUID, frozenset[str]], ...]
+"""Roles of others in which somebody may decide for a while, by whose they are."""
 
 
 class OutOfScope(Refusal):
@@ -34,6 +37,12 @@ class Actor:
     permissions: frozenset[str]
     points: frozenset[str] | None = None
     key_id: UUID | None = None
+    lent: Lent = ()
+
+    def deciding(self, conflicted: Iterable[UUID] = ()) -> frozenset[str]:
+        """Return the roles to decide in: one's own, and those lent by nobody ``conflicted``."""
+        barred = set(conflicted)
+        return self.roles.union(*(roles for giver, roles in self.lent if giver not in barred))
 
     @classmethod
     def system(cls, tenant_id: UUID) -> "Actor":

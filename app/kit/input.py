@@ -1,12 +1,65 @@
 """What callers send, as Pydantic models."""
 
-from pydantic import BaseModel, ConfigDict
+import re
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
+
+_DATE = re.compile(r"\d{4}-")
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, bool | str):
+        raise ValueError("a whole number is asked for")  # noqa: TRY004 - Pydantic reads this one
+    return value
+
+
+def _dated(value: Any) -> Any:
+    if isinstance(value, bool | int | float) or (
+        isinstance(value, str) and _DATE.match(value) is None
+    ):
+        raise ValueError("a time as RFC 3339 writes it is asked for")
+    return value
+
+
+_STRICT = frozenset({"bool", "float"})
+_LOOKED_AT: dict[str, Callable[[Any], Any]] = {
+    "int": _whole,  # not strict, for 1.0 is a whole number too
+    "datetime": _dated,  # not strict, for in JSON it is text
+}
+
+
+def _make_exact(schema: Any) -> None:
+    """Change a schema so that no value stands for one of another type, wherever it is in there."""
+    for part in schema.values() if isinstance(schema, dict) else schema:
+        if isinstance(part, dict | list | tuple):
+            _make_exact(part)
+    kind = schema.get("type") if isinstance(schema, dict) else None
+    if not isinstance(kind, str):  # a list of schemas, or fields of which one is called type
+        return
+    if kind in _STRICT:
+        schema["strict"] = True
+    elif kind in _LOOKED_AT:
+        inner = dict(schema)
+        look = {"type": "no-info", "function": _LOOKED_AT[kind]}
+        schema.clear()
+        schema.update(type="function-before", function=look, schema=inner)
 
 
 class Input(BaseModel):
     """A body or a part of one: no field we do not know, no number that is not finite.
 
-    Numbers come as text too, and "inf" is one to Pydantic unless it is told otherwise.
+    Numbers, truths and times are what the schema says: "1" is no number, 0 is neither false nor a
+    time, for whoever means something else by them should hear of it.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Make the schema exact about types."""
+        found = handler(source)
+        _make_exact(found)
+        return found

@@ -1,9 +1,9 @@
 """KPIs: the business value agreed in business understanding, and whether it is delivered.
 
-Owns definitions and their measurement from outcomes. Imports telemetry, catalog.
+Owns definitions and their measurement from outcomes. Imports gates, telemetry, catalog.
 """
 
 from app.kpi.routes import router
-from app.kpi.service import Measured, measure
+from app.kpi.service import Measured, apply_kpi, measure
 
-__all__ = ["Measured", "measure", "router"]
+__all__ = ["Measured", "apply_kpi", "measure", "router"]

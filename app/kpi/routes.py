@@ -1,13 +1,13 @@
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app import catalog
+from app import catalog, gates, identity
 from app.kit.actor import Actor
 from app.kit.input import Input
-from app.kit.names import NAME
+from app.kit.names import MOST, NAME
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.kpi import service
@@ -72,7 +72,11 @@ class MeasuresOut(BaseModel):
     measures: list[MeasuredOut]
 
 
-@router.put("/{kpi}", response_model=KpiOut, responses=editing(NotFound))
+@router.put(
+    "/{kpi}",
+    response_model=KpiOut,
+    responses=editing(NotFound, identity.DecisionDenied) | gates.ACCEPTED,
+)
 async def define_kpi(
     key: Name,
     kpi: Name,
@@ -81,11 +85,14 @@ async def define_kpi(
     actor: Annotated[Actor, allow("kpi:write")],
     session: Session,
     response: Response,
-) -> Definition:
+    reason: Annotated[str, Query(max_length=2000)] = "",
+) -> Any:
     """Agree on a business KPI for the decision point, or change one as it stands."""
-    agreed = await service.define(
-        session, key, kpi, expected=expected, fields=body.model_dump(), by=actor
+    agreed = await service.edit(
+        session, key, kpi, expected=expected, fields=body.model_dump(), reason=reason, by=actor
     )
+    if not isinstance(agreed, Definition):
+        return gates.accepted(agreed)
     etag(response, agreed.revision)
     return agreed
 
@@ -109,7 +116,7 @@ async def list_kpis(
 async def measure_kpis(
     key: Name,
     model: Annotated[str, Query(pattern=NAME)],
-    version: Annotated[int, Query(ge=1)],
+    version: Annotated[int, Query(ge=1, lt=MOST)],
     actor: Annotated[Actor, allow("telemetry:read")],
     session: Session,
 ) -> dict[str, list[Measured]]:

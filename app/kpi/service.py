@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog, telemetry
+from app import audit, catalog, gates, identity, telemetry
 from app.kit.actor import Actor
 from app.kit.page import Rows
 from app.kit.revision import require_condition
@@ -30,6 +30,50 @@ class Measured:
     outcomes: int
 
 
+async def edit(
+    session: AsyncSession,
+    point_key: str,
+    key: str,
+    *,
+    expected: int | None,
+    fields: dict[str, Any],
+    reason: str,
+    by: Actor,
+) -> Definition | gates.Change:
+    """Agree on a KPI or change it, or ask for it where KPIs are under change control."""
+    await identity.require_right(session, by, identity.Action.EDIT_KPI, point=point_key)
+    point = await catalog.point_by_key(session, point_key, by=by, lock=True)
+    found = await _found(session, by.tenant_id, point.id, key)
+    if found is not None:
+        require_condition(expected, found.revision)
+    before = {name: getattr(found, name) for name in fields} if found else None
+    change = await gates.propose(
+        session, identity.Governed.KPI, f"kpi {key} of {point_key}",
+        expected=expected, before=before,
+        after={"point": point_key, "key": key, "fields": fields}, reason=reason, by=by,
+    )  # fmt: skip
+    return change or await define(session, point_key, key, expected=expected, fields=fields, by=by)
+
+
+async def apply_kpi(session: AsyncSession, event: gates.ChangeApproved) -> None:
+    """Carry out an approved change of a KPI."""
+    if event.kind == identity.Governed.KPI:
+        author = await identity.acting(session, event.tenant_id, event.requester_id)
+        asked = event.after
+        await define(
+            session, asked["point"], asked["key"],
+            expected=event.expected, fields=asked["fields"], by=author,
+        )  # fmt: skip
+
+
+async def _found(
+    session: AsyncSession, tenant_id: UUID, point_id: UUID, key: str
+) -> Definition | None:
+    return await session.scalar(
+        select(Definition).filter_by(tenant_id=tenant_id, point_id=point_id, key=key)
+    )
+
+
 async def define(
     session: AsyncSession,
     point_key: str,
@@ -41,9 +85,7 @@ async def define(
 ) -> Definition:
     """Agree on a KPI for a decision point, or change it."""
     point = await catalog.point_by_key(session, point_key, by=by, lock=True)
-    found = await session.scalar(
-        select(Definition).filter_by(tenant_id=by.tenant_id, point_id=point.id, key=key)
-    )
+    found = await _found(session, by.tenant_id, point.id, key)
     before = None
     if found is None:
         found = Definition(tenant_id=by.tenant_id, point_id=point.id, key=key, **fields)

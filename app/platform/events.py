@@ -7,10 +7,12 @@ the same transaction. Nothing is global: the bus travels in ``session.info``.
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,16 +32,34 @@ class Bus:
 
     def __init__(self) -> None:
         self._handlers: dict[type[Event], list[Handler]] = defaultdict(list)
+        self.answers: dict[type[Question[Any]], Callable[[AsyncSession, Any], Awaitable[Any]]] = {}
 
     def subscribe(self, event: type[Event], handler: Handler) -> None:
         """Call ``handler`` for every ``event`` (or subclass) published from now on."""
         self._handlers[event].append(handler)
+
+    def answer(
+        self, question: "type[Question[T]]", how: Callable[[AsyncSession, Any], Awaitable[T | None]]
+    ) -> None:
+        """Have ``how`` answer every such question."""
+        self.answers[question] = how
 
     async def publish(self, session: AsyncSession, event: Event) -> None:
         """Tell every subscriber, in order of subscription, within the caller's transaction."""
         for kind in type(event).__mro__:
             for handler in self._handlers.get(kind, ()):
                 await handler(session, event)
+
+
+class Question(Generic[T]):
+    """What a lower context has to ask of a higher one; the composition root binds the answer."""
+
+
+async def ask(session: AsyncSession, question: "Question[T]") -> T | None:
+    """Return the answer to a question, or nothing where nobody was bound to answer it."""
+    bus: Bus = session.info["bus"]
+    answer = bus.answers.get(type(question))
+    return None if answer is None else await answer(session, question)
 
 
 async def publish(session: AsyncSession, event: Event) -> None:

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 from app import gates
 from app.kit.actor import Actor
 from app.kit.input import Input
-from app.kit.names import NAME
+from app.kit.names import MOST, NAME
 from app.kit.refusal import AlreadyExists, NotFound
 from app.platform.http import Session, allow, responses
 from app.platform.http import router as make_router
@@ -27,7 +27,7 @@ class ValidationIn(Input):
     )
 
     model: str = Field(pattern=NAME)
-    version: int = Field(ge=1, lt=2**63)
+    version: int = Field(ge=1, lt=MOST)
 
 
 class ReleaseIn(ValidationIn):

@@ -3,9 +3,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog, gates, telemetry
+from app import audit, catalog, gates, identity, telemetry
 from app.catalog import ReturnTo, Stage
 from app.gates import CaseKind, ReleaseStep, WayOut
+from app.identity import Action
 from app.kit.actor import Actor
 from app.platform.events import publish
 from app.release import contract, parameters
@@ -88,6 +89,7 @@ async def open_validation(
     version = await catalog.find_version(session, model, number, by=by, lock=True)
     require_edge(version.stage, Stage.VALIDATED)
     tier = (await catalog.model_of(session, model, by=by)).risk_tier
+    await identity.require_right(session, by, Action.OPEN_VALIDATION, tier=tier, model=model)
     return await gates.open_case(
         session,
         kind=CaseKind.VALIDATION,
@@ -104,6 +106,7 @@ async def judge_validation(
 ) -> gates.Verdict:
     """Judge a validation step; when all that policy asks for is passed, the version is valid."""
     case = await gates.case_of(session, case_id, by=by, kind=CaseKind.VALIDATION)
+    await identity.require_right(session, by, Action.JUDGE_VALIDATION, **gates.place(case))
     version, point = await about(session, case)
     verdict = await gates.judge(session, case, step, version=version, point=point, by=by)
     if verdict.passed and not any(state.open for state in await gates.states(session, case)):
@@ -123,6 +126,9 @@ async def open_release(
     version = await catalog.find_version(session, model, number, by=by, lock=True)
     point = await catalog.point_by_key(session, point_key, by=by)
     tier = (await catalog.model_of(session, model, by=by)).risk_tier
+    await identity.require_right(
+        session, by, Action.OPEN_RELEASE, tier=tier, model=model, point=point_key
+    )
     if version.stage not in _RELEASABLE:
         await move(session, version.id, Stage.CANDIDATE, by=by, point=point_key)
     return await gates.open_case(
@@ -145,6 +151,7 @@ async def judge_release(
     required step is passed the version is released.
     """
     case = await gates.case_of(session, case_id, by=by, kind=CaseKind.RELEASE)
+    await identity.require_right(session, by, Action.JUDGE_RELEASE, **gates.place(case))
     await _measure(session, case, step, by=Actor.system(by.tenant_id))
     version, point = await about(session, case)
     verdict = await gates.judge(session, case, step, version=version, point=point, by=by)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.gates import WayOut
 from app.kit.actor import Actor
-from app.kit.names import NAME
+from app.kit.names import MOST, NAME
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.platform.http import Cursor, Limit, Session, allow, responses
@@ -33,7 +33,7 @@ class ReviewOut(BaseModel):
 @router.get("", response_model=Page[ReviewOut], responses=responses(NotFound, BadCursor))
 async def list_reviews(
     name: Annotated[str, Path(pattern=NAME)],
-    number: Annotated[int, Path(ge=1, lt=2**63)],
+    number: Annotated[int, Path(ge=1, lt=MOST)],
     actor: Annotated[Actor, allow("telemetry:read")],
     session: Session,
     cursor: Cursor = None,

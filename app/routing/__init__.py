@@ -19,7 +19,7 @@ from app.routing.seats import (
     seat_challenger,
     seats_of,
 )
-from app.routing.service import plan_at
+from app.routing.service import apply_plan, plan_at, plan_in_force
 from app.routing.snapshot import RoutingTable
 from app.routing.tables import PlanRevision, Seat
 
@@ -32,12 +32,14 @@ __all__ = [
     "Seat",
     "SeatOut",
     "SeatRole",
+    "apply_plan",
     "champion_of",
     "crown",
     "hot_routes",
     "learn",
     "open_seat",
     "plan_at",
+    "plan_in_force",
     "previous_champion",
     "router",
     "seat_challenger",

@@ -1,9 +1,9 @@
 from typing import Annotated, Any
 
-from fastapi import Path, Response
+from fastapi import Path, Query, Response
 from prometheus_client import CollectorRegistry
 
-from app import catalog
+from app import catalog, gates, identity
 from app.kit.actor import Actor
 from app.kit.names import NAME
 from app.kit.page import BadCursor, Page, Rows
@@ -44,7 +44,11 @@ async def get_plan(key: Name, actor: Reader, session: Session, response: Respons
     return found
 
 
-@router.put("/plan", response_model=PlanOut, responses=editing(NotFound, NotSeated))
+@router.put(
+    "/plan",
+    response_model=PlanOut,
+    responses=editing(NotFound, NotSeated, identity.DecisionDenied) | gates.ACCEPTED,
+)
 async def set_plan(
     key: Name,
     body: PlanIn,
@@ -52,10 +56,13 @@ async def set_plan(
     actor: Annotated[Actor, allow("routing:plan")],
     session: Session,
     response: Response,
-) -> PlanRevision:
+    reason: Annotated[str, Query(max_length=2000)] = "",
+) -> Any:
     """Replace the routing plan; every process answers by it within seconds."""
     plan = Plan.model_validate(body.model_dump())
-    row = await service.set_plan(session, key, plan, expected=expected, by=actor)
+    row = await service.edit_plan(session, key, plan, expected=expected, reason=reason, by=actor)
+    if not isinstance(row, PlanRevision):
+        return gates.accepted(row)
     etag(response, row.revision)
     return row
 

@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog
+from app import audit, catalog, gates, identity
 from app.kit.actor import Actor
 from app.kit.canonical import digest as digest_of
 from app.kit.refusal import NotFound
@@ -73,15 +73,47 @@ async def plan_of(session: AsyncSession, key: str, *, by: Actor) -> PlanRevision
     return found
 
 
-async def set_plan(
+async def edit_plan(
+    session: AsyncSession, key: str, plan: Plan, *, expected: int, reason: str, by: Actor
+) -> PlanRevision | gates.Change:
+    """Replace a point's plan, or ask for it where plans are under change control."""
+    await identity.require_right(session, by, identity.Action.EDIT_PLAN, point=key)
+    point, before = await _editable(session, key, plan, expected=expected, by=by)
+    change = await gates.propose(
+        session, identity.Governed.PLAN, f"plan of {key}",
+        expected=expected, before=before.spec if before else None,
+        after={"point": key, "spec": plan.model_dump(mode="json")}, reason=reason, by=by,
+    )  # fmt: skip
+    return change or await write_plan(session, point, plan, cause="edited", by=by)
+
+
+async def apply_plan(session: AsyncSession, event: gates.ChangeApproved) -> None:
+    """Carry out an approved change of a plan."""
+    if event.kind != identity.Governed.PLAN or event.expected is None:
+        return
+    author = await identity.acting(session, event.tenant_id, event.requester_id)
+    plan = Plan.model_validate(event.after["spec"])
+    point, _ = await _editable(
+        session, event.after["point"], plan, expected=event.expected, by=author
+    )
+    await write_plan(session, point, plan, cause="edited", by=author)
+
+
+async def plan_in_force(session: AsyncSession, asked: gates.PlanInForce) -> str | None:
+    """Return the digest of a point's plan, for what an approval covers."""
+    found = await current_plan(session, asked.tenant_id, asked.point_id)
+    return found.digest if found else None
+
+
+async def _editable(
     session: AsyncSession, key: str, plan: Plan, *, expected: int, by: Actor
-) -> PlanRevision:
-    """Replace a point's plan, if it is still at ``expected``; every arm must be seated."""
+) -> tuple[catalog.DecisionPoint, PlanRevision | None]:
+    """Return a point, locked, and its plan, if that is at ``expected`` and every arm is seated."""
     point = await catalog.point_by_key(session, key, by=by, lock=True)
     newest = await current_plan(session, by.tenant_id, point.id)
     require_current(expected, newest.revision if newest else 0)
     await _require_seats(session, point, plan, by)
-    return await write_plan(session, point, plan, cause="edited", by=by)
+    return point, newest
 
 
 async def write_plan(

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from app.kit.input import Input
-from app.kit.names import NAME
+from app.kit.names import MOST, NAME
 from app.telemetry import REHEARSAL
 
 MAX_WEIGHT = 1_000_000
@@ -16,7 +16,7 @@ class VersionArm(Input):
 
     name: str = Field(pattern=r"^[a-z0-9_-]{1,40}$", description="Names the arm's evidence.")
     model: str = Field(pattern=NAME)
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, lt=MOST)
 
     @field_validator("name")
     @classmethod

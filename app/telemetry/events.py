@@ -13,11 +13,13 @@ from app.telemetry.token import Claim
 
 MAX_EVENTS = 10_000
 REHEARSAL = "rehearsal"
+REHEARSED = frozenset({"model", "version", "decision_point"})
+"""What a batch names beside its rows to be a rehearsal; all of them or none."""
 SHADOW_PREFIX = "shadow:"
 _FIELDS = frozenset({"event_id", "token", "at", "features", "score", "prediction", "latency_ms"})
 _NUMBERS = frozenset({int, float, bool})
 _NESTED = frozenset({dict, list})
-_GREATEST = 1e15
+GREATEST = 1e15
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _EARLIEST = timedelta(days=1) // _MICROSECOND
@@ -158,6 +160,6 @@ def number(row: dict[str, Any], field: str) -> float | None:
         return None
     if type(value) not in _NUMBERS:
         raise BadEvent(f"{field} is a number.")
-    if not abs(value) <= _GREATEST:
-        raise BadEvent(f"{field} lies outside ±{_GREATEST:g}.")
+    if not abs(value) <= GREATEST:
+        raise BadEvent(f"{field} lies outside ±{GREATEST:g}.")
     return float(value)

@@ -6,10 +6,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog
 from app.kit.actor import Actor
+from app.kit.names import MOST
 from app.platform.http.guard import PermissionDenied
-from app.telemetry.events import BadEvent
+from app.telemetry.events import REHEARSED, BadEvent
 
-_NAMED = frozenset({"model", "version", "decision_point"})
 PERMISSION = "telemetry:rehearse"
 
 
@@ -24,14 +24,14 @@ async def rehearsal_of(
     named = body.keys() - {noun}
     if not named:
         return None
-    if named != _NAMED:
+    if named != REHEARSED:
         raise BadEvent(f"A rehearsal names model, version and decision_point beside its {noun}.")
     if PERMISSION not in actor.permissions:
         raise PermissionDenied(f"{actor.name} may not rehearse.", permission=PERMISSION)
     model, number, key = body["model"], body["version"], body["decision_point"]
     if not (isinstance(model, str) and isinstance(key, str) and type(number) is int):
         raise BadEvent("model and decision_point are names, version is a number.")
-    if not 0 < number < 2**63:
+    if not 0 < number < MOST:
         raise BadEvent("version is a number from 1 on.")
     point = await catalog.point_by_key(session, key, by=actor)
     version = await catalog.find_version(session, model, number, by=actor)

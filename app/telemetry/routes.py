@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
 from app.kit.actor import Actor
-from app.kit.names import NAME
+from app.kit.names import MOST, NAME
 from app.kit.refusal import AlreadyExists, NotFound
 from app.platform.db import Database
 from app.platform.http import Authenticator, HotRoute, Session, Snapshot, allow, responses
@@ -32,7 +32,7 @@ from app.telemetry.tally import Tally
 router = make_router("/v1", tag="telemetry")
 
 Name = Annotated[str, Path(pattern=NAME)]
-Number = Annotated[int, Path(ge=1, lt=2**63)]
+Number = Annotated[int, Path(ge=1, lt=MOST)]
 PARQUET = "application/vnd.apache.parquet"
 
 
@@ -189,7 +189,9 @@ def hot_routes(
 
 
 def _with_problems(operation: dict[str, object]) -> dict[str, object]:
-    problems = {str(status): entry for status, entry in responses(NoEvents, TooManyEvents).items()}
+    problems = {
+        str(status): entry for status, entry in responses(NoEvents, TooManyEvents, NotFound).items()
+    }
     return {
         **operation,
         "tags": ["telemetry"],

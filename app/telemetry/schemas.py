@@ -5,6 +5,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.kit.input import Input
+from app.kit.names import MOST
+from app.telemetry.events import GREATEST, REHEARSED
 
 Value = float | int | str | bool | None
 
@@ -66,21 +68,27 @@ class TelemetryOut(BaseModel):
     series: list[SeriesOut]
 
 
+_NUMBER: dict[str, Any] = {
+    "type": ["number", "boolean", "null"],
+    "minimum": -GREATEST,
+    "maximum": GREATEST,
+}
+
 EVENT: dict[str, Any] = {
     "type": "object",
     "required": ["at"],
     "additionalProperties": False,
     "properties": {
-        "event_id": {"type": "string", "format": "uuid",
+        "event_id": {"type": ["string", "null"], "format": "uuid",
                      "description": "Your name for the event; sent again it is a duplicate. A"
                      " rehearsal needs one; elsewhere the token is name enough."},
-        "token": {"type": "string", "description": "As the route call returned it."},
+        "token": {"type": ["string", "null"], "description": "As the route call returned it."},
         "at": {"type": "string", "format": "date-time"},
-        "features": {"type": "object",
+        "features": {"type": ["object", "null"],
                      "additionalProperties": {"type": ["number", "string", "boolean", "null"]}},
-        "score": {"type": ["number", "null"]},
-        "prediction": {"type": ["number", "boolean", "null"]},
-        "latency_ms": {"type": ["number", "null"]},
+        "score": _NUMBER,
+        "prediction": _NUMBER,
+        "latency_ms": _NUMBER,
     },
 }  # fmt: skip
 
@@ -90,10 +98,14 @@ OUTCOME: dict[str, Any] = {
     "additionalProperties": False,
     "properties": {
         "decision_id": {"type": "string", "format": "uuid"},
-        "label": {"type": ["number", "boolean", "null"]},
-        "reward": {"type": ["number", "null"], "description": "Business value."},
+        "label": _NUMBER,
+        "reward": {**_NUMBER, "description": "Business value."},
         "at": {"type": "string", "format": "date-time"},
     },
+    "anyOf": [
+        {"required": [name], "properties": {name: {"type": ["number", "boolean"]}}}
+        for name in ("label", "reward")
+    ],
 }
 
 TAKEN: dict[str, Any] = {
@@ -120,17 +132,23 @@ TAKEN: dict[str, Any] = {
 
 def batch_operation(noun: str, item: dict[str, Any], example: Any, summary: str) -> dict[str, Any]:
     """Return the OpenAPI operation of a hot batch route."""
-    schema = {
+    schema: dict[str, Any] = {
         "type": "object",
         "required": [noun],
         "properties": {noun: {"type": "array", "minItems": 1, "maxItems": 10_000, "items": item}},
         "additionalProperties": False,
     }
-    schema["properties"] |= {  # type: ignore[operator]
+    schema["properties"] |= {
         "model": {"type": "string", "description": "Of a rehearsal only."},
-        "version": {"type": "integer", "description": "Of a rehearsal only."},
+        "version": {
+            "type": "integer",
+            "minimum": 1,
+            "exclusiveMaximum": MOST,
+            "description": "Of a rehearsal only.",
+        },
         "decision_point": {"type": "string", "description": "Of a rehearsal only."},
     }
+    schema["dependentRequired"] = {name: sorted(REHEARSED - {name}) for name in sorted(REHEARSED)}
     answer = {"content": {"application/json": {"schema": TAKEN}}}
     return {
         "summary": summary,

@@ -8,7 +8,7 @@ import pytest
 
 from app.main import make_api
 from app.platform.settings import Settings
-from tests.identity.test_access import KNOCKED
+from tests.ways import KNOCKED
 
 ROOT = Path(__file__).parents[2]
 CREATING = {"post", "put", "patch"}
@@ -63,7 +63,7 @@ def test_every_body_has_an_example(document: dict[str, Any]) -> None:
 def test_every_operation_documents_its_refusals_as_problems(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
         refusals = {code: r for code, r in operation["responses"].items() if code >= "400"}
-        assert {"401", "403", "503"} <= refusals.keys(), name
+        assert {"400", "401", "403", "413", "415", "503"} <= refusals.keys(), name
         for code, response in refusals.items():
             assert list(response["content"]) == ["application/problem+json"], (name, code)
 
@@ -77,3 +77,17 @@ def test_every_operation_that_is_not_public_asks_for_a_key(document: dict[str, A
     for name, operation in operations(document):
         public = name.removeprefix("post ") in KNOCKED
         assert operation.get("security") == (None if public else [{"HTTPBearer": []}]), name
+
+
+def test_where_if_match_is_asked_for_the_document_requires_it(document: dict[str, Any]) -> None:
+    asked = {
+        name: found["required"]
+        for name, operation in operations(document)
+        for found in operation.get("parameters", ())
+        if found["name"] == "if-match"
+    }
+
+    # A KPI and a monitor are made by their first PUT; only replacing them takes a condition.
+    creating = {name for name, required in asked.items() if not required}
+    assert {name.rpartition("/")[2] for name in creating} == {"monitor", "{kpi}"}
+    assert len(asked) > len(creating)

@@ -10,17 +10,10 @@ import httpx
 import pytest
 
 from app.client import Client, Problem
-from app.identity import PrincipalKind, Role, TenantCreated, create_principal, issue_key
-from app.identity.tables import Tenant
-from app.kit.actor import Actor
-from app.kit.ids import uuid7
-from app.main import make_bus
-from app.platform.db import ALL_TENANTS, Database
-from app.platform.embedded import EmbeddedPostgres
-from app.platform.events import publish
-from app.platform.settings import Settings
+from app.identity import Role
 from tests.live import Live, Place, champion, make_point, route, unique
 from tests.platform.wire import problem_of, require_4xx
+from tests.tenants import database_of, make_tenant
 
 ROLES = {
     "root": {Role.ADMINISTRATOR}, "all": set(Role) - {Role.APPLICATION, Role.ADMINISTRATOR},
@@ -38,29 +31,10 @@ class First:
     token: str
 
 
-async def make_tenant(url: str) -> dict[str, str]:
-    """Make another tenant with a key for each entry of ``ROLES``."""
-    database = Database(url, Settings(), make_bus())
-    keys = {}
-    async with database.transaction(ALL_TENANTS) as session:
-        tenant = Tenant(id=uuid7(), name=unique("tenant"))
-        session.add(tenant)
-        await session.flush()
-        await publish(session, TenantCreated(tenant_id=tenant.id, name=tenant.name))
-        system = Actor.system(tenant.id)
-        for name, roles in ROLES.items():
-            made = await create_principal(
-                session, name=name, kind=PrincipalKind.PERSON, owner=None, roles=roles, by=system
-            )
-            _, keys[name] = await issue_key(session, made, days=1, by=system)
-    await database.close()
-    return keys
-
-
 @pytest.fixture(scope="module")
 def second(live: Live) -> Iterator[dict[str, Client]]:
     """The people of another tenant."""
-    keys = asyncio.run(make_tenant(EmbeddedPostgres(live.data_dir).url))
+    keys = asyncio.run(make_tenant(database_of(live), ROLES))
     clients = {name: Client(live.url, key) for name, key in keys.items()}
     yield clients
     for client in clients.values():

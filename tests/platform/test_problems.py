@@ -83,6 +83,23 @@ def test_a_405_names_a_method_that_is_allowed(live: Live) -> None:
         assert allowed in speaker(live, "dev").delete(path).headers["allow"], path
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        (f"/v1/cases/{NOBODY}:withdraw", "POST"),
+        (f"/v1/principals/{NOBODY}:disable", "POST"),
+        ("/v1/decision-points/p:rollback", "POST"),
+        ("/v1/decision-points/p/kpis:measure", "GET"),
+    ],
+)
+def test_a_verb_behind_a_colon_is_no_part_of_a_name(live: Live, path: str, allowed: str) -> None:
+    answer = speaker(live, "ops").patch(path, json={"description": "d"})
+
+    problem_of(answer, 405, "method_not_allowed")
+    assert answer.headers["allow"] == allowed
+    problem_of(speaker(live, "ops").get(f"{path.partition(':')[0]}:none"), 404)
+
+
 def test_a_405_names_every_method_that_is_allowed(live: Live) -> None:
     answer = speaker(live, "dev").delete("/v1/models")
 

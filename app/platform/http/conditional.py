@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Response
 
-from app.kit.revision import ConditionMissing, Stale
+from app.kit.revision import Stale
 
 _MOST_DIGITS = 19
 
@@ -15,12 +15,8 @@ def etag(response: Response, revision: int) -> None:
 
 
 def _expected(
-    if_match: Annotated[
-        str | None, Header(description="The ETag of the state this edit was made on.")
-    ] = None,
+    if_match: Annotated[str, Header(description="The ETag of the state this edit was made on.")],
 ) -> int:
-    if if_match is None:
-        raise ConditionMissing("This resource is edited only with If-Match.")
     tag = if_match.strip().removeprefix("W/").strip('"')
     if not (tag.isascii() and tag.isdecimal() and len(tag) < _MOST_DIGITS):
         raise Stale("If-Match does not hold an ETag of this resource.")
@@ -36,5 +32,6 @@ def _expected_or_none(
 
 
 IfMatch = Annotated[int, Depends(_expected)]
+"""For an edit; without the header it is answered 428, and the document says that it is required."""
 IfMatchToReplace = Annotated[int | None, Depends(_expected_or_none)]
 """For a PUT that creates without a condition and replaces only with one."""

@@ -5,13 +5,16 @@ from typing import Any
 
 from app.kit.refusal import Kind, Malformed, Refusal, TooLarge, Unavailable
 from app.kit.revision import ConditionMissing, Stale
+from app.platform.http.body import UnsupportedMedia
 from app.platform.http.guard import PermissionDenied, Unauthenticated
 from app.platform.http.problems import MEDIA_TYPE, STATUS
 
 
 def responses(*refusals: type[Refusal]) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI responses for what a route may refuse, with an example each."""
-    always = (Malformed, Unauthenticated, PermissionDenied, TooLarge, Unavailable)
+    always = (
+        Malformed, Unauthenticated, PermissionDenied, TooLarge, UnsupportedMedia, Unavailable,
+    )  # fmt: skip
     return _documented({*always, *refusals})
 
 

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from app.kit.refusal import Kind, Refusal, Unavailable
+from app.kit.revision import ConditionMissing
 
 logger = logging.getLogger(__name__)
 
@@ -168,6 +169,9 @@ async def _fault(request: Request, _: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - what it is registered for
+    if any(_is_condition(item) for item in error.errors()):
+        missing = ConditionMissing("This resource is edited only with If-Match.")
+        return render(missing, request_id_of(request))
     found = [
         {"at": ".".join(map(str, item["loc"])), "problem": item["msg"], "rule": item["type"]}
         for item in error.errors()
@@ -185,6 +189,10 @@ async def _invalid(request: Request, error: Exception) -> Response:
         "mend": "Correct the fields named in errors; /openapi.json holds the schema.",
     }
     return Response(orjson.dumps(body), 422, media_type=MEDIA_TYPE)
+
+
+def _is_condition(error: dict[str, Any]) -> bool:
+    return (error["type"], error["loc"]) == ("missing", ("header", "if-match"))
 
 
 async def _framework(request: Request, error: Exception) -> Response:

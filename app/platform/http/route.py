@@ -16,6 +16,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.routing import Match
+from starlette.types import Scope
 
 from app.kit.strictjson import loads
 from app.platform.db import ALL_TENANTS, Database
@@ -50,6 +52,13 @@ Snapshot = Annotated[AsyncSession, Depends(_snapshot)]
 
 class GovernedRoute(APIRoute):
     """A route whose body is strict and whose work commits before its answer is sent."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match a path as FastAPI does, but let no name hold a colon: a verb follows it."""
+        match, found = super().matches(scope)
+        if any(":" in value for value in found.get("path_params", {}).values()):
+            return Match.NONE, {}
+        return match, found
 
     def get_route_handler(self) -> Handler:
         """Return FastAPI's handler inside a transaction."""

@@ -1,0 +1,163 @@
+"""Approvals: asked for, given on exactly what stands, taken back, void when it changes."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import audit, identity
+from app.gates import policies
+from app.gates.cases import lock, place, stream
+from app.gates.covered import changed, covered
+from app.gates.events import ApprovalGiven
+from app.gates.policy import Gate, Policy
+from app.gates.rules import (
+    AlreadyDecided,
+    ApprovalVoid,
+    NotTheApprover,
+    SelfApproval,
+    require_step,
+)
+from app.gates.tables import Approval, Case, Request, Withdrawal
+from app.kit.actor import Actor
+from app.kit.canonical import digest as digest_of
+from app.kit.refusal import NotFound
+from app.platform.events import publish
+
+
+async def decide(
+    session: AsyncSession,
+    case_id: UUID,
+    step: str,
+    *,
+    approved: bool,
+    reason: str,
+    digest: str | None = None,
+    by: Actor,
+) -> Approval:
+    """Approve or reject a step as it stands now; ``digest`` pins what the approver looked at."""
+    case = await lock(session, case_id, by.tenant_id)
+    require_step(case.kind, step)
+    conflicted = {case.developer_id, case.requester_id}
+    if by.person_id in conflicted:
+        part = "developed the version" if by.person_id == case.developer_id else "opened the case"
+        raise SelfApproval(f"{by.name} {part} and cannot decide on it.", step=step)
+    # Nobody lends what he could not use himself: not the developer's role, not the requester's.
+    roles = by.deciding(conflicted)
+    await identity.require_right(
+        session, by, identity.Action.APPROVE_STEP, **place(case), roles=roles
+    )
+    parts = await covered(session, case, step)
+    now = digest_of(parts)
+    if digest is not None and digest != now:
+        raise ApprovalVoid(
+            "What you looked at is not what stands.",
+            changed=await _since(session, case, step, digest, parts),
+            digest=now,
+        )
+    approval = Approval(
+        tenant_id=by.tenant_id,
+        case_id=case_id,
+        step=step,
+        approved=approved,
+        reason=reason,
+        principal_id=by.id,
+        person_id=by.person_id,
+        roles=sorted(roles),
+        requester_id=case.requester_id,
+        developer_id=case.developer_id,
+        digest=now,
+        covers=parts,
+    )
+    session.add(approval)
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        raise AlreadyDecided(f"{by.name} has decided on {step} as it stands.") from error
+    await session.refresh(approval)
+    lenders = sorted(str(giver) for giver, lent in by.lent if lent and giver not in conflicted)
+    await audit.record(
+        session, by, "approval.given" if approved else "approval.refused", stream(case),
+        case=case_id, step=step, digest=approval.digest, roles=approval.roles,
+        on_behalf_of=lenders, personal={"reason": reason},
+    )  # fmt: skip
+    await publish(
+        session,
+        ApprovalGiven(
+            tenant_id=by.tenant_id, case_id=case_id, step=step, approved=approved, by=by.name
+        ),
+    )
+    return approval
+
+
+async def _since(
+    session: AsyncSession, case: Case, step: str, digest: str, now: dict[str, Any]
+) -> list[str]:
+    """Return which parts changed since a digest that somebody was shown."""
+    mine = {"tenant_id": case.tenant_id, "case_id": case.id, "step": step, "digest": digest}
+    for table in (Request, Approval):
+        parts = await session.scalar(select(table.covers).filter_by(**mine).limit(1))
+        if parts is not None:
+            return changed(parts, now)
+    return ["unknown"]
+
+
+async def withdraw_approval(
+    session: AsyncSession, approval_id: UUID, *, reason: str, by: Actor
+) -> Approval:
+    """Take an approval back; the step's verdict no longer stands on it."""
+    approval = await session.get(Approval, (by.tenant_id, approval_id))
+    if approval is None:
+        raise NotFound("approval", approval_id)
+    case = await lock(session, approval.case_id, by.tenant_id)
+    if approval.person_id != by.person_id:
+        raise NotTheApprover("Only who gave an approval takes it back.")
+    if case.result is not None:
+        raise ApprovalVoid(f"The {case.kind} is {case.result}: its approvals are history.")
+    key = (by.tenant_id, approval_id)
+    if await session.get(Withdrawal, key) is not None:
+        raise ApprovalVoid("The approval was taken back before.")
+    session.add(
+        Withdrawal(
+            tenant_id=by.tenant_id,
+            approval_id=approval_id,
+            case_id=case.id,
+            step=approval.step,
+            reason=reason,
+            person_id=by.person_id,
+        )
+    )
+    await session.flush()
+    await audit.record(
+        session, by, "approval.withdrawn", stream(case),
+        case=case.id, step=approval.step, approval=approval_id, personal={"reason": reason},
+    )  # fmt: skip
+    return approval
+
+
+async def decisions(
+    session: AsyncSession, case: Case, step: str, *, digest: str, gate: Gate
+) -> list[Approval]:
+    """Return the decisions on a step that count now: on what stands, not taken back, not too old.
+
+    A person's later word on the same thing does not exist: he decides once.
+    """
+    withdrawn = select(Withdrawal.approval_id).filter_by(tenant_id=case.tenant_id)
+    query = (
+        select(Approval)
+        .filter_by(tenant_id=case.tenant_id, case_id=case.id, step=step, digest=digest)
+        .where(Approval.id.not_in(withdrawn.where(Withdrawal.case_id == case.id)))
+    )
+    if gate.approval_days is not None:
+        oldest = func.clock_timestamp() - timedelta(days=gate.approval_days)
+        query = query.where(Approval.at > oldest)
+    return list(await session.scalars(query.order_by(Approval.at)))
+
+
+async def gate_of(session: AsyncSession, case: Case, step: str) -> Gate:
+    """Return a step's gate under the policy its case began with."""
+    row = await policies.current(session, case.tenant_id, case.tier, revision=case.policy_revision)
+    return Policy.model_validate(row.body).gates[f"{case.kind}.{step}"]

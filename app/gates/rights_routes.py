@@ -1,0 +1,111 @@
+"""Decision rights: the matrix, as RACI, through time, and its edits under change control."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Query, Response
+
+from app import identity
+from app.catalog import RiskTier
+from app.gates import changes
+from app.gates.change_routes import ACCEPTED, accepted
+from app.gates.events import ChangeApproved
+from app.gates.governance_schemas import RightsIn, RightsOut, RightsRevisionOut
+from app.identity import (
+    FIRST_RIGHTS,
+    Action,
+    BadRights,
+    DecisionDenied,
+    DecisionRights,
+    Governed,
+    RightsRevision,
+)
+from app.kit.actor import Actor
+from app.kit.canonical import digest as digest_of
+from app.kit.page import BadCursor, Page, Rows
+from app.kit.refusal import NotFound
+from app.kit.revision import require_current
+from app.platform.http import Cursor, IfMatch, Limit, Session, allow, etag, responses
+from app.platform.http import router as make_router
+from app.platform.http.documented import editing
+
+router = make_router("/v1/decision-rights", tag="decision-rights")
+
+Reader = Annotated[Actor, allow("gates:read")]
+
+
+@router.get("", response_model=RightsOut, responses=responses(NotFound))
+async def get_rights(
+    actor: Reader,
+    session: Session,
+    response: Response,
+    revision: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
+    at: Annotated[datetime | None, Query(description="As they stood then.")] = None,
+) -> dict[str, Any]:
+    """Return who may decide what: the matrix, and as a RACI table by action and tier."""
+    if revision == 0:
+        return _shown(None)
+    row = await identity.rights_row(session, actor.tenant_id, revision=revision, at=at)
+    if revision is None and at is None:
+        etag(response, row.revision if row else 0)
+    return _shown(row)
+
+
+@router.get("/revisions", response_model=Page[RightsRevisionOut], responses=responses(BadCursor))
+async def list_revisions(
+    actor: Reader, session: Session, cursor: Cursor = None, limit: Limit = 50
+) -> Rows[RightsRevision]:
+    """List the revisions of the matrix, newest first."""
+    return await identity.list_rights(session, cursor=cursor, limit=limit, by=actor)
+
+
+@router.put(
+    "",
+    response_model=RightsOut,
+    responses=editing(NotFound, BadRights, DecisionDenied) | ACCEPTED,
+)
+async def replace_rights(
+    body: RightsIn,
+    expected: IfMatch,
+    actor: Annotated[Actor, allow("policy:write")],
+    session: Session,
+    response: Response,
+    reason: Annotated[str, Query(max_length=2000)] = "",
+) -> Any:
+    """Save a new matrix; under change control, ask for it."""
+    await identity.require_right(session, actor, Action.EDIT_RIGHTS)
+    rights = identity.checked(body.body)
+    row = await identity.rights_row(session, actor.tenant_id)
+    require_current(expected, row.revision if row else 0)
+    before = (await identity.rights_of(session, actor.tenant_id)).model_dump(mode="json")
+    change = await changes.propose(
+        session, Governed.RIGHTS, "decision rights",
+        expected=expected, before=before, after=rights.model_dump(mode="json"),
+        reason=reason, by=actor,
+    )  # fmt: skip
+    if change is not None:
+        return accepted(change)
+    saved = await identity.replace_rights(session, rights, expected=expected, by=actor)
+    etag(response, saved.revision)
+    return _shown(saved)
+
+
+async def apply_rights(session: Session, event: ChangeApproved) -> None:
+    """Carry out an approved change of the matrix."""
+    if event.kind == Governed.RIGHTS and event.expected is not None:
+        author = await identity.acting(session, event.tenant_id, event.requester_id)
+        rights = identity.checked(event.after)
+        await identity.replace_rights(session, rights, expected=event.expected, by=author)
+
+
+def _shown(row: RightsRevision | None) -> dict[str, Any]:
+    rights = FIRST_RIGHTS if row is None else DecisionRights.model_validate(row.body)
+    body = rights.model_dump(mode="json")
+    return {
+        "revision": row.revision if row else 0,
+        "body": body,
+        "digest": row.digest if row else digest_of(body),
+        "author_id": row.author_id if row else None,
+        "at": row.at if row else None,
+        "raci": identity.raci(rights, RiskTier),
+    }

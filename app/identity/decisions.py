@@ -1,0 +1,213 @@
+"""Decision rights: who may decide what, by role, risk tier and scope. Pure data and its reading.
+
+Permissions (``rules.ROLES``) say which calls a role can make at all; decision rights say for which
+models and points, at which risk. Both must hold.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from enum import StrEnum
+from typing import Any
+
+from pydantic import ConfigDict, Field, model_validator
+
+from app.identity.rules import DECIDING, Role
+from app.kit.input import Input
+from app.kit.refusal import Invalid, Kind, Refusal
+
+
+class Action(StrEnum):
+    """What can be decided."""
+
+    OPEN_VALIDATION = "validation.open"
+    JUDGE_VALIDATION = "validation.judge"
+    OPEN_RELEASE = "release.open"
+    JUDGE_RELEASE = "release.judge"
+    OPEN_ACTIVATION = "activation.open"
+    JUDGE_ACTIVATION = "activation.judge"
+    COMMIT_ACTIVATION = "activation.commit"
+    ROLL_BACK = "champion.roll_back"
+    APPROVE_STEP = "step.approve"
+    EDIT_PLAN = "plan.edit"
+    EDIT_KPI = "kpi.edit"
+    EDIT_MONITOR = "monitor.edit"
+    EDIT_POLICY = "policy.edit"
+    EDIT_RIGHTS = "rights.edit"
+    ASK_WAIVER = "waiver.ask"
+    APPROVE_CHANGE = "change.approve"
+    BREAK_GLASS = "break_glass.use"
+    REVIEW_BREAK_GLASS = "break_glass.review"
+
+
+class Right(StrEnum):
+    """RACI. Only who is responsible may act; the others are told what is theirs."""
+
+    RESPONSIBLE = "R"
+    ACCOUNTABLE = "A"
+    CONSULTED = "C"
+    INFORMED = "I"
+
+
+class Governed(StrEnum):
+    """What may be under change control: edited by request and approval only."""
+
+    POLICY = "policy"
+    RIGHTS = "rights"
+    PLAN = "plan"
+    KPI = "kpi"
+    MONITOR = "monitor"
+    WAIVER = "waiver"
+
+
+class Grant(Input):
+    """One cell of the matrix; what is not limited holds everywhere."""
+
+    model_config = ConfigDict(frozen=True)
+
+    role: Role
+    action: Action
+    right: Right = Right.RESPONSIBLE
+    tiers: tuple[str, ...] | None = Field(None, min_length=1, max_length=10)
+    models: tuple[str, ...] | None = Field(None, min_length=1, max_length=1000)
+    points: tuple[str, ...] | None = Field(None, min_length=1, max_length=1000)
+
+    def covers(self, tier: str | None, model: str | None, point: str | None) -> bool:
+        """Say whether the grant reaches as far as this; a limit asks for what it names."""
+        limits = ((self.tiers, tier), (self.models, model), (self.points, point))
+        return all(limit is None or asked in limit for limit, asked in limits)
+
+
+class Control(Input):
+    """How a governed thing is changed: so many people of these roles approve each change."""
+
+    model_config = ConfigDict(frozen=True)
+
+    approvals: int = Field(1, ge=1, le=5)
+    roles: tuple[Role, ...] = Field(min_length=1, max_length=10)
+
+
+class DecisionRights(Input):
+    """A tenant's whole matrix, and which edits are under change control."""
+
+    model_config = ConfigDict(frozen=True)
+
+    grants: tuple[Grant, ...] = Field(max_length=2000)
+    change_control: dict[Governed, Control]
+
+    @model_validator(mode="after")
+    def _mendable(self) -> "DecisionRights":
+        """Somebody must be left who can change the matrix, and somebody who approves that."""
+        if not self.allows({Role.ADMINISTRATOR}, Action.EDIT_RIGHTS):
+            raise ValueError("an administrator must stay responsible for rights.edit everywhere")
+        if Governed.WAIVER not in self.change_control:
+            raise ValueError("waivers are always under change control: name who approves them")
+        for governed, control in self.change_control.items():
+            if powerless := sorted(set(control.roles) - DECIDING):
+                raise ValueError(f"{governed}: {', '.join(powerless)} cannot approve anything")
+            if not any(self.allows({role}, Action.APPROVE_CHANGE) for role in control.roles):
+                raise ValueError(f"{governed}: none of the roles may change.approve everywhere")
+        return self
+
+    def allows(
+        self,
+        roles: AbstractSet[str],
+        action: Action,
+        *,
+        tier: str | None = None,
+        model: str | None = None,
+        point: str | None = None,
+    ) -> bool:
+        """Say whether one of ``roles`` is responsible for this."""
+        return any(
+            grant.action is action
+            and grant.right is Right.RESPONSIBLE
+            and grant.role in roles
+            and grant.covers(tier, model, point)
+            for grant in self.grants
+        )
+
+
+class DecisionDenied(Refusal):
+    """Entitled to the call, not to this decision."""
+
+    kind = Kind.FORBIDDEN
+    code = "decision_denied"
+    title = "Not yours to decide"
+    mend = "GET /v1/decision-rights names who is responsible for it."
+
+
+class BadRights(Invalid):
+    """The matrix would leave the tenant without somebody who can mend it, or says nonsense."""
+
+    code = "bad_rights"
+    title = "These decision rights cannot be saved"
+
+
+def raci(rights: DecisionRights, tiers: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the matrix as a table: a row an action and tier, the roles by right."""
+    rows = []
+    for action in Action:
+        for tier in tiers:
+            row: dict[str, Any] = {"action": action, "tier": tier}
+            for right in Right:
+                names = {
+                    f"{grant.role}{_limits(grant)}"
+                    for grant in rights.grants
+                    if grant.action is action
+                    and grant.right is right
+                    and (grant.tiers is None or tier in grant.tiers)
+                }
+                row[right.name.lower()] = sorted(names)
+            rows.append(row)
+    return rows
+
+
+def _limits(grant: Grant) -> str:
+    """Return what a cell says beside its role when it does not hold everywhere."""
+    named = [
+        f"{noun} {', '.join(limit)}"
+        for noun, limit in (("models", grant.models), ("points", grant.points))
+        if limit is not None
+    ]
+    return f" ({'; '.join(named)})" if named else ""
+
+
+_ADM, _DEV, _VAL = Role.ADMINISTRATOR, Role.DEVELOPER, Role.VALIDATOR
+_OPS, _COM, _AUD = Role.OPERATOR, Role.COMMITTEE, Role.AUDITOR
+
+# action → responsible, accountable, consulted, informed
+_START: dict[Action, tuple[tuple[Role, ...], ...]] = {
+    Action.OPEN_VALIDATION: ((_DEV,), (_VAL,), (), ()),
+    Action.JUDGE_VALIDATION: ((_VAL,), (_VAL,), (_DEV,), (_OPS,)),
+    Action.OPEN_RELEASE: ((_DEV,), (_OPS,), (_VAL,), ()),
+    Action.JUDGE_RELEASE: ((_OPS, _VAL), (_VAL,), (_DEV,), (_COM,)),
+    Action.OPEN_ACTIVATION: ((_OPS,), (_COM,), (_DEV,), ()),
+    Action.JUDGE_ACTIVATION: ((_OPS,), (_COM,), (_VAL,), (_DEV,)),
+    Action.COMMIT_ACTIVATION: ((_OPS,), (_COM,), (), (_DEV, _AUD)),
+    Action.ROLL_BACK: ((_OPS,), (_OPS,), (), (_COM, _DEV, _AUD)),
+    Action.APPROVE_STEP: ((_VAL, _OPS, _COM), (_COM,), (), (_AUD,)),
+    Action.EDIT_PLAN: ((_OPS,), (_COM,), (_DEV,), (_AUD,)),
+    Action.EDIT_KPI: ((_OPS, _COM), (_COM,), (_DEV,), ()),
+    Action.EDIT_MONITOR: ((_OPS,), (_OPS,), (_VAL,), ()),
+    Action.EDIT_POLICY: ((_ADM,), (_COM,), (_VAL,), (_AUD,)),
+    Action.EDIT_RIGHTS: ((_ADM,), (_COM,), (), (_AUD,)),
+    Action.ASK_WAIVER: ((_DEV, _OPS, _VAL), (_COM,), (), (_AUD,)),
+    Action.APPROVE_CHANGE: ((_COM, _VAL), (_COM,), (), (_AUD,)),
+    Action.BREAK_GLASS: ((_OPS,), (_COM,), (), (_COM, _AUD)),
+    Action.REVIEW_BREAK_GLASS: ((_COM, _VAL), (_COM,), (), (_AUD,)),
+}
+
+DEFAULT = DecisionRights(
+    grants=tuple(
+        Grant(role=role, action=action, right=right)
+        for action, by_right in _START.items()
+        for right, roles in zip(Right, by_right, strict=True)
+        for role in roles
+    ),
+    change_control={
+        Governed.POLICY: Control(approvals=1, roles=(_COM, _VAL)),
+        Governed.RIGHTS: Control(approvals=1, roles=(_COM, _VAL)),
+        Governed.WAIVER: Control(approvals=1, roles=(_COM, _VAL)),
+    },
+)
+"""What a tenant starts with. Plans, KPIs and monitors are edited by who is responsible."""

@@ -1,0 +1,252 @@
+"""Every operation as the OpenAPI document describes it: with what fits it and with what does not.
+
+All checks are on. Where an answer is right and a check would not have it, the status stands below
+with its reason. What is drawn is the same at each run.
+"""
+
+import copy
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+from zlib import crc32
+
+import httpx
+import hypothesis
+import pytest
+import schemathesis
+from hypothesis import strategies as st
+from hypothesis.errors import FlakyStrategyDefinition
+from schemathesis.config import SchemathesisConfig
+from schemathesis.generation.meta import TestPhase
+
+from app.identity import Role
+from tests.live import Live, unique
+from tests.system.holdings import Holdings, hold
+from tests.tenants import another
+from tests.ways import DOCUMENT, WAYS, Way, operation_of
+
+pytestmark = pytest.mark.slow
+
+EXAMPLES = 50
+WALKS = 12
+SEED = 20261123
+
+ACCEPTED = ["2xx", "404", "409", "412"]
+"""What well-formed requests may meet: nothing by that name, a conflict, a stale condition."""
+BATCHES = ["telemetry:ingest_events", "telemetry:ingest_outcomes"]
+LISTS = [
+    operation_of(way)["operationId"]
+    for way in WAYS
+    if any(found["name"] == "cursor" for found in operation_of(way).get("parameters", ()))
+]
+JUDGING = ["activation:judge_step", "release:judge_release", "release:judge_validation"]
+ALSO: tuple[tuple[str, list[str]], ...] = (
+    # A cursor is opaque: that it is one of this list's cannot be said in a schema.
+    ("400", LISTS),
+    # Who opened or developed something may not do it himself.
+    ("403", ["gates:withdraw", "gates:decide"]),
+    # Made by the first PUT, replaced only with a condition.
+    ("428", ["kpi:define_kpi", "drift:set_monitor"]),
+    # Rules between fields, or over what is stored:
+    ("422", ["routing:set_plan"]),  # names of arms are unique, one has a weight
+    ("422", ["catalog:set_alias"]),  # some names are the server's
+    # Names of variables are unique, a source is harmless.
+    ("422", ["catalog:register_version", "catalog:create_point", "catalog:edit_point"]),
+    ("422", ["gates:replace_policy"]),  # every gate is named, every rule compiles
+    ("422", ["gates:add_evidence", "gates:decide", *JUDGING]),  # the step is one of the case's
+    ("422", ["identity:create_principal"]),  # a service account, and no other, has an owner
+    ("422", ["drift:set_monitor"]),  # no more hits than windows
+    ("422", ["telemetry:put_baseline"]),  # columns are the signature's, and equally long
+    ("422", BATCHES),  # tokens are the server's own, times are not in the future
+)
+"""What these may meet besides, though their schemas allow it."""
+REFUSED = ["400", "404", "405", "409", "412", "413", "415", "422", "428"]
+"""How ill-formed requests are refused; 412 and 428 come before the content (RFC 9110, 13.2.1)."""
+UNREACHED = {
+    # Each is done once in the life of a case, which was done before the first call came.
+    "POST /v1/activations", "POST /v1/activations/{case_id}:commit", "POST /v1/validations",
+    "POST /v1/releases", "POST /v1/cases/{case_id}:withdraw",
+    "POST /v1/releases/{case_id}/steps/{step}:judge",
+    "POST /v1/validations/{case_id}/steps/{step}:judge",
+    "PUT /v1/models/{name}/versions/{number}/baseline",
+    # There is no other champion to go back to.
+    "POST /v1/decision-points/{key}:rollback",
+}  # fmt: skip
+"""Operations that need not succeed here; the life of a model is another test's."""
+
+
+def configured() -> SchemathesisConfig:
+    also: dict[str, list[str]] = defaultdict(list)
+    for status, names in ALSO:
+        for name in names:
+            also[name].append(status)
+    return SchemathesisConfig.from_dict(
+        {
+            "seed": SEED,
+            "generation": {
+                "max-examples": EXAMPLES,
+                "deterministic": True,
+                "database": "none",
+                # The key goes with every call; the check ignored_auth takes it away by itself.
+                "with-security-parameters": False,
+                # NUL is refused everywhere: test_bodies sends it.
+                "allow-x00": False,
+            },
+            "checks": {
+                "positive_data_acceptance": {"expected-statuses": ACCEPTED},
+                "negative_data_rejection": {"expected-statuses": REFUSED},
+                "missing_required_header": {"expected-statuses": ["428"]},  # RFC 6585, 3
+            },
+            "operations": [
+                {
+                    "include-operation-id": name,
+                    "checks": {
+                        "positive_data_acceptance": {"expected-statuses": [*ACCEPTED, *statuses]},
+                        # Of a batch, each row is refused by itself, in a 207.
+                        "negative_data_rejection": {
+                            "expected-statuses": [*REFUSED, *(["207"] if name in BATCHES else [])]
+                        },
+                    },
+                }
+                for name, statuses in also.items()
+            ],
+        }
+    )
+
+
+schemathesis.openapi.media_type("application/vnd.apache.parquet", st.binary(max_size=200))
+schema = schemathesis.openapi.from_dict(copy.deepcopy(DOCUMENT), config=configured())
+WAY: dict[str, Way] = {str(way): way for way in WAYS}
+NAMED: dict[str, Callable[[Holdings], Any]] = {
+    "model": lambda held: held.place.model,
+    "version": lambda held: held.place.version,
+    "decision_point": lambda held: held.place.point,
+    "owner": lambda held: held.person,
+    "body": lambda held: held.live["aud"].get("/v1/policies/low")["body"],
+}
+"""Fields of bodies that are about what there is."""
+
+
+@dataclass
+class World:
+    """The tenant that is tried, who tries it, and what he was answered."""
+
+    held: Holdings
+    key: str
+    untouchable: frozenset[str]
+    """The caller and his key: who disables himself learns nothing more."""
+    answers: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+
+    def call(self) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self.key}"}
+        return {"base_url": self.held.live.url, "headers": headers}
+
+    def etag_of(self, path: str) -> str:
+        sent = self.call()
+        found = httpx.get(sent["base_url"] + path, headers=sent["headers"])
+        return str(found.headers.get("etag", '"1"'))
+
+
+Case = schemathesis.Case[Any]
+WORLDS: list[World] = []
+"""The one there is: hooks are not given fixtures."""
+
+
+@pytest.fixture(scope="module")
+def world(live: Live) -> Iterator[World]:
+    with another(live) as found:
+        held = hold(found)
+        me = found.admin.post("/v1/principals", {"name": unique("all"), "roles": list(Role)})
+        issued = found.admin.post(f"/v1/principals/{me['id']}/keys", {"days": 1})
+        WORLDS.append(World(held, issued["key"], frozenset({me["id"], issued["id"]})))
+        yield WORLDS[-1]
+        WORLDS.clear()
+
+
+@schemathesis.hook
+def before_call(_: Any, case: Case, kwargs: Any) -> None:  # noqa: ARG001 - the hook's shape
+    """Let every other well-formed case speak of what there is, the same ones at each run."""
+    world, way = WORLDS[-1], WAY[case.operation.label]
+    path, meta = case.path_parameters, case.meta
+    there = {name: world.held.value(way, name) for name in way.parameters}
+    if world.untouchable & {str(value) for value in path.values()}:
+        path.update(there)
+    # In a walk, what came before says what a call is about.
+    if meta is None or meta.phase.name is TestPhase.STATEFUL:
+        return
+    body = case.body if isinstance(case.body, dict) else None
+    if not crc32(repr((path, case.query, body)).encode()) % 2:
+        return
+    wrong = {part.value for part, found in meta.components.items() if found.mode.is_negative}
+    if "path" not in wrong:
+        path.update(there)
+    if "query" not in wrong:
+        case.query.pop("cursor", None)
+        case.query.update(world.held.query(way))
+    if "body" not in wrong and body is not None:
+        body.update({name: NAMED[name](world.held) for name in NAMED.keys() & body.keys()})
+    if "header" not in wrong and "if-match" in case.headers:
+        case.headers["if-match"] = world.etag_of(case.formatted_path)
+
+
+def keeps_to_its_description(label: str) -> Any:
+    """Return the test of one operation."""
+
+    # Not ``include``: what the configuration says of single operations already includes them all.
+    @schema.exclude(lambda context: context.operation.label != label).parametrize()
+    def keeps(case: Case, world: World) -> None:
+        answer = case.call_and_validate(**world.call())
+
+        world.answers[label].add(answer.status_code)
+
+    return keeps
+
+
+# A function each: the items that schemathesis makes of one function share its node id, and of
+# those that share one xdist runs the first only.
+for _way in WAYS:
+    _name = operation_of(_way)["operationId"].replace(":", "_")
+    globals()[f"test_{_name}_keeps_to_its_description"] = keeps_to_its_description(str(_way))
+
+
+def test_what_one_answer_names_the_next_call_finds(world: World) -> None:
+    """Walk from answer to answer: what was made is there, what was removed is gone."""
+    machine: Any = schema.as_state_machine()
+    wrong: list[Exception] = []
+    steps = 0
+
+    class Walk(machine):  # type: ignore[misc]
+        def get_call_kwargs(self, case: Case) -> dict[str, Any]:
+            return world.call()
+
+        def validate_response(self, response: Any, case: Any, **more: Any) -> None:
+            nonlocal steps
+            steps += 1
+            try:
+                super().validate_response(response, case, **more)
+            except Exception as error:
+                wrong.append(error)
+                raise
+
+    limits = hypothesis.settings(
+        machine.TestCase.settings, max_examples=10, stateful_step_count=8, database=None
+    )
+    for number in range(WALKS):
+        # The server remembers: the same beginning does not always have the same end.
+        with suppress(FlakyStrategyDefinition):
+            hypothesis.seed(SEED + number)(Walk).run(settings=limits)
+
+    assert wrong == []
+    assert steps > WALKS * 8
+
+
+def test_what_was_tried_was_also_done(world: World) -> None:
+    """Operations that are always refused would keep to any description."""
+    if not world.answers:
+        pytest.skip("looks at what the whole module did")
+    assert world.answers.keys() == WAY.keys()
+    vain = {name for name, found in world.answers.items() if not found & {200, 201, 204, 207}}
+
+    assert vain <= UNREACHED
