@@ -53,7 +53,7 @@ class Doors:
         """Let everybody in once, so that the key is known; then the doors can be measured."""
         known = await self._keyring(self._authorization)
 
-        async def expected(_: str | None) -> Actor:
+        async def expected(authorization: str | None) -> Actor:  # noqa: ARG001 - its protocol
             return known
 
         async def endpoint(_actor: Actor, _key: str, _body: bytes) -> tuple[int, bytes]:
