@@ -4,13 +4,13 @@ from uuid import UUID
 from fastapi import Path
 
 from app import gates, routing
-from app.activation import service, trace
+from app.activation import reign, service, trace
 from app.activation.rules import NothingToRollBack, NotReady, ReturnedVersion, SwapLost
-from app.activation.schemas import ActivationIn, RollbackIn, TraceOut
+from app.activation.schemas import ActivationIn, ChampionOut, RollbackIn, TraceOut
 from app.kit.actor import Actor
 from app.kit.names import NAME
 from app.kit.refusal import AlreadyExists, NotFound
-from app.platform.http import Session, allow, responses
+from app.platform.http import At, Session, allow, responses
 from app.platform.http import router as make_router
 
 activations = make_router("/v1/activations", tag="activation")
@@ -76,6 +76,21 @@ async def roll_back(
     return await service.roll_back(
         session, key, reason=body.reason, accept_returned=body.accept_returned, by=actor
     )
+
+
+@points.get(
+    "/{key}/champion",
+    response_model=ChampionOut,
+    responses=responses(NotFound, routing.NothingThen, routing.InTheFuture),
+)
+async def get_champion(
+    key: Annotated[str, Path(pattern=NAME)],
+    actor: Annotated[Actor, allow("routing:read")],
+    session: Session,
+    at: At = None,
+) -> dict[str, Any]:
+    """Return which version is champion, or was `at` a moment, and who made it so."""
+    return await reign.champion_at(session, key, at, by=actor)
 
 
 @decisions.get("/{decision_id}", response_model=TraceOut, responses=responses(NotFound))

@@ -90,6 +90,22 @@ class SignatureTrace(BaseModel):
     at: datetime
 
 
+class ChampionOut(BaseModel):
+    decision_point: str
+    model: str
+    number: int
+    version_id: UUID
+    role: SeatRole
+    endpoint: str | None
+    parameters: dict[str, Any]
+    since: datetime = Field(description="The swap; at this instant it was champion already.")
+    until: datetime | None = Field(description="The next swap, exclusive; null up to now.")
+    cause: str = Field(description="activated, or rolled_back: back in the seat of its case.")
+    case_id: UUID = Field(description="The activation that gave the seat.")
+    requested_by: str | None = Field(description="Who opened that activation.")
+    signatories: list[SignatureTrace] = Field(description="Who had decided on it by then.")
+
+
 class CaseTrace(BaseModel):
     case_id: UUID
     kind: str

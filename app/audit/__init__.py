@@ -9,18 +9,21 @@ nothing but the public key. Imports platform.
 from app.audit.chain import Fault
 from app.audit.checkpoint import BadNote
 from app.audit.export import export
-from app.audit.history import erase
+from app.audit.history import Asked, erase, history
 from app.audit.offline import Reading, verify_export
 from app.audit.recording import record
 from app.audit.routes import router
+from app.audit.schemas import EntryOut
 from app.audit.sequencer import SetBack, sequence
 from app.audit.signer import Signer
 from app.audit.sinks import BadSink, Sink, deliver
 from app.audit.verifying import Report, verify
 
 __all__ = [
+    "Asked",
     "BadNote",
     "BadSink",
+    "EntryOut",
     "Fault",
     "Reading",
     "Report",
@@ -30,6 +33,7 @@ __all__ = [
     "deliver",
     "erase",
     "export",
+    "history",
     "record",
     "router",
     "sequence",

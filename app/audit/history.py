@@ -28,9 +28,15 @@ class Asked:
 
 
 async def history(
-    session: AsyncSession, actor: Actor, asked: Asked, *, cursor: str | None, limit: int
+    session: AsyncSession,
+    actor: Actor,
+    asked: Asked,
+    *,
+    cursor: str | None,
+    limit: int,
+    newest_first: bool = True,
 ) -> Rows[dict[str, Any]]:
-    """List entries, newest first."""
+    """List entries in order of time."""
     query = select(AuditEntry).filter_by(tenant_id=actor.tenant_id)
     for name in ("stream", "actor_id", "version_id", "action"):
         if (value := getattr(asked, name)) is not None:
@@ -40,7 +46,9 @@ async def history(
     if asked.until is not None:
         query = query.where(AuditEntry.at < asked.until)
     order = AuditEntry.at, AuditEntry.stream, AuditEntry.seq
-    found = await page(session, query, *order, cursor=cursor, limit=limit, newest_first=True)
+    found = await page(
+        session, query, *order, cursor=cursor, limit=limit, newest_first=newest_first
+    )
     return Rows([shown(row) for row in found.items], found.next_cursor)
 
 

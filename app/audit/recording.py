@@ -1,23 +1,53 @@
 """Recording: an entry commits with the act it tells of.
 
-Two statements an act: the first takes the stream's row lock and reads head and clock together,
-the second appends and moves the head. Streams are one per aggregate, so writers meet only where
-they change the same thing.
+One statement an entry: it takes the stream's row lock, reads the clock under it, puts number and
+time into the body, hashes it after the head, appends it and moves the head. Streams are one per
+aggregate, so writers meet only where they change the same thing.
 """
 
 import secrets
-from typing import Any
+from typing import Any, LiteralString
 
-from sqlalchemy import func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.audit.chain import GENESIS, seal
-from app.audit.tables import AuditEntry, Stream
+from app.audit.chain import GENESIS
+from app.audit.sealing import mould
 from app.kit.actor import Actor
 from app.kit.canonical import plain
 
 _SALT_BYTES = 16
+_APPEND: LiteralString = """
+WITH head AS MATERIALIZED (
+    SELECT seq, hash FROM audit_stream
+    WHERE tenant_id = %(tenant)s AND name = %(stream)s FOR UPDATE
+), place AS MATERIALIZED (
+    SELECT h.seq + 1 AS seq, h.hash AS previous, clock_timestamp() AS at
+    FROM (
+        SELECT * FROM head UNION ALL SELECT 0, %(genesis)s WHERE NOT EXISTS (SELECT FROM head)
+    ) AS h
+), body AS MATERIALIZED (
+    SELECT seq, at, previous, %(head)s
+        || to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') || '+00:00'
+        || %(middle)s || seq || %(tail)s AS body
+    FROM place
+), entry AS MATERIALIZED (
+    SELECT seq, at, body, sha256(previous || convert_to(body, 'UTF8')) AS hash FROM body
+), moved AS (
+    INSERT INTO audit_stream AS s (tenant_id, name, seq, hash)
+    SELECT %(tenant)s, %(stream)s, seq, hash FROM entry
+    ON CONFLICT (tenant_id, name) DO UPDATE SET seq = excluded.seq, hash = excluded.hash
+    WHERE s.seq = excluded.seq - 1
+    RETURNING s.seq
+)
+INSERT INTO audit_entry (tenant_id, stream, seq, at, actor_id, actor_name, action, details,
+    version_id, body, personal, salt, hash)
+SELECT %(tenant)s, %(stream)s, seq, at, %(actor)s, '', %(action)s, %(details)s,
+    %(version)s, body, %(personal)s, %(salt)s, hash
+FROM entry JOIN moved USING (seq)
+RETURNING seq
+"""
+_ATTEMPTS = 3
 
 
 async def record(
@@ -34,35 +64,35 @@ async def record(
     ``personal`` is what may have to be erased one day: names, and what people wrote. The entry's
     hash covers it through a salted commitment. The actor's own name is always part of it.
     """
-    tenant_id = actor.tenant_id
-    head = (
-        await session.execute(
-            upsert(Stream)
-            .values(tenant_id=tenant_id, name=stream, seq=0, hash=GENESIS)
-            .on_conflict_do_update(
-                index_elements=[Stream.tenant_id, Stream.name], set_={"seq": Stream.seq}
-            )
-            .returning(Stream.seq, Stream.hash, func.clock_timestamp())
-        )
-    ).one()
-    entry = seal(
-        head.hash,
-        tenant_id=tenant_id,
+    salt, said = secrets.token_bytes(_SALT_BYTES), plain(details)
+    made = mould(
+        tenant_id=actor.tenant_id,
         stream=stream,
-        seq=head.seq + 1,
-        at=head[2],
         actor_id=actor.id,
         action=action,
-        details=plain(details),
+        details=said,
         personal={"actor": actor.name, **plain(personal or {})},
-        salt=secrets.token_bytes(_SALT_BYTES),
+        salt=salt,
     )
-    ids = {"tenant_id": tenant_id, "actor_id": actor.id, "version_id": entry.version}
-    row = entry._asdict() | ids
-    appended = insert(AuditEntry).values(**row).returning(AuditEntry.seq).cte("appended")
-    await session.execute(
-        update(Stream)
-        .where(Stream.tenant_id == tenant_id, Stream.name == stream)
-        .values(seq=select(appended.c.seq).scalar_subquery(), hash=entry.hash)
-        .execution_options(synchronize_session=False)
-    )
+    values = {
+        "tenant": actor.tenant_id,
+        "stream": stream,
+        "genesis": GENESIS,
+        "head": made.head,
+        "middle": made.middle,
+        "tail": made.tail,
+        "actor": actor.id,
+        "action": action,
+        "details": orjson.dumps(said).decode(),
+        "version": made.version_id,
+        "personal": made.personal,
+        "salt": salt,
+    }
+    if session.new or session.dirty or session.deleted:
+        await session.flush()
+    connection = await session.connection()
+    for _ in range(_ATTEMPTS):
+        # Nothing is appended if another began the stream meanwhile: the next turn sees its entry.
+        if (await connection.exec_driver_sql(_APPEND, values)).rowcount:
+            return
+    raise RuntimeError(f"The stream {stream} could not be extended.")

@@ -48,7 +48,7 @@ class Report:
 
 
 async def verify(
-    session: AsyncSession, tenant_id: UUID, signer: Signer | None = None, *, batch: int = 5000
+    session: AsyncSession, tenant_id: UUID, signer: Signer | None = None, *, batch: int = 2500
 ) -> Report:
     """Recompute a tenant's chains and tree; the report names the first bad entry of each.
 

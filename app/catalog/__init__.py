@@ -4,8 +4,9 @@ Owns what exists and what it is called. Promises that versions count up from one
 number and never change but for stage, tags and aliases. Imports identity, audit.
 """
 
+from app.catalog.history_routes import history
 from app.catalog.points import point_by_id, point_by_key
-from app.catalog.routes import routers
+from app.catalog.routes import decision_points, models
 from app.catalog.rules import PointKind, ReturnTo, RiskTier, Stage
 from app.catalog.service import model_of
 from app.catalog.signature import Signature, Variable, VariableType
@@ -18,6 +19,8 @@ from app.catalog.versions import (
     version_ids,
     versions_by_id,
 )
+
+routers = (models, history, decision_points)
 
 __all__ = [
     "DecisionPoint",

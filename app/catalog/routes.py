@@ -28,7 +28,6 @@ from app.platform.http.documented import editing
 
 models = make_router("/v1/models", tag="catalog")
 decision_points = make_router("/v1/decision-points", tag="catalog")
-routers = (models, decision_points)
 
 Name = Annotated[str, Path(pattern=NAME)]
 Number = Annotated[int, Path(ge=1, lt=MOST)]

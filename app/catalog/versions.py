@@ -81,6 +81,21 @@ async def find_version(
     return found
 
 
+async def history_of(
+    session: AsyncSession,
+    model_name: str,
+    number: int,
+    *,
+    cursor: str | None,
+    limit: int,
+    by: Actor,
+) -> Rows[dict[str, Any]]:
+    """Return everything that was done about a version, in order of time."""
+    version = await find_version(session, model_name, number, by=by)
+    asked = audit.Asked(version_id=version.id)
+    return await audit.history(session, by, asked, cursor=cursor, limit=limit, newest_first=False)
+
+
 async def version_by_id(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> Version:
     """Return a version by its id."""
     found = await session.get(Version, (tenant_id, version_id))

@@ -50,7 +50,7 @@ class Keyring:
         self._every = settings.refresh_seconds
         self._stale_after = settings.stale_keys_seconds
         self._known: dict[str, _Known] = {}
-        self._used: set[tuple[UUID, UUID]] = set()
+        self._used: dict[str, tuple[UUID, UUID]] = {}
         self._fresh = time.monotonic()
 
     async def __call__(self, authorization: str | None) -> Actor:
@@ -62,7 +62,7 @@ class Keyring:
         now = time.monotonic()
         if known.expires <= now or now - self._fresh > self._stale_after:
             raise Unauthenticated("The key has expired.")
-        self._used.add(known.id)
+        self._used[text] = known.id
         return known.actor
 
     async def refresh_forever(self) -> None:
@@ -86,13 +86,13 @@ class Keyring:
 
     async def _note_uses(self) -> None:
         """Write down by one statement which keys were used; rows that somebody holds wait."""
-        used = set(self._used)
+        used = dict(self._used)
         if not used:
             return
         due = (
             select(Key.tenant_id, Key.id)
             .where(
-                tuple_(Key.tenant_id, Key.id).in_(used),
+                tuple_(Key.tenant_id, Key.id).in_(set(used.values())),
                 func.coalesce(Key.last_used_at < func.clock_timestamp() - _A_WHILE, true()),
             )
             .with_for_update(skip_locked=True)
@@ -104,7 +104,8 @@ class Keyring:
                 .values(last_used_at=func.clock_timestamp())
                 .execution_options(synchronize_session=False)
             )
-        self._used -= used
+        for text in used:
+            self._used.pop(text, None)
 
     async def _load(self, text: str) -> _Known:
         if not well_formed(text):

@@ -5,6 +5,7 @@ Promises at most one champion a decision point at any moment (the database forbi
 without a database write, and that the last good table answers while the database is away.
 """
 
+from app.routing.asof import InTheFuture, NothingThen
 from app.routing.events import ChampionChanged, PlanChanged
 from app.routing.learning import learn
 from app.routing.routes import hot_routes, router
@@ -12,6 +13,7 @@ from app.routing.rules import NoChampion
 from app.routing.schemas import SeatOut
 from app.routing.seats import (
     SeatRole,
+    champion_at,
     champion_of,
     crown,
     open_seat,
@@ -25,7 +27,9 @@ from app.routing.tables import PlanRevision, Seat
 
 __all__ = [
     "ChampionChanged",
+    "InTheFuture",
     "NoChampion",
+    "NothingThen",
     "PlanChanged",
     "PlanRevision",
     "RoutingTable",
@@ -33,6 +37,7 @@ __all__ = [
     "SeatOut",
     "SeatRole",
     "apply_plan",
+    "champion_at",
     "champion_of",
     "crown",
     "hot_routes",

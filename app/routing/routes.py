@@ -9,6 +9,7 @@ from app.kit.names import NAME
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.platform.http import (
+    At,
     Authenticator,
     Cursor,
     HotRoute,
@@ -23,6 +24,7 @@ from app.platform.http import router as make_router
 from app.platform.http.documented import editing
 from app.platform.settings import Settings
 from app.routing import seats, service
+from app.routing.asof import InTheFuture, NothingThen
 from app.routing.decide import Decider
 from app.routing.rules import BadRouteRequest, NotSeated
 from app.routing.schemas import ROUTE_OPERATION, BanditOut, PlanIn, PlanOut, SeatOut
@@ -36,11 +38,16 @@ Name = Annotated[str, Path(pattern=NAME)]
 Reader = Annotated[Actor, allow("routing:read")]
 
 
-@router.get("/plan", response_model=PlanOut, responses=responses(NotFound))
-async def get_plan(key: Name, actor: Reader, session: Session, response: Response) -> PlanRevision:
-    """Return the routing plan; its ETag guards edits."""
-    found = await service.plan_of(session, key, by=actor)
-    etag(response, found.revision)
+@router.get(
+    "/plan", response_model=PlanOut, responses=responses(NotFound, NothingThen, InTheFuture)
+)
+async def get_plan(
+    key: Name, actor: Reader, session: Session, response: Response, at: At = None
+) -> PlanRevision:
+    """Return the routing plan, whose ETag guards edits; or the one in force `at` a moment."""
+    found = await service.plan_of(session, key, at=at, by=actor)
+    if at is None:
+        etag(response, found.revision)
     return found
 
 

@@ -1,5 +1,6 @@
 """Seats: who is champion, who is challenger, and since when."""
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -11,13 +12,14 @@ from app.kit.canonical import plain
 from app.kit.page import Rows
 from app.platform.db import page
 from app.platform.events import publish
-from app.routing import service
+from app.routing import asof, service
 from app.routing.events import ChampionChanged
 from app.routing.spec import Plan
 from app.routing.tables import Seat, SeatRole
 
 __all__ = [
     "SeatRole",
+    "champion_at",
     "champion_of",
     "crown",
     "open_seat",
@@ -34,6 +36,30 @@ async def champion_of(session: AsyncSession, tenant_id: UUID, point_id: UUID) ->
             tenant_id=tenant_id, point_id=point_id, role=SeatRole.CHAMPION, until=None
         )
     )
+
+
+async def champion_at(
+    session: AsyncSession, point: catalog.DecisionPoint, at: datetime | None
+) -> Seat:
+    """Return the seat of who was champion of a point at a moment, or is now."""
+    now = await clock(session)
+    asof.require_past(at or now, now)
+    reigns = select(Seat).filter_by(
+        tenant_id=point.tenant_id, point_id=point.id, role=SeatRole.CHAMPION
+    )
+    began = reigns.where(Seat.since <= (at or now)).order_by(Seat.since.desc(), Seat.id.desc())
+    found = asof.in_force(await session.scalars(began.limit(1)), at or now)
+    if found is None:
+        first = await session.scalar(reigns.order_by(Seat.since, Seat.id).limit(1))
+        since = first.since if first else None
+        raise asof.nothing_then(f"A champion of {point.key}", at or now, since)
+    return found
+
+
+async def clock(session: AsyncSession) -> datetime:
+    """Return the database's time of this moment."""
+    now: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    return now
 
 
 async def open_seat(
@@ -92,17 +118,20 @@ async def crown(
     new experiment is a new plan.
     """
     before = await champion_of(session, point.tenant_id, point.id)
-    await _close(session, point, {version_id} | ({before.version_id} if before else set()))
+    now = await clock(session)
+    vacated = {version_id} | ({before.version_id} if before else set())
+    await _close(session, point, vacated, at=now)
     seat = await _sit(
-        session, point, version_id, SeatRole.CHAMPION, case_id, endpoint, parameters, cause
-    )
+        session, point, version_id, SeatRole.CHAMPION, case_id, endpoint, parameters, cause,
+        since=now,
+    )  # fmt: skip
     row = await service.current_plan(session, point.tenant_id, point.id)
     shadows = Plan.model_validate(row.spec).shadows if row else ()
     found = await catalog.versions_by_id(session, point.tenant_id, {version_id})
     model, version = found[version_id]
     crowned = (model.name, version.number)
     shadows = tuple(item for item in shadows if (item.model, item.version) != crowned)
-    await service.write_plan(session, point, Plan(shadows=shadows), cause=cause, by=by)
+    await service.write_plan(session, point, Plan(shadows=shadows), cause=cause, by=by, at=now)
     await audit.record(
         session, by, "champion.changed", f"point:{point.id}",
         version_id=version_id, previous=before and before.version_id, cause=cause, case=case_id,
@@ -140,6 +169,7 @@ async def seat_challenger(
         endpoint,
         parameters,
         "activated",
+        since=await clock(session),
     )
     await audit.record(
         session, by, "challenger.seated", f"point:{point.id}", version_id=version_id, case=case_id
@@ -156,6 +186,8 @@ async def _sit(
     endpoint: str | None,
     parameters: dict[str, object],
     cause: str,
+    *,
+    since: datetime,
 ) -> Seat:
     seat = Seat(
         tenant_id=point.tenant_id,
@@ -166,6 +198,7 @@ async def _sit(
         parameters=plain(parameters),
         case_id=case_id,
         cause=cause,
+        since=since,
     )
     session.add(seat)
     await session.flush()
@@ -173,7 +206,9 @@ async def _sit(
     return seat
 
 
-async def _close(session: AsyncSession, point: catalog.DecisionPoint, versions: set[UUID]) -> None:
+async def _close(
+    session: AsyncSession, point: catalog.DecisionPoint, versions: set[UUID], *, at: datetime
+) -> None:
     await session.execute(
         update(Seat)
         .where(
@@ -182,5 +217,5 @@ async def _close(session: AsyncSession, point: catalog.DecisionPoint, versions: 
             Seat.version_id.in_(versions),
             Seat.until.is_(None),
         )
-        .values(until=func.clock_timestamp())
+        .values(until=at)
     )

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,6 +14,7 @@ from app.kit.canonical import digest as digest_of
 from app.kit.refusal import NotFound
 from app.kit.revision import require_current
 from app.platform.events import publish
+from app.routing import asof
 from app.routing.events import PlanChanged
 from app.routing.rules import NotSeated
 from app.routing.spec import Champion, Plan
@@ -64,12 +65,30 @@ async def plan_at(
     return found
 
 
-async def plan_of(session: AsyncSession, key: str, *, by: Actor) -> PlanRevision:
-    """Return a decision point's plan."""
+async def plan_of(
+    session: AsyncSession, key: str, *, at: datetime | None = None, by: Actor
+) -> PlanRevision:
+    """Return a decision point's plan, or the one that was in force at a moment."""
     point = await catalog.point_by_key(session, key, by=by)
+    if at is not None:
+        return await _plan_then(session, point, at)
     found = await current_plan(session, by.tenant_id, point.id)
     if found is None:
         raise NotFound("routing plan of", key)
+    return found
+
+
+async def _plan_then(
+    session: AsyncSession, point: catalog.DecisionPoint, at: datetime
+) -> PlanRevision:
+    now = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    asof.require_past(at, now)
+    plans = select(PlanRevision).filter_by(tenant_id=point.tenant_id, point_id=point.id)
+    newest = plans.where(PlanRevision.at <= at).order_by(PlanRevision.revision.desc())
+    found = await session.scalar(newest.limit(1))
+    if found is None:
+        first = await session.scalar(plans.order_by(PlanRevision.revision).limit(1))
+        raise asof.nothing_then(f"A routing plan of {point.key}", at, first.at if first else None)
     return found
 
 
@@ -117,9 +136,15 @@ async def _editable(
 
 
 async def write_plan(
-    session: AsyncSession, point: catalog.DecisionPoint, plan: Plan, *, cause: str, by: Actor
+    session: AsyncSession,
+    point: catalog.DecisionPoint,
+    plan: Plan,
+    *,
+    cause: str,
+    by: Actor,
+    at: datetime | None = None,
 ) -> PlanRevision:
-    """Append a revision of a point's plan; the point must be locked."""
+    """Append a revision of a point's plan, in force from ``at``; the point must be locked."""
     newest = await current_plan(session, point.tenant_id, point.id)
     spec = plan.model_dump(mode="json")
     row = PlanRevision(
@@ -131,6 +156,8 @@ async def write_plan(
         author_id=by.person_id,
         author_name=by.name,
         cause=cause,
+        # Not when the transaction began: that may be before the revision before this one.
+        at=at or func.clock_timestamp(),
     )
     session.add(row)
     await session.flush()

@@ -36,7 +36,7 @@ class PointState(Base):
 
 
 class Seat(Base):
-    """A version's place at a decision point, from ``since`` until ``until``.
+    """A version's place at a decision point, from ``since`` up to, and not at, ``until``.
 
     The partial unique index is the wall: two open champion seats at a point cannot exist.
     """

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from app.audit.chain import GENESIS, Fault, seal, version_of
+from app.audit.chain import GENESIS, Fault, version_of
+from app.audit.sealing import seal
 from tests.audit.chains import (
     CHAINS,
     DETAILS,

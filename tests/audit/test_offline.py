@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.audit import Reading, merkle, verify_export
-from app.audit.chain import GENESIS, seal
+from app.audit.chain import GENESIS
 from app.audit.checkpoint import Checkpoint
+from app.audit.sealing import seal
 from tests.audit.logs import ACTOR, OTHER, STREAM, TENANT, signer_in
 
 SIGNER = signer_in(Path("/nonexistent"))

@@ -1,9 +1,7 @@
 """Two people swap the champion at the same moment: one wins, the other is told."""
 
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -24,33 +22,10 @@ from tests.live import (
     ready_to_commit,
     released,
 )
+from tests.system.together import at_once
 
 ROUNDS = 15
 MANY_ROUNDS = 100
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What one of several simultaneous calls was told; status 0 stands for any 2xx."""
-
-    status: int
-    code: str
-    body: Any
-
-
-def at_once(*calls: Callable[[], Any]) -> list[Answer]:
-    """Make calls at the same moment, each in its own thread."""
-    barrier = threading.Barrier(len(calls), timeout=20)
-
-    def make(call: Callable[[], Any]) -> Answer:
-        barrier.wait()
-        try:
-            return Answer(0, "ok", call())
-        except Problem as problem:
-            return Answer(problem.status, problem.code, problem.document)
-
-    with ThreadPoolExecutor(len(calls)) as threads:
-        return list(threads.map(make, calls))
 
 
 def contenders(live: Live, point: str, count: int) -> list[Place]:

@@ -73,11 +73,14 @@ class GovernedRoute(APIRoute):
             settings: Settings = request.app.state.settings
             database: Database = request.app.state.database
             # Who may not do it learns nothing else, and his body is not read.
-            for permission in permissions:
-                require(await identify(request), permission)
+            scope = ALL_TENANTS
+            if permissions:
+                actor = await identify(request)
+                scope = actor.tenant_id
+                for permission in permissions:
+                    require(actor, permission)
             if request.method in {"POST", "PUT", "PATCH", "DELETE"}:
                 await _take_body(request, settings)
-            scope = (await identify(request)).tenant_id if permissions else ALL_TENANTS
             async with database.session(scope) as session:
                 request.state.session = session
                 key = request.headers.get("idempotency-key")
