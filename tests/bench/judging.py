@@ -2,7 +2,7 @@
 
 import time
 
-from app.gates.defaults import default_policy
+from app.gates.packs import tier_policy
 from app.gates.policy import Rule, check, passed
 
 RULES = 10
@@ -57,7 +57,7 @@ FACTS = {
 
 def ten_rules() -> tuple[Rule, ...]:
     """Return ten different rules of the high tier's own policy."""
-    gates = default_policy("high").gates
+    gates = tier_policy("high").gates
     rules = {rule.name: rule for gate in _GATES for rule in gates[gate].rules}
     return tuple(rules.values())[:RULES]
 
