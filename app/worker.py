@@ -34,16 +34,29 @@ async def pulse(database: Database) -> None:
 
 def audit_keeper(settings: Settings) -> Job:
     """Return the job that numbers the audit log, signs it, and takes that outside."""
-    signer = audit.Signer.load(settings)
+    signer = _signer(settings)
     sinks = audit.Sink.parse(settings.audit_sinks.get_secret_value())
 
     async def keep(database: Database) -> None:
         try:
             await audit.sequence(database, signer)
         finally:
-            await audit.deliver(database, signer, sinks)
+            if signer is not None:
+                await audit.deliver(database, signer, sinks)
 
     return keep
+
+
+def _signer(settings: Settings) -> audit.Signer | None:
+    try:
+        return audit.Signer.load(settings)
+    except OSError as error:
+        logger.critical(
+            "the audit log is not signed: there is no place for its key, set MODELWARD_DATA_DIR or"
+            " MODELWARD_AUDIT_KEY_FILE",
+            extra={"reason": str(error)},
+        )
+        return None
 
 
 async def work(settings: Settings, database_url: str) -> None:

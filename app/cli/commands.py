@@ -21,6 +21,7 @@ from app.main import make_api, make_bus
 from app.platform import migrations
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.observability import configure_logging
+from app.platform.roles import LOGIN, login_url
 from app.platform.settings import Settings
 from app.worker import work
 
@@ -96,10 +97,19 @@ def worker(data_dir: DataDir = None) -> None:
 
 
 @db.command("upgrade")
-def upgrade(data_dir: DataDir = None) -> None:
-    """Bring the schema up to date."""
+def upgrade(
+    data_dir: DataDir = None,
+    login: Annotated[bool, typer.Option(help="Make a login that owns nothing.")] = False,  # noqa: FBT002 - how typer spells a switch
+) -> None:
+    """Bring the schema up to date; with --login make `modelward_login` for API and workers.
+
+    It has the password of the owner, with whose URL this command is called.
+    """
     with run.database(run.settings(data_dir)) as url:
         migrations.upgrade(url)
+        if login:
+            login_url(url)
+            console.print(f"API and workers connect as {LOGIN}.")
         console.print(f"The schema is at {', '.join(migrations.heads(url))}.")
 
 
