@@ -144,8 +144,6 @@ class Keyring:
 
 def _key_of(authorization: str | None) -> str:
     """Return the key in an Authorization header, whatever its scheme's spelling."""
-    if authorization is not None and authorization[:7] == "Bearer " and len(authorization) > 7:
-        return authorization[7:]
     scheme, _, text = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not text:
         raise Unauthenticated("The request carries no API key.")

@@ -150,9 +150,11 @@ async def run(plan: Plan, url: str) -> dict[str, Any]:
         print(f"Gates: {judging.RULES} rules over one case's facts in {gate:.0f} µs.")
         print(f"Log: {plan.entries:,} entries in {longlog.STREAMS:,} streams beside those above.")
         await longlog.fill(url, developer, plan.entries)
+        spent = time.process_time()
         verified, report = await longlog.verified_per_second(
             database, developer, plan.verifications
         )
+        spent = time.process_time() - spent
     finally:
         await database.close()
     if not report.ok or report.size != report.entries or report.entries < plan.entries:
@@ -168,6 +170,7 @@ async def run(plan: Plan, url: str) -> dict[str, Any]:
         "acts_without_entry_per_second": median(recorded.bare),
         "typed_calls_per_second": median(typed.ours),
         "hot_calls_per_second": median(hot.ours),
+        "verify_entries_per_cpu_second": plan.verifications * report.entries / spent,
         "entries": report.entries,
         "signed_checkpoints": report.checkpoints,
         "run_seconds": time.monotonic() - began,
