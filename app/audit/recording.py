@@ -10,6 +10,7 @@ from typing import Any, LiteralString
 
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from app.audit.chain import GENESIS
 from app.audit.sealing import mould
@@ -45,7 +46,6 @@ INSERT INTO audit_entry (tenant_id, stream, seq, at, actor_id, actor_name, actio
 SELECT %(tenant)s, %(stream)s, seq, at, %(actor)s, '', %(action)s, %(details)s,
     %(version)s, body, %(personal)s, %(salt)s, hash
 FROM entry JOIN moved USING (seq)
-RETURNING seq
 """
 _ATTEMPTS = 3
 
@@ -88,11 +88,14 @@ async def record(
         "personal": made.personal,
         "salt": salt,
     }
-    if session.new or session.dirty or session.deleted:
-        await session.flush()
-    connection = await session.connection()
+    await session.run_sync(_append, values)
+
+
+def _append(session: Session, values: dict[str, Any]) -> None:
+    session.flush()
+    connection = session.connection()
     for _ in range(_ATTEMPTS):
         # Nothing is appended if another began the stream meanwhile: the next turn sees its entry.
-        if (await connection.exec_driver_sql(_APPEND, values)).rowcount:
+        if connection.exec_driver_sql(_APPEND, values).rowcount:
             return
-    raise RuntimeError(f"The stream {stream} could not be extended.")
+    raise RuntimeError(f"The stream {values['stream']} could not be extended.")

@@ -2,7 +2,8 @@
 
 No sockets: they cost the same on both sides and would only hide what the check costs. The route
 with a check looks the key up and asks for a permission; the other is declared without. The same for
-a hot route, which is a hundredth of the work: there the other one knows its caller beforehand.
+a hot route, where the other one knows its caller beforehand: an empty one takes five microseconds
+without its socket, so that there the check's own time says more than the ratio.
 """
 
 import time
@@ -75,7 +76,7 @@ class Doors:
         self._edge = Edge(self._api, hot, HttpMetrics(CollectorRegistry()))
 
     async def rate(self, path: str, calls: int) -> float:
-        """Return requests a second at one of the doors."""
+        """Return requests a second of processor time at one of the doors: nothing here waits."""
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -95,10 +96,10 @@ class Doors:
             "client": ("127.0.0.1", 1),
             "server": ("127.0.0.1", 2),
         }
-        began = time.perf_counter()
+        began = time.process_time()
         for _ in range(calls):
             await self._edge({**scope, "state": {}}, _receive, _send)
-        return calls / (time.perf_counter() - began)
+        return calls / (time.process_time() - began)
 
 
 async def _receive() -> Any:

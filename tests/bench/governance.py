@@ -36,7 +36,6 @@ BOUNDS = {
     "audit_overhead": ("at least", 0.8),
     "verify_entries_per_second": ("at least", 50_000),
     "auth_overhead": ("at least", 0.9),
-    "auth_overhead_hot": ("at least", 0.9),
     "gate_eval_us": ("at most", 500),
 }
 RUN_SECONDS = 170
@@ -151,9 +150,11 @@ async def run(plan: Plan, url: str) -> dict[str, Any]:
         print(f"Gates: {judging.RULES} rules over one case's facts in {gate:.0f} µs.")
         print(f"Log: {plan.entries:,} entries in {longlog.STREAMS:,} streams beside those above.")
         await longlog.fill(url, developer, plan.entries)
+        spent = time.process_time()
         verified, report = await longlog.verified_per_second(
             database, developer, plan.verifications
         )
+        spent = time.process_time() - spent
     finally:
         await database.close()
     if not report.ok or report.size != report.entries or report.entries < plan.entries:
@@ -162,12 +163,14 @@ async def run(plan: Plan, url: str) -> dict[str, Any]:
         "audit_overhead": recorded.ratio,
         "verify_entries_per_second": median(verified),
         "auth_overhead": typed.ratio,
-        "auth_overhead_hot": hot.ratio,
         "gate_eval_us": gate,
+        "auth_overhead_hot": hot.ratio,
+        "auth_hot_us": (1 / median(hot.ours) - 1 / median(hot.bare)) * 1e6,
         "acts_per_second": median(recorded.ours),
         "acts_without_entry_per_second": median(recorded.bare),
         "typed_calls_per_second": median(typed.ours),
         "hot_calls_per_second": median(hot.ours),
+        "verify_entries_per_cpu_second": plan.verifications * report.entries / spent,
         "entries": report.entries,
         "signed_checkpoints": report.checkpoints,
         "run_seconds": time.monotonic() - began,
