@@ -1,0 +1,51 @@
+"""A server whose database belongs to somebody else: nobody of it is a superuser."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy.engine import make_url
+
+from app.platform import migrations
+from app.platform.db import libpq_url
+from app.platform.roles import LOGIN, login_url
+from tests.live import make_model, start
+
+
+@pytest.fixture
+def owned(cluster_url: str) -> Iterator[str]:
+    """A database of an owner who may make roles, and nothing else beyond his own."""
+    name = f"owned_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(cluster_url, autocommit=True) as admin:
+        role, database = sql.Identifier(name), sql.Identifier(name)
+        make = "CREATE ROLE {} LOGIN CREATEROLE PASSWORD 'a-test'"
+        admin.execute(sql.SQL(make).format(role))
+        # The roles are the cluster's: who made them first lends them to other owners.
+        for lent in ("modelward_app", "modelward_server", LOGIN):
+            if admin.execute("SELECT FROM pg_roles WHERE rolname = %s", (lent,)).fetchone():
+                grant = sql.SQL("GRANT {} TO {} WITH ADMIN OPTION")
+                admin.execute(grant.format(sql.Identifier(lent), role))
+        admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
+        own = make_url(cluster_url).set(database=name, username=name, password="a-test")  # noqa: S106 - a test's
+        yield libpq_url(own.render_as_string(hide_password=False))
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
+
+
+def test_a_server_that_owns_nothing_serves_what_a_plain_owner_migrated(
+    owned: str, tmp_path: Path
+) -> None:
+    migrations.upgrade(owned)
+    migrations.check(owned)
+
+    with start(tmp_path, database_url=login_url(owned)) as live:
+        make_model(live)
+        log = live["aud"].get("/v1/audit")["items"]
+        with psycopg.connect(owned) as owner:
+            query = "SELECT DISTINCT usename FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            users = owner.execute(query + " AND datname = current_database()").fetchall()
+
+    assert "model.created" in {entry["action"] for entry in log}
+    assert users == [(LOGIN,)]
