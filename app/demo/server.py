@@ -44,6 +44,7 @@ def own_server() -> Iterator[Running]:
     environment = {
         **os.environ,
         "MODELWARD_PULSE_SECONDS": "1",
+        "MODELWARD_AUDIT_SECONDS": "1",
         "MODELWARD_LOG_LEVEL": "WARNING",
         "MODELWARD_PARENT": str(os.getpid()),
     }

@@ -111,6 +111,7 @@ class Story:
             await self._account(desk)
         auditor = self._cast["audrey"]
         closing.trace(self._say, auditor, self._sample or desk.sample)
+        self.findings |= closing.adherence(self._say, auditor, self._names.point)
         self.findings |= closing.audit(self._say, auditor, self._running.data_dir)
         self.findings["seconds"] = round(time.monotonic() - self._started, 1)
         self._say.note(f"Told in {self.findings['seconds']} s.")

@@ -68,6 +68,7 @@ def test_every_acknowledged_event_is_stored(found: dict[str, Any]) -> None:
 def test_the_edit_of_the_audit_log_is_found(found: dict[str, Any]) -> None:
     assert found["audit_ok"] is True
     assert found["tamper_found"] is True
+    assert found["offline_ok"] is True
 
 
 def test_it_is_told_in_three_minutes(found: dict[str, Any]) -> None:
