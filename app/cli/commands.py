@@ -3,9 +3,11 @@
 import asyncio
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import typer
 from rich.console import Console
@@ -16,6 +18,7 @@ from app.cli.audits import audits
 from app.demo import story
 from app.identity import PrincipalKind, Role
 from app.kit.actor import Actor
+from app.kit.names import NAME
 from app.kit.refusal import NotFound, Refusal
 from app.main import make_api, make_bus
 from app.platform import migrations
@@ -33,8 +36,10 @@ cli = typer.Typer(
 )
 db = typer.Typer(no_args_is_help=True, help="The database's schema.")
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
+tenancy = typer.Typer(no_args_is_help=True, help="Tenants: made where the database is, by no API.")
 cli.add_typer(db, name="db")
 cli.add_typer(keys, name="keys")
+cli.add_typer(tenancy, name="tenants")
 cli.add_typer(audits, name="audit")
 console = Console(highlight=False, soft_wrap=True)
 
@@ -131,6 +136,30 @@ def create_key(
     console.print(text)
 
 
+@tenancy.command("create")
+def create_tenant(
+    name: Annotated[str, typer.Argument(help="Letters, digits and . _ @ -")],
+    data_dir: DataDir = None,
+) -> None:
+    """Make a tenant; print its administrator's key, which is shown once."""
+    if not re.fullmatch(NAME, name):
+        raise typer.BadParameter("A name is 1 to 128 letters, digits and . _ @ -")
+    settings = run.settings(data_dir)
+    with run.database(settings) as url:
+        migrations.upgrade(url)
+        text = asyncio.run(_tenant(settings, url, name))
+    console.print(text)
+
+
+@tenancy.command("list")
+def list_tenants(data_dir: DataDir = None) -> None:
+    """Print every tenant's id and name, the oldest first."""
+    settings = run.settings(data_dir)
+    with run.database(settings, must_exist=True) as url:
+        for name, tenant_id in asyncio.run(_tenants(settings, url)).items():
+            console.print(f"{tenant_id} {name}")
+
+
 @cli.command()
 def openapi(
     write: Annotated[Path | None, typer.Option(help="Write the document here.")] = None,
@@ -166,6 +195,24 @@ async def _bootstrap(settings: Settings, url: str) -> str | None:
         await telemetry.make_partitions(database)
         async with database.transaction(ALL_TENANTS) as session:
             return await identity.bootstrap(session)
+    finally:
+        await database.close()
+
+
+async def _tenant(settings: Settings, url: str, name: str) -> str:
+    database = Database(url, settings, make_bus())
+    try:
+        async with database.transaction(ALL_TENANTS) as session:
+            return await identity.create_tenant(session, name)
+    finally:
+        await database.close()
+
+
+async def _tenants(settings: Settings, url: str) -> dict[str, UUID]:
+    database = Database(url, settings, make_bus())
+    try:
+        async with database.session(ALL_TENANTS) as session:
+            return await identity.tenants(session)
     finally:
         await database.close()
 

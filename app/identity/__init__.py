@@ -32,7 +32,7 @@ from app.identity.routes import router as people
 from app.identity.rules import ROLES, PrincipalKind, Role
 from app.identity.service import create_principal, disabled, names_of, owner_of, principal_by_name
 from app.identity.tables import RightsRevision
-from app.identity.tenants import bootstrap, default_tenant, tenants
+from app.identity.tenants import bootstrap, create_tenant, default_tenant, tenants
 from app.identity.trust import forget_tokens
 from app.identity.trust_routes import router as trust
 
@@ -56,6 +56,7 @@ __all__ = [
     "bootstrap",
     "checked",
     "create_principal",
+    "create_tenant",
     "default_tenant",
     "disabled",
     "forget_tokens",

@@ -13,7 +13,7 @@ from app.identity.service import create_principal
 from app.identity.tables import Tenant
 from app.kit.actor import Actor
 from app.kit.ids import uuid7
-from app.kit.refusal import NotFound
+from app.kit.refusal import AlreadyExists, NotFound
 from app.platform.events import publish
 
 DEFAULT_TENANT = "default"
@@ -24,12 +24,19 @@ async def bootstrap(session: AsyncSession) -> str | None:
     """Make the first tenant and its administrator; return his key, once, or ``None`` later."""
     if await session.scalar(select(Tenant.id).limit(1)) is not None:
         return None
-    tenant = Tenant(id=uuid7(), name=DEFAULT_TENANT)
+    return await create_tenant(session, DEFAULT_TENANT)
+
+
+async def create_tenant(session: AsyncSession, name: str) -> str:
+    """Make a tenant and its administrator; return his key, which is shown here only."""
+    if await session.scalar(select(Tenant.id).filter_by(name=name)) is not None:
+        raise AlreadyExists("tenant", name)
+    tenant = Tenant(id=uuid7(), name=name)
     session.add(tenant)
     await session.flush()
     system = Actor.system(tenant.id)
-    await audit.record(session, system, "tenant.created", f"tenant:{tenant.id}", name=tenant.name)
-    await publish(session, TenantCreated(tenant_id=tenant.id, name=tenant.name))
+    await audit.record(session, system, "tenant.created", f"tenant:{tenant.id}", name=name)
+    await publish(session, TenantCreated(tenant_id=tenant.id, name=name))
     administrator = await create_principal(
         session,
         name=ADMINISTRATOR,

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from app.audit import merkle, verify_export
-from app.client import Problem
+from app.client import Client, Problem
 from app.demo.server import tamper
 from app.platform.embedded import EmbeddedPostgres
 from tests.live import Live, make_model, start
@@ -35,6 +35,24 @@ def test_a_key_made_on_the_command_line_works_at_once(served: Live) -> None:
     me = httpx.get(f"{served.url}/v1/me", headers={"Authorization": f"Bearer {key}"})
     assert (done.returncode, done.stderr) == (0, "")
     assert (me.json()["name"], me.json()["roles"]) == ("carol", ["auditor"])
+
+
+def test_a_tenant_made_on_the_command_line_has_an_administrator_and_nothing_of_others(
+    served: Live,
+) -> None:
+    make_model(served)
+
+    done = modelward("tenants", "create", "subsidiary", data_dir=served.data_dir)
+    again = modelward("tenants", "create", "subsidiary", data_dir=served.data_dir)
+    listed = modelward("tenants", "list", data_dir=served.data_dir).stdout.split()
+
+    with Client(served.url, done.stdout.strip()) as administrator:
+        me = administrator.get("/v1/me")
+        assert administrator.get("/v1/models")["items"] == []
+        assert administrator.get("/v1/policies/high")["revision"] == 1
+    assert (done.returncode, me["roles"]) == (0, ["administrator"])
+    assert (again.returncode, "already exists" in again.stderr) == (1, True)
+    assert {"default", "subsidiary", me["tenant_id"]} <= set(listed)
 
 
 def test_the_schema_of_a_running_server_is_up_to_date(served: Live) -> None:
@@ -62,7 +80,8 @@ def test_an_exported_log_is_verified_without_server_and_database(
     kept.write_text(httpx.get(f"{served.url}/v1/audit/checkpoint", headers=auditor).text)
     make_model(served)
     wait_signed(served)
-    key = modelward("audit", "key", data_dir=served.data_dir).stdout.split()[-1]
+    keys = modelward("audit", "key", data_dir=served.data_dir).stdout.splitlines()
+    key = next(line.split()[-1] for line in keys if line.startswith("default: "))
 
     done = modelward("audit", "export", str(export), data_dir=served.data_dir)
     offline = ("audit", "verify", "--export", str(export), "--key", key, "--checkpoint", str(kept))
