@@ -19,6 +19,7 @@ from app.client import Client, redeem
 
 READY_SECONDS = 60
 FOLD_SECONDS = 30
+SIGNED_SECONDS = 30
 BASELINE_ROWS = 400
 
 EVERYBODY: dict[str, dict[str, Any]] = {
@@ -348,6 +349,17 @@ def wait_routed(live: Live, place: Place) -> None:
             pass
         time.sleep(0.02)
     raise TimeoutError("the new champion was not routed within 5 s")
+
+
+def wait_signed(live: Live) -> None:
+    """Wait until everything that was done up to now is signed."""
+    deadline = time.monotonic() + SIGNED_SECONDS
+    while time.monotonic() < deadline:
+        found = live["aud"].get("/v1/audit/log")
+        if not found["waiting"] and found["signed_size"] == found["size"]:
+            return
+        time.sleep(0.1)
+    raise TimeoutError(f"not signed within {SIGNED_SECONDS} s: {found}")
 
 
 def lift_control(live: Live, kind: str) -> None:

@@ -1,6 +1,5 @@
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -24,16 +23,17 @@ from app.audit.tables import SignedCheckpoint
 from app.audit.verifying import Report
 from app.audit.verifying import verify as verify_log
 from app.kit.actor import Actor
+from app.kit.names import MOST
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.platform.db import Database
-from app.platform.http import Cursor, Limit, Session, Snapshot, allow, responses
+from app.platform.http import Cursor, Limit, Moment, Session, Snapshot, allow, responses
 from app.platform.http import router as make_router
 
 router = make_router("/v1/audit", tag="audit")
 
 Reader = Annotated[Actor, allow("audit:read")]
-Size = Annotated[int | None, Query(ge=1, lt=2**63, description="By default the size last signed.")]
+Size = Annotated[int | None, Query(ge=1, lt=MOST, description="By default the size last signed.")]
 
 
 def _asked(
@@ -41,8 +41,8 @@ def _asked(
     actor_id: Annotated[UUID | None, Query(description="What one principal did.")] = None,
     version_id: Annotated[UUID | None, Query(description="Everything about one version.")] = None,
     action: Annotated[str | None, Query(examples=["approval.given"])] = None,
-    since: datetime | None = None,
-    until: Annotated[datetime | None, Query(description="Up to here, exclusive.")] = None,
+    since: Moment | None = None,
+    until: Annotated[Moment | None, Query(description="Up to here, exclusive.")] = None,
 ) -> Asked:
     return Asked(
         stream=stream, actor_id=actor_id, version_id=version_id,
@@ -102,7 +102,7 @@ async def prove_inclusion(
     actor: Reader,
     session: Snapshot,
     stream: Annotated[str, Query(max_length=512)],
-    seq: Annotated[int, Query(ge=1, lt=2**63)],
+    seq: Annotated[int, Query(ge=1, lt=MOST)],
     size: Size = None,
 ) -> dict[str, Any]:
     """Prove that an entry is in the log of a given size (RFC 6962)."""
@@ -115,7 +115,7 @@ async def prove_inclusion(
 async def prove_consistency(
     actor: Reader,
     session: Snapshot,
-    old_size: Annotated[int, Query(ge=1, lt=2**63)],
+    old_size: Annotated[int, Query(ge=1, lt=MOST)],
     size: Size = None,
 ) -> dict[str, Any]:
     """Prove that the log of an earlier size is the beginning of a later one (RFC 6962)."""

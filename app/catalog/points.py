@@ -42,7 +42,7 @@ async def create_point(
     await session.flush()
     await audit.record(
         session, by, "decision_point.created", f"point:{point.id}",
-        key=key, kind=kind, contract=contract,
+        key=key, kind=kind, contract=contract, owner_id=point.owner_id,
     )  # fmt: skip
     return point
 

@@ -43,7 +43,7 @@ async def create_model(
     await session.flush()
     await audit.record(
         session, by, "model.created", f"model:{model.id}",
-        name=name, kind=kind, risk_tier=risk_tier, personal={"owner": owner},
+        name=name, kind=kind, risk_tier=risk_tier, owner_id=model.owner_id,
     )  # fmt: skip
     return model
 

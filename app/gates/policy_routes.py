@@ -1,9 +1,7 @@
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Path, Query, Response
-from pydantic import AwareDatetime
 
 from app.catalog import RiskTier
 from app.gates import change_routes, packs, policies, verdicts
@@ -25,9 +23,10 @@ from app.gates.schemas import VerdictOut
 from app.gates.tables import Change, PolicyRevision, Verdict
 from app.identity import DecisionDenied
 from app.kit.actor import Actor
+from app.kit.names import MOST
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
-from app.platform.http import Cursor, IfMatch, Limit, Session, allow, etag, responses
+from app.platform.http import Cursor, IfMatch, Limit, Moment, Session, allow, etag, responses
 from app.platform.http import router as make_router
 from app.platform.http.documented import editing
 
@@ -50,14 +49,13 @@ async def get_policy(
     actor: Reader,
     session: Session,
     response: Response,
-    revision: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
-    at: Annotated[AwareDatetime | None, Query(description="As it stood then.")] = None,
+    revision: Annotated[int | None, Query(ge=1, lt=MOST)] = None,
+    at: Annotated[Moment | None, Query(description="As it stood then.")] = None,
 ) -> PolicyRevision:
     """Return the policy of a risk tier, or as it stood: required steps and their rules."""
     if revision is not None and at is not None:
         raise TwoMoments("Give either revision or at.")
-    moment: datetime | None = at
-    found = await policies.current(session, actor.tenant_id, tier, revision=revision, at=moment)
+    found = await policies.current(session, actor.tenant_id, tier, revision=revision, at=at)
     etag(response, found.revision)
     return found
 

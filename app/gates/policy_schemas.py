@@ -8,6 +8,7 @@ from app.gates.diff import Kind
 from app.gates.policy import Policy, WayOut
 from app.gates.schemas import RuleResult, VerdictOut
 from app.kit.input import Input
+from app.kit.names import MOST
 
 
 class PolicyIn(Input):
@@ -63,7 +64,7 @@ class ReplayIn(Input):
     model_config = ConfigDict(json_schema_extra={"examples": [{"revision": 1, "last": 100}]})
 
     body: dict[str, Any] | None = Field(None, description="A draft; or else `revision`.")
-    revision: int | None = Field(None, ge=1, lt=2**63, description="A stored revision.")
+    revision: int | None = Field(None, ge=1, lt=MOST, description="A stored revision.")
     last: int = Field(100, ge=1, le=1000, description="How many verdicts, the newest first.")
 
     @model_validator(mode="after")

@@ -1,6 +1,5 @@
 """Decision rights: the matrix, as RACI, through time, and its edits under change control."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query, Response
@@ -22,10 +21,11 @@ from app.identity import (
 )
 from app.kit.actor import Actor
 from app.kit.canonical import digest as digest_of
+from app.kit.names import MOST
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_current
-from app.platform.http import Cursor, IfMatch, Limit, Session, allow, etag, responses
+from app.platform.http import Cursor, IfMatch, Limit, Moment, Session, allow, etag, responses
 from app.platform.http import router as make_router
 from app.platform.http.documented import editing
 
@@ -39,8 +39,8 @@ async def get_rights(
     actor: Reader,
     session: Session,
     response: Response,
-    revision: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
-    at: Annotated[datetime | None, Query(description="As they stood then.")] = None,
+    revision: Annotated[int | None, Query(ge=0, lt=MOST)] = None,
+    at: Annotated[Moment | None, Query(description="As they stood then.")] = None,
 ) -> dict[str, Any]:
     """Return who may decide what: the matrix, and as a RACI table by action and tier."""
     if revision == 0:

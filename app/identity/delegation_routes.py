@@ -36,7 +36,7 @@ class DelegationIn(Input):
     )
 
     to: str = Field(pattern=NAME, description="The person who decides meanwhile.")
-    roles: list[Role] = Field(min_length=1, max_length=10, json_schema_extra={"uniqueItems": True})
+    roles: set[Role] = Field(min_length=1, max_length=10)
     until: AwareDatetime = Field(description="At most 31 days ahead.")
     reason: str = Field(min_length=1, max_length=2000)
 
@@ -65,7 +65,7 @@ async def delegate(
 ) -> Delegation:
     """Let another person decide in one's own roles until a date."""
     return await delegation.delegate(
-        session, to=body.to, roles=set(body.roles), until=body.until, reason=body.reason, by=actor
+        session, to=body.to, roles=body.roles, until=body.until, reason=body.reason, by=actor
     )
 
 

@@ -1,8 +1,8 @@
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.identity.rules import PrincipalKind, Role
 from app.kit.input import Input
@@ -10,12 +10,6 @@ from app.kit.names import NAME
 
 Points = set[Annotated[str, Field(pattern=NAME)]]
 Days = Annotated[int, Field(ge=1, le=366, description="Days until the key expires.")]
-
-
-def _once_each(roles: Any) -> Any:
-    if isinstance(roles, list) and any(role in roles[:at] for at, role in enumerate(roles)):
-        raise ValueError("a role stands twice")
-    return roles
 
 
 class PrincipalIn(Input):
@@ -28,7 +22,7 @@ class PrincipalIn(Input):
     name: str = Field(pattern=NAME)
     kind: PrincipalKind = PrincipalKind.PERSON
     owner: str | None = Field(None, description="Who answers for a service account.")
-    roles: Annotated[set[Role], BeforeValidator(_once_each)] = Field(min_length=1)
+    roles: set[Role] = Field(min_length=1)
 
 
 class PrincipalOut(BaseModel):

@@ -50,7 +50,7 @@ async def create_principal(
         by,
         "principal.created",
         f"principal:{principal.id}",
-        personal={"name": name, "owner": owner},
+        personal={"name": name},
         kind=kind,
         roles=sorted(roles),
         owner_id=owner_id,
@@ -148,7 +148,11 @@ async def enable(session: AsyncSession, principal_id: UUID, *, by: Actor) -> Pri
     principal.disabled_at = None
     await session.flush()
     await audit.record(
-        session, by, "principal.enabled", f"principal:{principal_id}", name=principal.name
+        session,
+        by,
+        "principal.enabled",
+        f"principal:{principal_id}",
+        personal={"name": principal.name},
     )
     return principal
 
@@ -169,7 +173,7 @@ async def assign(
     await session.flush()
     await audit.record(
         session, by, "principal.assigned", f"principal:{principal_id}",
-        name=principal.name, before=before, roles=sorted(roles),
+        before=before, roles=sorted(roles), personal={"name": principal.name},
     )  # fmt: skip
     return principal
 

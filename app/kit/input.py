@@ -24,10 +24,19 @@ def _dated(value: Any) -> Any:
     return value
 
 
+def _distinct(value: Any) -> Any:
+    # What cannot be hashed is refused by the set itself.
+    words = isinstance(value, list) and all(isinstance(item, str) for item in value)
+    if words and len(set(value)) < len(value):
+        raise ValueError("something stands there twice")
+    return value
+
+
 _STRICT = frozenset({"bool", "float"})
 _LOOKED_AT: dict[str, Callable[[Any], Any]] = {
     "int": _whole,  # not strict, for 1.0 is a whole number too
     "datetime": _dated,  # not strict, for in JSON it is text
+    "set": _distinct,  # not strict, for in JSON it is an array
 }
 
 
@@ -52,7 +61,7 @@ class Input(BaseModel):
     """A body or a part of one: no field we do not know, no number that is not finite.
 
     Numbers, truths and times are what the schema says: "1" is no number, 0 is neither false nor a
-    time, for whoever means something else by them should hear of it.
+    time, what is in a set is there once, for whoever means something else should hear of it.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)

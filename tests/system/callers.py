@@ -8,7 +8,7 @@ from typing import NamedTuple
 import httpx
 
 from app.identity import ROLES, Role
-from tests.live import Live, unique
+from tests.live import Live
 from tests.ways import Way
 
 FORGOTTEN_SECONDS = 5
@@ -67,9 +67,9 @@ def strangers(live: Live) -> dict[str, str | None]:
 
 def _hired(live: Live, role: Role) -> tuple[str, str, str]:
     """Return the id of a new person, the id of his key, and the key."""
-    made = live.admin.post("/v1/principals", {"name": unique(role), "roles": [role]})
-    issued = live.admin.post(f"/v1/principals/{made['id']}/keys", {"days": 1})
-    return made["id"], issued["id"], issued["key"]
+    person, key = live.newcomer(role)
+    issued = next(live.admin.pages(f"/v1/principals/{person}/keys"))
+    return person, issued["id"], key
 
 
 def _welcome(live: Live, key: str) -> int:

@@ -12,19 +12,32 @@ from sqlalchemy import Uuid
 
 from app.kit.actor import SYSTEM_ID
 from app.metadata import metadata
-from tests.live import Live, Place, approve, champion, evidence, make_version, route, unique
+from tests.live import (
+    Live,
+    Place,
+    approve,
+    champion,
+    evidence,
+    lift_control,
+    make_version,
+    route,
+    unique,
+    wait_signed,
+)
 from tests.tenants import database_of
-from tests.ways import Way
+from tests.ways import Way, operation_of
 
 OWNING = {
     "name", "key", "case_id", "principal_id", "key_id", "decision_id", "rule_id", "delegation_id",
-    "request_id", "approval_id", "change_id", "waiver_id",
+    "request_id", "approval_id", "change_id", "waiver_id", "verdict_id",
 }  # fmt: skip
 """Path parameters that name a thing of one tenant's."""
 WITHIN = {"number", "alias", "kpi", "step"}
 """Path parameters that name a part of such a thing."""
 EVERYWHERE = {"tier"}
 """Path parameters whose every value each tenant has for itself."""
+SHELF = {"GET /v1/policy-packs/{name}": {"name": "sr-11-7"}}
+"""What is the server's own, the same for whoever reads it."""
 STEPS = {
     "cases": "model_deployment",
     "validations": "technical_validation",
@@ -44,12 +57,16 @@ class Holdings:
     things: dict[str, str]
     cases: dict[str, str]
     person: str
+    account: str
     token: str
+    entry: dict[str, str]
     ids: frozenset[str]
 
     def value(self, way: Way, parameter: str) -> str:
         """Return what the parameter names here; fail if nobody has thought of it."""
         collection = way.path.split("/")[2]
+        if str(way) in SHELF:
+            return SHELF[str(way)][parameter]
         if parameter == "case_id":
             return self.cases[collection]
         if parameter == "step":
@@ -61,15 +78,26 @@ class Holdings:
         return way.url(lambda parameter: self.value(way, parameter))
 
     def query(self, way: Way) -> dict[str, str]:
-        """Return what a GET cannot do without."""
-        asked = way.path == "/v1/cases" or way.path.endswith(":measure")
-        return {"model": self.place.model, "version": "1"} if asked else {}
+        """Return what a way cannot do without; fail if nobody has thought of it."""
+        known = {"model": self.place.model, "version": "1", "old_size": "1", **self.entry}
+        return {name: known[name] for name in required(way)}
 
     def seen_in(self, text: str, asked: str) -> set[str]:
         """Return what stands of this tenant in an answer, but was not in the question."""
         names = {self.place.model, self.place.point, self.person}
         found = self.ids & set(_UUID.findall(text)) | {name for name in names if name in text}
         return {word for word in found if word not in asked}
+
+
+def owned(way: Way) -> set[str]:
+    """Return the parameters by which a way names a thing of one tenant's."""
+    return set() if str(way) in SHELF else OWNING & set(way.parameters)
+
+
+def required(way: Way) -> list[str]:
+    """Return the names of the queries that must be there."""
+    found = operation_of(way).get("parameters", ())
+    return [one["name"] for one in found if one["in"] == "query" and one["required"]]
 
 
 def nothing(parameter: str) -> str:
@@ -96,6 +124,7 @@ def hold(live: Live) -> Holdings:
     found = live["aud"].pages("/v1/cases", model=place.model, version=place.version)
     cases = {f"{case['kind']}s": case["id"] for case in found}
     evidence(live["ops"], {"id": cases["activations"]}, "model_deployment", "deployment", {"a": 1})
+    lift_control(live, "plan")  # there was none: but a first revision of the rights is saved
     governed = govern(live, cases["activations"], person)
     things = {
         **governed,
@@ -107,6 +136,7 @@ def hold(live: Live) -> Holdings:
         "principal_id": spare,
         "key_id": key["id"],
         "decision_id": decided["decision_id"],
+        "verdict_id": live["aud"].get(f"/v1/cases/{cases['releases']}")["verdicts"][0]["id"],
         "tier": "low",
     }
     cases["cases"] = cases["activations"]
@@ -116,7 +146,9 @@ def hold(live: Live) -> Holdings:
         things=things,
         cases=cases,
         person=person,
+        account=account_of(live),
         token=decided["token"],
+        entry=logged(live),
         ids=ids_of(live),
     )
 
@@ -136,12 +168,11 @@ def govern(live: Live, case: str, person: str) -> dict[str, str]:
         "/v1/delegations",
         {"to": person, "roles": ["validator"], "until": until, "reason": "a test"},
     )
-    account = next(p for p in live.admin.pages("/v1/principals") if p["name"] == "app")
     rule = live.admin.post(
         "/v1/trust-rules",
         {
             "name": unique("rule"), "provider": "generic", "issuer": "https://ci.example.com",
-            "audience": "modelward", "claims": {"project": "1"}, "principal_id": account["id"],
+            "audience": "modelward", "claims": {"project": "1"}, "principal_id": account_of(live),
             "roles": ["application"],
         },
     )  # fmt: skip
@@ -149,6 +180,19 @@ def govern(live: Live, case: str, person: str) -> dict[str, str]:
         "request_id": asked["id"], "approval_id": given["id"], "change_id": change["id"],
         "waiver_id": glass["id"], "delegation_id": lent["id"], "rule_id": rule["id"],
     }  # fmt: skip
+
+
+def account_of(live: Live) -> str:
+    """Return the id of a service account."""
+    people = live.admin.pages("/v1/principals")
+    return next(str(one["id"]) for one in people if one["name"] == "app")
+
+
+def logged(live: Live) -> dict[str, str]:
+    """Return what names an entry of the log, once it is signed."""
+    wait_signed(live)
+    entry = live["aud"].get("/v1/audit", action="validation.opened", limit=1)["items"][0]
+    return {"stream": entry["stream"], "seq": str(entry["seq"])}
 
 
 def ids_of(live: Live) -> frozenset[str]:

@@ -158,3 +158,18 @@ def test_a_history_is_for_who_may_read_the_log(reigns: Reigns) -> None:
         reigns.live["aud"].get(f"/v1/models/{place.model}/versions/99/history")
 
     assert (refusal.value.status, missing.value.status) == (403, 404)
+
+
+@pytest.mark.parametrize("at", ["2026-03-01", "2026-03-01T00:00:00", "0.5", "1767225600"])
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/v1/audit", "since"), ("/v1/audit", "until"), ("/v1/decision-rights", "at"),
+        ("/v1/policies/low", "at"),
+    ],
+)  # fmt: skip
+def test_every_time_in_a_query_is_one(live: Live, path: str, name: str, at: str) -> None:
+    with pytest.raises(Problem) as refusal:
+        live["aud"].get(path, **{name: at})
+
+    assert refusal.value.status == 422

@@ -1,7 +1,6 @@
 """The command line beside a running server, and alone."""
 
 import json
-import time
 from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from app.audit import merkle, verify_export
 from app.client import Client, Problem
 from app.demo.server import tamper
 from app.platform.embedded import EmbeddedPostgres
-from tests.live import Live, make_model, start
+from tests.live import Live, make_model, start, wait_signed
 from tests.system.processes import family, modelward, nothing_left, one_line
 
 
@@ -119,17 +118,6 @@ def test_proofs_over_http_hold_against_the_signed_checkpoint(served: Live) -> No
     with pytest.raises(Problem) as refusal:
         served["aud"].get("/v1/audit/proofs/consistency", old_size=1000000)
     assert refusal.value.code == "out_of_range"
-
-
-def wait_signed(served: Live) -> None:
-    """Wait until everything that was done up to now is signed."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        found = served["aud"].get("/v1/audit/log")
-        if not found["waiting"] and found["signed_size"] == found["size"]:
-            return
-        time.sleep(0.1)
-    raise TimeoutError(f"not signed within 30 s: {found}")
 
 
 def test_audit_verify_holds_until_somebody_edits_and_then_names_the_entry(served: Live) -> None:

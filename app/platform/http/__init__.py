@@ -4,7 +4,7 @@ from app.platform.http.conditional import IfMatch, IfMatchToReplace, etag
 from app.platform.http.documented import responses
 from app.platform.http.guard import Authenticator, allow, permission_of
 from app.platform.http.metrics import PlainCounter
-from app.platform.http.moment import At
+from app.platform.http.moment import At, Moment
 from app.platform.http.paging import Cursor, Limit
 from app.platform.http.raw import Endpoint, HotRoute
 from app.platform.http.route import GovernedRoute, Session, Snapshot, router
@@ -19,6 +19,7 @@ __all__ = [
     "IfMatch",
     "IfMatchToReplace",
     "Limit",
+    "Moment",
     "PlainCounter",
     "Session",
     "Snapshot",

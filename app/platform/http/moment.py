@@ -1,4 +1,4 @@
-"""The query parameter of everything that can be asked as of a moment."""
+"""Times as queries name them."""
 
 import re
 from typing import Annotated, Any
@@ -19,9 +19,11 @@ def _rfc3339(value: Any) -> Any:
     return value
 
 
+Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
+"""A time in a query, as RFC 3339 writes it: no count of seconds, and not without its zone."""
+
 At = Annotated[
-    AwareDatetime | None,
-    BeforeValidator(_rfc3339),
+    Moment | None,
     Query(
         description="As it stood at this moment: an RFC 3339 timestamp, not in the future.",
         examples=["2026-03-01T12:00:00Z"],
