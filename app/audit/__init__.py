@@ -15,9 +15,9 @@ from app.audit.recording import record
 from app.audit.routes import router
 from app.audit.schemas import EntryOut
 from app.audit.sequencer import SetBack, sequence
-from app.audit.signer import Signer
+from app.audit.signer import Signer, kept
 from app.audit.sinks import BadSink, Sink, deliver
-from app.audit.verifying import Report, verify
+from app.audit.verifying import Report, logged, verify
 
 __all__ = [
     "Asked",
@@ -34,6 +34,8 @@ __all__ = [
     "erase",
     "export",
     "history",
+    "kept",
+    "logged",
     "record",
     "router",
     "sequence",

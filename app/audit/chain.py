@@ -74,7 +74,17 @@ def version_of(stream: str, named: str | None) -> str | None:
 
 
 def flaw(previous: bytes, entry: Entry) -> str | None:
-    """Return what is wrong with the entry that follows ``previous``, if anything."""
+    """Return what is wrong with the entry that follows ``previous``, if anything.
+
+    Whoever edits rows may leave anything in them: what cannot be read is a fault as well.
+    """
+    try:
+        return _flaw(previous, entry)
+    except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError):
+        return "the entry cannot be read"
+
+
+def _flaw(previous: bytes, entry: Entry) -> str | None:
     body = body_of(entry)
     if hashlib.sha256(previous + body).digest() != entry.hash:
         return "the entry does not match its hash"
@@ -105,7 +115,11 @@ def _says(entry: Entry, body: bytes) -> bool:
         alike = orjson.dumps(said, option=_SORTED) == body
     except orjson.JSONEncodeError:
         return False
-    return alike and entry.version_id == version_of(entry.stream, named(entry.details))
+    return (
+        alike
+        and not entry.actor_name
+        and entry.version_id == version_of(entry.stream, named(entry.details))
+    )
 
 
 def _unsaid(entry: Entry, body: bytes) -> str | None:
@@ -128,9 +142,18 @@ def _unsaid(entry: Entry, body: bytes) -> str | None:
         return "the entry's columns do not say what was hashed"
     if entry.version_id != version_of(entry.stream, named(details)):
         return "the entry is filed under another version"
-    if entry.personal is not None and (
-        entry.salt is None or commitment(entry.salt, entry.personal) != kept
-    ):
+    return _betrayed(entry, kept)
+
+
+def _betrayed(entry: Entry, kept: Any) -> str | None:
+    """Return what is wrong with the personal data beside a body, or what is left of it."""
+    if entry.actor_name:
+        return "the entry has a name beside its personal data"
+    if (entry.personal is None) != (entry.salt is None):
+        return "the personal data is there by half"
+    if entry.personal is None or entry.salt is None:
+        return None
+    if commitment(entry.salt, entry.personal) != kept:
         return "the personal data is not what was committed to"
     return None
 

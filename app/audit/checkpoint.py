@@ -12,8 +12,8 @@ Anyone who kept one can see whether the log of today still begins with what it w
 """
 
 import base64
-import binascii
 import hashlib
+import re
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 _ED25519 = b"\x01"
 _HASH, _SIGNATURE = 4, 64
 _DASH = "\u2014 "
+_SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
 class BadNote(ValueError):
@@ -61,9 +62,9 @@ def read(note: str) -> Checkpoint:
     lines = text.split("\n")
     try:
         origin, size, root = lines[0], lines[1], base64.b64decode(lines[2], validate=True)
-    except (IndexError, binascii.Error) as error:
+    except (IndexError, ValueError) as error:
         raise BadNote("This is not a checkpoint.") from error
-    if not (size.isascii() and size.isdigit() and (size == "0" or size[0] != "0")):
+    if not _SIZE.fullmatch(size):
         raise BadNote("The checkpoint's size is not a number.")
     if not origin or len(root) != hashlib.sha256().digest_size:
         raise BadNote("This is not a checkpoint.")
@@ -84,7 +85,7 @@ def verify(note: str, key: str) -> Checkpoint:
             continue
         try:
             signed = base64.b64decode(encoded, validate=True)
-        except binascii.Error as error:
+        except ValueError as error:
             raise BadNote("A signature is not base64.") from error
         if signed[:_HASH] != wanted or len(signed) != _HASH + _SIGNATURE:
             continue
@@ -101,7 +102,7 @@ def _public(key: str) -> tuple[str, bytes]:
     digest, _, encoded = rest.partition("+")
     try:
         raw = base64.b64decode(encoded, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise BadNote("The verifier key is not base64.") from error
     public = raw[1:]
     if raw[:1] != _ED25519 or len(public) != 32 or _key_hash(name, public).hex() != digest:  # noqa: PLR2004 - an Ed25519 key

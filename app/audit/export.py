@@ -17,15 +17,15 @@ _BATCH = 2000
 async def export(session: AsyncSession, tenant_id: UUID) -> AsyncIterator[bytes]:
     """Yield a log in lumps of lines: entries in their order, each checkpoint where it was signed.
 
-    ``session`` sees one moment. What is not numbered yet is not part of the log.
+    ``session`` sees one moment. What is not signed yet is left out: nobody could verify it.
     """
     signed = await session.scalars(
         select(SignedCheckpoint).filter_by(tenant_id=tenant_id).order_by(SignedCheckpoint.size)
     )
     waiting = {row.size: row.note for row in signed}
     yield _line({"kind": "log", "tenant": tenant_id, "format": 1})
-    size = 0
-    while rows := await _read(session, tenant_id, size):
+    size, end = 0, max(waiting, default=0)
+    while size < end and (rows := await _read(session, tenant_id, size, end)):
         yield b"".join(_lines(rows, waiting))
         size = rows[-1][0] + 1
     # Whoever set the log back shows: these were signed over entries that are not here.
@@ -33,7 +33,9 @@ async def export(session: AsyncSession, tenant_id: UUID) -> AsyncIterator[bytes]
     yield b"".join(_line({"kind": "checkpoint", "note": note}) for note in gone)
 
 
-async def _read(session: AsyncSession, tenant_id: UUID, since: int) -> list[tuple[int, AuditEntry]]:
+async def _read(
+    session: AsyncSession, tenant_id: UUID, since: int, until: int
+) -> list[tuple[int, AuditEntry]]:
     query = (
         select(Leaf.index, AuditEntry)
         .join(
@@ -42,7 +44,7 @@ async def _read(session: AsyncSession, tenant_id: UUID, since: int) -> list[tupl
             & (AuditEntry.stream == Leaf.stream)
             & (AuditEntry.seq == Leaf.seq),
         )
-        .where(Leaf.tenant_id == tenant_id, Leaf.index >= since)
+        .where(Leaf.tenant_id == tenant_id, Leaf.index >= since, Leaf.index < until)
     )
     rows = await session.execute(query.order_by(Leaf.index).limit(_BATCH))
     return [(row[0], row[1]) for row in rows]

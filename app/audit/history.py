@@ -55,7 +55,7 @@ async def history(
 def shown(row: AuditEntry) -> dict[str, Any]:
     """Return an entry as readers see it, with what is left of its personal data."""
     erased = row.body is not None and row.personal is None
-    personal = orjson.loads(row.personal) if row.personal is not None else {}
+    personal = _read(row.personal)
     name = personal.pop("actor", None) if row.body is not None else row.actor_name
     return {
         "stream": row.stream,
@@ -69,6 +69,15 @@ def shown(row: AuditEntry) -> dict[str, Any]:
         "erased": erased,
         "hash": row.hash,
     }
+
+
+def _read(personal: str | None) -> dict[str, Any]:
+    """Return personal data; what somebody wrote over it is shown as it is."""
+    try:
+        found = {} if personal is None else orjson.loads(personal)
+    except orjson.JSONDecodeError:
+        found = None
+    return found if isinstance(found, dict) else {"unreadable": personal}
 
 
 async def erase(session: AsyncSession, tenant_id: UUID, person_id: UUID, stream: str) -> int:

@@ -15,6 +15,7 @@ from app.audit import checkpoint as notes
 from app.audit import merkle
 from app.audit.chain import GENESIS, Fault, commitment
 from app.audit.checkpoint import BadNote
+from app.audit.erasures import Erasures
 from app.audit.tree import LOG
 
 
@@ -27,6 +28,7 @@ class Reading:
     """Entries under the newest checkpoint that holds."""
     erased: int = 0
     fault: Fault | None = None
+    erasures: Erasures = field(default_factory=Erasures)
     _streams: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     _tree: merkle.Frontier = field(default_factory=merkle.Frontier)
 
@@ -57,8 +59,11 @@ def verify_export(lines: Iterable[bytes], key: str, kept: Iterable[str] = ()) ->
         first, size = reading.entries + 1, waiting[-1].size
         reason = f"entries {first} to {size} are gone: a checkpoint over them was kept"
         reading.fault = Fault(LOG, first, reason)
-    elif not reading.signed:
-        reading.fault = Fault(LOG, reading.entries, "no checkpoint in the export is signed")
+    elif reading.signed < reading.entries or not reading.signed:
+        first = reading.signed + 1
+        reading.fault = Fault(LOG, first, f"no checkpoint is over the entries from {first} on")
+    else:
+        reading.fault = next(iter(reading.erasures.end()), None)
     return reading
 
 
@@ -68,20 +73,22 @@ def _take(reading: Reading, line: bytes, key: str) -> Fault | None:
         item = orjson.loads(line)
         kind = item["kind"]
         if kind == "entry":
-            return _entry(reading, item, number)
+            return _entry(reading, item, number, key)
         if kind == "checkpoint":
             return _compare(reading, notes.verify(item["note"], key), "a checkpoint")
     except BadNote as error:
         return Fault(LOG, reading.entries, f"a checkpoint: {error}")
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         return Fault(LOG, number, "a line cannot be read")
     return None if kind == "log" else Fault(LOG, number, f"a line of unknown kind {kind!r}")
 
 
-def _entry(reading: Reading, item: dict[str, Any], number: int) -> Fault | None:
+def _entry(reading: Reading, item: dict[str, Any], number: int, key: str) -> Fault | None:
     body = item["body"].encode()
     said = orjson.loads(body)
     stream, seq = said["stream"], said["seq"]
+    if not key.partition("+")[0].endswith(f"/{said['tenant']}"):
+        return Fault(stream, seq, "the entry is of another log")
     if item["index"] != reading.entries:
         return Fault(LOG, number, f"entry {number} of the log is missing")
     last, previous = reading._streams.get(stream, (0, GENESIS))  # noqa: SLF001 - its own check
@@ -94,6 +101,9 @@ def _entry(reading: Reading, item: dict[str, Any], number: int) -> Fault | None:
         reading.erased += "personal" in said
     elif commitment(bytes.fromhex(item["salt"]), item["personal"]) != said["personal"]:
         return Fault(stream, seq, "the personal data is not what was committed to")
+    if "personal" in said:
+        gone = item["personal"] is None
+        reading.erasures.take(stream, seq, said["actor"], said["action"], gone=gone)
     reading._streams[stream] = (seq, hash_)  # noqa: SLF001 - likewise
     reading._tree.append(merkle.leaf_hash(hash_))  # noqa: SLF001 - likewise
     reading.entries += 1

@@ -35,6 +35,11 @@ WITH taken AS (
 )
 SELECT e.stream, e.seq, e.hash FROM taken
 JOIN audit_entry e USING (tenant_id, stream, seq)
+-- What is numbered already waits for nothing, whoever put it there.
+WHERE NOT EXISTS (
+    SELECT FROM audit_leaf l
+    WHERE l.tenant_id = e.tenant_id AND l.stream = e.stream AND l.seq = e.seq
+)
 ORDER BY max(e.at) OVER (PARTITION BY e.stream ORDER BY e.seq), e.stream, e.seq
 """)
 """In order of time, but never against the order of a stream, whatever the clock did."""

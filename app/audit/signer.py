@@ -6,6 +6,7 @@ A database superuser can rewrite every table. He can neither sign nor change wha
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -84,6 +85,16 @@ class Signer:
 
     def _file(self, tenant_id: UUID) -> Path:
         return self._directory / f"{tenant_id}.checkpoints"
+
+
+def kept(settings: Settings) -> set[UUID]:
+    """Return every tenant of whose log a checkpoint was kept on this machine."""
+    directory, _ = _places(settings)
+    found = set()
+    for path in directory.glob("*.checkpoints"):
+        with suppress(ValueError):
+            found.add(UUID(path.stem))
+    return found
 
 
 def _places(settings: Settings) -> tuple[Path, Path]:

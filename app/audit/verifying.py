@@ -2,23 +2,29 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, LiteralString
 from uuid import UUID
 
+import orjson
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit import log, tree
 from app.audit.chain import Checker, Entry, Fault
+from app.audit.checkpoint import Checkpoint
+from app.audit.erasures import Erasures
 from app.audit.signer import Signer
-from app.audit.tables import SignedCheckpoint, Stream
+from app.audit.tables import AuditEntry, SignedCheckpoint, Stream
 from app.audit.tree import LOG, Grower, Place
 from app.platform.db import driver
 
 _ENTRIES = """
-SELECT %(tenant)s::text, e.stream, e.seq, e.at, e.actor_id::text, e.actor_name, e.action,
-    e.details, e.version_id::text, e.body, e.personal, e.salt, e.hash, l.hash, p.seq
+SELECT %(tenant)s::text, e.stream, e.seq,
+    CASE WHEN e.at BETWEEN '0002-01-01' AND '9998-12-31' THEN e.at END, e.actor_id::text,
+    e.actor_name, e.action, e.details::text, e.version_id::text, e.body, e.personal, e.salt,
+    e.hash, l.hash, p.seq
 FROM audit_entry e
 LEFT JOIN audit_leaf l USING (tenant_id, stream, seq)
 LEFT JOIN audit_pending p USING (tenant_id, stream, seq)
@@ -28,6 +34,7 @@ ORDER BY e.stream, e.seq
 _LEAVES = """
 SELECT index, stream, seq, hash FROM audit_leaf WHERE tenant_id = %(tenant)s ORDER BY index
 """
+_DETAILS = Entry._fields.index("details")
 DATABASE, OUTSIDE = "the database", "the files beside the signing key"
 
 
@@ -63,16 +70,21 @@ async def verify(
         )
     }
     report = Report(streams=len(heads))
-    checker, unplaced = Checker(heads), Unplaced()
+    checker, unplaced, erasures = Checker(heads), Unplaced(), Erasures()
 
     def entries(rows: list[tuple[Any, ...]]) -> list[Fault]:
         report.entries += len(rows)
-        found = checker.take(Entry(*row[: len(Entry._fields)]) for row in rows)
+        read = [_entry(row) for row in rows]
+        for entry in read:
+            if entry.body is not None:
+                gone = entry.personal is None
+                erasures.take(entry.stream, entry.seq, entry.actor_id, entry.action, gone=gone)
+        found = checker.take(read)
         return [*found, *unplaced.take(rows, {fault.stream for fault in found})]
 
     async for faults in _scan(session, tenant_id, _ENTRIES, batch, entries):
         report.faults += faults
-    report.faults += checker.end()
+    report.faults += [*checker.end(), *erasures.end()]
     known = await _signed(session, tenant_id, signer, report)
     grower = Grower(heads, known)
     async for faults in _scan(
@@ -81,11 +93,23 @@ async def verify(
         report.faults += faults
     report.faults += grower.end()
     report.size = grower.size
+    report.faults += _missing(known, grower.size)
+    if (size := await log.size_of(session, tenant_id)) != grower.size:
+        reason = f"the log says that it has {size} entries and has {grower.size}"
+        report.faults.append(Fault(LOG, min(size, grower.size) + 1, reason))
     if not report.faults and await log.root_at(session, tenant_id, grower.size) != grower.root:
         report.faults.append(
             Fault(LOG, 1, "the stored nodes of the tree are not those of its leaves")
         )
     return report
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    """Return an entry of a row in which anything may stand; what cannot be read stays text."""
+    found = Entry(*row[: len(Entry._fields)])
+    with suppress(orjson.JSONDecodeError):
+        return found._replace(details=orjson.loads(row[_DETAILS]))
+    return found
 
 
 class Unplaced:
@@ -118,24 +142,34 @@ class Unplaced:
 
 async def _signed(
     session: AsyncSession, tenant_id: UUID, signer: Signer | None, report: Report
-) -> list[Any]:
+) -> list[tuple[str, Checkpoint]]:
     rows = list(
         await session.scalars(
             select(SignedCheckpoint).filter_by(tenant_id=tenant_id).order_by(SignedCheckpoint.size)
         )
     )
     own = signer.verifier(tenant_id) if signer else None
-    found: list[Any] = []
+    found: list[tuple[str, Checkpoint]] = []
     for row in rows:
         good, faults = tree.signed(DATABASE, [row.note], own or row.key)
         found += good
         report.faults += faults
+        if any((row.size, row.root) != (note.size, note.root) for _, note in good):
+            report.faults.append(Fault(LOG, row.size, "a checkpoint's columns are not its note's"))
     if signer is not None:
         good, faults = tree.signed(OUTSIDE, signer.kept(tenant_id), own)
         found += good
         report.faults += faults
     report.checkpoints = len({item.size for _, item in found})
     return found
+
+
+def _missing(known: list[tuple[str, Checkpoint]], size: int) -> list[Fault]:
+    """Return a fault if a checkpoint within the log was kept outside and is not in the database."""
+    sizes = {where: {note.size for at, note in known if at == where} for where, _ in known}
+    gone = {n for n in sizes.get(OUTSIDE, set()) - sizes.get(DATABASE, set()) if n <= size}
+    reason = "a checkpoint that was kept outside is gone from the database"
+    return [Fault(LOG, min(gone), reason)] if gone else []
 
 
 async def _scan(
@@ -155,3 +189,11 @@ async def _scan(
             faults = await asyncio.to_thread(check, rows)
             rows = await fetching
             yield faults
+
+
+async def logged(session: AsyncSession) -> set[UUID]:
+    """Return every tenant of which there is an entry, a stream or a checkpoint."""
+    found: set[UUID] = set()
+    for column in (AuditEntry.tenant_id, Stream.tenant_id, SignedCheckpoint.tenant_id):
+        found |= set(await session.scalars(select(column).distinct()))
+    return found

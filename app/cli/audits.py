@@ -114,7 +114,7 @@ def key(data_dir: DataDir = None) -> None:
 
 
 def _offline(export: Path, key: str, kept: list[Path], *, as_json: bool) -> None:
-    notes = [path.read_text() for path in kept]
+    notes = [path.read_text(errors="replace") for path in kept]
     with open_with_progress(export, "rb", console=Console(stderr=True), transient=True) as lines:
         found = audit.verify_export(lines, key, notes)
     report: dict[str, Any] = {
@@ -161,6 +161,9 @@ async def _with_tenants(
     try:
         async with database.session(ALL_TENANTS) as session:
             tenants = await identity.tenants(session)
-        return await work(database, tenants)
+            known = {*await audit.logged(session), *await asyncio.to_thread(audit.kept, settings)}
+        # A tenant whose row is gone has its log still, or what was kept of it.
+        gone = {f"(no tenant) {item}": item for item in sorted(known - set(tenants.values()))}
+        return await work(database, tenants | gone)
     finally:
         await database.close()

@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -215,6 +216,63 @@ async def test_a_database_set_back_is_found_and_nothing_more_is_signed(
     assert ("log", 4) in faults(await verified(database, signer))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "details = '[]'",
+        "details = ('{\"x\": 1' || repeat('0', 400) || '}')::jsonb",
+        "details = (repeat('[', 3000) || repeat(']', 3000))::jsonb",
+        "at = 'infinity'",
+        "at = '4000-01-01 BC'",
+        "actor_name = 'mallory'",
+        "salt = NULL",
+        "personal = NULL",
+        "body = '[]'",
+        "body = NULL",
+        "personal = 'x'",
+    ],
+)
+async def test_a_row_in_which_anything_stands_is_named_and_never_stumbled_over(
+    signed: Database, signer: Signer, change: str
+) -> None:
+    where = f"WHERE stream = '{STREAM}' AND seq = 2"
+    as_superuser(signed.url, f"UPDATE audit_entry SET {change} {where}")
+
+    assert (STREAM, 2) in faults(await verified(signed, signer))
+
+
+@pytest.mark.parametrize(
+    ("statement", "number"),
+    [
+        ("UPDATE audit_checkpoint SET note = replace(note, 'A', 'ä') WHERE size = 6", 0),
+        ("UPDATE audit_checkpoint SET note = '' WHERE size = 6", 0),
+        ("UPDATE audit_checkpoint SET size = 5 WHERE size = 6", 5),
+        ("UPDATE audit_checkpoint SET root = '' WHERE size = 6", 6),
+        ("DELETE FROM audit_checkpoint WHERE size = 6", 6),
+        ("UPDATE audit_log SET size = size + 7", 11),
+    ],
+)
+async def test_what_was_signed_cannot_be_edited_either(
+    signed: Database, signer: Signer, statement: str, number: int
+) -> None:
+    as_superuser(signed.url, statement)
+
+    found = [fault.seq for fault in (await verified(signed, signer)).faults]
+
+    assert number in found or (number == 0 and found)
+
+
+async def test_an_entry_put_up_for_a_second_number_stops_nothing(
+    signed: Database, signer: Signer
+) -> None:
+    as_superuser(signed.url, f"INSERT INTO audit_pending VALUES ('{TENANT}', '{STREAM}', 1)")
+    await write(signed, 2)
+    await keep(signed, signer)
+
+    report = await verified(signed, signer)
+    assert (report.faults, report.size) == ([], 12)
+
+
 async def test_an_entry_that_was_slipped_past_the_log_is_named(signed: Database) -> None:
     await write(signed, 1)
     as_superuser(signed.url, "DELETE FROM audit_pending")
@@ -230,11 +288,16 @@ async def test_personal_data_is_erased_and_everything_still_holds(
 ) -> None:
     async with signed.transaction(TENANT) as session:
         assert await audit.erase(session, TENANT, ACTOR.id, "principal:none") == 10
+    stripped = faults(await verified(signed, signer))
+    root = replace(ACTOR, id=uuid.UUID(int=2), name="root")
+    async with signed.transaction(TENANT) as session:
+        await audit.record(session, root, "principal.erased", f"principal:{ACTOR.id}")
     async with await psycopg.AsyncConnection.connect(signed.url) as connection:
         cursor = await connection.execute("SELECT audit_entry::text FROM audit_entry")
         rows = [row[0] for row in await cursor.fetchall()]
 
-    assert len(rows) == 10
+    assert stripped == [(OTHER, 1), (STREAM, 1)]
+    assert len(rows) == 11
     assert not any("dana" in row or "because" in row for row in rows)
     assert (await verified(signed, signer)).ok
 
