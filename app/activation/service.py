@@ -70,7 +70,9 @@ async def judge_step(
 ) -> gates.Verdict:
     """Measure what the server can measure for a step, then judge its gate."""
     case = await gates.case_of(session, case_id, by=by, kind=CaseKind.ACTIVATION)
-    await identity.require_right(session, by, Action.JUDGE_ACTIVATION, **gates.place(case))
+    await identity.require_right(
+        session, by, Action.JUDGE_ACTIVATION, **gates.place(case), roles=gates.roles_in(case, by)
+    )
     system = Actor.system(by.tenant_id)
     if step in {ActivationStep.APPLICATION_INTEGRATION, ActivationStep.PRODUCTION_AUDIT}:
         await _measure_traffic(session, case, step, by=system)
@@ -89,13 +91,16 @@ async def judge_step(
 async def commit(session: AsyncSession, case_id: UUID, *, by: Actor) -> routing.Seat:
     """Swap: the version takes its seat, atomically, if everything before the swap is passed."""
     case = await gates.case_of(session, case_id, by=by, kind=CaseKind.ACTIVATION)
-    await identity.require_right(session, by, Action.COMMIT_ACTIVATION, **gates.place(case))
+    await identity.require_right(
+        session, by, Action.COMMIT_ACTIVATION, **gates.place(case), roles=gates.roles_in(case, by)
+    )
     # The point's lock puts two swaps in a row; what was read before it may be old.
     point = await catalog.point_by_key(session, case.details["decision_point"], by=by, lock=True)
     await session.refresh(case)
     if case.result is not None:
         raise SwapLost(f"This activation is already {case.result}.")
     await gates.required_open(session, case, before_commit_only=True)
+    await gates.require_present_policy(session, case)
     await gates.require_unvoided(session, case)
     champion = await routing.champion_of(session, by.tenant_id, point.id)
     present = champion and str(champion.version_id)

@@ -15,6 +15,7 @@ from app.gates.cases import (
     passed_release,
     place,
     reopen_case,
+    roles_in,
     signatories,
 )
 from app.gates.change_routes import ACCEPTED, accepted
@@ -29,6 +30,7 @@ from app.gates.rules import ApprovalVoid, GateClosed, NotAStep, StepsOpen
 from app.gates.schemas import CaseOut, VerdictOut
 from app.gates.service import add_evidence, judge, required_open
 from app.gates.standing import (
+    require_present_policy,
     require_unvoided,
     revalidate_days,
     rules_of,
@@ -86,9 +88,11 @@ __all__ = [
     "place",
     "propose",
     "reopen_case",
+    "require_present_policy",
     "require_unvoided",
     "required_open",
     "revalidate_days",
+    "roles_in",
     "routers",
     "rules_of",
     "seed_policies",

@@ -1,5 +1,6 @@
 """Approvals: asked for, given on exactly what stands, taken back, void when it changes."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -67,6 +68,8 @@ async def decide(
         principal_id=by.id,
         person_id=by.person_id,
         roles=sorted(roles),
+        lent={str(giver): sorted(lent) for giver, lent in by.lent if giver not in conflicted},
+        round=await _round(session, case, step, now, by),
         requester_id=case.requester_id,
         developer_id=case.developer_id,
         digest=now,
@@ -91,6 +94,20 @@ async def decide(
         ),
     )
     return approval
+
+
+async def _round(session: AsyncSession, case: Case, step: str, digest: str, by: Actor) -> int:
+    """Return how often somebody decides on the same thing: again only after taking it back.
+
+    An approval that has grown too old for the policy may be given anew as well. The case's lock
+    makes one decision at a time; the number is part of what the database keeps unique.
+    """
+    mine = {"case_id": case.id, "step": step, "digest": digest, "person_id": by.person_id}
+    query = select(Approval.id).filter_by(tenant_id=case.tenant_id, **mine)
+    before = set(await session.scalars(query))
+    gate = await gate_of(session, case, step)
+    standing = await decisions(session, case, step, digest=digest, gate=gate)
+    return 1 if before & {row.id for row in standing} else len(before) + 1
 
 
 async def _since(
@@ -141,20 +158,42 @@ async def withdraw_approval(
 async def decisions(
     session: AsyncSession, case: Case, step: str, *, digest: str, gate: Gate
 ) -> list[Approval]:
-    """Return the decisions on a step that count now: on what stands, not taken back, not too old.
+    """Return the decisions on a step that count now.
 
-    A person's later word on the same thing does not exist: he decides once.
+    They are on what stands, not taken back, not too old, and by people who are still here.
     """
     withdrawn = select(Withdrawal.approval_id).filter_by(tenant_id=case.tenant_id)
+    left = await identity.disabled(session, case.tenant_id)
     query = (
         select(Approval)
         .filter_by(tenant_id=case.tenant_id, case_id=case.id, step=step, digest=digest)
-        .where(Approval.id.not_in(withdrawn.where(Withdrawal.case_id == case.id)))
+        .where(
+            Approval.id.not_in(withdrawn.where(Withdrawal.case_id == case.id)),
+            Approval.person_id.not_in(left),
+        )
     )
     if gate.approval_days is not None:
         oldest = func.clock_timestamp() - timedelta(days=gate.approval_days)
         query = query.where(Approval.at > oldest)
     return list(await session.scalars(query.order_by(Approval.at)))
+
+
+def counted(given: Sequence[Approval]) -> list[dict[str, Any]]:
+    """Return approvals as quorums and rules count them: nobody's role twice.
+
+    A lent role counts if its owner has not decided himself, and once, whoever it was lent to.
+    """
+    used = {str(row.person_id) for row in given}
+    found = []
+    for row in given:
+        lent = {role for roles in row.lent.values() for role in roles}
+        roles = set(row.roles) - lent
+        for giver, theirs in sorted(row.lent.items()):
+            if giver not in used:
+                roles |= set(theirs)
+                used.add(giver)
+        found.append({"person": row.person_id, "roles": sorted(roles)})
+    return found
 
 
 async def gate_of(session: AsyncSession, case: Case, step: str) -> Gate:

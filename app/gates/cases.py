@@ -150,6 +150,11 @@ def place(case: Case) -> Place:
     }
 
 
+def roles_in(case: Case, by: Actor) -> frozenset[str]:
+    """Return the roles somebody acts in on a case: its developer in none that was lent."""
+    return by.roles if by.person_id == case.developer_id else by.deciding({case.developer_id})
+
+
 def stream(case: Case) -> str:
     """Return the audit stream a case writes to: its version's."""
     return f"version:{case.version_id}"

@@ -22,6 +22,7 @@ from app.gates.rules import (
     ApprovalVoid,
     CaseClosed,
     ChangeClosed,
+    GlassUnreviewed,
     NotAStep,
     NotInChange,
     NotTheRequester,
@@ -153,7 +154,9 @@ async def end_waiver(waiver_id: UUID, actor: Approver, session: Session) -> Waiv
     "/{case_id}/steps/{step}:break-glass",
     status_code=201,
     response_model=WaiverOut,
-    responses=responses(NotFound, NotAStep, CaseClosed, SelfApproval, DecisionDenied),
+    responses=responses(
+        NotFound, NotAStep, CaseClosed, SelfApproval, GlassUnreviewed, DecisionDenied
+    ),
 )
 async def break_glass(
     case_id: UUID,

@@ -94,11 +94,10 @@ async def decide_change(
 ) -> Change:
     """Approve or reject a change; the last approval that is needed carries it out."""
     change = await _open(session, change_id, by=by)
-    conflicted = {change.requester_id, change.developer_id} - {None}
-    if by.person_id in conflicted:
-        part = "asked for it" if by.person_id == change.requester_id else "developed the version"
-        raise SelfApproval(f"{by.name} {part} and cannot decide on the change.")
-    roles = by.deciding(person for person in conflicted if person is not None)
+    parts = _conflicts(change)
+    if by.person_id in parts:
+        raise SelfApproval(f"{by.name} {parts[by.person_id]} and cannot decide on the change.")
+    roles = by.deciding(parts)
     await identity.require_right(session, by, Action.APPROVE_CHANGE, roles=roles)
     if not roles & set(change.roles):
         raise NotInChange(
@@ -140,6 +139,14 @@ async def decide_change(
     return change
 
 
+def _conflicts(change: Change) -> dict[UUID, str]:
+    """Return who took part in what a change is about, and how."""
+    found = {UUID(person): "opened the case" for person in change.after.get("barred", ())}
+    if change.developer_id is not None:
+        found[change.developer_id] = "developed the version"
+    return found | {change.requester_id: "asked for it"}
+
+
 async def _carry_out(session: AsyncSession, change: Change) -> None:
     try:
         await publish(
@@ -154,7 +161,7 @@ async def _carry_out(session: AsyncSession, change: Change) -> None:
                 requester_id=change.principal_id,
             ),
         )
-    except (Stale, ConditionMissing, NotFound) as error:
+    except (Stale, ConditionMissing, NotFound, identity.Disabled) as error:
         said: Refusal = error
         raise ApprovalVoid(
             f"The {change.kind} {change.target} is not what the change was asked against:"

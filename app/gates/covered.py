@@ -46,6 +46,9 @@ async def covered(session: AsyncSession, case: Case, step: str) -> dict[str, Any
         "details": digest_of(case.details),
         "evidence": digest_of(list(evidence)),
     }
+    if case.point_id is not None:
+        point = await catalog.point_by_id(session, case.tenant_id, case.point_id)
+        parts["contract"] = digest_of(point.contract)
     if case.kind is CaseKind.ACTIVATION and case.point_id is not None:
         parts["verdicts"] = digest_of(await _release_verdicts(session, case))
         plan = await ask(session, PlanInForce(case.tenant_id, case.point_id))

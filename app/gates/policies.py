@@ -18,8 +18,9 @@ from app.gates.events import ChangeApproved
 from app.gates.faults import checked
 from app.gates.packs import TIERS, tier_policy
 from app.gates.policy import Policy
+from app.gates.rules import BadPolicy
 from app.gates.tables import Change, PolicyRevision
-from app.identity import Action, Governed
+from app.identity import DECIDING, Action, Governed
 from app.kit.actor import SYSTEM_ID, Actor
 from app.kit.canonical import digest as digest_of
 from app.kit.page import Rows
@@ -112,6 +113,7 @@ async def draft(
     newest = await current(session, by.tenant_id, tier)
     require_current(expected, newest.revision)
     policy = await asyncio.to_thread(checked, body)
+    _require_known_roles(policy)
     plain = policy.model_dump(mode="json")
     return Draft(
         tier=tier,
@@ -151,6 +153,20 @@ async def apply_policy(session: AsyncSession, event: ChangeApproved) -> None:
             session, event.after["tier"], expected=event.expected, body=event.after["body"],
             by=author,
         )  # fmt: skip
+
+
+def _require_known_roles(policy: Policy) -> None:
+    """Refuse a quorum of roles that nobody has, and rules that are called as the quorum is."""
+    faults = [
+        {"gate": name, "rule": "quorum", "line": None, "column": None, "problem": problem}
+        for name, gate in policy.gates.items()
+        for problem in (
+            *(f"nobody decides as {q.role}" for q in gate.quorum if q.role not in DECIDING),
+            *("the name is the quorum's" for rule in gate.rules if rule.name == "quorum"),
+        )
+    ]
+    if faults:
+        raise BadPolicy(f"{faults[0]['gate']}: {faults[0]['problem']}", errors=faults)
 
 
 async def replace(

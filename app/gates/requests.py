@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit
-from app.gates.approvals import decisions, gate_of
+from app.gates.approvals import counted, decisions, gate_of
 from app.gates.cases import lock, stream
 from app.gates.covered import changed, covered
 from app.gates.events import ApprovalAsked
@@ -76,7 +76,7 @@ async def look(session: AsyncSession, request: Request) -> Asked:
     case = await session.get_one(Case, (request.tenant_id, request.case_id))
     gate = await gate_of(session, case, request.step)
     given = await decisions(session, case, request.step, digest=request.digest, gate=gate)
-    approvals = [{"person": row.person_id, "roles": row.roles} for row in given if row.approved]
+    approvals = counted([row for row in given if row.approved])
     quorum = [(item.role, item.count) for item in gate.quorum]
     lacking = missing(quorum, approvals)
     moved = changed(request.covers, await covered(session, case, request.step))

@@ -65,6 +65,15 @@ class NotWaivable(Invalid):
     title = "This cannot be waived"
 
 
+class GlassUnreviewed(Refusal):
+    """The glass was broken here before, and nobody has said that it was right."""
+
+    kind = Kind.CONFLICT
+    code = "glass_unreviewed"
+    title = "The last emergency was not upheld"
+    mend = "Have somebody else review it: POST /v1/waivers/{id}:review."
+
+
 class ChangeClosed(Refusal):
     """The change request is over."""
 

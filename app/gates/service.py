@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog
 from app.gates import docket, policies
-from app.gates.approvals import decisions
+from app.gates.approvals import counted, decisions
 from app.gates.cases import lock, stream
 from app.gates.covered import covered
 from app.gates.events import StepJudged
@@ -147,13 +147,6 @@ async def _facts(
     parts = await covered(session, case, step)
     decided = await decisions(session, case, step, digest=digest_of(parts), gate=gate)
 
-    def people(*, approved: bool) -> list[dict[str, Any]]:
-        return [
-            {"person": row.person_id, "roles": row.roles}
-            for row in decided
-            if row.approved is approved
-        ]
-
     facts = {
         "case": {"kind": case.kind, "tier": case.tier, **case.details},
         "version": {
@@ -167,8 +160,8 @@ async def _facts(
         },
         "point": point,
         "evidence": evidence,
-        "approvals": people(approved=True),
-        "rejections": people(approved=False),
+        "approvals": counted([row for row in decided if row.approved]),
+        "rejections": counted([row for row in decided if not row.approved]),
         "covers": parts,
         "waivers": await active_waivers(session, case, step),
     }

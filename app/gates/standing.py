@@ -71,6 +71,18 @@ async def require_unvoided(session: AsyncSession, case: Case) -> None:
         )
 
 
+async def require_present_policy(session: AsyncSession, case: Case) -> None:
+    """Refuse to act on a case that was judged by rules which no longer hold."""
+    now = await policies.current(session, case.tenant_id, case.tier)
+    then = await policies.current(session, case.tenant_id, case.tier, revision=case.policy_revision)
+    if now.digest != then.digest:
+        raise ApprovalVoid(
+            f"The policy of the {case.tier} tier is at revision {now.revision}; this {case.kind}"
+            f" was opened under {then.revision}. Withdraw it and open it anew.",
+            changed=["policy"],
+        )
+
+
 async def unapproved(session: AsyncSession, case: Case) -> list[str]:
     """Return the required steps before the swap that were passed with approvals and have none left.
 

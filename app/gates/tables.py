@@ -95,7 +95,15 @@ class Approval(Base):
     __tablename__ = "gates_approval"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "case_id"], ["gates_case.tenant_id", "gates_case.id"]),
-        UniqueConstraint("tenant_id", "case_id", "step", "person_id", "digest"),
+        UniqueConstraint(
+            "tenant_id",
+            "case_id",
+            "step",
+            "person_id",
+            "digest",
+            "round",
+            name="uq_gates_approval_tenant_id_case_id_step_person_id_digest_round",
+        ),
         CheckConstraint("person_id <> developer_id", name="not_the_developer"),
         CheckConstraint("person_id <> requester_id", name="not_the_requester"),
     )
@@ -114,6 +122,10 @@ class Approval(Base):
     digest: Mapped[str]
     covers: Mapped[Json | None]
     """The parts of what was decided, each as a digest."""
+    lent: Mapped[Json] = mapped_column(server_default=text("'{}'"))
+    """Which of the roles were lent, by their owner."""
+    round: Mapped[int] = mapped_column(server_default=text("1"))
+    """The same person decides on the same thing again only after taking his word back."""
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 

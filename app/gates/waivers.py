@@ -17,7 +17,14 @@ from app.gates import changes
 from app.gates.approvals import gate_of
 from app.gates.cases import lock, place, stream
 from app.gates.events import ChangeApproved, GlassBroken
-from app.gates.rules import AlreadyDecided, NotWaivable, SelfApproval, require_step
+from app.gates.rules import (
+    AlreadyDecided,
+    ApprovalVoid,
+    GlassUnreviewed,
+    NotWaivable,
+    SelfApproval,
+    require_step,
+)
 from app.gates.tables import Case, Change, Waiver
 from app.identity import Action, Governed
 from app.kit.actor import Actor
@@ -52,6 +59,7 @@ async def ask_waiver(
     after = {
         "case_id": case_id, "version_id": case.version_id, "point_id": case.point_id,
         "gate": f"{case.kind}.{step}", "rule": rule, "days": days,
+        "barred": [case.requester_id],
     }  # fmt: skip
     change = await changes.propose(
         session, Governed.WAIVER, f"{case.kind}.{step}.{rule}",
@@ -68,6 +76,11 @@ async def grant_waiver(session: AsyncSession, event: ChangeApproved) -> None:
         return
     asked = event.after
     change = await session.get_one(Change, (event.tenant_id, event.change_id))
+    case = await session.get_one(Case, (event.tenant_id, UUID(asked["case_id"])))
+    if case.closed_at is not None:
+        raise ApprovalVoid(
+            f"The {case.kind} for which it was asked is {case.result}.", changed=["case"]
+        )
     now = (await session.execute(select(func.clock_timestamp()))).scalar_one()
     assert change.developer_id is not None  # noqa: S101 - a waiver is for a version
     session.add(
@@ -96,12 +109,14 @@ async def break_glass(
     await identity.require_right(session, by, Action.BREAK_GLASS, **place(case))
     if by.person_id == case.developer_id:
         raise SelfApproval(f"{by.name} developed the version: not in an emergency either.")
+    gate = f"{case.kind}.{step}"
+    await _require_trust(session, case, gate)
     now = (await session.execute(select(func.clock_timestamp()))).scalar_one()
     waiver = Waiver(
         tenant_id=by.tenant_id,
         version_id=case.version_id,
         point_id=case.point_id,
-        gate=f"{case.kind}.{step}",
+        gate=gate,
         rule=EVERY_RULE,
         reason=reason,
         until=now + timedelta(hours=hours),
@@ -127,6 +142,18 @@ async def break_glass(
     return waiver
 
 
+async def _require_trust(session: AsyncSession, case: Case, gate: str) -> None:
+    """Refuse another emergency at a gate while one waits for its review, or was not upheld."""
+    found = await session.scalar(
+        select(Waiver.id)
+        .filter_by(tenant_id=case.tenant_id, version_id=case.version_id, gate=gate)
+        .where(Waiver.taken_by.is_not(None), Waiver.upheld.is_not(True))
+        .limit(1)
+    )
+    if found is not None:
+        raise GlassUnreviewed("The last emergency here was not upheld by anybody.", waiver=found)
+
+
 async def review_glass(
     session: AsyncSession, waiver_id: UUID, *, upheld: bool, review: str, by: Actor
 ) -> Waiver:
@@ -136,7 +163,8 @@ async def review_glass(
         raise NotFound("emergency", waiver_id)
     if by.person_id in {waiver.taken_by, waiver.developer_id}:
         raise SelfApproval(f"{by.name} took part in it and cannot review it.")
-    await identity.require_right(session, by, Action.REVIEW_BREAK_GLASS)
+    roles = by.deciding({waiver.taken_by, waiver.developer_id})
+    await identity.require_right(session, by, Action.REVIEW_BREAK_GLASS, roles=roles)
     if waiver.reviewed_at is not None:
         raise AlreadyDecided("The emergency was reviewed before.")
     waiver.reviewer_id, waiver.review, waiver.upheld = by.person_id, review, upheld

@@ -29,7 +29,7 @@ from app.identity.rights import (
     rights_row,
 )
 from app.identity.routes import router as people
-from app.identity.rules import ROLES, PrincipalKind, Role
+from app.identity.rules import DECIDING, ROLES, Disabled, PrincipalKind, Role
 from app.identity.service import create_principal, disabled, names_of, owner_of, principal_by_name
 from app.identity.tables import RightsRevision
 from app.identity.tenants import bootstrap, create_tenant, default_tenant, tenants
@@ -39,12 +39,14 @@ from app.identity.trust_routes import router as trust
 routers = (people, delegations, trust)
 
 __all__ = [
+    "DECIDING",
     "FIRST_RIGHTS",
     "ROLES",
     "Action",
     "BadRights",
     "DecisionDenied",
     "DecisionRights",
+    "Disabled",
     "Exchange",
     "Governed",
     "Keyring",

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.identity.rules import permissions
+from app.identity.rules import Disabled, permissions
 from app.identity.tables import Principal
 from app.kit.actor import Actor, Lent
 
@@ -36,4 +36,7 @@ def actor_of(
 
 async def acting(session: AsyncSession, tenant_id: UUID, principal_id: UUID) -> Actor:
     """Return somebody as the author of what he asked for before, now that it is carried out."""
-    return actor_of(await session.get_one(Principal, (tenant_id, principal_id)))
+    principal = await session.get_one(Principal, (tenant_id, principal_id))
+    if principal.disabled_at is not None:
+        raise Disabled(f"{principal.name} has left since he asked for it.")
+    return actor_of(principal)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
 from app.kit.refusal import Kind, Refusal
 
@@ -52,6 +53,19 @@ TOLD = (
     "pipeline_id",
 )  # fmt: skip
 """Claims that the audit log keeps of a token, where it has them."""
+
+
+_ISSUERS = {
+    "token.actions.githubusercontent.com": Provider.GITHUB,
+    "gitlab.com": Provider.GITLAB,
+}
+
+
+def require_provider(provider: Provider, issuer: str) -> None:
+    """Refuse to match a known issuer's tokens as if nothing were known of their claims."""
+    known = _ISSUERS.get((urlsplit(issuer).hostname or "").rstrip("."))
+    if known is not None and provider is not known:
+        raise UnstableClaims(f"The tokens of {issuer} are matched as those of {known}.")
 
 
 def require_stable(provider: Provider, claims: Mapping[str, Value]) -> None:

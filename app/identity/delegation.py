@@ -25,6 +25,9 @@ class BadDelegation(Invalid):
 
     code: ClassVar[str] = "bad_delegation"
     title: ClassVar[str] = "This cannot be delegated"
+    mend: ClassVar[str | None] = (
+        "Lend deciding roles that you have yourself, to another person, for at most 31 days."
+    )
 
 
 async def delegate(

@@ -34,6 +34,17 @@ async def invite(session: AsyncSession, principal_id: UUID, *, by: Actor) -> tup
         raise BeyondOwnRights("Nobody invites himself; make a key with the one you have.")
     if principal.disabled_at is not None:
         raise Disabled(f"{principal.name} is disabled.")
+    working = select(Key.id).where(
+        Key.tenant_id == by.tenant_id,
+        Key.principal_id == principal.id,
+        Key.revoked_at.is_(None),
+        Key.expires_at > func.now(),
+    )
+    if await session.scalar(working.limit(1)) is not None:
+        raise BeyondOwnRights(
+            f"{principal.name} has a key that works, and makes others with it. If it is lost, end"
+            " it first: who has it sees that it no longer works."
+        )
     await session.execute(
         update(Invitation)
         .where(

@@ -163,8 +163,8 @@ class IncompatibleRoles(Refusal):
 
 
 def require_separable(roles: AbstractSet[Role]) -> None:
-    """Refuse an administrator who would judge or approve as well."""
-    both = sorted(roles & DECIDING)
+    """Refuse an administrator who would develop, judge or approve as well."""
+    both = sorted(roles & (DECIDING | {Role.DEVELOPER}))
     if Role.ADMINISTRATOR in roles and both:
         raise IncompatibleRoles(
             f"An administrator cannot be {', '.join(both)} as well.", conflicting=both

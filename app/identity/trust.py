@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit
 from app.identity.actors import actor_of
-from app.identity.claims import Provider, Value, require_stable, traced
+from app.identity.claims import Provider, Value, require_provider, require_stable, traced
 from app.identity.issuing import add_key, clock
 from app.identity.rules import (
     DECIDING,
@@ -61,6 +61,7 @@ async def create_rule(
 
     Whoever makes the rule makes keys for others, so no role that judges or approves is in it.
     """
+    require_provider(provider, issuer)
     require_stable(provider, claims)
     if by.points is not None:
         raise BeyondOwnRights("A rule's keys are for every decision point; yours is not.")

@@ -106,7 +106,9 @@ async def judge_validation(
 ) -> gates.Verdict:
     """Judge a validation step; when all that policy asks for is passed, the version is valid."""
     case = await gates.case_of(session, case_id, by=by, kind=CaseKind.VALIDATION)
-    await identity.require_right(session, by, Action.JUDGE_VALIDATION, **gates.place(case))
+    await identity.require_right(
+        session, by, Action.JUDGE_VALIDATION, **gates.place(case), roles=gates.roles_in(case, by)
+    )
     version, point = await about(session, case)
     verdict = await gates.judge(session, case, step, version=version, point=point, by=by)
     if verdict.passed and not any(state.open for state in await gates.states(session, case)):
@@ -151,7 +153,9 @@ async def judge_release(
     required step is passed the version is released.
     """
     case = await gates.case_of(session, case_id, by=by, kind=CaseKind.RELEASE)
-    await identity.require_right(session, by, Action.JUDGE_RELEASE, **gates.place(case))
+    await identity.require_right(
+        session, by, Action.JUDGE_RELEASE, **gates.place(case), roles=gates.roles_in(case, by)
+    )
     await _measure(session, case, step, by=Actor.system(by.tenant_id))
     version, point = await about(session, case)
     verdict = await gates.judge(session, case, step, version=version, point=point, by=by)

@@ -25,6 +25,8 @@ class Kind(StrEnum):
 
     RULE_FAILING = "rule_failing"
     RULE_WAIVED = "rule_waived"
+    STEP_UNPROVEN = "step_unproven"
+    """A step that policy asks for was never judged, or what its verdict stood on is gone."""
     APPROVAL_INVALID = "approval_invalid"
     REVALIDATION_OVERDUE = "revalidation_overdue"
     RETURNED_IN_SEAT = "returned_in_seat"
@@ -96,6 +98,9 @@ async def _standing(session: AsyncSession, seat: routing.Seat) -> Standing:
             standing.findings.append(Finding(Kind.RULE_FAILING, standing.name, where))
         elif rule["state"] == "waived":
             standing.findings.append(Finding(Kind.RULE_WAIVED, standing.name, where))
+    unproven = {rule["gate"] for rule in standing.rules if rule["state"] == "unknown"}
+    for gate in sorted(unproven):
+        standing.findings.append(Finding(Kind.STEP_UNPROVEN, standing.name, gate))
     # The plan may change under a champion; what he was approved for may not.
     for step, parts in await gates.voided(session, case):
         if moved := [part for part in parts if part != "plan"]:

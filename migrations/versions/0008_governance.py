@@ -15,6 +15,27 @@ _TABLES = (
     "identity_rights", "identity_delegation", "gates_withdrawal", "gates_request", "gates_change",
     "gates_change_decision", "gates_waiver",
 )  # fmt: skip
+_UNIQUE = "uq_gates_approval_tenant_id_case_id_step_person_id_digest"
+_KEPT = (
+    "gates_case", "gates_change", "gates_waiver", "gates_request", "routing_seat", "routing_point",
+    "catalog_model", "catalog_version", "catalog_decision_point", "identity_principal",
+    "identity_key", "identity_tenant", "identity_delegation", "revalidation_review", "audit_stream",
+)  # fmt: skip
+"""Tables whose rows change and are never deleted by the server."""
+_HISTORY = ("gates_policy", "gates_evidence", "routing_plan", "routing_weights")
+_OF_THE_CASE = """
+CREATE FUNCTION gates_approval_of_case() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM gates_case c WHERE c.tenant_id = NEW.tenant_id AND c.id = NEW.case_id
+            AND c.requester_id = NEW.requester_id AND c.developer_id = NEW.developer_id
+    ) THEN
+        RAISE EXCEPTION 'an approval names its case''s requester and developer'
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$
+"""
 _APPENDED = ("identity_rights", "gates_withdrawal", "gates_change_decision")
 
 
@@ -36,6 +57,17 @@ def _text(name: str, *, nullable: bool = False) -> "sa.Column[object]":
 
 def upgrade() -> None:
     op.add_column("gates_approval", sa.Column("covers", _JSON, nullable=True))
+    op.add_column(
+        "gates_approval",
+        sa.Column("lent", _JSON, server_default=sa.text("'{}'"), nullable=False),
+    )
+    op.add_column(
+        "gates_approval",
+        sa.Column("round", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
+    )
+    unique = ["tenant_id", "case_id", "step", "person_id", "digest"]
+    op.drop_constraint(_UNIQUE, "gates_approval", type_="unique")
+    op.create_unique_constraint(f"{_UNIQUE}_round", "gates_approval", [*unique, "round"])
     op.create_table(
         "identity_rights",
         _id("tenant_id"),
@@ -193,9 +225,32 @@ def upgrade() -> None:
             f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE"
             f" ON {table} FOR EACH STATEMENT EXECUTE FUNCTION modelward_append_only()"
         )
+    for table in _KEPT:
+        op.execute(f"REVOKE DELETE ON {table} FROM modelward_app, modelward_server")
+    for table in _HISTORY:
+        op.execute(
+            f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE"
+            f" ON {table} FOR EACH STATEMENT EXECUTE FUNCTION modelward_append_only()"
+        )
+    # The checks on an approval compare its own columns: they must be the case's.
+    op.execute(_OF_THE_CASE)
+    op.execute(
+        "CREATE TRIGGER gates_approval_of_case BEFORE INSERT ON gates_approval"
+        " FOR EACH ROW EXECUTE FUNCTION gates_approval_of_case()"
+    )
 
 
 def downgrade() -> None:
+    op.execute("DROP TRIGGER gates_approval_of_case ON gates_approval")
+    op.execute("DROP FUNCTION gates_approval_of_case()")
+    for table in _HISTORY:
+        op.execute(f"DROP TRIGGER {table}_append_only ON {table}")
+    op.drop_constraint(f"{_UNIQUE}_round", "gates_approval", type_="unique")
+    op.create_unique_constraint(
+        _UNIQUE, "gates_approval", ["tenant_id", "case_id", "step", "person_id", "digest"]
+    )
+    op.drop_column("gates_approval", "round")
+    op.drop_column("gates_approval", "lent")
     for table in reversed(_TABLES):
         op.drop_table(table)
     op.drop_column("gates_approval", "covers")
