@@ -25,7 +25,8 @@ def owned(cluster_url: str) -> Iterator[str]:
         admin.execute(sql.SQL(make).format(role))
         # The roles are the cluster's: who made them first lends them to other owners.
         for lent in ("modelward_app", "modelward_server", LOGIN):
-            if admin.execute("SELECT FROM pg_roles WHERE rolname = %s", (lent,)).fetchone():
+            known = admin.execute("SELECT FROM pg_roles WHERE rolname = %s", (lent,)).fetchone()
+            if known is not None:
                 grant = sql.SQL("GRANT {} TO {} WITH ADMIN OPTION")
                 admin.execute(grant.format(sql.Identifier(lent), role))
         admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
