@@ -72,7 +72,7 @@ async def disable_trust_rule(
     "/{rule_id}:exchange",
     status_code=201,
     response_model=ExchangedOut,
-    responses=responses(TokenRefused, TokenUsed, RateLimited),
+    responses=responses(NotFound, TokenRefused, TokenUsed, RateLimited),
 )
 async def exchange_token(
     rule_id: UUID, body: ExchangeIn, request: Request, response: Response

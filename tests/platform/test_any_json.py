@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.identity import ROLES, Role
-from tests.live import Live, make_model, make_point, make_version, released, start
+from tests.live import Live, make_model, make_point, make_version, start
 from tests.platform.wire import require_4xx
 from tests.strategies import JSON, TEXTS
+from tests.system.holdings import hold
 
 DOCUMENT = json.loads((Path(__file__).parents[2] / "openapi" / "openapi.json").read_text())
 FUZZ = settings(max_examples=12, deadline=None, derandomize=True)
@@ -53,19 +54,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 @pytest.fixture(scope="module")
 def names(home: Live) -> dict[str, Any]:
-    """What stands for the parameters of a path: a released version, an open validation."""
-    place, model = released(home), make_model(home)
+    """What stands for the parameters of a path: one of everything, and an open validation."""
+    held, model = hold(home), make_model(home)
     body = {"model": model, "version": make_version(home, model)}
     case = home["dev"].post("/v1/validations", body)
-    return {
-        "name": place.model, "number": place.version, "key": place.point, "case_id": case["id"],
-        "step": "technical_validation", "tier": "high", "kpi": "k", "alias": "a",
-        "principal_id": next(home.admin.pages("/v1/principals"))["id"],
-        **dict.fromkeys(
-            ("rule_id", "request_id", "approval_id", "change_id", "waiver_id", "delegation_id"),
-            "0198c0de-0000-7000-8000-000000000001",
-        ),
-    }  # fmt: skip
+    step = "technical_validation"
+    return {**held.things, "case_id": case["id"], "step": step, "account": held.account}
 
 
 class Everyone:
@@ -92,7 +86,10 @@ def everyone(home: Live) -> Iterator[Everyone]:
 
 def real(good: Any, names: dict[str, Any]) -> Any:
     """Return an example that speaks of what exists."""
-    known = {"model": names["name"], "decision_point": names["key"], "owner": "ops"}
+    known = {
+        "model": names["name"], "decision_point": names["key"], "owner": "ops",
+        "case_id": names["case_id"], "step": names["step"], "principal_id": names["account"],
+    }  # fmt: skip
     if isinstance(good, dict):
         return {k: known.get(k) or real(v, names) for k, v in good.items()}
     return [real(item, names) for item in good] if isinstance(good, list) else good

@@ -1,0 +1,120 @@
+"""Things that a call uses up, each made when it is first asked for, and who makes the call.
+
+No one person may do everything: who hands out roles decides nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.client import Client
+from app.identity import ROLES, Role
+from tests.live import Live, approve, evidence, make_model, make_version
+from tests.system.holdings import Holdings
+from tests.ways import Way
+
+DECIDING = set(Role) - {Role.ADMINISTRATOR}
+ADMINISTERED = {
+    # Asked of everybody, for what is one's own; of an administrator for whatever there is.
+    "GET /v1/principals/{principal_id}/keys",
+    "POST /v1/keys/{key_id}:revoke",
+    "POST /v1/delegations/{delegation_id}:end",
+}
+STEP = "model_deployment"
+REASON = {"reason": "a test"}
+
+
+@dataclass
+class Callers:
+    """An administrator, and one who has every role besides."""
+
+    held: Holdings
+    ids: frozenset[str] = frozenset()
+    keys: dict[bool, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, held: Holdings) -> "Callers":
+        administrator, administers = held.live.newcomer(Role.ADMINISTRATOR)
+        person, does = held.live.newcomer(*DECIDING)
+        return cls(held, frozenset({administrator, person}), {True: administers, False: does})
+
+    def key(self, way: Way) -> str:
+        """Return the key of who may make a call."""
+        does = any(way.permission in ROLES[role] for role in DECIDING)
+        return self.keys[str(way) in ADMINISTERED or not does]
+
+
+def new_state(live: Live, case: str) -> None:
+    """Let nothing that was decided about the step count any more."""
+    evidence(live["ops"], {"id": case}, STEP, "deployment", {"a": 2})
+
+
+def request(live: Live, by: Client, case: str) -> str:
+    new_state(live, case)
+    return str(by.post("/v1/approval-requests", {"case_id": case, "step": STEP})["id"])
+
+
+def approval(live: Live, by: Client, _: str) -> str:
+    """Approve a step of a case that is not over: an approval of another is history."""
+    model = make_model(live)
+    version = {"model": model, "version": make_version(live, model)}
+    case = live["dev"].post("/v1/validations", version)
+    return str(approve(by, case, "technical_validation")["id"])
+
+
+def change(_: Live, by: Client, case: str) -> str:
+    asked = {"case_id": case, "step": STEP, "rule": "what_was_approved", "days": 1, **REASON}
+    return str(by.post("/v1/waivers", asked)["id"])
+
+
+def emergency(live: Live, _: Client, case: str) -> str:
+    path = f"/v1/cases/{case}/steps/management_and_governance:break-glass"
+    return str(live["ops"].post(path, REASON)["id"])
+
+
+def left(live: Live, _: Client, __: str) -> str:
+    person, _key = live.newcomer(Role.DEVELOPER)
+    live.admin.post(f"/v1/principals/{person}:disable")
+    return person
+
+
+def himself(_: Live, by: Client, __: str) -> str:
+    return str(by.get("/v1/me")["id"])
+
+
+Maker = Callable[[Live, Client, str], str]
+MADE: dict[str, tuple[str, bool, Maker]] = {
+    "POST /v1/approval-requests/{request_id}:withdraw": ("request_id", True, request),
+    "POST /v1/approval-requests/{request_id}:approve": ("request_id", False, request),
+    "POST /v1/approval-requests/{request_id}:reject": ("request_id", False, request),
+    "POST /v1/approvals/{approval_id}:withdraw": ("approval_id", True, approval),
+    "POST /v1/changes/{change_id}:approve": ("change_id", False, change),
+    "POST /v1/changes/{change_id}:reject": ("change_id", False, change),
+    "POST /v1/changes/{change_id}:withdraw": ("change_id", True, change),
+    "POST /v1/waivers/{waiver_id}:end": ("waiver_id", False, emergency),
+    "POST /v1/waivers/{waiver_id}:review": ("waiver_id", False, emergency),
+    "POST /v1/principals/{principal_id}:erase": ("principal_id", False, left),
+    "POST /v1/principals/{principal_id}/keys": ("principal_id", True, himself),
+}
+"""What is made for a call, and whether who makes the call has to have made it himself."""
+
+
+@dataclass
+class Spares:
+    """What stands for the parameters of a path, made for those calls that use it up."""
+
+    callers: Callers
+    made: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def there(self, way: Way) -> dict[str, Any]:
+        """Return what is there for a way: the same at each call."""
+        if str(way) not in self.made:
+            held = self.callers.held
+            found = {name: held.value(way, name) for name in way.parameters}
+            if str(way) in MADE:
+                name, himself, make = MADE[str(way)]
+                with Client(held.live.url, self.callers.key(way)) as caller:
+                    by = caller if himself else held.live["ops"]
+                    found[name] = make(held.live, by, held.cases["activations"])
+            self.made[str(way)] = found
+        return self.made[str(way)]
