@@ -8,6 +8,7 @@ from app.activation import reign, service, trace
 from app.activation.rules import NothingToRollBack, NotReady, ReturnedVersion, SwapLost
 from app.activation.schemas import ActivationIn, ChampionOut, RollbackIn, TraceOut
 from app.kit.actor import Actor
+from app.kit.moment import InTheFuture
 from app.kit.names import NAME
 from app.kit.refusal import AlreadyExists, NotFound
 from app.platform.http import At, Session, allow, responses
@@ -81,7 +82,7 @@ async def roll_back(
 @points.get(
     "/{key}/champion",
     response_model=ChampionOut,
-    responses=responses(NotFound, routing.NothingThen, routing.InTheFuture),
+    responses=responses(NotFound, routing.NothingThen, InTheFuture),
 )
 async def get_champion(
     key: Annotated[str, Path(pattern=NAME)],

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
@@ -23,6 +23,7 @@ from app.gates.tables import Change, PolicyRevision
 from app.identity import DECIDING, Action, Governed
 from app.kit.actor import SYSTEM_ID, Actor
 from app.kit.canonical import digest as digest_of
+from app.kit.moment import require_past
 from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_current
@@ -70,6 +71,7 @@ async def current(
     if revision is not None:
         query = query.filter_by(revision=revision)
     if at is not None:
+        require_past(at, (await session.execute(select(func.clock_timestamp()))).scalar_one())
         query = query.where(PolicyRevision.at <= at)
     found = await session.scalar(query.order_by(PolicyRevision.revision.desc()).limit(1))
     if found is None:

@@ -23,10 +23,11 @@ from app.gates.schemas import VerdictOut
 from app.gates.tables import Change, PolicyRevision, Verdict
 from app.identity import DecisionDenied
 from app.kit.actor import Actor
+from app.kit.moment import InTheFuture
 from app.kit.names import MOST
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
-from app.platform.http import Cursor, IfMatch, Limit, Moment, Session, allow, etag, responses
+from app.platform.http import At, Cursor, IfMatch, Limit, Session, allow, etag, responses
 from app.platform.http import router as make_router
 from app.platform.http.documented import editing
 
@@ -42,7 +43,7 @@ Reader = Annotated[Actor, allow("gates:read")]
     "/{tier}",
     response_model=PolicyOut,
     response_model_exclude_unset=True,
-    responses=responses(NotFound, TwoMoments),
+    responses=responses(NotFound, TwoMoments, InTheFuture),
 )
 async def get_policy(
     tier: RiskTier,
@@ -50,7 +51,7 @@ async def get_policy(
     session: Session,
     response: Response,
     revision: Annotated[int | None, Query(ge=1, lt=MOST)] = None,
-    at: Annotated[Moment | None, Query(description="As it stood then.")] = None,
+    at: At = None,
 ) -> PolicyRevision:
     """Return the policy of a risk tier, or as it stood: required steps and their rules."""
     if revision is not None and at is not None:

@@ -21,11 +21,12 @@ from app.identity import (
 )
 from app.kit.actor import Actor
 from app.kit.canonical import digest as digest_of
+from app.kit.moment import InTheFuture
 from app.kit.names import MOST
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_current
-from app.platform.http import Cursor, IfMatch, Limit, Moment, Session, allow, etag, responses
+from app.platform.http import At, Cursor, IfMatch, Limit, Session, allow, etag, responses
 from app.platform.http import router as make_router
 from app.platform.http.documented import editing
 
@@ -34,13 +35,13 @@ router = make_router("/v1/decision-rights", tag="decision-rights")
 Reader = Annotated[Actor, allow("gates:read")]
 
 
-@router.get("", response_model=RightsOut, responses=responses(NotFound))
+@router.get("", response_model=RightsOut, responses=responses(NotFound, InTheFuture))
 async def get_rights(
     actor: Reader,
     session: Session,
     response: Response,
     revision: Annotated[int | None, Query(ge=0, lt=MOST)] = None,
-    at: Annotated[Moment | None, Query(description="As they stood then.")] = None,
+    at: At = None,
 ) -> dict[str, Any]:
     """Return who may decide what: the matrix, and as a RACI table by action and tier."""
     if revision == 0:

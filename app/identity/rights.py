@@ -13,6 +13,7 @@ from app.identity.decisions import DEFAULT, Action, BadRights, DecisionDenied, D
 from app.identity.tables import RightsRevision
 from app.kit.actor import SYSTEM_ID, Actor
 from app.kit.canonical import digest as digest_of
+from app.kit.moment import require_past
 from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_current
@@ -31,6 +32,7 @@ async def rights_row(
     if revision is not None:
         query = query.filter_by(revision=revision)
     if at is not None:
+        require_past(at, (await session.execute(select(func.clock_timestamp()))).scalar_one())
         query = query.where(RightsRevision.at <= at)
     found = await session.scalar(query.order_by(RightsRevision.revision.desc()).limit(1))
     if found is None and revision:

@@ -5,7 +5,7 @@ Promises at most one champion a decision point at any moment (the database forbi
 without a database write, and that the last good table answers while the database is away.
 """
 
-from app.routing.asof import InTheFuture, NothingThen
+from app.routing.asof import NothingThen
 from app.routing.events import ChampionChanged, PlanChanged
 from app.routing.learning import learn
 from app.routing.routes import hot_routes, router
@@ -27,7 +27,6 @@ from app.routing.tables import PlanRevision, Seat
 
 __all__ = [
     "ChampionChanged",
-    "InTheFuture",
     "NoChampion",
     "NothingThen",
     "PlanChanged",

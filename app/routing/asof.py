@@ -5,18 +5,11 @@ is in force until the next revision.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol, TypeVar
 
-from app.kit.refusal import Invalid, Kind, Refusal
-
-
-class InTheFuture(Invalid):
-    """The moment asked about has not come."""
-
-    code = "in_the_future"
-    title = "In the future"
-    mend = "Ask about a moment that has passed, or leave `at` away for the present."
+from app.kit.moment import said
+from app.kit.refusal import Kind, Refusal
 
 
 class NothingThen(Refusal):
@@ -51,12 +44,6 @@ def in_force(reigns: Iterable[R], at: datetime) -> R | None:
     return max(holding, key=lambda reign: reign.since, default=None)
 
 
-def require_past(at: datetime, now: datetime) -> None:
-    """Refuse a moment that has not come by the database's clock."""
-    if at > now:
-        raise InTheFuture(f"{said(at)} is in the future: it is {said(now)}.")
-
-
 def nothing_then(what: str, at: datetime, first: datetime | None) -> NothingThen:
     """Return the refusal that says since when there has been something, if there ever was."""
     if first is None:
@@ -64,11 +51,3 @@ def nothing_then(what: str, at: datetime, first: datetime | None) -> NothingThen
     if at < first:
         return NothingThen(f"{what} did not exist at {said(at)}; the first is of {said(first)}.")
     return NothingThen(f"{what} did not exist at {said(at)}.")
-
-
-def said(at: datetime) -> str:
-    """Return a time as sentences write it; one at the edge of the calendar as it came."""
-    try:
-        return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    except OverflowError:
-        return at.isoformat()

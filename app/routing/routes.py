@@ -5,6 +5,7 @@ from prometheus_client import CollectorRegistry
 
 from app import catalog, gates, identity
 from app.kit.actor import Actor
+from app.kit.moment import InTheFuture
 from app.kit.names import NAME
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
@@ -24,7 +25,7 @@ from app.platform.http import router as make_router
 from app.platform.http.documented import editing
 from app.platform.settings import Settings
 from app.routing import seats, service
-from app.routing.asof import InTheFuture, NothingThen
+from app.routing.asof import NothingThen
 from app.routing.decide import Decider
 from app.routing.rules import BadRouteRequest, NotSeated
 from app.routing.schemas import ROUTE_OPERATION, BanditOut, PlanIn, PlanOut, SeatOut

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit, catalog
 from app.kit.actor import Actor
 from app.kit.canonical import plain
+from app.kit.moment import require_past
 from app.kit.page import Rows
 from app.platform.db import page
 from app.platform.events import publish
@@ -43,7 +44,7 @@ async def champion_at(
 ) -> Seat:
     """Return the seat of who was champion of a point at a moment, or is now."""
     now = await clock(session)
-    asof.require_past(at or now, now)
+    require_past(at or now, now)
     reigns = select(Seat).filter_by(
         tenant_id=point.tenant_id, point_id=point.id, role=SeatRole.CHAMPION
     )

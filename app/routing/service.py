@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit, catalog, gates, identity
 from app.kit.actor import Actor
 from app.kit.canonical import digest as digest_of
+from app.kit.moment import require_past
 from app.kit.refusal import NotFound
 from app.kit.revision import require_current
 from app.platform.events import publish
@@ -82,7 +83,7 @@ async def _plan_then(
     session: AsyncSession, point: catalog.DecisionPoint, at: datetime
 ) -> PlanRevision:
     now = (await session.execute(select(func.clock_timestamp()))).scalar_one()
-    asof.require_past(at, now)
+    require_past(at, now)
     plans = select(PlanRevision).filter_by(tenant_id=point.tenant_id, point_id=point.id)
     newest = plans.where(PlanRevision.at <= at).order_by(PlanRevision.revision.desc())
     found = await session.scalar(newest.limit(1))

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.routing.asof import InTheFuture, in_force, nothing_then, require_past
+from app.kit.moment import InTheFuture, require_past
+from app.routing.asof import in_force, nothing_then
 
 TICK = timedelta(microseconds=1)
 EARLY = datetime(2026, 1, 1, tzinfo=UTC)
