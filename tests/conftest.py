@@ -10,7 +10,8 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import TemporaryDirectory, mkdtemp
 
 import psycopg
 import pytest
@@ -26,6 +27,24 @@ from app.platform.settings import Settings
 from tests.live import Live, start
 
 TEMPLATE = "modelward_template"
+OWN = pytest.StashKey[str]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give this run a temporary directory of its own.
+
+    pytest closes the one it shares between runs to everybody else at each start, and the database
+    of a server that root started is somebody else.
+    """
+    if not hasattr(config, "workerinput") and config.option.basetemp is None:
+        config.option.basetemp = config.stash[OWN] = mkdtemp(prefix="modelward-pytest-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove it again."""
+    if OWN in config.stash:
+        rmtree(config.stash[OWN], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
