@@ -244,7 +244,7 @@ async def test_a_row_in_which_anything_stands_is_named_and_never_stumbled_over(
 @pytest.mark.parametrize(
     ("statement", "number"),
     [
-        ("UPDATE audit_checkpoint SET note = replace(note, 'A', 'ä') WHERE size = 6", 0),
+        ("UPDATE audit_checkpoint SET note = replace(note, '=', 'ä') WHERE size = 6", 0),
         ("UPDATE audit_checkpoint SET note = '' WHERE size = 6", 0),
         ("UPDATE audit_checkpoint SET size = 5 WHERE size = 6", 5),
         ("UPDATE audit_checkpoint SET root = '' WHERE size = 6", 6),
