@@ -69,6 +69,7 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     ("422", ["telemetry:put_baseline"]),  # columns are the signature's, and equally long
     ("422", ["identity:assign_roles"]),  # an administrator has no deciding role
     ("422", ["identity:invite_principal"]),  # a person, no service account
+    ("403", ["identity:invite_principal"]),  # who has a key is not invited again
     ("422", ["identity:delegate"]),  # deciding roles, to another person, for a month at most
     ("422", ["identity:create_trust_rule"]),  # claims that stay, at an address that is public
     ("422", ["gates:get_policy", "gates:replay_policy"]),  # one moment; rules that compile
