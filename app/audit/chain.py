@@ -43,11 +43,6 @@ class Entry(NamedTuple):
     salt: bytes | None
     hash: bytes
 
-    @property
-    def version(self) -> UUID | None:
-        """The id of the version it is about."""
-        return UUID(self.version_id) if self.version_id else None
-
 
 @dataclass(frozen=True, slots=True)
 class Fault:
