@@ -31,7 +31,7 @@ from app.kit.canonical import plain
 from app.kit.page import Rows
 from app.kit.refusal import NotFound, Refusal
 from app.kit.revision import ConditionMissing, Stale
-from app.platform.db import page
+from app.platform.db import clock, page
 from app.platform.events import publish
 
 _DAYS = 30
@@ -55,7 +55,7 @@ async def propose(
     if control is None:
         return None
     before, after = plain(before), plain(after)
-    now = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    now = await clock(session)
     change = Change(
         tenant_id=by.tenant_id,
         kind=kind,
@@ -189,7 +189,7 @@ async def _open(
         raise NotFound("change request", change_id)
     if change.closed_at is not None:
         raise ChangeClosed(f"This change was {change.result}.", result=change.result)
-    now = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    now = await clock(session)
     if change.expires_at <= now and not expired_too:
         raise ChangeClosed("This change request has expired.", result="expired")
     return change

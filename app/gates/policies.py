@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
@@ -27,7 +27,7 @@ from app.kit.moment import require_past
 from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_current
-from app.platform.db import page
+from app.platform.db import clock, page
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ async def current(
     if revision is not None:
         query = query.filter_by(revision=revision)
     if at is not None:
-        require_past(at, (await session.execute(select(func.clock_timestamp()))).scalar_one())
+        require_past(at, await clock(session))
         query = query.where(PolicyRevision.at <= at)
     found = await session.scalar(query.order_by(PolicyRevision.revision.desc()).limit(1))
     if found is None:

@@ -20,7 +20,7 @@ from app.kit.actor import Actor
 from app.kit.canonical import digest as digest_of
 from app.kit.page import Rows
 from app.kit.refusal import NotFound
-from app.platform.db import page
+from app.platform.db import clock, page
 from app.platform.events import publish
 
 
@@ -43,7 +43,7 @@ async def ask_approval(
     case = await lock(session, case_id, by.tenant_id)
     require_step(case.kind, step)
     parts = await covered(session, case, step)
-    now = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    now = await clock(session)
     request = Request(
         tenant_id=by.tenant_id,
         case_id=case_id,
@@ -80,7 +80,7 @@ async def look(session: AsyncSession, request: Request) -> Asked:
     quorum = [(item.role, item.count) for item in gate.quorum]
     lacking = missing(quorum, approvals)
     moved = changed(request.covers, await covered(session, case, request.step))
-    now = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    now = await clock(session)
     if request.withdrawn_at is not None:
         state = "withdrawn"
     elif case.closed_at is not None:

@@ -30,7 +30,7 @@ from app.identity import Action, Governed
 from app.kit.actor import Actor
 from app.kit.page import Rows
 from app.kit.refusal import NotFound
-from app.platform.db import page
+from app.platform.db import clock, page
 from app.platform.events import publish
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ async def grant_waiver(session: AsyncSession, event: ChangeApproved) -> None:
         raise ApprovalVoid(
             f"The {case.kind} for which it was asked is {case.result}.", changed=["case"]
         )
-    now = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    now = await clock(session)
     assert change.developer_id is not None  # noqa: S101 - a waiver is for a version
     session.add(
         Waiver(
@@ -111,7 +111,7 @@ async def break_glass(
         raise SelfApproval(f"{by.name} developed the version: not in an emergency either.")
     gate = f"{case.kind}.{step}"
     await _require_trust(session, case, gate)
-    now = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    now = await clock(session)
     waiver = Waiver(
         tenant_id=by.tenant_id,
         version_id=case.version_id,

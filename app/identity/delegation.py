@@ -9,6 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit
+from app.identity.issuing import began
 from app.identity.rules import DECIDING, BeyondOwnRights, Disabled, PrincipalKind, Role
 from app.identity.service import get_principal, principal_by_name
 from app.identity.tables import Delegation, Principal
@@ -35,7 +36,7 @@ async def delegate(
 ) -> Delegation:
     """Let another person decide in roles of one's own until a date."""
     receiver = await principal_by_name(session, by.tenant_id, to)
-    now = (await session.execute(select(func.now()))).scalar_one()
+    now = await began(session)
     if receiver.kind is not PrincipalKind.PERSON or receiver.id == by.person_id:
         raise BadDelegation("A delegation is to another person.")
     if by.id != by.person_id:

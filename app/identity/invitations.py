@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit
 from app.identity import keys
 from app.identity.actors import actor_of
-from app.identity.issuing import clock, issue_key
+from app.identity.issuing import began, issue_key
 from app.identity.rules import (
     BadInvitation,
     BeyondOwnRights,
@@ -62,7 +62,7 @@ async def invite(session: AsyncSession, principal_id: UUID, *, by: Actor) -> tup
         prefix=made.prefix,
         sha256=made.sha256,
         created_by=by.id,
-        expires_at=await clock(session) + timedelta(hours=HOURS),
+        expires_at=await began(session) + timedelta(hours=HOURS),
     )
     session.add(invitation)
     await session.flush()
@@ -86,7 +86,7 @@ async def redeem(session: AsyncSession, code: str, *, days: int) -> tuple[Key, s
     whose = (found.tenant_id, found.principal_id)
     principal = await session.get_one(Principal, whose, with_for_update=True)
     await session.refresh(found, with_for_update=True)
-    now = await clock(session)
+    now = await began(session)
     if found.ended_at is not None or found.expires_at <= now or principal.disabled_at is not None:
         raise BadInvitation("The code is unknown, used, replaced by a newer one or expired.")
     found.ended_at = now

@@ -37,7 +37,7 @@ async def issue_key(
     """Make a key for a principal, nobody's rights asked; the text is returned and not kept."""
     if principal.disabled_at is not None:
         raise Disabled(f"{principal.name} is disabled.")
-    until = await clock(session) + timedelta(days=days)
+    until = await began(session) + timedelta(days=days)
     key, text = await add_key(
         session, principal, expires_at=until, roles=roles, points=points, by=by
     )
@@ -76,7 +76,7 @@ async def add_key(
     return key, made.text
 
 
-async def clock(session: AsyncSession) -> datetime:
+async def began(session: AsyncSession) -> datetime:
     """Return the time at which the database began the transaction."""
     return (await session.execute(select(func.now()))).scalar_one()
 

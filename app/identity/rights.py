@@ -17,7 +17,7 @@ from app.kit.moment import require_past
 from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_current
-from app.platform.db import page
+from app.platform.db import clock, page
 
 
 async def rights_row(
@@ -32,7 +32,7 @@ async def rights_row(
     if revision is not None:
         query = query.filter_by(revision=revision)
     if at is not None:
-        require_past(at, (await session.execute(select(func.clock_timestamp()))).scalar_one())
+        require_past(at, await clock(session))
         query = query.where(RightsRevision.at <= at)
     found = await session.scalar(query.order_by(RightsRevision.revision.desc()).limit(1))
     if found is None and revision:

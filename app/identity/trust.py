@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit
 from app.identity.actors import actor_of
 from app.identity.claims import Provider, Value, require_provider, require_stable, traced
-from app.identity.issuing import add_key, clock
+from app.identity.issuing import add_key, began
 from app.identity.rules import (
     DECIDING,
     BeyondOwnRights,
@@ -29,7 +29,7 @@ from app.identity.tokens import Proof, TokenRefused, TokenUsed
 from app.kit.actor import Actor
 from app.kit.page import Rows
 from app.kit.refusal import AlreadyExists, NotFound
-from app.platform.db import ALL_TENANTS, Database, page
+from app.platform.db import ALL_TENANTS, Database, clock, page
 
 _KEPT = timedelta(minutes=5)
 
@@ -116,7 +116,7 @@ async def disable_rule(session: AsyncSession, rule_id: UUID, *, by: Actor) -> Tr
     rule = await session.get(TrustRule, (by.tenant_id, rule_id), with_for_update=True)
     if rule is None:
         raise NotFound("trust rule", rule_id)
-    now = await clock(session)
+    now = await began(session)
     rule.disabled_at = rule.disabled_at or now
     await session.execute(
         update(Key)
@@ -161,7 +161,7 @@ async def mint(session: AsyncSession, rule: TrustRule, proof: Proof) -> Exchange
     if taken is None:
         raise TokenUsed("This token was exchanged before.")
     account, roles = await _granted(session, rule)
-    now = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    now = await clock(session)
     until = min(now + timedelta(minutes=rule.max_minutes), proof.expires_at)
     if until <= now:
         raise TokenRefused("expired meanwhile")

@@ -14,7 +14,18 @@ from uuid import UUID
 
 import orjson
 import psycopg
-from sqlalchemy import BigInteger, DateTime, Enum, MetaData, Select, Uuid, event, tuple_
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Enum,
+    MetaData,
+    Select,
+    Uuid,
+    event,
+    func,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
@@ -152,6 +163,12 @@ class Database:
     async def close(self) -> None:
         """Give every connection back."""
         await self.engine.dispose()
+
+
+async def clock(session: AsyncSession) -> datetime:
+    """Return the database's time now; within a transaction it goes on."""
+    now: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    return now
 
 
 async def driver(session: AsyncSession) -> "psycopg.AsyncConnection[Any]":

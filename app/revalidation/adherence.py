@@ -16,7 +16,7 @@ from app import catalog, gates, identity, routing
 from app.catalog import Stage
 from app.gates import WayOut
 from app.kit.page import Rows
-from app.platform.db import page
+from app.platform.db import clock, page
 from app.revalidation.tables import Review
 
 
@@ -130,7 +130,7 @@ async def _revalidation(session: AsyncSession, standing: Standing) -> None:
         )
     )
     standing.due = (last or seat.since) + timedelta(days=days)
-    now = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    now = await clock(session)
     if standing.due < now:
         detail = f"was due on {standing.due:%Y-%m-%d}"
         standing.findings.append(Finding(Kind.REVALIDATION_OVERDUE, standing.name, detail))

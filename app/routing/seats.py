@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog
@@ -11,7 +11,7 @@ from app.kit.actor import Actor
 from app.kit.canonical import plain
 from app.kit.moment import require_past
 from app.kit.page import Rows
-from app.platform.db import page
+from app.platform.db import clock, page
 from app.platform.events import publish
 from app.routing import asof, service
 from app.routing.events import ChampionChanged
@@ -55,12 +55,6 @@ async def champion_at(
         since = first.since if first else None
         raise asof.nothing_then(f"A champion of {point.key}", at or now, since)
     return found
-
-
-async def clock(session: AsyncSession) -> datetime:
-    """Return the database's time of this moment."""
-    now: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
-    return now
 
 
 async def open_seat(

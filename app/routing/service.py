@@ -14,6 +14,7 @@ from app.kit.canonical import digest as digest_of
 from app.kit.moment import require_past
 from app.kit.refusal import NotFound
 from app.kit.revision import require_current
+from app.platform.db import clock
 from app.platform.events import publish
 from app.routing import asof
 from app.routing.events import PlanChanged
@@ -82,7 +83,7 @@ async def plan_of(
 async def _plan_then(
     session: AsyncSession, point: catalog.DecisionPoint, at: datetime
 ) -> PlanRevision:
-    now = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    now = await clock(session)
     require_past(at, now)
     plans = select(PlanRevision).filter_by(tenant_id=point.tenant_id, point_id=point.id)
     newest = plans.where(PlanRevision.at <= at).order_by(PlanRevision.revision.desc())
