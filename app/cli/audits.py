@@ -49,9 +49,7 @@ def verify(
     with run.database(settings, must_exist=True) as url:
         reports = asyncio.run(_with_tenants(settings, url, _verify(settings)))
     faults = [
-        {"tenant": name, "stream": fault.stream, "seq": fault.seq, "reason": fault.reason}
-        for name, report in reports
-        for fault in report.faults
+        {"tenant": name, **_plain(fault)} for name, report in reports for fault in report.faults
     ]
     found = {
         "ok": not faults,
@@ -122,7 +120,7 @@ def _offline(export: Path, key: str, kept: list[Path], *, as_json: bool) -> None
         "entries": found.entries,
         "signed": found.signed,
         "erased": found.erased,
-        "faults": [vars_of(found.fault)] if found.fault else [],
+        "faults": [_plain(found.fault)] if found.fault else [],
     }
     if as_json:
         sys.stdout.write(json.dumps(report) + "\n")
@@ -135,8 +133,7 @@ def _offline(export: Path, key: str, kept: list[Path], *, as_json: bool) -> None
         raise typer.Exit(1)
 
 
-def vars_of(fault: audit.Fault) -> dict[str, Any]:
-    """Return a fault as JSON has it."""
+def _plain(fault: audit.Fault) -> dict[str, Any]:
     return {"stream": fault.stream, "seq": fault.seq, "reason": fault.reason}
 
 

@@ -14,7 +14,7 @@ from app.gates import policies
 from app.gates.cases import lock, place, stream
 from app.gates.covered import changed, covered
 from app.gates.events import ApprovalGiven
-from app.gates.policy import Gate, Policy
+from app.gates.policy import Gate
 from app.gates.rules import (
     AlreadyDecided,
     ApprovalVoid,
@@ -68,7 +68,7 @@ async def decide(
         principal_id=by.id,
         person_id=by.person_id,
         roles=sorted(roles),
-        lent={str(giver): sorted(lent) for giver, lent in by.lent if giver not in conflicted},
+        lent={str(giver): sorted(own) for giver, own in by.lent if own and giver not in conflicted},
         round=await _round(session, case, step, now, by),
         requester_id=case.requester_id,
         developer_id=case.developer_id,
@@ -81,11 +81,10 @@ async def decide(
     except IntegrityError as error:
         raise AlreadyDecided(f"{by.name} has decided on {step} as it stands.") from error
     await session.refresh(approval)
-    lenders = sorted(str(giver) for giver, lent in by.lent if lent and giver not in conflicted)
     await audit.record(
         session, by, "approval.given" if approved else "approval.refused", stream(case),
         case=case_id, step=step, digest=approval.digest, roles=approval.roles,
-        on_behalf_of=lenders, personal={"reason": reason},
+        on_behalf_of=sorted(approval.lent), personal={"reason": reason},
     )  # fmt: skip
     await publish(
         session,
@@ -198,5 +197,5 @@ def counted(given: Sequence[Approval]) -> list[dict[str, Any]]:
 
 async def gate_of(session: AsyncSession, case: Case, step: str) -> Gate:
     """Return a step's gate under the policy its case began with."""
-    row = await policies.current(session, case.tenant_id, case.tier, revision=case.policy_revision)
-    return Policy.model_validate(row.body).gates[f"{case.kind}.{step}"]
+    _, policy = await policies.law_of(session, case)
+    return policy.gates[f"{case.kind}.{step}"]

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.gates import policies
 from app.gates.lapses import lapsed
-from app.gates.policy import Policy, WayOut
+from app.gates.policy import WayOut
 from app.gates.steps import STEPS
 from app.gates.tables import Approval, Case, Evidence, Verdict, Withdrawal
 
@@ -41,8 +41,8 @@ class StepState:
 
 async def states(session: AsyncSession, case: Case) -> list[StepState]:
     """Return every step of a case in the framework's order."""
-    row = await policies.current(session, case.tenant_id, case.tier, revision=case.policy_revision)
-    gates = Policy.model_validate(row.body).gates
+    _, policy = await policies.law_of(session, case)
+    gates = policy.gates
     mine = {"tenant_id": case.tenant_id, "case_id": case.id}
     newest = {
         verdict.step: verdict

@@ -19,7 +19,7 @@ from app.gates.faults import checked
 from app.gates.packs import TIERS, tier_policy
 from app.gates.policy import Policy
 from app.gates.rules import BadPolicy
-from app.gates.tables import Change, PolicyRevision
+from app.gates.tables import Case, Change, PolicyRevision
 from app.identity import DECIDING, Action, Governed
 from app.kit.actor import SYSTEM_ID, Actor
 from app.kit.canonical import digest as digest_of
@@ -77,6 +77,12 @@ async def current(
     if found is None:
         raise NotFound("policy", f"{tier} revision {revision}" if revision is not None else tier)
     return found
+
+
+async def law_of(session: AsyncSession, case: Case) -> tuple[PolicyRevision, Policy]:
+    """Return the policy a case began with: its revision, and what that says."""
+    row = await current(session, case.tenant_id, case.tier, revision=case.policy_revision)
+    return row, Policy.model_validate(row.body)
 
 
 async def revisions(

@@ -3,6 +3,7 @@
 A policy that was stored is read as it is; what may be saved anew is decided by ``faults``.
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from app.gates.steps import STEPS
 from app.kit.input import Input
 
 MAX_RULES = 300
+CONCLUDED_BY_PATH = "kpi_validation"
 GATES = frozenset(f"{kind}.{step}" for kind, steps in STEPS.items() for step in steps)
 
 
@@ -171,3 +173,19 @@ def way_out(results: list[dict[str, Any]]) -> WayOut | None:
     if failed:
         return WayOut(failed[0]["path"])
     return WayOut.DELIVERS if passed(results) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a gate says about facts."""
+
+    passed: bool
+    path: WayOut | None
+    results: list[dict[str, Any]]
+
+
+def ruling_of(gate: Gate, step: str, facts: dict[str, Any]) -> Ruling:
+    """Return what a step's gate says about facts: of a KPI validation with its way out."""
+    results = weigh(gate, facts)
+    path = way_out(results) if step == CONCLUDED_BY_PATH else None
+    return Ruling(passed(results), path, results)

@@ -9,9 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app.gates.policy import Policy, WayOut, passed, way_out, weigh
-
-CONCLUDED_BY_PATH = "kpi_validation"
+from app.gates.policy import Policy, Ruling, WayOut, ruling_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +24,6 @@ class Past:
     passed: bool
     path: WayOut | None
     facts: dict[str, Any]
-    results: list[dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Ruling:
-    """What a gate says about facts."""
-
-    passed: bool
-    path: WayOut | None
     results: list[dict[str, Any]]
 
 
@@ -59,9 +48,7 @@ class Changed:
 
 def rule_on(policy: Policy, past: Past) -> Ruling:
     """Return what a policy says about the facts of a verdict."""
-    results = weigh(policy.gates[past.gate], past.facts)
-    path = way_out(results) if past.step == CONCLUDED_BY_PATH else None
-    return Ruling(passed(results), path, results)
+    return ruling_of(policy.gates[past.gate], past.step, past.facts)
 
 
 def replay(policy: Policy, verdicts: Iterable[Past]) -> Iterator[Changed | None]:

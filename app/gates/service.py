@@ -11,7 +11,7 @@ from app.gates.approvals import counted, decisions
 from app.gates.cases import lock, stream
 from app.gates.covered import covered
 from app.gates.events import StepJudged
-from app.gates.policy import Gate, Policy, passed, way_out, weigh
+from app.gates.policy import Gate, ruling_of
 from app.gates.rules import StepsOpen, require_step
 from app.gates.tables import Case, Evidence, Verdict
 from app.gates.waivers import active_waivers
@@ -70,22 +70,22 @@ async def judge(
     """
     await lock(session, case.id, case.tenant_id)
     require_step(case.kind, step)
-    row = await policies.current(session, case.tenant_id, case.tier, revision=case.policy_revision)
-    gate = Policy.model_validate(row.body).gates[f"{case.kind}.{step}"]
+    row, policy = await policies.law_of(session, case)
+    gate = policy.gates[f"{case.kind}.{step}"]
     facts = await _facts(session, case, step, gate, version, point)
-    results = weigh(gate, facts)
+    ruling = ruling_of(gate, step, facts)
     verdict = Verdict(
         tenant_id=case.tenant_id,
         case_id=case.id,
         step=step,
-        passed=passed(results),
-        path=way_out(results) if step == "kpi_validation" else None,
+        passed=ruling.passed,
+        path=ruling.path,
         tier=case.tier,
         policy_revision=row.revision,
         policy_digest=row.digest,
         facts=facts,
         facts_digest=digest_of(facts),
-        results=results,
+        results=ruling.results,
         judge_id=by.person_id,
     )
     session.add(verdict)

@@ -1,5 +1,6 @@
 """Where the rules of a case stand now, for reports: what holds, fails, is waived, was voided."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -12,12 +13,13 @@ from app.gates.policy import Policy
 from app.gates.rules import ApprovalVoid
 from app.gates.tables import Case, Verdict
 from app.kit.canonical import digest as digest_of
+from app.platform.db import Json
 
 
 async def rules_of(session: AsyncSession, case: Case) -> list[dict[str, Any]]:
     """Return each rule of a case's required gates with its state, by the newest verdicts."""
-    row = await policies.current(session, case.tenant_id, case.tier, revision=case.policy_revision)
-    gates = Policy.model_validate(row.body).gates
+    _, policy = await policies.law_of(session, case)
+    gates = policy.gates
     found = []
     for state in await docket.states(session, case):
         if not state.required:
@@ -46,18 +48,23 @@ def _state(result: dict[str, Any] | None) -> dict[str, Any]:
     return {"state": "waived" if waiver else "fails", "waiver": waiver}
 
 
-async def voided(session: AsyncSession, case: Case) -> list[tuple[str, list[str]]]:
-    """Return the steps whose approvals are of something that has changed since, part by part."""
-    found = []
+async def _approved(session: AsyncSession, case: Case) -> AsyncIterator[tuple[str, Json]]:
+    """Yield each required step before the swap that passed on approvals, and what they cover."""
     for state in await docket.states(session, case):
         if not (state.required and state.before_commit and state.verdict_id):
             continue
         verdict = await session.get_one(Verdict, (case.tenant_id, state.verdict_id))
-        before = verdict.facts.get("covers")
-        if before is None or not verdict.facts["approvals"]:
-            continue
-        if moved := changed(before, await covered(session, case, state.step)):
-            found.append((state.step, moved))
+        parts = verdict.facts.get("covers")
+        if parts is not None and verdict.facts["approvals"]:
+            yield state.step, parts
+
+
+async def voided(session: AsyncSession, case: Case) -> list[tuple[str, list[str]]]:
+    """Return the steps whose approvals are of something that has changed since, part by part."""
+    found = []
+    async for step, before in _approved(session, case):
+        if moved := changed(before, await covered(session, case, step)):
+            found.append((step, moved))
     return found
 
 
@@ -74,7 +81,7 @@ async def require_unvoided(session: AsyncSession, case: Case) -> None:
 async def require_present_policy(session: AsyncSession, case: Case) -> None:
     """Refuse to act on a case that was judged by rules which no longer hold."""
     now = await policies.current(session, case.tenant_id, case.tier)
-    then = await policies.current(session, case.tenant_id, case.tier, revision=case.policy_revision)
+    then, _ = await policies.law_of(session, case)
     if now.digest != then.digest:
         raise ApprovalVoid(
             f"The policy of the {case.tier} tier is at revision {now.revision}; this {case.kind}"
@@ -90,17 +97,11 @@ async def unapproved(session: AsyncSession, case: Case) -> list[str]:
     requester, over the digest that the verdict names.
     """
     found = []
-    for state in await docket.states(session, case):
-        if not (state.required and state.before_commit and state.verdict_id):
-            continue
-        verdict = await session.get_one(Verdict, (case.tenant_id, state.verdict_id))
-        parts = verdict.facts.get("covers")
-        if parts is None or not verdict.facts["approvals"]:
-            continue
-        gate = await gate_of(session, case, state.step)
-        standing = await decisions(session, case, state.step, digest=digest_of(parts), gate=gate)
+    async for step, parts in _approved(session, case):
+        gate = await gate_of(session, case, step)
+        standing = await decisions(session, case, step, digest=digest_of(parts), gate=gate)
         if not any(row.approved for row in standing):
-            found.append(state.step)
+            found.append(step)
     return found
 
 

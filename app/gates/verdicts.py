@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.gates import policies
 from app.gates.faults import checked
-from app.gates.policy import Policy
-from app.gates.replay import Changed, Past, Ruling, replay, rule_on, unlike
+from app.gates.policy import Policy, Ruling
+from app.gates.replay import Changed, Past, replay, rule_on, unlike
 from app.gates.steps import CaseKind
 from app.gates.tables import Case, Verdict
 from app.kit.actor import Actor
