@@ -14,7 +14,6 @@ from rich.progress import open as open_with_progress
 
 from app import audit, identity
 from app.cli import run
-from app.main import make_bus
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.settings import Settings
 
@@ -154,13 +153,10 @@ def _verify(
 async def _with_tenants(
     settings: Settings, url: str, work: Callable[[Database, dict[str, UUID]], Awaitable[T]]
 ) -> T:
-    database = Database(url, settings, make_bus())
-    try:
+    async with run.opened(settings, url) as database:
         async with database.session(ALL_TENANTS) as session:
             tenants = await identity.tenants(session)
             known = {*await audit.logged(session), *await asyncio.to_thread(audit.kept, settings)}
         # A tenant whose row is gone has its log still, or what was kept of it.
         gone = {f"(no tenant) {item}": item for item in sorted(known - set(tenants.values()))}
         return await work(database, tenants | gone)
-    finally:
-        await database.close()

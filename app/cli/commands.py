@@ -20,9 +20,9 @@ from app.identity import PrincipalKind, Role
 from app.kit.actor import Actor
 from app.kit.names import NAME
 from app.kit.refusal import NotFound, Refusal
-from app.main import make_api, make_bus
+from app.main import make_api
 from app.platform import migrations
-from app.platform.db import ALL_TENANTS, Database
+from app.platform.db import ALL_TENANTS
 from app.platform.observability import configure_logging
 from app.platform.roles import LOGIN, login_url
 from app.platform.settings import Settings
@@ -190,52 +190,37 @@ def demo(
 
 
 async def _bootstrap(settings: Settings, url: str) -> str | None:
-    database = Database(url, settings, make_bus())
-    try:
+    async with run.opened(settings, url) as database:
         await telemetry.make_partitions(database)
         async with database.transaction(ALL_TENANTS) as session:
             return await identity.bootstrap(session)
-    finally:
-        await database.close()
 
 
 async def _tenant(settings: Settings, url: str, name: str) -> str:
-    database = Database(url, settings, make_bus())
-    try:
-        async with database.transaction(ALL_TENANTS) as session:
-            return await identity.create_tenant(session, name)
-    finally:
-        await database.close()
+    async with run.opened(settings, url) as database, database.transaction(ALL_TENANTS) as session:
+        return await identity.create_tenant(session, name)
 
 
 async def _tenants(settings: Settings, url: str) -> dict[str, UUID]:
-    database = Database(url, settings, make_bus())
-    try:
-        async with database.session(ALL_TENANTS) as session:
-            return await identity.tenants(session)
-    finally:
-        await database.close()
+    async with run.opened(settings, url) as database, database.session(ALL_TENANTS) as session:
+        return await identity.tenants(session)
 
 
 async def _issue(
     settings: Settings, url: str, name: str, roles: set[Role], days: int, owner: str | None
 ) -> str:
-    database = Database(url, settings, make_bus())
-    try:
-        async with database.transaction(ALL_TENANTS) as session:
-            await identity.bootstrap(session)
-            system = Actor.system(await identity.default_tenant(session))
-            try:
-                principal = await identity.principal_by_name(session, system.tenant_id, name)
-            except NotFound:
-                kind = PrincipalKind.SERVICE if owner else PrincipalKind.PERSON
-                principal = await identity.create_principal(
-                    session, name=name, kind=kind, owner=owner, roles=roles, by=system
-                )
-            _, text = await identity.issue_key(session, principal, days=days, by=system)
-            return text
-    finally:
-        await database.close()
+    async with run.opened(settings, url) as database, database.transaction(ALL_TENANTS) as session:
+        await identity.bootstrap(session)
+        system = Actor.system(await identity.default_tenant(session))
+        try:
+            principal = await identity.principal_by_name(session, system.tenant_id, name)
+        except NotFound:
+            kind = PrincipalKind.SERVICE if owner else PrincipalKind.PERSON
+            principal = await identity.create_principal(
+                session, name=name, kind=kind, owner=owner, roles=roles, by=system
+            )
+        _, text = await identity.issue_key(session, principal, days=days, by=system)
+        return text
 
 
 def _write(path: Path, found: dict[str, str | None]) -> None:

@@ -6,11 +6,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from app.main import make_app
+from app.main import make_app, make_bus
+from app.platform.db import Database
 from app.platform.embedded import EmbeddedPostgres
 from app.platform.roles import login_url
 from app.platform.server import Server
@@ -52,6 +53,16 @@ def database(given: Settings, *, alone: bool = False, must_exist: bool = False) 
         yield url
     finally:
         embedded.stop()
+
+
+@asynccontextmanager
+async def opened(given: Settings, url: str) -> AsyncIterator[Database]:
+    """Yield the database for a command's work, and give its connections back."""
+    found = Database(url, given, make_bus())
+    try:
+        yield found
+    finally:
+        await found.close()
 
 
 def own_url(given: Settings, url: str) -> str:
