@@ -9,7 +9,7 @@ from typing import Any
 
 from app.client import Client, Problem
 from app.identity import ROLES, Role
-from tests.live import Live, approve, evidence, make_model, make_version
+from tests.live import Live, approve, evidence, make_model, make_version, unique
 from tests.system.holdings import Holdings
 from tests.ways import Way
 
@@ -84,6 +84,11 @@ def left(live: Live, _: Client, __: str) -> str:
     return person
 
 
+def keyless(live: Live, _: Client, __: str) -> str:
+    person = {"name": unique("person"), "roles": ["auditor"]}
+    return str(live.admin.post("/v1/principals", person)["id"])
+
+
 def himself(_: Live, by: Client, __: str) -> str:
     return str(by.get("/v1/me")["id"])
 
@@ -100,6 +105,7 @@ MADE: dict[str, tuple[str, bool, Maker]] = {
     "POST /v1/waivers/{waiver_id}:end": ("waiver_id", False, emergency),
     "POST /v1/waivers/{waiver_id}:review": ("waiver_id", False, emergency),
     "POST /v1/principals/{principal_id}:erase": ("principal_id", False, left),
+    "POST /v1/principals/{principal_id}:invite": ("principal_id", False, keyless),
     "POST /v1/principals/{principal_id}/keys": ("principal_id", True, himself),
 }
 """What is made for a call, and whether who makes the call has to have made it himself."""
