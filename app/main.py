@@ -53,11 +53,13 @@ def make_bus() -> Bus:
         gates.apply_policy,
         gates.apply_rights,
         gates.grant_waiver,
+        gates.apply_grant,
         routing.apply_plan,
         kpi.apply_kpi,
         drift.apply_monitor,
     ):
         bus.subscribe(gates.ChangeApproved, carry_out)
+    bus.answer(identity.GrantWanted, gates.ask_grant)
     bus.answer(gates.PlanInForce, routing.plan_in_force)
     bus.subscribe(Event, notifications.keep)
     return bus

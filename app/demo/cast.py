@@ -6,11 +6,12 @@ from typing import Any
 from app.client import Client, redeem
 
 _PEOPLE: dict[str, dict[str, Any]] = {
+    # Appointed by the administrator; whoever decides after her is agreed to by her.
+    "carla": {"roles": ["committee"]},
     # Dana sits on the committee as well: the conflict of interest the server must not allow.
     "dana": {"roles": ["developer", "committee"]},
     "vic": {"roles": ["validator"]},
     "oscar": {"roles": ["operator"]},
-    "carla": {"roles": ["committee"]},
     "audrey": {"roles": ["auditor"]},
     "bidding-desk": {"roles": ["application"], "kind": "service", "owner": "oscar"},
 }
@@ -28,7 +29,10 @@ class Cast:
 
 
 def assemble(url: str, administrator: Client) -> Cast:
-    """Have the administrator make the principals, invite the people, and equip the machines."""
+    """Have the administrator make the principals, invite the people, and equip the machines.
+
+    Roles that decide take a second person's word: Carla's.
+    """
     known = {person["name"]: person for person in administrator.pages("/v1/principals")}
     clients, keys = {}, {}
     for name, fields in _PEOPLE.items():
@@ -39,4 +43,7 @@ def assemble(url: str, administrator: Client) -> Cast:
         else:
             key = administrator.post(f"{path}/keys", {"days": 1})["key"]
         keys[name], clients[name] = key, Client(url, key)
+        if made["change_id"] is not None:
+            word = {"reason": f"{name} is who the key was given to"}
+            clients["carla"].post(f"/v1/changes/{made['change_id']}:approve", word)
     return Cast(clients, keys)

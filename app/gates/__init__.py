@@ -23,6 +23,7 @@ from app.gates.changes import propose
 from app.gates.covered import PlanInForce
 from app.gates.docket import Step, StepState, states
 from app.gates.events import ChangeApproved
+from app.gates.grants import apply_grant, ask_grant
 from app.gates.policies import apply_policy, seed_policies
 from app.gates.policy import WayOut
 from app.gates.rights_routes import apply_rights
@@ -75,8 +76,10 @@ __all__ = [
     "WayOut",
     "accepted",
     "add_evidence",
+    "apply_grant",
     "apply_policy",
     "apply_rights",
+    "ask_grant",
     "case_of",
     "close_case",
     "close_open_cases",

@@ -6,7 +6,7 @@ from uuid import UUID
 import orjson
 from fastapi import Path, Query, Response
 
-from app.gates import changes, waivers
+from app.gates import changes, grants, waivers
 from app.gates.governance_schemas import (
     ChangeDecisionOut,
     ChangeDetailOut,
@@ -30,7 +30,7 @@ from app.gates.rules import (
     SelfApproval,
 )
 from app.gates.tables import Change, Waiver
-from app.identity import DecisionDenied
+from app.identity import DecisionDenied, PrincipalOut
 from app.kit.actor import Actor
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
@@ -72,11 +72,13 @@ async def list_changes(
 
 @asked.get("/{change_id}", response_model=ChangeDetailOut, responses=responses(NotFound))
 async def get_change(change_id: UUID, actor: Reader, session: Session) -> dict[str, Any]:
-    """Return a change request: before, after, and who said what."""
+    """Return a change request: before, after, whom it is about, and who said what."""
     change = await changes.change_of(session, change_id, by=actor)
     said = await changes.decisions_on(session, change)
+    grantee = await grants.grantee_of(session, change, by=actor)
     return {
         **ChangeOut.model_validate(change).model_dump(),
+        "grantee": grantee and PrincipalOut.model_validate(grantee),
         "decisions": [ChangeDecisionOut.model_validate(item) for item in said],
     }
 

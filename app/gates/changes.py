@@ -141,7 +141,8 @@ async def decide_change(
 
 def _conflicts(change: Change) -> dict[UUID, str]:
     """Return who took part in what a change is about, and how."""
-    found = {UUID(person): "opened the case" for person in change.after.get("barred", ())}
+    part = change.after.get("part", "opened the case")
+    found = {UUID(person): part for person in change.after.get("barred", ())}
     if change.developer_id is not None:
         found[change.developer_id] = "developed the version"
     return found | {change.requester_id: "asked for it"}

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.gates.schemas import ApprovalOut
 from app.gates.steps import CaseKind
-from app.identity import Governed
+from app.identity import Governed, PrincipalOut
 from app.kit.input import Input
 
 Reason = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -101,6 +101,7 @@ class ChangeDecisionOut(BaseModel):
 
 
 class ChangeDetailOut(ChangeOut):
+    grantee: PrincipalOut | None = Field(description="Who is to have the roles, of a grant.")
     decisions: list[ChangeDecisionOut]
 
 

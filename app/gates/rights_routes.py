@@ -78,10 +78,12 @@ async def replace_rights(
     rights = identity.checked(body.body)
     row = await identity.rights_row(session, actor.tenant_id)
     require_current(expected, row.revision if row else 0)
-    before = (await identity.rights_of(session, actor.tenant_id)).model_dump(mode="json")
+    before = await identity.rights_of(session, actor.tenant_id)
+    await identity.require_reachable(session, rights, before, by=actor)
     change = await changes.propose(
         session, Governed.RIGHTS, "decision rights",
-        expected=expected, before=before, after=rights.model_dump(mode="json"),
+        expected=expected,
+        before=before.model_dump(mode="json"), after=rights.model_dump(mode="json"),
         reason=reason, by=actor,
     )  # fmt: skip
     if change is not None:

@@ -5,6 +5,7 @@ are shown once, expire, grant no more than their maker had, and stop working in 
 five seconds of revocation; that a CI token is exchanged once. Imports audit.
 """
 
+from app.identity.access import grant
 from app.identity.actors import acting
 from app.identity.decisions import DEFAULT as FIRST_RIGHTS
 from app.identity.decisions import (
@@ -18,6 +19,7 @@ from app.identity.decisions import (
 from app.identity.delegation_routes import router as delegations
 from app.identity.events import TenantCreated
 from app.identity.exchange import Exchange
+from app.identity.granting import GrantWanted, require_reachable
 from app.identity.issuing import issue_key
 from app.identity.keyring import Keyring
 from app.identity.rights import (
@@ -30,8 +32,16 @@ from app.identity.rights import (
 )
 from app.identity.routes import router as people
 from app.identity.rules import DECIDING, ROLES, Disabled, PrincipalKind, Role
-from app.identity.service import create_principal, disabled, names_of, owner_of, principal_by_name
-from app.identity.tables import RightsRevision
+from app.identity.schemas import PrincipalOut
+from app.identity.service import (
+    create_principal,
+    disabled,
+    get_principal,
+    names_of,
+    owner_of,
+    principal_by_name,
+)
+from app.identity.tables import Principal, RightsRevision
 from app.identity.tenants import bootstrap, create_tenant, default_tenant, tenants
 from app.identity.trust import forget_tokens
 from app.identity.trust_routes import router as trust
@@ -49,8 +59,11 @@ __all__ = [
     "Disabled",
     "Exchange",
     "Governed",
+    "GrantWanted",
     "Keyring",
+    "Principal",
     "PrincipalKind",
+    "PrincipalOut",
     "RightsRevision",
     "Role",
     "TenantCreated",
@@ -62,6 +75,8 @@ __all__ = [
     "default_tenant",
     "disabled",
     "forget_tokens",
+    "get_principal",
+    "grant",
     "issue_key",
     "list_rights",
     "names_of",
@@ -69,6 +84,7 @@ __all__ = [
     "principal_by_name",
     "raci",
     "replace_rights",
+    "require_reachable",
     "require_right",
     "rights_of",
     "rights_row",

@@ -57,6 +57,8 @@ class Governed(StrEnum):
     KPI = "kpi"
     MONITOR = "monitor"
     WAIVER = "waiver"
+    GRANT = "grant"
+    """Giving somebody roles that decide."""
 
 
 class Grant(Input):
@@ -208,6 +210,7 @@ DEFAULT = DecisionRights(
         Governed.POLICY: Control(approvals=1, roles=(_COM, _VAL)),
         Governed.RIGHTS: Control(approvals=1, roles=(_COM, _VAL)),
         Governed.WAIVER: Control(approvals=1, roles=(_COM, _VAL)),
+        Governed.GRANT: Control(approvals=1, roles=(_COM, _VAL)),
     },
 )
 """What a tenant starts with. Plans, KPIs and monitors are edited by who is responsible."""

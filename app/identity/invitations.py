@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit
 from app.identity import keys
 from app.identity.actors import actor_of
+from app.identity.granting import rest
 from app.identity.issuing import began, issue_key
 from app.identity.rules import (
     BadInvitation,
@@ -55,6 +56,7 @@ async def invite(session: AsyncSession, principal_id: UUID, *, by: Actor) -> tup
         .values(ended_at=func.now())
         .execution_options(synchronize_session=False)
     )
+    await rest(session, principal, reason="invited", by=by)
     made = keys.make(keys.INVITATION)
     invitation = Invitation(
         tenant_id=by.tenant_id,
@@ -68,7 +70,7 @@ async def invite(session: AsyncSession, principal_id: UUID, *, by: Actor) -> tup
     await session.flush()
     await audit.record(
         session, by, "principal.invited", f"principal:{principal.id}",
-        prefix=made.prefix, hours=HOURS,
+        prefix=made.prefix, hours=HOURS, roles=principal.roles,
     )  # fmt: skip
     return invitation, made.text
 

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit
 from app.identity import keys
+from app.identity.granting import found
 from app.identity.rules import (
     MACHINE,
     BeyondOwnRights,
@@ -45,6 +46,7 @@ async def issue_key(
         session, by, "key.issued", f"principal:{principal.id}",
         prefix=key.prefix, days=days, roles=key.roles, points=key.points,
     )  # fmt: skip
+    await found(session, principal.tenant_id, by=by)
     return key, text
 
 
@@ -118,6 +120,8 @@ def _grantable(principal: Principal, asked: Collection[str] | None, by: Actor) -
         raise BeyondOwnRights(f"Who answers for {principal.name} makes its keys.")
     ceiling = (by.roles if owns else frozenset()) | (MACHINE if manages else frozenset())
     roles = principal.roles if asked is None else asked
+    if not roles:
+        raise BeyondOwnRights(f"{principal.name} has no roles until others agree to them.")
     require_within(roles, ceiling & frozenset(principal.roles), "roles")
     return roles
 

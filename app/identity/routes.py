@@ -3,7 +3,7 @@ from uuid import UUID
 
 from fastapi import Response
 
-from app.identity import invitations, issuing, service
+from app.identity import access, invitations, issuing, service
 from app.identity.rules import (
     BadInvitation,
     BeyondOwnRights,
@@ -50,7 +50,10 @@ async def whoami(actor: Annotated[Actor, allow("catalog:read")]) -> Actor:
 async def create_principal(
     body: PrincipalIn, actor: Annotated[Actor, allow("identity:manage")], session: Session
 ) -> Principal:
-    """Add a person or a service account."""
+    """Add a person or a service account.
+
+    Roles that judge or approve are given when others agree: `change_id` names the request.
+    """
     return await service.create_principal(
         session, name=body.name, kind=body.kind, owner=body.owner, roles=body.roles, by=actor
     )
@@ -120,7 +123,10 @@ async def invite_principal(
     session: Session,
     response: Response,
 ) -> dict[str, Any]:
-    """Make a one-time code with which a person gets his first key; the newest one holds."""
+    """Make a one-time code with which a person gets his first key; the newest one holds.
+
+    Roles that judge or approve rest until others agree that the key is in the right hands.
+    """
     response.headers["Cache-Control"] = "no-store"
     found, code = await invitations.invite(session, principal_id, by=actor)
     return {
@@ -152,8 +158,14 @@ async def assign_roles(
     actor: Annotated[Actor, allow("identity:manage")],
     session: Session,
 ) -> Principal:
-    """Give somebody else other roles; his keys follow within five seconds."""
-    return await service.assign(session, principal_id, roles=body.roles, by=actor)
+    """Give somebody else other roles; his keys follow within five seconds.
+
+    What is taken away goes at once; roles that judge or approve are given when others agree:
+    `change_id` names the request.
+    """
+    return await access.assign(
+        session, principal_id, roles=body.roles, reason=body.reason, by=actor
+    )
 
 
 @router.post(
@@ -164,8 +176,11 @@ async def assign_roles(
 async def enable_principal(
     principal_id: UUID, actor: Annotated[Actor, allow("identity:manage")], session: Session
 ) -> Principal:
-    """Let a disabled principal back in, with the keys that are still good."""
-    return await service.enable(session, principal_id, by=actor)
+    """Let a disabled principal back in, with the keys that are still good.
+
+    Roles that judge or approve rest until others agree: `change_id` names the request.
+    """
+    return await access.enable(session, principal_id, by=actor)
 
 
 @router.post(
@@ -189,7 +204,7 @@ async def disable_principal(
     principal_id: UUID, actor: Annotated[Actor, allow("identity:manage")], session: Session
 ) -> Principal:
     """Take a principal's access away; every key of his stops within five seconds."""
-    return await service.disable(session, principal_id, by=actor)
+    return await access.disable(session, principal_id, by=actor)
 
 
 @router.post(

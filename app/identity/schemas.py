@@ -33,6 +33,10 @@ class PrincipalOut(BaseModel):
     kind: PrincipalKind
     owner_id: UUID | None
     roles: list[Role]
+    change_id: UUID | None = Field(
+        description="The last change request about roles that decide; until it is applied, they"
+        " are not among `roles`."
+    )
     disabled_at: datetime | None
     created_at: datetime
 
@@ -41,6 +45,7 @@ class RolesIn(Input):
     model_config = ConfigDict(json_schema_extra={"examples": [{"roles": ["developer"]}]})
 
     roles: set[Role] = Field(min_length=1)
+    reason: str = Field("", max_length=2000, description="For those who have to agree.")
 
 
 class KeyIn(Input):

@@ -1,14 +1,13 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit
+from app.identity.granting import give
 from app.identity.rules import (
-    BeyondOwnRights,
     Disabled,
-    LastAdministrator,
     OwnerRequired,
     PrincipalKind,
     Role,
@@ -31,7 +30,7 @@ async def create_principal(
     roles: set[Role],
     by: Actor,
 ) -> Principal:
-    """Add a person or a service account to the caller's tenant."""
+    """Add a person or a service account; roles that decide may have to be agreed to first."""
     require_separable(roles)
     if await session.scalar(select(Principal.id).filter_by(tenant_id=by.tenant_id, name=name)):
         raise AlreadyExists("principal", name)
@@ -40,21 +39,15 @@ async def create_principal(
         owner_id = await _person(session, by.tenant_id, owner)
     elif owner is not None:
         raise OwnerRequired("Only a service account has an owner; a person answers for himself.")
-    principal = Principal(
-        tenant_id=by.tenant_id, name=name, kind=kind, owner_id=owner_id, roles=sorted(roles)
-    )
+    principal = Principal(tenant_id=by.tenant_id, name=name, kind=kind, owner_id=owner_id, roles=[])
     session.add(principal)
     await session.flush()
+    await give(session, principal, roles, reason="", by=by)
     await audit.record(
-        session,
-        by,
-        "principal.created",
-        f"principal:{principal.id}",
-        personal={"name": name},
-        kind=kind,
-        roles=sorted(roles),
-        owner_id=owner_id,
-    )
+        session, by, "principal.created", f"principal:{principal.id}",
+        kind=kind, roles=principal.roles, asked=sorted(roles - set(principal.roles)),
+        owner_id=owner_id, personal={"name": name},
+    )  # fmt: skip
     return principal
 
 
@@ -111,88 +104,6 @@ async def list_principals(
     """List the tenant's principals by name."""
     query = select(Principal).filter_by(tenant_id=by.tenant_id)
     return await page(session, query, Principal.name, cursor=cursor, limit=limit)
-
-
-async def disable(session: AsyncSession, principal_id: UUID, *, by: Actor) -> Principal:
-    """Take a principal's access away, service accounts it answers for included."""
-    principal = await get_principal(session, principal_id, by=by)
-    await _require_another_administrator(session, principal)
-    await session.execute(
-        update(Principal)
-        .where(
-            Principal.tenant_id == by.tenant_id,
-            (Principal.id == principal_id) | (Principal.owner_id == principal_id),
-            Principal.disabled_at.is_(None),
-        )
-        .values(disabled_at=func.now())
-        .execution_options(synchronize_session=False)
-    )
-    await session.refresh(principal)
-    await audit.record(
-        session,
-        by,
-        "principal.disabled",
-        f"principal:{principal_id}",
-        personal={"name": principal.name},
-    )
-    return principal
-
-
-async def enable(session: AsyncSession, principal_id: UUID, *, by: Actor) -> Principal:
-    """Let a principal back in, not the accounts it answers for; keys that are still good work."""
-    principal = await get_principal(session, principal_id, by=by, lock=True)
-    if principal.owner_id is not None:
-        owner = await get_principal(session, principal.owner_id, by=by)
-        if owner.disabled_at is not None:
-            raise Disabled(f"{owner.name} is disabled and answers for nothing any more.")
-    principal.disabled_at = None
-    await session.flush()
-    await audit.record(
-        session,
-        by,
-        "principal.enabled",
-        f"principal:{principal_id}",
-        personal={"name": principal.name},
-    )
-    return principal
-
-
-async def assign(
-    session: AsyncSession, principal_id: UUID, *, roles: set[Role], by: Actor
-) -> Principal:
-    """Give somebody else other roles; his keys follow within five seconds."""
-    require_separable(roles)
-    principal = await get_principal(session, principal_id, by=by)
-    if by.id == principal.id:
-        raise BeyondOwnRights("Nobody changes his own roles.")
-    if Role.ADMINISTRATOR not in roles:
-        await _require_another_administrator(session, principal)
-    await session.refresh(principal, with_for_update=True)
-    before = sorted(principal.roles)
-    principal.roles = sorted(roles)
-    await session.flush()
-    await audit.record(
-        session, by, "principal.assigned", f"principal:{principal_id}",
-        before=before, roles=sorted(roles), personal={"name": principal.name},
-    )  # fmt: skip
-    return principal
-
-
-async def _require_another_administrator(session: AsyncSession, leaving: Principal) -> None:
-    """Keep the last administrator; two who disable each other meet at the lock."""
-    rows = await session.scalars(
-        select(Principal)
-        .where(
-            Principal.tenant_id == leaving.tenant_id,
-            Principal.disabled_at.is_(None),
-            Principal.roles.contains([Role.ADMINISTRATOR.value]),
-        )
-        .order_by(Principal.id)
-        .with_for_update()
-    )
-    administrators = list(rows)
-    if administrators and all(leaving.id in {row.id, row.owner_id} for row in administrators):
-        raise LastAdministrator(f"{leaving.name} is the only administrator there is.")
 
 
 async def disabled(session: AsyncSession, tenant_id: UUID) -> dict[UUID, str]:

@@ -23,6 +23,8 @@ class Tenant(Base):
     id: Mapped[uuid_pk]
     name: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    founded_at: Mapped[datetime | None]
+    """Since when roles that decide take more than the administrator's word."""
 
 
 class Principal(Base):
@@ -43,6 +45,8 @@ class Principal(Base):
     kind: Mapped[PrincipalKind]
     owner_id: Mapped[UUID | None]
     roles: Mapped[list[str]]
+    change_id: Mapped[UUID | None]
+    """The last change request about its roles."""
     disabled_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

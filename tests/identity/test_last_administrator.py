@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from app import identity
-from app.identity import PrincipalKind, Role, service
+from app.identity import PrincipalKind, Role, access, service
 from app.identity.rules import LastAdministrator
 from app.kit.actor import Actor
 from app.main import make_bus
@@ -39,7 +39,7 @@ async def add(database: Database, by: Actor, name: str, role: Role, owner: str |
 async def disable(database: Database, by: Actor, who: UUID) -> bool:
     try:
         async with database.transaction(ALL_TENANTS) as session:
-            await service.disable(session, who, by=by)
+            await access.disable(session, who, by=by)
     except LastAdministrator:
         return False
     return True

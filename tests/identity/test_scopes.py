@@ -26,7 +26,9 @@ def keys_of(live: Live, name: str) -> str:
 
 def account(live: Live, owner: str, *roles: str) -> Any:
     body = {"name": unique("bot"), "kind": "service", "owner": owner, "roles": list(roles)}
-    return live.admin.post("/v1/principals", body)
+    made = live.admin.post("/v1/principals", body)
+    live.agree(made)
+    return made
 
 
 def refused(call: Callable[[], Any], code: str = "beyond_own_rights") -> dict[str, Any]:
@@ -183,7 +185,8 @@ def test_roles_that_are_taken_away_leave_every_key_within_five_seconds(live: Liv
         narrow = client.post(path, {"days": 1, "roles": ["developer"]})["key"]
     assert me(live, narrow)["roles"] == ["developer"]
 
-    live.admin.post(f"/v1/principals/{person}:assign", {"roles": ["auditor", "committee"]})
+    roles = {"roles": ["auditor", "committee"]}
+    live.agree(live.admin.post(f"/v1/principals/{person}:assign", roles))
 
     within(5, lambda: sorted(me(live, key)["roles"]) == ["auditor", "committee"])
     within(5, lambda: me(live, narrow).get("code") == "permission_denied")

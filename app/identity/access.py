@@ -1,0 +1,135 @@
+"""Access: who is let in, in which roles, and who is not any more."""
+
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import audit
+from app.identity.granting import give, rest
+from app.identity.rules import (
+    BeyondOwnRights,
+    Disabled,
+    LastAdministrator,
+    Role,
+    require_separable,
+)
+from app.identity.service import get_principal
+from app.identity.tables import Principal
+from app.kit.actor import Actor
+from app.kit.revision import Stale
+
+
+async def disable(session: AsyncSession, principal_id: UUID, *, by: Actor) -> Principal:
+    """Take a principal's access away, service accounts it answers for included."""
+    principal = await get_principal(session, principal_id, by=by)
+    await _require_another_administrator(session, principal)
+    await session.execute(
+        update(Principal)
+        .where(
+            Principal.tenant_id == by.tenant_id,
+            (Principal.id == principal_id) | (Principal.owner_id == principal_id),
+            Principal.disabled_at.is_(None),
+        )
+        .values(disabled_at=func.now())
+        .execution_options(synchronize_session=False)
+    )
+    await session.refresh(principal)
+    await audit.record(
+        session,
+        by,
+        "principal.disabled",
+        f"principal:{principal_id}",
+        personal={"name": principal.name},
+    )
+    return principal
+
+
+async def enable(session: AsyncSession, principal_id: UUID, *, by: Actor) -> Principal:
+    """Let a principal back in, not the accounts it answers for; keys that are still good work.
+
+    What it decided before, it decides again when others agree.
+    """
+    principal = await get_principal(session, principal_id, by=by, lock=True)
+    if principal.owner_id is not None:
+        owner = await get_principal(session, principal.owner_id, by=by)
+        if owner.disabled_at is not None:
+            raise Disabled(f"{owner.name} is disabled and answers for nothing any more.")
+    principal.disabled_at = None
+    await rest(session, principal, reason="let back in", by=by)
+    await audit.record(
+        session,
+        by,
+        "principal.enabled",
+        f"principal:{principal_id}",
+        roles=principal.roles,
+        personal={"name": principal.name},
+    )
+    return principal
+
+
+async def assign(
+    session: AsyncSession, principal_id: UUID, *, roles: set[Role], reason: str = "", by: Actor
+) -> Principal:
+    """Give somebody else other roles; his keys follow within five seconds.
+
+    What is taken away goes at once; roles that decide may have to be agreed to first.
+    """
+    require_separable(roles)
+    principal = await get_principal(session, principal_id, by=by)
+    if by.id == principal.id:
+        raise BeyondOwnRights("Nobody changes his own roles.")
+    if Role.ADMINISTRATOR not in roles:
+        await _require_another_administrator(session, principal)
+    await session.refresh(principal, with_for_update=True)
+    before = sorted(principal.roles)
+    await give(session, principal, roles, reason=reason, by=by)
+    await _record(session, principal, before, by=by)
+    return principal
+
+
+async def grant(
+    session: AsyncSession,
+    principal_id: UUID,
+    *,
+    holding: list[str],
+    roles: set[Role],
+    by: Actor,
+) -> Principal:
+    """Give the roles that others have agreed to, if the principal is who it was then."""
+    principal = await get_principal(session, principal_id, by=by, lock=True)
+    if principal.disabled_at is not None:
+        raise Disabled(f"{principal.name} is disabled.")
+    if sorted(principal.roles) != sorted(holding):
+        raise Stale(f"{principal.name} had other roles when this was asked.", roles=principal.roles)
+    require_separable(roles)
+    principal.roles = sorted(roles)
+    await session.flush()
+    await _record(session, principal, sorted(holding), by=by)
+    return principal
+
+
+async def _record(
+    session: AsyncSession, principal: Principal, before: list[str], *, by: Actor
+) -> None:
+    await audit.record(
+        session, by, "principal.assigned", f"principal:{principal.id}",
+        before=before, roles=principal.roles, personal={"name": principal.name},
+    )  # fmt: skip
+
+
+async def _require_another_administrator(session: AsyncSession, leaving: Principal) -> None:
+    """Keep the last administrator; two who disable each other meet at the lock."""
+    rows = await session.scalars(
+        select(Principal)
+        .where(
+            Principal.tenant_id == leaving.tenant_id,
+            Principal.disabled_at.is_(None),
+            Principal.roles.contains([Role.ADMINISTRATOR.value]),
+        )
+        .order_by(Principal.id)
+        .with_for_update()
+    )
+    administrators = list(rows)
+    if administrators and all(leaving.id in {row.id, row.owner_id} for row in administrators):
+        raise LastAdministrator(f"{leaving.name} is the only administrator there is.")
