@@ -1,7 +1,7 @@
 """The steps of the cycle, as the people of the story take them: each a few calls."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -235,6 +235,14 @@ def commit(cast: Cast, case: Any) -> Any:
     for step in ("management_and_governance", "model_activation", "model_deployment"):
         cast["oscar"].post(f"/v1/activations/{case['id']}/steps/{step}:judge")
     return cast["oscar"].post(f"/v1/activations/{case['id']}:commit")
+
+
+def judge_after_swap(cast: Cast, case: Any) -> Iterator[tuple[str, Any]]:
+    """Have the steps judged whose evidence only production can give; yield each verdict."""
+    for step in (
+        "application_integration", "production_audit_procedures", "model_tracking_behaviour",
+    ):  # fmt: skip
+        yield step, cast["oscar"].post(f"/v1/activations/{case['id']}/steps/{step}:judge")
 
 
 def _record(client: Client, case: Any, step: str, kind: str, payload: dict[str, Any]) -> None:

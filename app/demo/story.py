@@ -109,6 +109,7 @@ class Story:
             if row < len(self._market):
                 await self._second_version(desk, dana_client, row)
             await self._account(desk)
+        self._look_after()
         auditor = self._cast["audrey"]
         closing.trace(self._say, auditor, self._sample or desk.sample)
         self.findings |= closing.adherence(self._say, auditor, self._names.point)
@@ -119,6 +120,7 @@ class Story:
     async def _first_version(self, desk: Desk, dana_client: AsyncClient) -> None:
         say, cast, names = self._say, self._cast, self._names
         say.chapter("A developer registers, a validator validates")
+        say.line("An administrator let the people in; carla agreed to each who judges or operates.")
         cycle.register_model(cast, names)
         cycle.identify_point(cast, names)
         v1 = cycle.build(self._market, 1, range(TRAINED), range(TRAINED, HELD_OUT))
@@ -353,9 +355,19 @@ class Story:
         back = f" to {version['returned_to']}" if version["returned_to"] else ""
         return f"{version['stage']}{back}"
 
+    def _look_after(self) -> None:
+        """Judge the steps of the activation that come after the swap, on what production shows."""
+        self._say.chapter("After the swap: integrated, watched, accountable")
+        case = {"id": self._seat()["case_id"]}
+        for step, verdict in cycle.judge_after_swap(self._cast, case):
+            self._tell_step(step, verdict)
+
+    def _seat(self) -> Any:
+        seats = self._cast["oscar"].pages(f"/v1/decision-points/{self._names.point}/seats")
+        return next(item for item in seats if item["role"] == "champion" and not item["until"])
+
     def _champion(self) -> str:
-        seats = list(self._cast["oscar"].pages(f"/v1/decision-points/{self._names.point}/seats"))
-        seat = next(item for item in seats if item["role"] == "champion" and not item["until"])
+        seat = self._seat()
         for version in self._cast["oscar"].pages(f"/v1/models/{self._names.model}/versions"):
             if version["id"] == seat["version_id"]:
                 return f"{self._names.model}@{version['number']}"
