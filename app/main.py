@@ -54,12 +54,17 @@ def make_bus() -> Bus:
         gates.apply_rights,
         gates.grant_waiver,
         gates.apply_grant,
+        gates.apply_tier,
         routing.apply_plan,
         kpi.apply_kpi,
         drift.apply_monitor,
     ):
         bus.subscribe(gates.ChangeApproved, carry_out)
     bus.answer(identity.GrantWanted, gates.ask_grant)
+    bus.answer(gates.BaselineInForce, telemetry.baseline_in_force)
+    bus.answer(gates.Shapers, telemetry.shapers)
+    bus.answer(gates.KpisInForce, kpi.kpis_in_force)
+    bus.answer(gates.MonitorInForce, drift.monitor_in_force)
     bus.answer(gates.PlanInForce, routing.plan_in_force)
     bus.subscribe(Event, notifications.keep)
     return bus

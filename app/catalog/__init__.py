@@ -8,10 +8,12 @@ from app.catalog.history_routes import history
 from app.catalog.points import point_by_id, point_by_key
 from app.catalog.routes import decision_points, models
 from app.catalog.rules import PointKind, ReturnTo, RiskTier, Stage
-from app.catalog.service import model_of
+from app.catalog.schemas import ModelOut
+from app.catalog.service import classify, model_of
 from app.catalog.signature import Signature, Variable, VariableType
 from app.catalog.tables import DecisionPoint, Model, Version
 from app.catalog.versions import (
+    developers_of,
     find_version,
     lock_version,
     restage,
@@ -25,6 +27,7 @@ routers = (models, history, decision_points)
 __all__ = [
     "DecisionPoint",
     "Model",
+    "ModelOut",
     "PointKind",
     "ReturnTo",
     "RiskTier",
@@ -33,6 +36,8 @@ __all__ = [
     "Variable",
     "VariableType",
     "Version",
+    "classify",
+    "developers_of",
     "find_version",
     "lock_version",
     "model_of",

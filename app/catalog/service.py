@@ -77,6 +77,24 @@ async def edit_model(
     return model
 
 
+async def classify(
+    session: AsyncSession, name: str, tier: RiskTier, *, expected: int, reason: str, by: Actor
+) -> Model:
+    """Write a model's risk tier, if it is still at ``expected``; who may is the gates' to say."""
+    model = await model_of(session, name, by=by, lock=True)
+    require_current(expected, model.revision)
+    before, model.risk_tier = model.risk_tier, tier
+    model.revision += 1
+    model.updated_at = func.now()
+    await session.flush()
+    await session.refresh(model)
+    await audit.record(
+        session, by, "model.classified", f"model:{model.id}",
+        before=before, risk_tier=tier, personal={"reason": reason},
+    )  # fmt: skip
+    return model
+
+
 async def search_models(
     session: AsyncSession,
     *,

@@ -116,6 +116,12 @@ async def versions_by_id(
     return {version.id: (model, version) for model, version in rows}
 
 
+async def developers_of(session: AsyncSession, model: Model) -> set[UUID]:
+    """Return who registered versions of a model."""
+    query = select(Version.developer_id).filter_by(tenant_id=model.tenant_id, model_id=model.id)
+    return set(await session.scalars(query.distinct()))
+
+
 async def lock_version(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> Version:
     """Return a version, locked until the transaction ends."""
     found = await session.get(

@@ -9,6 +9,7 @@ from app import audit, catalog, gates, identity
 from app.drift.rules import Thresholds
 from app.drift.tables import Alert, Monitor, Window
 from app.kit.actor import Actor
+from app.kit.canonical import digest as digest_of
 from app.kit.page import Rows
 from app.kit.revision import require_condition
 from app.platform.db import page
@@ -84,6 +85,13 @@ async def thresholds(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> 
     """Return a point's monitor settings, or the defaults."""
     monitor = await session.get(Monitor, (tenant_id, point_id))
     return Thresholds(**monitor.settings) if monitor else Thresholds()
+
+
+async def monitor_in_force(session: AsyncSession, asked: gates.MonitorInForce) -> str | None:
+    """Return a digest over how a point is watched, for what an approval covers."""
+    if asked.point_id is None:
+        return None
+    return digest_of(asdict(await thresholds(session, asked.tenant_id, asked.point_id)))
 
 
 async def list_windows(

@@ -5,7 +5,14 @@ recomputed from what it stores, that errors deny, and that nobody approves his o
 service and by the database. Imports catalog, identity, audit.
 """
 
-from app.gates import approval_routes, change_routes, policy_routes, rights_routes, routes
+from app.gates import (
+    approval_routes,
+    change_routes,
+    classification_routes,
+    policy_routes,
+    rights_routes,
+    routes,
+)
 from app.gates.cases import (
     case_of,
     close_case,
@@ -20,7 +27,15 @@ from app.gates.cases import (
 )
 from app.gates.change_routes import ACCEPTED, accepted
 from app.gates.changes import propose
-from app.gates.covered import PlanInForce
+from app.gates.classification import apply_tier
+from app.gates.covered import (
+    EDITED_LATER,
+    BaselineInForce,
+    KpisInForce,
+    MonitorInForce,
+    PlanInForce,
+    Shapers,
+)
 from app.gates.docket import Step, StepState, states
 from app.gates.events import ChangeApproved
 from app.gates.grants import apply_grant, ask_grant
@@ -51,21 +66,27 @@ routers = (
     change_routes.waived,
     change_routes.emergency,
     rights_routes.router,
+    classification_routes.router,
 )
 
 __all__ = [
     "ACCEPTED",
+    "EDITED_LATER",
     "ActivationStep",
     "ApprovalVoid",
+    "BaselineInForce",
     "Case",
     "CaseKind",
     "CaseOut",
     "Change",
     "ChangeApproved",
     "GateClosed",
+    "KpisInForce",
+    "MonitorInForce",
     "NotAStep",
     "PlanInForce",
     "ReleaseStep",
+    "Shapers",
     "Step",
     "StepState",
     "StepsOpen",
@@ -79,6 +100,7 @@ __all__ = [
     "apply_grant",
     "apply_policy",
     "apply_rights",
+    "apply_tier",
     "ask_grant",
     "case_of",
     "close_case",

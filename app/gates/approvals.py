@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, identity
 from app.gates import policies
-from app.gates.cases import lock, place, stream
+from app.gates.cases import lock, parties, place, stream
 from app.gates.covered import changed, covered
 from app.gates.events import ApprovalGiven
 from app.gates.policy import Gate
@@ -22,7 +22,7 @@ from app.gates.rules import (
     SelfApproval,
     require_step,
 )
-from app.gates.tables import Approval, Case, Request, Withdrawal
+from app.gates.tables import Approval, Case, Evidence, Request, Withdrawal
 from app.kit.actor import Actor
 from app.kit.canonical import digest as digest_of
 from app.kit.refusal import NotFound
@@ -42,9 +42,12 @@ async def decide(
     """Approve or reject a step as it stands now; ``digest`` pins what the approver looked at."""
     case = await lock(session, case_id, by.tenant_id)
     require_step(case.kind, step)
-    conflicted = {case.developer_id, case.requester_id}
+    gate = await gate_of(session, case, step)
+    conflicted = await parties(session, case)
+    if gate.apart_from_evidence:
+        conflicted |= await _witnesses(session, case, step)
     if by.person_id in conflicted:
-        part = "developed the version" if by.person_id == case.developer_id else "opened the case"
+        part = conflicted[by.person_id]
         raise SelfApproval(f"{by.name} {part} and cannot decide on it.", step=step)
     # Nobody lends what he could not use himself: not the developer's role, not the requester's.
     roles = by.deciding(conflicted)
@@ -69,7 +72,7 @@ async def decide(
         person_id=by.person_id,
         roles=sorted(roles),
         lent={str(giver): sorted(own) for giver, own in by.lent if own and giver not in conflicted},
-        round=await _round(session, case, step, now, by),
+        round=await _round(session, case, step, now, gate, by),
         requester_id=case.requester_id,
         developer_id=case.developer_id,
         digest=now,
@@ -95,7 +98,19 @@ async def decide(
     return approval
 
 
-async def _round(session: AsyncSession, case: Case, step: str, digest: str, by: Actor) -> int:
+async def _witnesses(session: AsyncSession, case: Case, step: str) -> dict[UUID, str]:
+    """Return who submitted the evidence that a decision on the step rests on."""
+    authors = await session.scalars(
+        select(Evidence.author_id)
+        .filter_by(tenant_id=case.tenant_id, case_id=case.id, step=step, measured=False)
+        .distinct()
+    )
+    return dict.fromkeys(authors, "supplied its evidence")
+
+
+async def _round(
+    session: AsyncSession, case: Case, step: str, digest: str, gate: Gate, by: Actor
+) -> int:
     """Return how often somebody decides on the same thing: again only after taking it back.
 
     An approval that has grown too old for the policy may be given anew as well. The case's lock
@@ -104,7 +119,6 @@ async def _round(session: AsyncSession, case: Case, step: str, digest: str, by: 
     mine = {"case_id": case.id, "step": step, "digest": digest, "person_id": by.person_id}
     query = select(Approval.id).filter_by(tenant_id=case.tenant_id, **mine)
     before = set(await session.scalars(query))
-    gate = await gate_of(session, case, step)
     standing = await decisions(session, case, step, digest=digest, gate=gate)
     return 1 if before & {row.id for row in standing} else len(before) + 1
 

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, identity
 from app.gates import policies
+from app.gates.covered import Shapers
 from app.gates.events import CaseOpened
 from app.gates.rules import CaseClosed, NotTheRequester
 from app.gates.steps import CaseKind
@@ -17,7 +18,7 @@ from app.kit.actor import Actor
 from app.kit.page import Rows
 from app.kit.refusal import AlreadyExists, NotFound
 from app.platform.db import page
-from app.platform.events import publish
+from app.platform.events import ask, publish
 
 
 async def open_case(
@@ -109,6 +110,17 @@ async def _conclude(session: AsyncSession, case: Case, result: str, what: str, b
     await audit.record(
         session, by, f"{case.kind}.{what}", stream(case), case=case.id, result=result
     )
+
+
+async def makers(session: AsyncSession, case: Case) -> dict[UUID, str]:
+    """Return who made the version of a case what it is, and how."""
+    shaped = await ask(session, Shapers(case.tenant_id, case.version_id)) or {}
+    return shaped | {case.developer_id: "developed the version"}
+
+
+async def parties(session: AsyncSession, case: Case) -> dict[UUID, str]:
+    """Return who had a part in a case or its version, and which: none of them decides on it."""
+    return {case.requester_id: "opened the case"} | await makers(session, case)
 
 
 async def signatories(session: AsyncSession, case: Case) -> list[dict[str, Any]]:

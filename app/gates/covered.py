@@ -17,11 +17,40 @@ from app.platform.events import Question, ask
 
 
 @dataclass(frozen=True, slots=True)
-class PlanInForce(Question[str]):
-    """The digest of a decision point's routing plan, as routing knows it."""
+class InForce(Question[str]):
+    """The digest of something that decisions on a version rest on, as its owner knows it."""
 
     tenant_id: UUID
-    point_id: UUID
+    version_id: UUID
+    point_id: UUID | None
+
+
+class BaselineInForce(InForce):
+    """The version's baseline, against which drift is measured."""
+
+
+class KpisInForce(InForce):
+    """The KPIs agreed for the decision point, with their thresholds."""
+
+
+class MonitorInForce(InForce):
+    """How the decision point is watched, with its thresholds."""
+
+
+class PlanInForce(InForce):
+    """The decision point's routing plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shapers(Question[dict[UUID, str]]):
+    """Who shaped a version besides its developer, and how, by person."""
+
+    tenant_id: UUID
+    version_id: UUID
+
+
+EDITED_LATER = frozenset({"kpis", "monitor", "plan"})
+"""Parts that may change under a champion who was approved with them; each edit is logged."""
 
 
 async def covered(session: AsyncSession, case: Case, step: str) -> dict[str, Any]:
@@ -29,7 +58,8 @@ async def covered(session: AsyncSession, case: Case, step: str) -> dict[str, Any
 
     What the server measures for the step itself is not part of it: the gate's rules judge that.
     """
-    version = await catalog.version_by_id(session, case.tenant_id, case.version_id)
+    found = await catalog.versions_by_id(session, case.tenant_id, {case.version_id})
+    model, version = found[case.version_id]
     policy = await policies.current(
         session, case.tenant_id, case.tier, revision=case.policy_revision
     )
@@ -41,18 +71,23 @@ async def covered(session: AsyncSession, case: Case, step: str) -> dict[str, Any
     parts = {
         "case": str(case.id),
         "step": step,
+        "tier": model.risk_tier.value,
         "version": version.content_digest,
         "policy": policy.digest,
         "details": digest_of(case.details),
         "evidence": digest_of(list(evidence)),
     }
+    questions: dict[str, type[InForce]] = {"baseline": BaselineInForce}
     if case.point_id is not None:
         point = await catalog.point_by_id(session, case.tenant_id, case.point_id)
         parts["contract"] = digest_of(point.contract)
-    if case.kind is CaseKind.ACTIVATION and case.point_id is not None:
+        questions |= {"kpis": KpisInForce, "monitor": MonitorInForce}
+    if case.kind is CaseKind.ACTIVATION:
         parts["verdicts"] = digest_of(await _release_verdicts(session, case))
-        plan = await ask(session, PlanInForce(case.tenant_id, case.point_id))
-        parts["plan"] = plan or "none"
+        questions["plan"] = PlanInForce
+    for part, question in questions.items():
+        asked = question(case.tenant_id, case.version_id, case.point_id)
+        parts[part] = await ask(session, asked) or "none"
     return parts
 
 

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.catalog import RiskTier
 from app.gates.schemas import ApprovalOut
 from app.gates.steps import CaseKind
 from app.identity import Governed, PrincipalOut
@@ -165,6 +166,17 @@ class ReviewIn(Input):
 
     upheld: bool
     review: Reason
+
+
+class TierIn(Input):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"risk_tier": "high", "reason": "Used for credit decisions since May."}]
+        }
+    )
+
+    risk_tier: RiskTier
+    reason: Reason
 
 
 class RightsIn(Input):

@@ -71,6 +71,9 @@ class Gate(Input):
     quorum: tuple[Quorum, ...] = Field(
         (), max_length=10, description="Who must approve; one person fills one place."
     )
+    apart_from_evidence: bool = Field(
+        False, description="Who submitted evidence for the step does not decide on it."
+    )
     approval_days: int | None = Field(
         None, ge=1, le=366, description="An approval counts this long; null is for ever."
     )

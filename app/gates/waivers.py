@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit, identity
 from app.gates import changes
 from app.gates.approvals import gate_of
-from app.gates.cases import lock, place, stream
+from app.gates.cases import lock, makers, parties, place, stream
 from app.gates.events import ChangeApproved, GlassBroken
 from app.gates.rules import (
     AlreadyDecided,
@@ -59,7 +59,8 @@ async def ask_waiver(
     after = {
         "case_id": case_id, "version_id": case.version_id, "point_id": case.point_id,
         "gate": f"{case.kind}.{step}", "rule": rule, "days": days,
-        "barred": [case.requester_id],
+        "barred": sorted((await parties(session, case)).keys() - {case.developer_id}),
+        "part": "had a part in the version or its case",
     }  # fmt: skip
     change = await changes.propose(
         session, Governed.WAIVER, f"{case.kind}.{step}.{rule}",
@@ -107,8 +108,9 @@ async def break_glass(
     case = await lock(session, case_id, by.tenant_id)
     require_step(case.kind, step)
     await identity.require_right(session, by, Action.BREAK_GLASS, **place(case))
-    if by.person_id == case.developer_id:
-        raise SelfApproval(f"{by.name} developed the version: not in an emergency either.")
+    made = await makers(session, case)
+    if by.person_id in made:
+        raise SelfApproval(f"{by.name} {made[by.person_id]}: not in an emergency either.")
     gate = f"{case.kind}.{step}"
     await _require_trust(session, case, gate)
     now = await clock(session)

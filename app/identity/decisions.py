@@ -33,6 +33,7 @@ class Action(StrEnum):
     EDIT_MONITOR = "monitor.edit"
     EDIT_POLICY = "policy.edit"
     EDIT_RIGHTS = "rights.edit"
+    CLASSIFY = "model.classify"
     ASK_WAIVER = "waiver.ask"
     APPROVE_CHANGE = "change.approve"
     BREAK_GLASS = "break_glass.use"
@@ -59,6 +60,8 @@ class Governed(StrEnum):
     WAIVER = "waiver"
     GRANT = "grant"
     """Giving somebody roles that decide."""
+    TIER = "tier"
+    """Putting a model into a lighter risk tier."""
 
 
 class Grant(Input):
@@ -193,6 +196,7 @@ _START: dict[Action, tuple[tuple[Role, ...], ...]] = {
     Action.EDIT_MONITOR: ((_OPS,), (_OPS,), (_VAL,), ()),
     Action.EDIT_POLICY: ((_ADM,), (_COM,), (_VAL,), (_AUD,)),
     Action.EDIT_RIGHTS: ((_ADM,), (_COM,), (), (_AUD,)),
+    Action.CLASSIFY: ((_VAL, _COM), (_COM,), (_DEV,), (_OPS, _AUD)),
     Action.ASK_WAIVER: ((_DEV, _OPS, _VAL), (_COM,), (), (_AUD,)),
     Action.APPROVE_CHANGE: ((_COM, _VAL), (_COM,), (), (_AUD,)),
     Action.BREAK_GLASS: ((_OPS,), (_COM,), (), (_COM, _AUD)),
@@ -211,6 +215,7 @@ DEFAULT = DecisionRights(
         Governed.RIGHTS: Control(approvals=1, roles=(_COM, _VAL)),
         Governed.WAIVER: Control(approvals=1, roles=(_COM, _VAL)),
         Governed.GRANT: Control(approvals=1, roles=(_COM, _VAL)),
+        Governed.TIER: Control(approvals=1, roles=(_COM, _VAL)),
     },
 )
 """What a tenant starts with. Plans, KPIs and monitors are edited by who is responsible."""

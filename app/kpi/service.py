@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, gates, identity, telemetry
 from app.kit.actor import Actor
+from app.kit.canonical import digest as digest_of
 from app.kit.page import Rows
 from app.kit.revision import require_condition
 from app.kpi import rules
@@ -112,6 +113,18 @@ async def definitions(session: AsyncSession, tenant_id: UUID, point_id: UUID) ->
         .order_by(Definition.key)
     )
     return list(rows)
+
+
+async def kpis_in_force(session: AsyncSession, asked: gates.KpisInForce) -> str | None:
+    """Return a digest over what a point agreed on, for what an approval covers."""
+    if asked.point_id is None:
+        return None
+    agreed = await definitions(session, asked.tenant_id, asked.point_id)
+    terms = {
+        item.key: [item.formula, item.direction, item.threshold, item.tolerance, item.unit]
+        for item in agreed
+    }
+    return digest_of(terms) if terms else None
 
 
 async def list_definitions(

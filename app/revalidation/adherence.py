@@ -101,9 +101,9 @@ async def _standing(session: AsyncSession, seat: routing.Seat) -> Standing:
     unproven = {rule["gate"] for rule in standing.rules if rule["state"] == "unknown"}
     for gate in sorted(unproven):
         standing.findings.append(Finding(Kind.STEP_UNPROVEN, standing.name, gate))
-    # The plan may change under a champion; what he was approved for may not.
+    # How he is used and watched may change under a champion; what he was approved for may not.
     for step, parts in await gates.voided(session, case):
-        if moved := [part for part in parts if part != "plan"]:
+        if moved := [part for part in parts if part not in gates.EDITED_LATER]:
             detail = f"{step}: {', '.join(moved)} changed since"
             standing.findings.append(Finding(Kind.APPROVAL_INVALID, standing.name, detail))
     for step in await gates.unapproved(session, case):

@@ -122,6 +122,8 @@ async def apply_plan(session: AsyncSession, event: gates.ChangeApproved) -> None
 
 async def plan_in_force(session: AsyncSession, asked: gates.PlanInForce) -> str | None:
     """Return the digest of a point's plan, for what an approval covers."""
+    if asked.point_id is None:
+        return None
     found = await current_plan(session, asked.tenant_id, asked.point_id)
     return found.digest if found else None
 

@@ -4,6 +4,7 @@ Owns what production reports. Promises that a 2xx means committed, each event co
 that what is read later costs bins × hours, never rows. Imports catalog, identity, audit.
 """
 
+from app.telemetry.baseline import baseline_in_force, shapers
 from app.telemetry.baseline import of_version as baseline_of
 from app.telemetry.digest import digest, make_partitions
 from app.telemetry.events import MAX_EVENTS, REHEARSAL, SHADOW_PREFIX
@@ -44,6 +45,7 @@ __all__ = [
     "SigningKeys",
     "Tally",
     "arms",
+    "baseline_in_force",
     "baseline_of",
     "digest",
     "events_of",
@@ -56,6 +58,7 @@ __all__ = [
     "outcomes",
     "router",
     "seal",
+    "shapers",
     "signing_keys",
     "traffic",
     "unit_hash",

@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import numpy as np
@@ -78,6 +78,7 @@ async def put(
         rows=built.profile.n,
         reference=built.promised,
         digest=digest_of({"layout": built.layout.dump(), "counts": built.profile.counts.tolist()}),
+        author_id=by.person_id,
     )
     session.add(baseline)
     await session.flush()
@@ -101,6 +102,30 @@ async def get(session: AsyncSession, model: str, number: int, *, by: Actor) -> B
 async def of_version(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> Baseline | None:
     """Return a version's baseline, if it has one."""
     return await session.get(Baseline, (tenant_id, version_id))
+
+
+class OfVersion(Protocol):
+    """A question about a version."""
+
+    @property
+    def tenant_id(self) -> UUID:
+        """The tenant."""
+
+    @property
+    def version_id(self) -> UUID:
+        """The version."""
+
+
+async def baseline_in_force(session: AsyncSession, asked: OfVersion) -> str | None:
+    """Return a digest over a version's baseline and what it promised."""
+    found = await of_version(session, asked.tenant_id, asked.version_id)
+    return digest_of([found.digest, found.reference]) if found else None
+
+
+async def shapers(session: AsyncSession, asked: OfVersion) -> dict[UUID, str]:
+    """Return who chose what a version's drift is measured against."""
+    found = await of_version(session, asked.tenant_id, asked.version_id)
+    return {found.author_id: "chose its baseline"} if found and found.author_id else {}
 
 
 def _build(

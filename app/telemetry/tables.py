@@ -53,6 +53,8 @@ class Baseline(Base):
     rows: Mapped[int]
     reference: Mapped[Json | None]
     digest: Mapped[str]
+    author_id: Mapped[UUID | None]
+    """The person who chose the rows; nobody, of baselines that are older than the question."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

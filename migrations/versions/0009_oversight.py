@@ -1,4 +1,4 @@
-"""Oversight: who makes deciders needs somebody's agreement."""
+"""Oversight: who makes deciders needs somebody's agreement; who shaped a version is no judge."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,9 +15,36 @@ UPDATE identity_tenant t SET founded_at = now() WHERE EXISTS (
     WHERE p.tenant_id = t.id AND p.kind = 'person' AND p.roles ?| ARRAY['committee', 'validator']
 )
 """
+# As it was, and whoever chose what drift is measured against.
+_OF_THE_CASE = """
+CREATE OR REPLACE FUNCTION gates_approval_of_case() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM gates_case c WHERE c.tenant_id = NEW.tenant_id AND c.id = NEW.case_id
+            AND c.requester_id = NEW.requester_id AND c.developer_id = NEW.developer_id
+    ) THEN
+        RAISE EXCEPTION 'an approval names its case''s requester and developer'
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    {shaped}
+    RETURN NEW;
+END $$
+"""
+_SHAPED = """
+    IF EXISTS (
+        SELECT FROM gates_case c JOIN telemetry_baseline b
+            ON b.tenant_id = c.tenant_id AND b.version_id = c.version_id
+        WHERE c.tenant_id = NEW.tenant_id AND c.id = NEW.case_id AND b.author_id = NEW.person_id
+    ) THEN
+        RAISE EXCEPTION 'who chose the baseline does not decide on the version'
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+"""
 
 
 def upgrade() -> None:
+    op.add_column("telemetry_baseline", sa.Column("author_id", sa.Uuid(), nullable=True))
+    op.execute(_OF_THE_CASE.replace("{shaped}", _SHAPED))
     op.add_column(
         "identity_tenant", sa.Column("founded_at", sa.DateTime(timezone=True), nullable=True)
     )
@@ -26,5 +53,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute(_OF_THE_CASE.replace("{shaped}", ""))
+    op.drop_column("telemetry_baseline", "author_id")
     op.drop_column("identity_principal", "change_id")
     op.drop_column("identity_tenant", "founded_at")
