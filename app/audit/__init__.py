@@ -18,6 +18,7 @@ from app.audit.sequencer import SetBack, sequence
 from app.audit.signer import Signer, kept
 from app.audit.sinks import BadSink, Sink, deliver
 from app.audit.verifying import Report, logged, verify
+from app.audit.vouching import Unvouched, Vouched
 
 __all__ = [
     "Asked",
@@ -30,6 +31,8 @@ __all__ = [
     "SetBack",
     "Signer",
     "Sink",
+    "Unvouched",
+    "Vouched",
     "deliver",
     "erase",
     "export",

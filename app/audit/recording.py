@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.audit.chain import GENESIS
 from app.audit.sealing import mould
+from app.audit.vouching import ROWS, unsaid
 from app.kit.actor import Actor
 from app.kit.canonical import plain
 
@@ -61,17 +62,32 @@ async def record(
 ) -> None:
     """Append an entry to ``stream`` within the caller's transaction.
 
+    It vouches for the governed rows that were written since the entry before, by fingerprint.
     ``personal`` is what may have to be erased one day: names, and what people wrote. The entry's
     hash covers it through a salted commitment. The actor's own name is always part of it.
     """
-    salt, said = secrets.token_bytes(_SALT_BYTES), plain(details)
+    await session.run_sync(_record, actor, action, stream, plain(personal or {}), plain(details))
+
+
+def _record(
+    session: Session,
+    actor: Actor,
+    action: str,
+    stream: str,
+    personal: dict[str, Any],
+    said: dict[str, Any],
+) -> None:
+    session.flush()
+    if rows := unsaid(session, actor.tenant_id):
+        said[ROWS] = rows
+    salt = secrets.token_bytes(_SALT_BYTES)
     made = mould(
         tenant_id=actor.tenant_id,
         stream=stream,
         actor_id=actor.id,
         action=action,
         details=said,
-        personal={"actor": actor.name, **plain(personal or {})},
+        personal={"actor": actor.name, **personal},
         salt=salt,
     )
     values = {
@@ -88,14 +104,9 @@ async def record(
         "personal": made.personal,
         "salt": salt,
     }
-    await session.run_sync(_append, values)
-
-
-def _append(session: Session, values: dict[str, Any]) -> None:
-    session.flush()
     connection = session.connection()
     for _ in range(_ATTEMPTS):
         # Nothing is appended if another began the stream meanwhile: the next turn sees its entry.
         if connection.exec_driver_sql(_APPEND, values).rowcount:
             return
-    raise RuntimeError(f"The stream {values['stream']} could not be extended.")
+    raise RuntimeError(f"The stream {stream} could not be extended.")

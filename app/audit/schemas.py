@@ -27,8 +27,13 @@ class EntryOut(BaseModel):
 class FaultOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
-    stream: str = Field(description="A stream, or `log` for the log as a whole.")
-    seq: int = Field(description="Number of the first bad entry of the stream, or of the log.")
+    stream: str = Field(
+        description="A stream; `log` for the log as a whole; `row` for a row of no entry."
+    )
+    seq: int = Field(
+        description="Number of the first bad entry of the stream, or of the log; of a row's, the"
+        " last entry that tells of it, or 0."
+    )
     reason: str
 
 
@@ -40,6 +45,7 @@ class ReportOut(BaseModel):
     streams: int
     size: int = Field(description="Entries that are numbered and in the tree.")
     checkpoints: int = Field(description="Signed states the log was compared with.")
+    rows: int = Field(description="Governed rows that entries vouch for, compared with them.")
     faults: list[FaultOut]
 
 

@@ -1,4 +1,4 @@
-"""Verification: every chain, every leaf, every checkpoint, as they stand at one moment."""
+"""Verification: every chain, leaf, checkpoint and vouched row, as they stand at one moment."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -15,6 +15,7 @@ from app.audit import log, tree
 from app.audit.chain import Checker, Entry, Fault
 from app.audit.checkpoint import Checkpoint
 from app.audit.erasures import Erasures
+from app.audit.rows import Rows, compare
 from app.audit.signer import Signer
 from app.audit.tables import AuditEntry, SignedCheckpoint, Stream
 from app.audit.tree import LOG, Grower, Place
@@ -46,6 +47,7 @@ class Report:
     streams: int = 0
     size: int = 0
     checkpoints: int = 0
+    rows: int = 0
     faults: list[Fault] = field(default_factory=list)
 
     @property
@@ -59,6 +61,8 @@ async def verify(
 ) -> Report:
     """Recompute a tenant's chains and tree; the report names the first bad entry of each.
 
+    The rows that entries vouch for are compared with them.
+
     ``session`` sees one moment, so that what is appended meanwhile is in neither entries nor heads.
     With a signer, what was kept outside the database is compared as well, and only its own
     signatures count.
@@ -70,11 +74,12 @@ async def verify(
         )
     }
     report = Report(streams=len(heads))
-    checker, unplaced, erasures = Checker(heads), Unplaced(), Erasures()
+    checker, unplaced, erasures, rows_said = Checker(heads), Unplaced(), Erasures(), Rows()
 
     def entries(rows: list[tuple[Any, ...]]) -> list[Fault]:
         report.entries += len(rows)
         read = [_entry(row) for row in rows]
+        rows_said.take(read)
         for entry in read:
             if entry.body is not None:
                 gone = entry.personal is None
@@ -85,6 +90,8 @@ async def verify(
     async for faults in _scan(session, tenant_id, _ENTRIES, batch, entries):
         report.faults += faults
     report.faults += [*checker.end(), *erasures.end()]
+    report.rows, faults = await compare(session, tenant_id, rows_said)
+    report.faults += faults
     known = await _signed(session, tenant_id, signer, report)
     grower = Grower(heads, known)
     async for faults in _scan(

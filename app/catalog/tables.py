@@ -4,14 +4,17 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.audit import Vouched
 from app.catalog.rules import AssetKind, PointKind, ReturnTo, RiskTier, Stage
 from app.platform.db import Base, Json, tenant_pk, uuid_pk
 
 
-class Model(Base):
+class Model(Vouched, Base):
     """An analytical asset; ``last_number`` is its newest version, and its lock."""
 
     __tablename__ = "catalog_model"
+    __vouched__ = ("name", "kind", "risk_tier", "owner_id")
+    __since__ = "created_at"
     __table_args__ = (
         UniqueConstraint("tenant_id", "name"),
         Index("ix_catalog_model_tags", "tags", postgresql_using="gin"),
@@ -31,10 +34,15 @@ class Model(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class Version(Base):
+class Version(Vouched, Base):
     """One version of a model; immutable but for stage and tags."""
 
     __tablename__ = "catalog_version"
+    __vouched__ = (
+        "model_id", "number", "source", "digest", "signature", "training_data", "lineage", "card",
+        "content_digest", "stage", "returned_to", "developer_id",
+    )  # fmt: skip
+    __since__ = "created_at"
     __table_args__ = (
         UniqueConstraint("tenant_id", "model_id", "number"),
         ForeignKeyConstraint(
@@ -79,10 +87,12 @@ class Alias(Base):
     set_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 
 
-class DecisionPoint(Base):
+class DecisionPoint(Vouched, Base):
     """Where insight is delivered: the framework's endpoint."""
 
     __tablename__ = "catalog_decision_point"
+    __vouched__ = ("key", "kind", "owner_id", "contract")
+    __since__ = "created_at"
     __table_args__ = (UniqueConstraint("tenant_id", "key"),)
 
     tenant_id: Mapped[tenant_pk]

@@ -54,6 +54,7 @@ def verify(
         "ok": not faults,
         "entries": sum(report.entries for _, report in reports),
         "checkpoints": sum(report.checkpoints for _, report in reports),
+        "rows": sum(report.rows for _, report in reports),
         "faults": faults,
     }
     if as_json:
@@ -62,7 +63,7 @@ def verify(
         for name, report in reports:
             console.print(
                 f"{name}: {report.entries} entries in {report.streams} streams, {report.size} in"
-                f" the log, {report.checkpoints} signed checkpoints."
+                f" the log, {report.checkpoints} signed checkpoints, {report.rows} governed rows."
             )
         for fault in faults:
             console.print(f"BAD: {fault['stream']} entry {fault['seq']}: {fault['reason']}")

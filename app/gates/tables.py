@@ -12,15 +12,17 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import identity
+from app.audit import Vouched
 from app.gates.policy import WayOut
 from app.gates.steps import CaseKind
 from app.platform.db import Base, Json, tenant_pk, uuid_pk
 
 
-class PolicyRevision(Base):
+class PolicyRevision(Vouched, Base):
     """A tier's policy as it stood from one edit to the next. Rows are appended."""
 
     __tablename__ = "gates_policy"
+    __vouched__ = ("body", "digest", "author_id")
 
     tenant_id: Mapped[tenant_pk]
     tier: Mapped[str] = mapped_column(primary_key=True)
@@ -31,10 +33,15 @@ class PolicyRevision(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class Case(Base):
+class Case(Vouched, Base):
     """The docket of one validation, release or activation; the policy is fixed at its opening."""
 
     __tablename__ = "gates_case"
+    __vouched__ = (
+        "kind", "version_id", "point_id", "tier", "policy_revision", "details", "requester_id",
+        "developer_id", "closed_at", "result",
+    )  # fmt: skip
+    __since__ = "opened_at"
     __table_args__ = (
         ForeignKeyConstraint(
             ["tenant_id", "version_id"], ["catalog_version.tenant_id", "catalog_version.id"]
@@ -68,10 +75,11 @@ class Case(Base):
     result: Mapped[str | None]
 
 
-class Evidence(Base):
+class Evidence(Vouched, Base):
     """A fact recorded for a step: submitted by somebody, or measured by the server."""
 
     __tablename__ = "gates_evidence"
+    __vouched__ = ("case_id", "step", "kind", "payload", "digest", "measured", "author_id", "at")
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "case_id"], ["gates_case.tenant_id", "gates_case.id"]),
         Index("ix_gates_evidence_case_id", "tenant_id", "case_id", "step"),
@@ -89,10 +97,14 @@ class Evidence(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
-class Approval(Base):
+class Approval(Vouched, Base):
     """A decision on exactly what ``digest`` covers; the database itself refuses one's own work."""
 
     __tablename__ = "gates_approval"
+    __vouched__ = (
+        "case_id", "step", "approved", "principal_id", "person_id", "roles", "requester_id",
+        "developer_id", "digest", "covers", "lent", "round", "at",
+    )  # fmt: skip
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "case_id"], ["gates_case.tenant_id", "gates_case.id"]),
         UniqueConstraint(
@@ -129,10 +141,11 @@ class Approval(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
-class Withdrawal(Base):
+class Withdrawal(Vouched, Base):
     """An approval taken back by who gave it. Rows are appended."""
 
     __tablename__ = "gates_withdrawal"
+    __vouched__ = ("case_id", "step", "person_id")
 
     tenant_id: Mapped[tenant_pk]
     approval_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -165,10 +178,14 @@ class Request(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
-class Verdict(Base):
+class Verdict(Vouched, Base):
     """What a gate said, with all it looked at. Rows are appended, never updated."""
 
     __tablename__ = "gates_verdict"
+    __vouched__ = (
+        "case_id", "step", "passed", "path", "tier", "policy_revision", "policy_digest", "facts",
+        "facts_digest", "results", "judge_id", "at",
+    )  # fmt: skip
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "case_id"], ["gates_case.tenant_id", "gates_case.id"]),
         Index("ix_gates_verdict_case_id", "tenant_id", "case_id", "step"),
@@ -190,10 +207,14 @@ class Verdict(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
-class Change(Base):
+class Change(Vouched, Base):
     """A requested edit of something governed, with what it was and what it would be."""
 
     __tablename__ = "gates_change"
+    __vouched__ = (
+        "kind", "target", "expected", "before", "after", "digest", "requester_id", "principal_id",
+        "developer_id", "approvals", "roles", "expires_at", "closed_at", "result",
+    )  # fmt: skip
     __table_args__ = (Index("ix_gates_change_at", "tenant_id", "at"),)
 
     tenant_id: Mapped[tenant_pk]
@@ -218,10 +239,14 @@ class Change(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
-class ChangeDecision(Base):
+class ChangeDecision(Vouched, Base):
     """One person's word on a change; the database itself refuses one's own."""
 
     __tablename__ = "gates_change_decision"
+    __vouched__ = (
+        "change_id", "approved", "person_id", "principal_id", "requester_id", "developer_id",
+        "roles", "digest",
+    )  # fmt: skip
     __table_args__ = (
         ForeignKeyConstraint(
             ["tenant_id", "change_id"], ["gates_change.tenant_id", "gates_change.id"]
@@ -245,10 +270,14 @@ class ChangeDecision(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
-class Waiver(Base):
+class Waiver(Vouched, Base):
     """A rule that need not hold for a version for a while: approved, or in an emergency taken."""
 
     __tablename__ = "gates_waiver"
+    __vouched__ = (
+        "version_id", "point_id", "gate", "rule", "until", "ended_at", "change_id", "developer_id",
+        "taken_by", "reviewer_id", "upheld", "reviewed_at",
+    )  # fmt: skip
     __table_args__ = (
         Index("ix_gates_waiver_version_id", "tenant_id", "version_id"),
         CheckConstraint("taken_by IS DISTINCT FROM developer_id", name="not_by_the_developer"),

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit
@@ -24,16 +24,19 @@ async def disable(session: AsyncSession, principal_id: UUID, *, by: Actor) -> Pr
     """Take a principal's access away, service accounts it answers for included."""
     principal = await get_principal(session, principal_id, by=by)
     await _require_another_administrator(session, principal)
-    await session.execute(
-        update(Principal)
+    leaving = await session.scalars(
+        select(Principal)
         .where(
             Principal.tenant_id == by.tenant_id,
             (Principal.id == principal_id) | (Principal.owner_id == principal_id),
             Principal.disabled_at.is_(None),
         )
-        .values(disabled_at=func.now())
-        .execution_options(synchronize_session=False)
+        .order_by(Principal.id)
+        .with_for_update()
     )
+    for one in leaving:
+        one.disabled_at = func.now()
+    await session.flush()
     await session.refresh(principal)
     await audit.record(
         session,

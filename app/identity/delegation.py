@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit
@@ -77,13 +77,10 @@ async def end_delegation(session: AsyncSession, delegation_id: UUID, *, by: Acto
         raise NotFound("delegation", delegation_id)
     if by.person_id not in {row.from_id, row.to_id} and "identity:manage" not in by.permissions:
         raise BeyondOwnRights("Only who gave it, who has it or an administrator ends a delegation.")
-    await session.execute(
-        update(Delegation)
-        .where(Delegation.tenant_id == by.tenant_id, Delegation.id == delegation_id)
-        .where(Delegation.ended_at.is_(None))
-        .values(ended_at=func.now())
-    )
-    await session.refresh(row)
+    if row.ended_at is None:
+        row.ended_at = func.now()
+        await session.flush()
+        await session.refresh(row)
     await audit.record(
         session, by, "delegation.ended", f"principal:{row.from_id}", delegation=row.id
     )

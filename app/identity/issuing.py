@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit
@@ -147,12 +147,10 @@ async def revoke_key(session: AsyncSession, key_id: UUID, *, by: Actor) -> Key:
     principal = await get_principal(session, key.principal_id, by=by)
     if by.id not in {principal.id, principal.owner_id} and "identity:manage" not in by.permissions:
         raise BeyondOwnRights("Only an administrator ends the key of somebody else.")
-    await session.execute(
-        update(Key)
-        .where(Key.tenant_id == by.tenant_id, Key.id == key_id, Key.revoked_at.is_(None))
-        .values(revoked_at=func.now())
-    )
-    await session.refresh(key)
+    if key.revoked_at is None:
+        key.revoked_at = func.now()
+        await session.flush()
+        await session.refresh(key)
     await audit.record(
         session, by, "key.revoked", f"principal:{key.principal_id}", prefix=key.prefix
     )

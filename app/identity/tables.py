@@ -12,6 +12,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.audit import Vouched
 from app.identity.claims import Provider
 from app.identity.rules import PrincipalKind
 from app.platform.db import Base, Json, tenant_pk, uuid_pk
@@ -27,10 +28,12 @@ class Tenant(Base):
     """Since when roles that decide take more than the administrator's word."""
 
 
-class Principal(Base):
+class Principal(Vouched, Base):
     """A person or a service account; ``person_id`` is who answers for its acts."""
 
     __tablename__ = "identity_principal"
+    __vouched__ = ("kind", "owner_id", "roles", "disabled_at")
+    __since__ = "created_at"
     __table_args__ = (
         UniqueConstraint("tenant_id", "name"),
         CheckConstraint("(kind = 'person') = (owner_id IS NULL)", name="service_has_owner"),
@@ -56,7 +59,7 @@ class Principal(Base):
         return self.owner_id or self.id
 
 
-class Key(Base):
+class Key(Vouched, Base):
     """An API key, as a hash. ``prefix`` names it to people.
 
     Without ``roles`` it has all that its principal has at the moment, without ``points`` it is
@@ -64,6 +67,10 @@ class Key(Base):
     """
 
     __tablename__ = "identity_key"
+    __vouched__ = (
+        "principal_id", "sha256", "roles", "points", "rule_id", "expires_at", "revoked_at",
+    )  # fmt: skip
+    __since__ = "created_at"
     __table_args__ = (
         ForeignKeyConstraint(
             ["tenant_id", "principal_id"],
@@ -109,10 +116,15 @@ class Invitation(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class TrustRule(Base):
+class TrustRule(Vouched, Base):
     """Whose tokens are exchanged for a service account's key, and for which rights."""
 
     __tablename__ = "identity_trust_rule"
+    __vouched__ = (
+        "provider", "issuer", "audience", "claims", "principal_id", "roles", "max_minutes",
+        "disabled_at",
+    )  # fmt: skip
+    __since__ = "created_at"
     __table_args__ = (
         UniqueConstraint("tenant_id", "name"),
         CheckConstraint("max_minutes BETWEEN 1 AND 15", name="short_lived"),
@@ -151,10 +163,11 @@ class OidcUse(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
-class RightsRevision(Base):
+class RightsRevision(Vouched, Base):
     """The decision rights as they stood from one edit to the next. Rows are appended."""
 
     __tablename__ = "identity_rights"
+    __vouched__ = ("body", "digest", "author_id")
 
     tenant_id: Mapped[tenant_pk]
     revision: Mapped[int] = mapped_column(primary_key=True)
@@ -164,10 +177,11 @@ class RightsRevision(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class Delegation(Base):
+class Delegation(Vouched, Base):
     """Somebody decides in another's roles until a date, or until it is ended."""
 
     __tablename__ = "identity_delegation"
+    __vouched__ = ("from_id", "to_id", "roles", "until", "ended_at")
     __table_args__ = (
         CheckConstraint("from_id <> to_id", name="to_another"),
         Index("ix_identity_delegation_to_id", "tenant_id", "to_id"),

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -118,8 +118,8 @@ async def disable_rule(session: AsyncSession, rule_id: UUID, *, by: Actor) -> Tr
         raise NotFound("trust rule", rule_id)
     now = await began(session)
     rule.disabled_at = rule.disabled_at or now
-    await session.execute(
-        update(Key)
+    minted = await session.scalars(
+        select(Key)
         .where(
             Key.tenant_id == by.tenant_id,
             Key.principal_id == rule.principal_id,
@@ -127,9 +127,11 @@ async def disable_rule(session: AsyncSession, rule_id: UUID, *, by: Actor) -> Tr
             Key.expires_at > now,
             Key.revoked_at.is_(None),
         )
-        .values(revoked_at=now)
-        .execution_options(synchronize_session=False)
+        .order_by(Key.id)
+        .with_for_update()
     )
+    for key in minted:
+        key.revoked_at = now
     await session.flush()
     await audit.record(session, by, "trust_rule.disabled", f"trust_rule:{rule_id}", name=rule.name)
     return rule

@@ -4,14 +4,17 @@ from uuid import UUID
 from sqlalchemy import UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.audit import Vouched
 from app.kpi.rules import Direction, Formula
 from app.platform.db import Base, tenant_pk, uuid_pk
 
 
-class Definition(Base):
+class Definition(Vouched, Base):
     """A business KPI as it was agreed for a decision point."""
 
     __tablename__ = "kpi_definition"
+    __vouched__ = ("point_id", "key", "formula", "direction", "threshold", "tolerance", "unit")
+    __since__ = "created_at"
     __table_args__ = (UniqueConstraint("tenant_id", "point_id", "key"),)
 
     tenant_id: Mapped[tenant_pk]

@@ -90,11 +90,11 @@ def libpq_url(url: str) -> str:
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-class _ScopedSession(Session):
+class ScopedSession(Session):
     """A session whose transactions see only what ``info["scope"]`` lets them."""
 
 
-@event.listens_for(_ScopedSession, "after_begin")
+@event.listens_for(ScopedSession, "after_begin")
 def _enter(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
     if transaction.nested:
         return
@@ -140,7 +140,7 @@ class Database:
         """Return a session of one tenant; it takes a connection at its first statement."""
         return AsyncSession(
             self.engine,
-            sync_session_class=_ScopedSession,
+            sync_session_class=ScopedSession,
             expire_on_commit=False,
             autoflush=True,
             info={"bus": self._bus, "scope": scope},

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog
@@ -204,13 +204,16 @@ async def _sit(
 async def _close(
     session: AsyncSession, point: catalog.DecisionPoint, versions: set[UUID], *, at: datetime
 ) -> None:
-    await session.execute(
-        update(Seat)
+    leaving = await session.scalars(
+        select(Seat)
         .where(
             Seat.tenant_id == point.tenant_id,
             Seat.point_id == point.id,
             Seat.version_id.in_(versions),
             Seat.until.is_(None),
         )
-        .values(until=at)
+        .with_for_update()
     )
+    for seat in leaving:
+        seat.until = at
+    await session.flush()

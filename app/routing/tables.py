@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKeyConstraint, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.audit import Vouched
 from app.platform.db import Base, Json, tenant_pk, uuid_pk
 
 
@@ -35,13 +36,17 @@ class PointState(Base):
     generation: Mapped[int]
 
 
-class Seat(Base):
+class Seat(Vouched, Base):
     """A version's place at a decision point, from ``since`` up to, and not at, ``until``.
 
     The partial unique index is the wall: two open champion seats at a point cannot exist.
     """
 
     __tablename__ = "routing_seat"
+    __vouched__ = (
+        "point_id", "version_id", "role", "endpoint", "parameters", "case_id", "since", "until",
+    )  # fmt: skip
+    __since__ = "since"
     __table_args__ = (
         ForeignKeyConstraint(
             ["tenant_id", "point_id"],
@@ -82,10 +87,11 @@ class Seat(Base):
     until: Mapped[datetime | None]
 
 
-class PlanRevision(Base):
+class PlanRevision(Vouched, Base):
     """A decision point's plan from one change to the next. Rows are appended."""
 
     __tablename__ = "routing_plan"
+    __vouched__ = ("spec", "digest", "author_id")
     __table_args__ = (
         ForeignKeyConstraint(
             ["tenant_id", "point_id"],

@@ -15,6 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.audit import Vouched
 from app.platform.db import Base, Json, tenant_pk, uuid_pk
 
 
@@ -36,10 +37,12 @@ class TokenKey(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class Baseline(Base):
+class Baseline(Vouched, Base):
     """What a version's variables looked like when it was built; frozen."""
 
     __tablename__ = "telemetry_baseline"
+    __vouched__ = ("layout", "profile", "rows", "reference", "digest", "author_id")
+    __since__ = "created_at"
     __table_args__ = (
         ForeignKeyConstraint(
             ["tenant_id", "version_id"], ["catalog_version.tenant_id", "catalog_version.id"]

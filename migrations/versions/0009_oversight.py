@@ -35,6 +35,7 @@ _SHAPED = """
         SELECT FROM gates_case c JOIN telemetry_baseline b
             ON b.tenant_id = c.tenant_id AND b.version_id = c.version_id
         WHERE c.tenant_id = NEW.tenant_id AND c.id = NEW.case_id AND b.author_id = NEW.person_id
+            AND b.author_id NOT IN (c.developer_id, c.requester_id)  -- those are refused by checks
     ) THEN
         RAISE EXCEPTION 'who chose the baseline does not decide on the version'
             USING ERRCODE = 'integrity_constraint_violation';

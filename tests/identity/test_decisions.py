@@ -32,6 +32,7 @@ PERMISSIONS = {
     Action.EDIT_MONITOR: "monitor:write",
     Action.EDIT_POLICY: "policy:write",
     Action.EDIT_RIGHTS: "policy:write",
+    Action.CLASSIFY: "gates:approve",
     Action.ASK_WAIVER: "gates:ask",
     Action.APPROVE_CHANGE: "gates:approve",
     Action.BREAK_GLASS: "activation:operate",

@@ -312,3 +312,11 @@ def test_what_was_tried_was_also_done(world: World) -> None:
     vain = {name for name, found in world.answers.items() if not found & {200, 201, 202, 204, 207}}
 
     assert vain <= UNREACHED
+
+
+def test_what_was_done_is_what_the_log_tells(world: World) -> None:
+    """After all these calls every governed row is as its last entry says, and every chain holds."""
+    found = world.held.live["aud"].post("/v1/audit:verify")
+
+    assert found["faults"] == []
+    assert found["rows"] > 100

@@ -1,0 +1,82 @@
+"""Rows against entries: what stands in the tables is what the log says was written to them."""
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.audit.chain import Entry, Fault
+from app.audit.vouching import ROWS, Vouched, fingerprint_of, key_of
+
+FOUNDED = "tenant.created"
+_BATCH = 1000
+_BORN = "row"
+
+
+class Said(NamedTuple):
+    """What an entry said of a row."""
+
+    at: datetime
+    stream: str
+    seq: int
+    fingerprint: str
+
+
+class Rows:
+    """What the entries of a tenant say of its rows; the last word counts."""
+
+    def __init__(self) -> None:
+        self.said: dict[str, Said] = {}
+        self.since: datetime | None = None
+        """The first entry that speaks of rows at all: older rows are nobody's word."""
+        self.from_the_first = False
+
+    def take(self, entries: Iterable[Entry]) -> None:
+        """Go on with the next entries, in any order; anything may stand in them."""
+        for entry in entries:
+            if type(entry.details) is not dict or type(entry.at) is not datetime:
+                continue
+            rows = entry.details.get(ROWS)
+            if type(rows) is not dict:
+                continue
+            if self.since is None or entry.at < self.since:
+                self.since, self.from_the_first = entry.at, entry.action == FOUNDED
+            for key, fingerprint in rows.items():
+                known = self.said.get(key)
+                if known is None or known.at < entry.at:
+                    self.said[key] = Said(entry.at, entry.stream, entry.seq, fingerprint)
+
+
+async def compare(session: AsyncSession, tenant_id: UUID, rows: Rows) -> tuple[int, list[Fault]]:
+    """Return how many rows the entries vouch for, and a fault for each that is not as they say."""
+    faults: list[Fault] = []
+    unseen = dict(rows.said)
+    if rows.since is None:
+        return 0, faults
+    async for key, fingerprint, old in _standing(session, tenant_id, rows.since):
+        said = unseen.pop(key, None)
+        if said is None:
+            if key not in rows.said and (rows.from_the_first or not old):
+                faults.append(Fault(_BORN, 0, f"no entry tells of {key}"))
+        elif said.fingerprint != fingerprint:
+            faults.append(Fault(said.stream, said.seq, f"{key} is not as the entry says"))
+    faults += [
+        Fault(said.stream, said.seq, f"{key} is gone, of which the entry tells")
+        for key, said in unseen.items()
+    ]
+    return len(rows.said), faults
+
+
+async def _standing(
+    session: AsyncSession, tenant_id: UUID, since: datetime
+) -> AsyncIterator[tuple[str, str, bool]]:
+    """Yield each row's key and fingerprint, and whether it is older than ``since``."""
+    for kind in Vouched.__subclasses__():
+        table: Any = kind
+        old = getattr(table, kind.__since__) < since
+        query = select(key_of(kind), fingerprint_of(kind), old).where(table.tenant_id == tenant_id)
+        async for row in await session.stream(query.execution_options(yield_per=_BATCH)):
+            yield row[0], row[1], row[2]

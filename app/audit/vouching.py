@@ -1,0 +1,92 @@
+"""Vouching: an entry holds fingerprints of the rows that its act wrote.
+
+So that not only the log shows every edit, but also what stands beside it: an approval put in by
+hand, a role changed in place, a champion seated by nobody. A table whose rows decide something is
+``Vouched`` and names the columns that matter. What a transaction wrote of them goes into its next
+entry; a transaction that would end without one is refused.
+"""
+
+from collections import defaultdict
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Text, cast, event, func, inspect, literal, select, tuple_
+from sqlalchemy.orm import Session, UOWTransaction
+
+from app.platform.db import ScopedSession
+
+ROWS = "rows"
+"""Where an entry's details hold them, by ``table/key``."""
+_UNSAID = "unsaid"
+
+
+class Vouched:
+    """A table whose rows the audit log vouches for. A row must not be without its entry."""
+
+    __vouched__: ClassVar[tuple[str, ...]]
+    """The columns that decide something. Those of a release stay: later ones get a new table."""
+    __since__: ClassVar[str] = "at"
+    """The column that says when a row was made."""
+
+
+class Unvouched(RuntimeError):
+    """A transaction wrote rows that no entry tells of: a fault of ours."""
+
+
+def _name(kind: type[Vouched]) -> str:
+    return str(inspect(kind).local_table.name)
+
+
+def key_of(kind: type[Vouched]) -> ColumnElement[str]:
+    """Return what names a row within its tenant."""
+    own = [column for column in inspect(kind).primary_key if column.name != "tenant_id"]
+    return func.concat_ws("/", literal(_name(kind)), *(cast(item, Text) for item in own))
+
+
+def fingerprint_of(kind: type[Vouched]) -> ColumnElement[str]:
+    """Return SHA-256 over what matters of a row, hexadecimal, as the database computes it."""
+    pairs = [part for name in kind.__vouched__ for part in (literal(name), getattr(kind, name))]
+    body = cast(func.jsonb_build_object(*pairs), Text)
+    return func.encode(func.sha256(func.convert_to(body, "UTF8")), "hex")
+
+
+def unsaid(session: Session, tenant_id: UUID) -> dict[str, str]:
+    """Return the fingerprints of what was written since the last entry, and forget it."""
+    waiting: dict[int, Vouched] = session.info.get(_UNSAID, {})
+    by_kind: dict[type[Vouched], list[Any]] = defaultdict(list)
+    for row in [row for row in waiting.values() if row.tenant_id == tenant_id]:  # type: ignore[attr-defined]
+        del waiting[id(row)]
+        by_kind[type(row)].append(inspect(row).identity)
+    found: dict[str, str] = {}
+    for kind, keys in by_kind.items():
+        query = select(key_of(kind), fingerprint_of(kind)).where(
+            tuple_(*inspect(kind).primary_key).in_(keys)
+        )
+        found.update((key, value) for key, value in session.execute(query))
+    return found
+
+
+@event.listens_for(ScopedSession, "before_flush")
+def _collect(session: Session, _: UOWTransaction, __: object) -> None:
+    written = [row for row in session.new if isinstance(row, Vouched)]
+    written += [row for row in session.dirty if isinstance(row, Vouched) and _matters(row)]
+    if written:
+        session.info.setdefault(_UNSAID, {}).update((id(row), row) for row in written)
+
+
+def _matters(row: Vouched) -> bool:
+    changed: dict[str, Any] = inspect(row).committed_state
+    return not changed.keys().isdisjoint(row.__vouched__)
+
+
+@event.listens_for(ScopedSession, "before_commit")
+def _require_said(session: Session) -> None:
+    session.flush()
+    if waiting := session.info.get(_UNSAID):
+        names = sorted({_name(type(row)) for row in waiting.values()})
+        raise Unvouched(f"No audit entry tells of rows written to {', '.join(names)}.")
+
+
+@event.listens_for(ScopedSession, "after_soft_rollback")
+def _forget(session: Session, _: object) -> None:
+    session.info.pop(_UNSAID, None)

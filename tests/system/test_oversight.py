@@ -1,0 +1,211 @@
+"""Who makes deciders, baselines, evidence, thresholds and tiers does not decide on them alone."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from app.client import Client, Problem
+from app.platform.embedded import EmbeddedPostgres
+from tests.live import (
+    Live,
+    Place,
+    evidence,
+    lift_control,
+    make_model,
+    open_activation,
+    ready_to_commit,
+    released,
+    unique,
+)
+from tests.system.doors import STEP, a_version, newcomer, refused, soon
+from tests.tenants import another
+
+
+@pytest.fixture(scope="module")
+def bank(live: Live) -> Iterator[Live]:
+    with another(live) as found:
+        lift_control(found, "policy")
+        yield found
+
+
+@pytest.fixture(scope="module")
+def place(bank: Live) -> Place:
+    return released(bank)
+
+
+@pytest.fixture
+def case(bank: Live, place: Place) -> Iterator[Any]:
+    found = open_activation(bank, place)
+    yield found
+    now = bank["ops"].get(f"/v1/cases/{found['id']}")
+    if now["closed_at"] is None and now["result"] is None:
+        bank["ops"].post(f"/v1/cases/{found['id']}:withdraw")
+
+
+def waiting(bank: Live, made: Any) -> Any:
+    return bank["com"].get(f"/v1/changes/{made['change_id']}")
+
+
+def test_one_administrator_makes_nobody_who_decides(bank: Live, case: Any) -> None:
+    made = bank.admin.post("/v1/principals", {"name": "puppet", "roles": ["committee", "auditor"]})
+    puppet = Client(bank.url, bank.invited(made["id"]))
+    path = f"/v1/cases/{case['id']}/steps/{STEP}/approvals"
+    with puppet:
+        early = refused(puppet, path, {"approved": True, "reason": "gladly"})
+        own = refused(puppet, f"/v1/changes/{made['change_id']}:approve", {"reason": "me"})
+        asked = waiting(bank, made)
+        bank["com"].post(f"/v1/changes/{made['change_id']}:approve", {"reason": "known to us"})
+        given = soon(puppet, path, {"approved": True, "reason": "looked at it"})
+
+    assert made["roles"] == ["auditor"]
+    assert (early.code, own.code) == ("permission_denied", "permission_denied")
+    assert asked["grantee"]["name"] == "puppet"
+    assert asked["after"]["roles"] == ["auditor", "committee"]
+    assert (waiting(bank, made)["result"], given["approved"]) == ("applied", True)
+
+
+def test_a_new_key_and_a_second_chance_let_deciding_roles_rest(bank: Live) -> None:
+    person, name, client = newcomer(bank, "validator")
+    with client:
+        key = next(bank.admin.pages(f"/v1/principals/{person}/keys"))
+        bank.admin.post(f"/v1/keys/{key['id']}:revoke")
+        bank.invited(person)
+        invited = next(p for p in bank.admin.pages("/v1/principals") if p["id"] == person)
+        bank.agree(invited)
+        agreed = next(p for p in bank.admin.pages("/v1/principals") if p["id"] == person)
+        bank.admin.post(f"/v1/principals/{person}:disable")
+        again = bank.admin.post(f"/v1/principals/{person}:enable")
+
+    assert (invited["roles"], agreed["roles"], again["roles"]) == ([], ["validator"], [])
+    assert waiting(bank, again)["reason"] == "let back in"
+    assert name not in str(waiting(bank, again)["target"])
+
+
+def test_a_promotion_waits_and_a_demotion_does_not(bank: Live) -> None:
+    person, _, client = newcomer(bank, "operator")
+    with client:
+        path = f"/v1/principals/{person}:assign"
+        up = bank.admin.post(path, {"roles": ["operator", "committee"], "reason": "elected"})
+        late = bank.admin.post(path, {"roles": ["auditor"]})
+        stale = refused(bank["com"], f"/v1/changes/{up['change_id']}:approve", {"reason": "yes"})
+
+    assert (up["roles"], late["roles"]) == (["operator"], ["auditor"])
+    assert (stale.code, stale.status) == ("approval_void", 409)
+
+
+def test_a_grant_is_agreed_to_by_nobody_it_is_for(bank: Live) -> None:
+    person, name, client = newcomer(bank, "committee")
+    with client:
+        machine = {"name": f"{name}.bot", "kind": "service", "owner": name, "roles": ["operator"]}
+        made = bank.admin.post("/v1/principals", machine)
+        own = refused(client, f"/v1/changes/{made['change_id']}:approve", {"reason": "mine"})
+
+    assert (own.code, "would have the roles" in own.document["detail"]) == ("self_approval", True)
+    assert person == made["owner_id"]
+
+
+def test_change_control_takes_no_more_people_than_there_are(bank: Live) -> None:
+    rights = bank.admin.get("/v1/decision-rights")
+    wanted = {"approvals": 5, "roles": ["validator"]}
+    control = {**rights["body"]["change_control"], "policy": wanted}
+    body = {"body": {**rights["body"], "change_control": control}}
+
+    with pytest.raises(Problem) as refusal:
+        bank.admin.put("/v1/decision-rights", body, revision=rights["revision"])
+
+    assert refusal.value.code == "bad_rights"
+    assert 1 <= refusal.value.document["people"] < 5
+
+
+def test_who_chose_the_baseline_does_not_approve(bank: Live) -> None:
+    _, _, both = newcomer(bank, "developer", "validator")
+    with both:
+        model = make_model(bank)
+        made = bank["dev"].post(f"/v1/models/{model}/versions", a_version(model))
+        columns = {"x": [float(i) for i in range(200)]}
+        both.put(f"/v1/models/{model}/versions/{made['number']}/baseline", {"columns": columns})
+        case = bank["dev"].post("/v1/validations", {"model": model, "version": 1})
+        path = f"/v1/cases/{case['id']}/steps/technical_validation/approvals"
+        lost = refused(both, path, {"approved": True, "reason": "fine bins"})
+        me = both.get("/v1/me")["id"]
+
+    assert lost.code == "self_approval"
+    assert "chose its baseline" in lost.document["detail"]
+    insert = (
+        "INSERT INTO gates_approval (tenant_id, id, case_id, step, approved, reason, principal_id,"
+        " person_id, roles, requester_id, developer_id, digest)"
+        " SELECT tenant_id, gen_random_uuid(), id, 'x', true, 'x', %s, %s, '[]', requester_id,"
+        " developer_id, 'x' FROM gates_case WHERE id = %s"
+    )
+    with (
+        psycopg.connect(EmbeddedPostgres(bank.data_dir).url) as connection,
+        pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="chose the baseline"),
+    ):
+        connection.execute(insert, (me, me, case["id"]))
+
+
+def test_a_gate_may_ask_that_its_evidence_comes_from_another(bank: Live, place: Place) -> None:
+    policy = bank.admin.get("/v1/policies/low")
+    gates = policy["body"]["gates"]
+    apart = {**gates[f"activation.{STEP}"], "apart_from_evidence": True}
+    body = {"body": {**policy["body"], "gates": {**gates, f"activation.{STEP}": apart}}}
+    saved = bank.admin.put("/v1/policies/low", body, revision=policy["revision"])
+    opened = open_activation(bank, place)
+    evidence(bank["val"], opened, STEP, "minutes", {"page": 1})
+
+    own = refused(
+        bank["val"],
+        f"/v1/cases/{opened['id']}/steps/{STEP}/approvals",
+        {"approved": True, "reason": "as I said"},
+    )
+    bank["ops"].post(f"/v1/cases/{opened['id']}:withdraw")
+    bank.admin.put("/v1/policies/low", {"body": policy["body"]}, revision=saved["revision"])
+
+    assert own.code == "self_approval"
+    assert "supplied its evidence" in own.document["detail"]
+
+
+@pytest.mark.parametrize("part", ["kpis", "monitor"])
+def test_other_thresholds_after_the_approval_void_it(
+    bank: Live, case: Any, place: Place, part: str
+) -> None:
+    ready_to_commit(bank, case)
+    point = f"/v1/decision-points/{place.point}"
+    if part == "kpis":
+        wanted = {"name": "margin", "threshold": -1, "unit": "AUD"}
+        bank["ops"].put(f"{point}/kpis/{unique('kpi')}", wanted)
+    else:
+        bank["ops"].put(f"{point}/monitor", {"psi": 0.9})
+
+    lost = refused(bank["ops"], f"/v1/activations/{case['id']}:commit")
+
+    assert (lost.code, lost.document["changed"]) == ("approval_void", [part])
+
+
+def test_a_model_is_made_lighter_by_two_and_graver_by_one(bank: Live) -> None:
+    place = released(bank)
+    opened = open_activation(bank, place)
+    ready_to_commit(bank, opened)
+    path = f"/v1/models/{place.model}"
+
+    def put(by: Client, tier: str) -> Any:
+        revision = by.get(path)["revision"]
+        body = {"risk_tier": tier, "reason": "more is at stake"}
+        return by.put(f"{path}/risk-tier", body, revision=revision)
+
+    with pytest.raises(Problem) as developer:
+        put(bank["ops"], "high")
+    graver = put(bank["val"], "high")
+    lost = refused(bank["ops"], f"/v1/activations/{opened['id']}:commit")
+    asked = put(bank["val"], "low")
+    own = refused(bank["val"], f"/v1/changes/{asked['id']}:approve", {"reason": "as I said"})
+    # He sits on the committee as well, and developed it.
+    dev = refused(bank["dev"], f"/v1/changes/{asked['id']}:approve", {"reason": "harmless"})
+    bank["com"].post(f"/v1/changes/{asked['id']}:approve", {"reason": "agreed"})
+
+    assert developer.value.code == "decision_denied"
+    assert (graver["risk_tier"], lost.document["changed"]) == ("high", ["tier"])
+    assert (own.code, dev.code) == ("self_approval", "self_approval")
+    assert bank["dev"].get(path)["risk_tier"] == "low"

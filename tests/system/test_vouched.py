@@ -1,0 +1,157 @@
+"""What stands in the tables is what the log tells of: edits beside it are found and located."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from app.audit import Report, Unvouched, Vouched, verify
+from app.gates.tables import Waiver
+from app.main import make_bus
+from app.metadata import metadata
+from app.platform.db import Database
+from app.platform.settings import Settings
+from tests.live import Live
+from tests.system.holdings import Holdings
+from tests.tenants import database_of
+
+pytestmark = pytest.mark.anyio
+
+ROOT = Path(__file__).parents[2]
+EDITS = {
+    # Who may do what.
+    "roles": "UPDATE identity_principal SET roles = '[\"committee\"]' WHERE {tenant} AND kind ="
+    " 'service'",
+    "owner": "UPDATE identity_principal SET owner_id = NULL, kind = 'person' WHERE {tenant} AND"
+    " kind = 'service'",
+    "let back in": "UPDATE identity_key SET expires_at = now() + interval '9 years' WHERE {tenant}",
+    "key": "INSERT INTO identity_key (tenant_id, id, principal_id, prefix, sha256, expires_at)"
+    " SELECT tenant_id, gen_random_uuid(), id, 'mwk_x', 'x', now() + interval '1 day'"
+    " FROM identity_principal WHERE {tenant} LIMIT 1",
+    "rights": "UPDATE identity_rights SET body = body || '{{\"change_control\": {{}}}}'"
+    " WHERE {tenant}",
+    "delegation": "UPDATE identity_delegation SET until = now() + interval '9 years'"
+    " WHERE {tenant}",
+    "trust": "UPDATE identity_trust_rule SET claims = '{{}}' WHERE {tenant}",
+    # What was decided.
+    "policy": "UPDATE gates_policy SET body = body || '{{\"revalidate_days\": 3000}}'"
+    " WHERE {tenant}",
+    "developer": "UPDATE gates_case SET developer_id = gen_random_uuid() WHERE {tenant}",
+    "evidence": "UPDATE gates_evidence SET payload = '{{\"rows\": 1e9}}' WHERE {tenant}",
+    "approval made up": "INSERT INTO gates_approval (tenant_id, id, case_id, step, approved,"
+    " reason, principal_id, person_id, roles, requester_id, developer_id, digest, covers)"
+    " SELECT tenant_id, gen_random_uuid(), case_id, 'other', true, '', principal_id, person_id,"
+    " roles, requester_id, developer_id, digest, covers FROM gates_approval WHERE {tenant} LIMIT 1",
+    "approval gone": "DELETE FROM gates_approval WHERE {tenant}",
+    "approval turned": "UPDATE gates_approval SET approved = NOT approved WHERE {tenant}",
+    "verdict": "UPDATE gates_verdict SET passed = NOT passed WHERE {tenant}",
+    "change": "UPDATE gates_change SET after = '{{}}' WHERE {tenant}",
+    "word on a change": "UPDATE gates_change_decision SET approved = NOT approved WHERE {tenant}",
+    "waiver": "UPDATE gates_waiver SET until = now() + interval '9 years' WHERE {tenant}",
+    # What is in production, and what it is measured by.
+    "tier": "UPDATE catalog_model SET risk_tier = 'high' WHERE {tenant}",
+    "stage": "UPDATE catalog_version SET stage = 'retired', returned_to = NULL WHERE {tenant}",
+    "contract": "UPDATE catalog_decision_point SET contract = '{{}}' WHERE {tenant}",
+    "champion": "UPDATE routing_seat SET version_id = (SELECT id FROM catalog_version v WHERE"
+    " v.tenant_id = routing_seat.tenant_id AND v.id <> routing_seat.version_id LIMIT 1)"
+    " WHERE {tenant}",
+    "reign": "UPDATE routing_seat SET since = since - interval '1 year' WHERE {tenant}",
+    "plan": 'UPDATE routing_plan SET spec = spec || \'{{"salt": "x"}}\' WHERE {tenant}',
+    "kpi": "UPDATE kpi_definition SET threshold = threshold - 1 WHERE {tenant}",
+    "baseline": "UPDATE telemetry_baseline SET profile = profile || 'x'::bytea WHERE {tenant}",
+}
+
+
+@pytest.fixture(scope="module")
+def tenant(own: Holdings) -> UUID:
+    return UUID(own.live.admin.get("/v1/me")["tenant_id"])
+
+
+async def verified(url: str, tenant: UUID) -> Report:
+    database = Database(url, Settings(), make_bus())
+    try:
+        async with database.snapshot(tenant) as session:
+            return await verify(session, tenant)
+    finally:
+        await database.close()
+
+
+@pytest.fixture
+def edited(own: Holdings, tenant: UUID, request: Any) -> Iterator[str]:
+    """A table edited by somebody whom no trigger stops; then put back as it was."""
+    edit = EDITS[request.param]
+    table = edit.split()[1 if edit.startswith("UPDATE") else 2]
+    with psycopg.connect(database_of(own.live), autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(f"CREATE TEMP TABLE kept AS SELECT * FROM {table}")
+        done = connection.execute(edit.format(tenant=f"tenant_id = '{tenant}'"))
+        assert done.rowcount > 0
+        yield table
+        with connection.transaction():
+            connection.execute(f"DELETE FROM {table}")
+            connection.execute(f"INSERT INTO {table} SELECT * FROM kept")
+
+
+async def test_what_the_server_wrote_holds(own: Holdings, tenant: UUID) -> None:
+    found = await verified(database_of(own.live), tenant)
+
+    assert (found.ok, found.faults) == (True, [])
+    assert found.rows > 50
+
+
+@pytest.mark.parametrize("edited", EDITS, indirect=True)
+async def test_an_edit_beside_the_log_is_found(own: Holdings, tenant: UUID, edited: str) -> None:
+    found = await verified(database_of(own.live), tenant)
+
+    assert not found.ok
+    assert all(f"{edited}/" in fault.reason for fault in found.faults), found.faults
+    # Over HTTP as well, for whoever has no shell on the machine.
+    assert own.live["aud"].post("/v1/audit:verify")["ok"] is False
+
+
+async def test_a_row_of_which_no_entry_tells_is_not_committed(live: Live, tenant: UUID) -> None:
+    database = Database(database_of(live), Settings(), make_bus())
+    nobody = UUID(int=1)
+    waiver = Waiver(
+        tenant_id=tenant, version_id=nobody, gate="g", rule="*", reason="", developer_id=nobody,
+        until="2099-01-01T00:00:00Z",
+    )  # fmt: skip
+    try:
+        with pytest.raises(Unvouched, match="gates_waiver"):
+            async with database.transaction(tenant) as session:
+                session.add(waiver)
+    finally:
+        await database.close()
+
+
+def test_governed_rows_are_written_one_by_one() -> None:
+    """A statement over many rows would pass by what is kept for the next entry."""
+    governed = {kind.__name__ for kind in Vouched.__subclasses__()}
+    wrong = []
+    for path in (ROOT / "app").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+                continue
+            named = {arg.id for arg in node.args if isinstance(arg, ast.Name)}
+            if node.func.id in {"insert", "update", "delete"} and named & governed:
+                wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+
+    # When a key was last used decides nothing.
+    assert [place for place in wrong if "keyring" not in place] == []
+
+
+def test_every_table_that_decides_is_vouched_for() -> None:
+    kept = {kind.__tablename__ for kind in Vouched.__subclasses__()}  # type: ignore[attr-defined]
+    deciding = {
+        name for name in metadata.tables if name.startswith(("gates_", "identity_", "catalog_"))
+    }
+
+    assert deciding - kept == {
+        "catalog_alias",  # a name; it decides nothing
+        "gates_request",  # asks, and decides nothing
+        "identity_invitation", "identity_oidc_use", "identity_tenant",
+    }  # fmt: skip
