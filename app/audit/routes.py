@@ -63,10 +63,10 @@ async def list_entries(
 
 
 @router.post(":verify", response_model=ReportOut, responses=responses())
-async def verify(actor: Reader, session: Snapshot, request: Request) -> Report:
+async def verify(actor: Reader, request: Request) -> Report:
     """Recompute every chain, the tree and what was signed; the first bad entry of each is named."""
     signer = await asyncio.to_thread(Signer.find, request.app.state.settings)
-    return await verify_log(session, actor.tenant_id, signer)
+    return await verify_log(request.app.state.database, actor.tenant_id, signer)
 
 
 @router.get("/log", response_model=LogOut, responses=responses())

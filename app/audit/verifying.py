@@ -19,7 +19,7 @@ from app.audit.rows import Rows, compare
 from app.audit.signer import Signer
 from app.audit.tables import AuditEntry, SignedCheckpoint, Stream
 from app.audit.tree import LOG, Grower, Place
-from app.platform.db import driver
+from app.platform.db import Database, driver
 
 _ENTRIES = """
 SELECT %(tenant)s::text, e.stream, e.seq,
@@ -49,6 +49,8 @@ class Report:
     checkpoints: int = 0
     rows: int = 0
     faults: list[Fault] = field(default_factory=list)
+    missing: set[int] = field(default_factory=set)
+    """Sizes at which a checkpoint is kept outside and not in the database."""
 
     @property
     def ok(self) -> bool:
@@ -57,16 +59,31 @@ class Report:
 
 
 async def verify(
-    session: AsyncSession, tenant_id: UUID, signer: Signer | None = None, *, batch: int = 2500
+    database: Database, tenant_id: UUID, signer: Signer | None = None, *, batch: int = 2500
 ) -> Report:
     """Recompute a tenant's chains and tree; the report names the first bad entry of each.
 
-    The rows that entries vouch for are compared with them.
-
-    ``session`` sees one moment, so that what is appended meanwhile is in neither entries nor heads.
-    With a signer, what was kept outside the database is compared as well, and only its own
-    signatures count.
+    The rows that entries vouch for are compared with them. With a signer, what was kept outside the
+    database is compared as well, and only its own signatures count.
     """
+    # Read before the moment that is looked at: what is signed meanwhile is beyond it.
+    kept = await asyncio.to_thread(lambda: list(signer.kept(tenant_id)) if signer else [])
+    async with database.snapshot(tenant_id) as session:
+        report = await _at_one_moment(session, tenant_id, signer, kept, batch)
+    if report.missing:
+        # A checkpoint is kept a moment before the database has it.
+        async with database.session(tenant_id) as session:
+            report.missing -= await _sizes(session, tenant_id)
+    if report.missing:
+        reason = "a checkpoint that was kept outside is gone from the database"
+        report.faults.append(Fault(LOG, min(report.missing), reason))
+    return report
+
+
+async def _at_one_moment(
+    session: AsyncSession, tenant_id: UUID, signer: Signer | None, kept: list[str], batch: int
+) -> Report:
+    """Verify in a session whose queries agree: what is appended meanwhile is in none of them."""
     heads = {
         name: (seq, hash_)
         for name, seq, hash_ in await session.execute(
@@ -92,7 +109,7 @@ async def verify(
     report.faults += [*checker.end(), *erasures.end()]
     report.rows, faults = await compare(session, tenant_id, rows_said)
     report.faults += faults
-    known = await _signed(session, tenant_id, signer, report)
+    known = await _signed(session, tenant_id, signer, kept, report)
     grower = Grower(heads, known)
     async for faults in _scan(
         session, tenant_id, _LEAVES, batch, lambda rows: grower.take(Place(*row) for row in rows)
@@ -100,7 +117,9 @@ async def verify(
         report.faults += faults
     report.faults += grower.end()
     report.size = grower.size
-    report.faults += _missing(known, grower.size)
+    here = {note.size for where, note in known if where == DATABASE}
+    outside = {note.size for where, note in known if where == OUTSIDE and note.size <= grower.size}
+    report.missing = outside - here
     if (size := await log.size_of(session, tenant_id)) != grower.size:
         reason = f"the log says that it has {size} entries and has {grower.size}"
         report.faults.append(Fault(LOG, min(size, grower.size) + 1, reason))
@@ -147,22 +166,30 @@ class Unplaced:
         return faults
 
 
+async def _sizes(session: AsyncSession, tenant_id: UUID) -> set[int]:
+    return set(await session.scalars(select(SignedCheckpoint.size).filter_by(tenant_id=tenant_id)))
+
+
 async def _signed(
-    session: AsyncSession, tenant_id: UUID, signer: Signer | None, report: Report
+    session: AsyncSession,
+    tenant_id: UUID,
+    signer: Signer | None,
+    kept: list[str],
+    report: Report,
 ) -> list[tuple[str, Checkpoint]]:
     rows = list(
         await session.scalars(
             select(SignedCheckpoint).filter_by(tenant_id=tenant_id).order_by(SignedCheckpoint.size)
         )
     )
-    found, faults = await asyncio.to_thread(_proven, rows, tenant_id, signer)
+    found, faults = await asyncio.to_thread(_proven, rows, tenant_id, signer, kept)
     report.faults += faults
     report.checkpoints = len({item.size for _, item in found})
     return found
 
 
 def _proven(
-    rows: Sequence[SignedCheckpoint], tenant_id: UUID, signer: Signer | None
+    rows: Sequence[SignedCheckpoint], tenant_id: UUID, signer: Signer | None, kept: list[str]
 ) -> tuple[list[tuple[str, Checkpoint]], list[Fault]]:
     """Return the checkpoints whose signatures hold; a note kept in both places is verified once."""
     own = signer.verifier(tenant_id) if signer else None
@@ -178,21 +205,12 @@ def _proven(
             if (row.size, row.root) != (note.size, note.root):
                 reason = "a checkpoint's columns are not its note's"
                 faults.append(Fault(LOG, row.size, reason))
-    if signer is not None:
-        kept = list(signer.kept(tenant_id))
+    if own is not None:
         found += [(OUTSIDE, by_note[note]) for note in kept if note in by_note]
         good, bad = tree.signed(OUTSIDE, (note for note in kept if note not in by_note), own)
         found += good
         faults += bad
     return found, faults
-
-
-def _missing(known: list[tuple[str, Checkpoint]], size: int) -> list[Fault]:
-    """Return a fault if a checkpoint within the log was kept outside and is not in the database."""
-    here = {note.size for where, note in known if where == DATABASE}
-    gone = {note.size for where, note in known if where == OUTSIDE and note.size <= size} - here
-    reason = "a checkpoint that was kept outside is gone from the database"
-    return [Fault(LOG, min(gone), reason)] if gone else []
 
 
 async def _scan(

@@ -5,7 +5,7 @@ number and never change but for stage, tags and aliases. Imports identity, audit
 """
 
 from app.catalog.history_routes import history
-from app.catalog.points import point_by_id, point_by_key
+from app.catalog.points import point_by_id, point_by_key, points_by_id
 from app.catalog.routes import decision_points, models
 from app.catalog.rules import PointKind, ReturnTo, RiskTier, Stage
 from app.catalog.schemas import ModelOut
@@ -43,6 +43,7 @@ __all__ = [
     "model_of",
     "point_by_id",
     "point_by_key",
+    "points_by_id",
     "restage",
     "routers",
     "version_by_id",

@@ -1,5 +1,6 @@
 """Decision points: where insight is delivered."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -65,6 +66,16 @@ async def point_by_id(session: AsyncSession, tenant_id: UUID, point_id: UUID) ->
     if point is None:
         raise NotFound("decision point", point_id)
     return point
+
+
+async def points_by_id(
+    session: AsyncSession, tenant_id: UUID, ids: Collection[UUID]
+) -> dict[UUID, DecisionPoint]:
+    """Return decision points by id."""
+    query = select(DecisionPoint).where(
+        DecisionPoint.tenant_id == tenant_id, DecisionPoint.id.in_(ids)
+    )
+    return {point.id: point for point in await session.scalars(query)}
 
 
 async def edit_point(

@@ -142,11 +142,10 @@ def _verify(
 ) -> Callable[[Database, dict[str, UUID]], Awaitable[list[tuple[str, audit.Report]]]]:
     async def work(database: Database, tenants: dict[str, UUID]) -> list[tuple[str, audit.Report]]:
         signer = await asyncio.to_thread(audit.Signer.find, settings)
-        found = []
-        for name, tenant_id in tenants.items():
-            async with database.snapshot(tenant_id) as session:
-                found.append((name, await audit.verify(session, tenant_id, signer)))
-        return found
+        return [
+            (name, await audit.verify(database, tenant_id, signer))
+            for name, tenant_id in tenants.items()
+        ]
 
     return work
 

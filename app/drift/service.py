@@ -87,11 +87,14 @@ async def thresholds(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> 
     return Thresholds(**monitor.settings) if monitor else Thresholds()
 
 
-async def monitor_in_force(session: AsyncSession, asked: gates.MonitorInForce) -> str | None:
-    """Return a digest over how a point is watched, for what an approval covers."""
-    if asked.point_id is None:
-        return None
-    return digest_of(asdict(await thresholds(session, asked.tenant_id, asked.point_id)))
+async def monitor_in_force(session: AsyncSession, asked: gates.MonitorInForce) -> dict[UUID, str]:
+    """Return a digest over how each point is watched, for what approvals cover."""
+    rows = await session.scalars(
+        select(Monitor).where(Monitor.tenant_id == asked.tenant_id, Monitor.point_id.in_(asked.ids))
+    )
+    limits = dict.fromkeys(asked.ids, Thresholds())
+    limits |= {row.point_id: Thresholds(**row.settings) for row in rows}
+    return {point_id: digest_of(asdict(found)) for point_id, found in limits.items()}
 
 
 async def list_windows(

@@ -15,6 +15,7 @@ from app.gates import (
 )
 from app.gates.cases import (
     case_of,
+    cases_by_id,
     close_case,
     close_open_cases,
     mark_case,
@@ -46,12 +47,11 @@ from app.gates.rules import ApprovalVoid, GateClosed, NotAStep, StepsOpen
 from app.gates.schemas import CaseOut, VerdictOut
 from app.gates.service import add_evidence, judge, required_open
 from app.gates.standing import (
+    CaseStanding,
     require_present_policy,
     require_unvoided,
     revalidate_days,
-    rules_of,
-    unapproved,
-    voided,
+    stand,
 )
 from app.gates.steps import ActivationStep, CaseKind, ReleaseStep, ValidationStep
 from app.gates.tables import Case, Change, Verdict, Waiver
@@ -78,6 +78,7 @@ __all__ = [
     "Case",
     "CaseKind",
     "CaseOut",
+    "CaseStanding",
     "Change",
     "ChangeApproved",
     "GateClosed",
@@ -103,6 +104,7 @@ __all__ = [
     "apply_tier",
     "ask_grant",
     "case_of",
+    "cases_by_id",
     "close_case",
     "close_open_cases",
     "grant_waiver",
@@ -119,10 +121,8 @@ __all__ = [
     "revalidate_days",
     "roles_in",
     "routers",
-    "rules_of",
     "seed_policies",
     "signatories",
+    "stand",
     "states",
-    "unapproved",
-    "voided",
 ]

@@ -1,11 +1,11 @@
 """Approvals: asked for, given on exactly what stands, taken back, void when it changes."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -26,6 +26,7 @@ from app.gates.tables import Approval, Case, Evidence, Request, Withdrawal
 from app.kit.actor import Actor
 from app.kit.canonical import digest as digest_of
 from app.kit.refusal import NotFound
+from app.platform.db import clock
 from app.platform.events import publish
 
 
@@ -119,8 +120,8 @@ async def _round(
     mine = {"case_id": case.id, "step": step, "digest": digest, "person_id": by.person_id}
     query = select(Approval.id).filter_by(tenant_id=case.tenant_id, **mine)
     before = set(await session.scalars(query))
-    standing = await decisions(session, case, step, digest=digest, gate=gate)
-    return 1 if before & {row.id for row in standing} else len(before) + 1
+    counting = await decisions(session, case, step, digest=digest, gate=gate)
+    return 1 if before & {row.id for row in counting} else len(before) + 1
 
 
 async def _since(
@@ -175,20 +176,37 @@ async def decisions(
 
     They are on what stands, not taken back, not too old, and by people who are still here.
     """
-    withdrawn = select(Withdrawal.approval_id).filter_by(tenant_id=case.tenant_id)
-    left = await identity.disabled(session, case.tenant_id)
-    query = (
-        select(Approval)
-        .filter_by(tenant_id=case.tenant_id, case_id=case.id, step=step, digest=digest)
-        .where(
-            Approval.id.not_in(withdrawn.where(Withdrawal.case_id == case.id)),
-            Approval.person_id.not_in(left),
+    given = await standing(session, case.tenant_id, [case.id])
+    now = await clock(session)
+    return [row for row in given if row.step == step and counts(row, digest, gate, now)]
+
+
+async def standing(
+    session: AsyncSession, tenant_id: UUID, case_ids: Collection[UUID]
+) -> list[Approval]:
+    """Return the decisions on cases that were not taken back, by people who are still here."""
+    withdrawn = select(Withdrawal.approval_id).where(
+        Withdrawal.tenant_id == tenant_id, Withdrawal.case_id.in_(case_ids)
+    )
+    rows = list(
+        await session.scalars(
+            select(Approval)
+            .where(
+                Approval.tenant_id == tenant_id,
+                Approval.case_id.in_(case_ids),
+                Approval.id.not_in(withdrawn),
+            )
+            .order_by(Approval.at)
         )
     )
-    if gate.approval_days is not None:
-        oldest = func.clock_timestamp() - timedelta(days=gate.approval_days)
-        query = query.where(Approval.at > oldest)
-    return list(await session.scalars(query.order_by(Approval.at)))
+    left = await identity.disabled(session, tenant_id, among={row.person_id for row in rows})
+    return [row for row in rows if row.person_id not in left]
+
+
+def counts(row: Approval, digest: str, gate: Gate, now: datetime) -> bool:
+    """Say whether a decision is on what ``digest`` covers, and not too old for the gate."""
+    days = gate.approval_days
+    return row.digest == digest and (days is None or row.at > now - timedelta(days=days))
 
 
 def counted(given: Sequence[Approval]) -> list[dict[str, Any]]:

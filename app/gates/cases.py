@@ -1,5 +1,6 @@
 """Cases: the docket of a validation, release or activation, from opening to close."""
 
+from collections.abc import Collection
 from typing import Any, TypedDict
 from uuid import UUID
 
@@ -72,6 +73,14 @@ async def case_of(
     return case
 
 
+async def cases_by_id(
+    session: AsyncSession, tenant_id: UUID, ids: Collection[UUID]
+) -> dict[UUID, Case]:
+    """Return cases by id."""
+    query = select(Case).where(Case.tenant_id == tenant_id, Case.id.in_(ids))
+    return {case.id: case for case in await session.scalars(query)}
+
+
 async def lock(session: AsyncSession, case_id: UUID, tenant_id: UUID) -> Case:
     """Return an open case, locked until the transaction ends."""
     case = await session.get(
@@ -114,7 +123,7 @@ async def _conclude(session: AsyncSession, case: Case, result: str, what: str, b
 
 async def makers(session: AsyncSession, case: Case) -> dict[UUID, str]:
     """Return who made the version of a case what it is, and how."""
-    shaped = await ask(session, Shapers(case.tenant_id, case.version_id)) or {}
+    shaped = await ask(session, Shapers(case.tenant_id, frozenset({case.version_id}))) or {}
     return shaped | {case.developer_id: "developed the version"}
 
 

@@ -1,10 +1,12 @@
 """What an approval covers: the exact thing decided, part by part."""
 
+from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,102 +19,148 @@ from app.platform.events import Question, ask
 
 
 @dataclass(frozen=True, slots=True)
-class InForce(Question[str]):
-    """The digest of something that decisions on a version rest on, as its owner knows it."""
+class InForce(Question[dict[UUID, str]]):
+    """Digests of what decisions rest on, as its owner knows it, by version or decision point."""
 
     tenant_id: UUID
-    version_id: UUID
-    point_id: UUID | None
+    ids: frozenset[UUID]
 
 
 class BaselineInForce(InForce):
-    """The version's baseline, against which drift is measured."""
+    """Baselines by version: what drift is measured against."""
 
 
 class KpisInForce(InForce):
-    """The KPIs agreed for the decision point, with their thresholds."""
+    """The KPIs agreed for a decision point, with their thresholds."""
 
 
 class MonitorInForce(InForce):
-    """How the decision point is watched, with its thresholds."""
+    """How a decision point is watched, with its thresholds."""
 
 
 class PlanInForce(InForce):
-    """The decision point's routing plan."""
+    """A decision point's routing plan."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shapers(Question[dict[UUID, str]]):
-    """Who shaped a version besides its developer, and how, by person."""
+    """Who shaped versions besides their developers, and how, by person."""
 
     tenant_id: UUID
-    version_id: UUID
+    ids: frozenset[UUID]
 
 
-EDITED_LATER = frozenset({"kpis", "monitor", "plan"})
+_NONE = "none"
+_AT_A_POINT: dict[str, type[InForce]] = {
+    "kpis": KpisInForce, "monitor": MonitorInForce, "plan": PlanInForce,
+}  # fmt: skip
+EDITED_LATER = frozenset(_AT_A_POINT)
 """Parts that may change under a champion who was approved with them; each edit is logged."""
 
 
-async def covered(session: AsyncSession, case: Case, step: str) -> dict[str, Any]:
+Parts = dict[str, Any]
+
+
+async def covered(session: AsyncSession, case: Case, step: str) -> Parts:
     """Return the parts of what a decision on a step covers as it stands now, each as a digest.
 
     What the server measures for the step itself is not part of it: the gate's rules judge that.
     """
-    found = await catalog.versions_by_id(session, case.tenant_id, {case.version_id})
-    model, version = found[case.version_id]
-    policy = await policies.current(
-        session, case.tenant_id, case.tier, revision=case.policy_revision
-    )
-    evidence = await session.scalars(
-        select(Evidence.digest)
-        .filter_by(tenant_id=case.tenant_id, case_id=case.id, step=step, measured=False)
+    return (await covered_all(session, case.tenant_id, [(case, step)]))[case.id, step]
+
+
+async def covered_all(
+    session: AsyncSession, tenant_id: UUID, asked: Collection[tuple[Case, str]]
+) -> dict[tuple[UUID, str], Parts]:
+    """Return what decisions on many steps cover, by case and step, with a few queries for all."""
+    cases = {case.id: case for case, _ in asked}
+    point_ids = frozenset(case.point_id for case in cases.values() if case.point_id is not None)
+    version_ids = frozenset(case.version_id for case in cases.values())
+    versions = await catalog.versions_by_id(session, tenant_id, set(version_ids))
+    points = await catalog.points_by_id(session, tenant_id, point_ids)
+    laws = await policies.laws_of(session, tenant_id, cases.values())
+    evidence = await _evidence(session, tenant_id, cases)
+    activations = [case for case in cases.values() if case.kind is CaseKind.ACTIVATION]
+    verdicts = await _release_verdicts(session, tenant_id, activations)
+    baselines = await ask(session, BaselineInForce(tenant_id, version_ids)) or {}
+    standing = {
+        part: await ask(session, question(tenant_id, point_ids)) or {}
+        for part, question in _AT_A_POINT.items()
+        if point_ids
+    }
+    found: dict[tuple[UUID, str], Parts] = {}
+    for case, step in asked:
+        model, version = versions[case.version_id]
+        parts = found[case.id, step] = {
+            "case": str(case.id),
+            "step": step,
+            "tier": model.risk_tier.value,
+            "version": version.content_digest,
+            "baseline": baselines.get(case.version_id, _NONE),
+            "policy": laws[case.id][0].digest,
+            "details": digest_of(case.details),
+            "evidence": digest_of(evidence[case.id, step]),
+        }
+        if case.point_id is not None:
+            parts["contract"] = digest_of(points[case.point_id].contract)
+            for part, digests in standing.items():
+                parts[part] = digests.get(case.point_id, _NONE)
+        if case.kind is CaseKind.ACTIVATION:
+            parts["verdicts"] = digest_of(verdicts[case.version_id, case.point_id])
+        else:
+            # A release does not depend on how traffic is shared today.
+            parts.pop("plan", None)
+    return found
+
+
+async def _evidence(
+    session: AsyncSession, tenant_id: UUID, cases: Collection[UUID]
+) -> dict[tuple[UUID, str], list[str]]:
+    rows = await session.execute(
+        select(Evidence.case_id, Evidence.step, Evidence.digest)
+        .where(
+            Evidence.tenant_id == tenant_id,
+            Evidence.case_id.in_(cases),
+            Evidence.measured.is_(False),
+        )
         .order_by(Evidence.at, Evidence.id)
     )
-    parts = {
-        "case": str(case.id),
-        "step": step,
-        "tier": model.risk_tier.value,
-        "version": version.content_digest,
-        "policy": policy.digest,
-        "details": digest_of(case.details),
-        "evidence": digest_of(list(evidence)),
-    }
-    questions: dict[str, type[InForce]] = {"baseline": BaselineInForce}
-    if case.point_id is not None:
-        point = await catalog.point_by_id(session, case.tenant_id, case.point_id)
-        parts["contract"] = digest_of(point.contract)
-        questions |= {"kpis": KpisInForce, "monitor": MonitorInForce}
-    if case.kind is CaseKind.ACTIVATION:
-        parts["verdicts"] = digest_of(await _release_verdicts(session, case))
-        questions["plan"] = PlanInForce
-    for part, question in questions.items():
-        asked = question(case.tenant_id, case.version_id, case.point_id)
-        parts[part] = await ask(session, asked) or "none"
-    return parts
+    found: dict[tuple[UUID, str], list[str]] = defaultdict(list)
+    for row in rows:
+        found[row.case_id, row.step].append(row.digest)
+    return found
 
 
-async def _release_verdicts(session: AsyncSession, case: Case) -> dict[str, str]:
-    """Return the verdicts of the release an activation rests on: each step's last one."""
-    release = (
-        select(Case.id)
-        .filter_by(
-            tenant_id=case.tenant_id,
-            version_id=case.version_id,
-            point_id=case.point_id,
-            kind=CaseKind.RELEASE,
-            result="released",
+async def _release_verdicts(
+    session: AsyncSession, tenant_id: UUID, activations: Collection[Case]
+) -> dict[tuple[UUID, UUID | None], dict[str, str]]:
+    """Return the verdicts of the releases that activations rest on: each step's last one."""
+    found: dict[tuple[UUID, UUID | None], dict[str, str]] = defaultdict(dict)
+    if not activations:
+        return found
+    places = {(case.version_id, case.point_id) for case in activations}
+    releases = (
+        select(Case.id, Case.version_id, Case.point_id)
+        .where(
+            Case.tenant_id == tenant_id,
+            Case.kind == CaseKind.RELEASE,
+            Case.result == "released",
+            tuple_(Case.version_id, Case.point_id).in_(places),
         )
-        .order_by(Case.closed_at.desc())
-        .limit(1)
-        .scalar_subquery()
+        .ext(distinct_on(Case.version_id, Case.point_id))
+        .order_by(Case.version_id, Case.point_id, Case.closed_at.desc())
+        .subquery()
     )
     rows = await session.execute(
-        select(Verdict.step, Verdict.facts_digest)
-        .where(Verdict.tenant_id == case.tenant_id, Verdict.case_id == release)
-        .ext(distinct_on(Verdict.step))
-        .order_by(Verdict.step, Verdict.at.desc(), Verdict.id.desc())
+        select(releases.c.version_id, releases.c.point_id, Verdict.step, Verdict.facts_digest)
+        .join(releases, Verdict.case_id == releases.c.id)
+        .where(Verdict.tenant_id == tenant_id)
+        .ext(distinct_on(Verdict.case_id, Verdict.step))
+        .order_by(Verdict.case_id, Verdict.step, Verdict.at.desc(), Verdict.id.desc())
     )
-    return {row.step: row.facts_digest for row in rows}
+    for row in rows:
+        found[row.version_id, row.point_id][row.step] = row.facts_digest
+    return found
 
 
 def changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """Where a case stands: each step with its newest verdict."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,13 +15,32 @@ from app.gates.lapses import lapsed
 from app.gates.policy import WayOut
 from app.gates.steps import STEPS
 from app.gates.tables import Approval, Case, Evidence, Verdict, Withdrawal
+from app.platform.db import Json
 
 Step = str
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """What a verdict said, and what it stood on."""
+
+    id: UUID
+    passed: bool
+    path: WayOut | None
+    at: datetime
+    results: list[Json]
+    covers: Json | None
+    approvals: list[Json]
+
+    @property
+    def waivers(self) -> set[str]:
+        """The waivers it was passed under; when one ends it counts no more."""
+        return {result["waiver"] for result in self.results if result.get("waiver")}
+
+
+@dataclass(frozen=True, slots=True)
 class StepState:
-    """A step of a case: asked for or not, and what its newest verdict said.
+    """A step of a case: asked for or not, and its newest verdict.
 
     A verdict that does not know the newest evidence and decisions is as none.
     """
@@ -28,10 +48,27 @@ class StepState:
     step: Step
     required: bool
     before_commit: bool
-    passed: bool | None
-    path: WayOut | None
-    verdict_id: UUID | None
-    at: datetime | None
+    verdict: Judged | None
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether its gate was passed; nothing while it has not been judged."""
+        return self.verdict.passed if self.verdict else None
+
+    @property
+    def path(self) -> WayOut | None:
+        """The way out that was taken, of a KPI validation."""
+        return self.verdict.path if self.verdict else None
+
+    @property
+    def verdict_id(self) -> UUID | None:
+        """The verdict's id."""
+        return self.verdict.id if self.verdict else None
+
+    @property
+    def at(self) -> datetime | None:
+        """When it was judged."""
+        return self.verdict.at if self.verdict else None
 
     @property
     def open(self) -> bool:
@@ -41,61 +78,76 @@ class StepState:
 
 async def states(session: AsyncSession, case: Case) -> list[StepState]:
     """Return every step of a case in the framework's order."""
-    _, policy = await policies.law_of(session, case)
-    gates = policy.gates
-    mine = {"tenant_id": case.tenant_id, "case_id": case.id}
-    newest = {
-        verdict.step: verdict
-        for verdict in await session.scalars(
-            select(Verdict)
-            .filter_by(**mine)
-            .ext(distinct_on(Verdict.step))
-            .order_by(Verdict.step, Verdict.at.desc(), Verdict.id.desc())
-        )
+    return (await states_of(session, case.tenant_id, [case]))[case.id]
+
+
+async def states_of(
+    session: AsyncSession, tenant_id: UUID, cases: Collection[Case]
+) -> dict[UUID, list[StepState]]:
+    """Return every step of each case, by case, with a few queries for all."""
+    ids = [case.id for case in cases]
+    laws = await policies.laws_of(session, tenant_id, cases)
+    newest = await _newest(session, tenant_id, ids)
+    for place, at in (await _changed(session, tenant_id, ids)).items():
+        if place in newest and newest[place].at < at:
+            del newest[place]
+    under = set().union(*(judged.waivers for judged in newest.values()))
+    gone = await lapsed(session, tenant_id, under)
+    counting = {place: found for place, found in newest.items() if not found.waivers & gone}
+    return {
+        case.id: [
+            StepState(str(step), gate.required, gate.before_commit, counting.get((case.id, step)))
+            for step in STEPS[case.kind]
+            for gate in (laws[case.id][1].gates[f"{case.kind}.{step}"],)
+        ]
+        for case in cases
     }
-    changed = await _changed(session, mine)
-    for step, at in changed.items():
-        if step in newest and newest[step].at < at:
-            del newest[step]
-    under = {step: waivers_of(verdict) for step, verdict in newest.items()}
-    gone = await lapsed(session, case.tenant_id, set().union(*under.values()))
-    for step, ids in under.items():
-        if ids & gone:
-            del newest[step]
-    found = []
-    for step in STEPS[case.kind]:
-        gate, verdict = gates[f"{case.kind}.{step}"], newest.get(step)
-        found.append(
-            StepState(
-                step=str(step),
-                required=gate.required,
-                before_commit=gate.before_commit,
-                passed=verdict.passed if verdict else None,
-                path=verdict.path if verdict else None,
-                verdict_id=verdict.id if verdict else None,
-                at=verdict.at if verdict else None,
-            )
+
+
+Place = tuple[UUID, str]
+"""A step of a case."""
+
+
+async def _newest(
+    session: AsyncSession, tenant_id: UUID, ids: Collection[UUID]
+) -> dict[Place, Judged]:
+    """Return each step's last verdict; of its facts, which can be large, only what is asked for."""
+    rows = await session.execute(
+        select(
+            Verdict.case_id, Verdict.step, Verdict.id, Verdict.passed, Verdict.path, Verdict.at,
+            Verdict.results, Verdict.facts["covers"], Verdict.facts["approvals"],
         )
-    return found
+        .where(Verdict.tenant_id == tenant_id, Verdict.case_id.in_(ids))
+        .ext(distinct_on(Verdict.case_id, Verdict.step))
+        .order_by(Verdict.case_id, Verdict.step, Verdict.at.desc(), Verdict.id.desc())
+    )  # fmt: skip
+    return {(case_id, step): Judged(*said) for case_id, step, *said in rows}
 
 
-def waivers_of(verdict: Verdict) -> set[str]:
-    """Return the waivers a verdict was passed under; when one ends it counts no more."""
-    return {result["waiver"] for result in verdict.results if result.get("waiver")}
-
-
-async def _changed(session: AsyncSession, mine: dict[str, UUID]) -> dict[str, datetime]:
+async def _changed(
+    session: AsyncSession, tenant_id: UUID, ids: Collection[UUID]
+) -> dict[Place, datetime]:
     """Return when each step last got evidence or a decision from somebody.
 
     A verdict older than that has not looked at it, and counts no more. All these times are the
     database clock's, taken under the case's lock.
     """
-    evidence = select(Evidence.step, Evidence.at).filter_by(**mine, measured=False)
-    decided = select(Approval.step, Approval.at).filter_by(**mine)
-    withdrawn = select(Withdrawal.step, Withdrawal.at).filter_by(**mine)
-    both = union_all(evidence, decided, withdrawn).subquery()
-    rows = await session.execute(select(both.c.step, func.max(both.c.at)).group_by(both.c.step))
-    return {row[0]: row[1] for row in rows}
+    told = union_all(
+        *(
+            select(table.case_id, table.step, table.at).where(
+                table.tenant_id == tenant_id, table.case_id.in_(ids), *also
+            )
+            for table, also in (
+                (Evidence, [Evidence.measured.is_(False)]), (Approval, []), (Withdrawal, []),
+            )
+        )
+    ).subquery()  # fmt: skip
+    rows = await session.execute(
+        select(told.c.case_id, told.c.step, func.max(told.c.at)).group_by(
+            told.c.case_id, told.c.step
+        )
+    )
+    return {(case_id, step): at for case_id, step, at in rows}
 
 
 async def papers(session: AsyncSession, case: Case) -> dict[str, list[Any]]:

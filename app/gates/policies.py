@@ -1,12 +1,15 @@
 """Policies by tier: seeded for a new tenant, then edited as new revisions."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+import orjson
+from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
@@ -79,10 +82,37 @@ async def current(
     return found
 
 
-async def law_of(session: AsyncSession, case: Case) -> tuple[PolicyRevision, Policy]:
+Law = tuple[PolicyRevision, Policy]
+
+
+async def law_of(session: AsyncSession, case: Case) -> Law:
     """Return the policy a case began with: its revision, and what that says."""
-    row = await current(session, case.tenant_id, case.tier, revision=case.policy_revision)
-    return row, Policy.model_validate(row.body)
+    return (await laws_of(session, case.tenant_id, [case]))[case.id]
+
+
+async def laws_of(
+    session: AsyncSession, tenant_id: UUID, cases: Collection[Case]
+) -> dict[UUID, Law]:
+    """Return the policy that each case began with, by case."""
+    wanted = {(case.tier, case.policy_revision) for case in cases}
+    rows = await session.scalars(
+        select(PolicyRevision).where(
+            PolicyRevision.tenant_id == tenant_id,
+            tuple_(PolicyRevision.tier, PolicyRevision.revision).in_(wanted),
+        )
+    )
+    found = {(row.tier, row.revision): (row, said(row)) for row in rows}
+    return {case.id: found[case.tier, case.policy_revision] for case in cases}
+
+
+def said(row: PolicyRevision) -> Policy:
+    """Return what a revision says. Reading one takes a millisecond, so it is kept."""
+    return _read(orjson.dumps(row.body))
+
+
+@lru_cache(maxsize=256)
+def _read(body: bytes) -> Policy:
+    return Policy.model_validate_json(body)
 
 
 async def revisions(

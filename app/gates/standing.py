@@ -1,40 +1,97 @@
-"""Where the rules of a case stand now, for reports: what holds, fails, is waived, was voided."""
+"""Where the rules of cases stand now: what holds, fails, is waived, was voided."""
 
-from collections.abc import AsyncIterator
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.gates import docket, policies
-from app.gates.approvals import decisions, gate_of
-from app.gates.covered import changed, covered
+from app.gates.approvals import counts, standing
+from app.gates.covered import Parts, changed, covered_all
+from app.gates.docket import Judged, StepState
 from app.gates.policy import Policy
 from app.gates.rules import ApprovalVoid
-from app.gates.tables import Case, Verdict
+from app.gates.tables import Approval, Case
 from app.kit.canonical import digest as digest_of
-from app.platform.db import Json
+from app.platform.db import Json, clock
 
 
-async def rules_of(session: AsyncSession, case: Case) -> list[dict[str, Any]]:
-    """Return each rule of a case's required gates with its state, by the newest verdicts."""
-    _, policy = await policies.law_of(session, case)
-    gates = policy.gates
-    found = []
-    for state in await docket.states(session, case):
+@dataclass(frozen=True, slots=True)
+class CaseStanding:
+    """A case as it stands: its rules, and the steps whose approvals do not stand any more."""
+
+    rules: list[Json]
+    """Each rule of the required gates with its state, by the newest verdicts."""
+    voided: list[tuple[str, list[str]]]
+    """Steps whose approvals are of something that has changed since, part by part."""
+    unapproved: list[str]
+    """Steps before the swap that were passed with approvals and have none left."""
+
+
+async def stand(
+    session: AsyncSession, tenant_id: UUID, cases: Collection[Case]
+) -> dict[UUID, CaseStanding]:
+    """Return how each case stands, by case, with a few queries for all."""
+    laws = await policies.laws_of(session, tenant_id, cases)
+    states = await docket.states_of(session, tenant_id, cases)
+    asked = [(case, state.step) for case in cases for state in _approved(states[case.id])]
+    now_covered = await covered_all(session, tenant_id, asked)
+    given: dict[docket.Place, list[Approval]] = defaultdict(list)
+    for row in await standing(session, tenant_id, [case.id for case in cases]):
+        if row.approved:
+            given[row.case_id, row.step].append(row)
+    now = await clock(session)
+    found = {}
+    for case in cases:
+        _, policy = laws[case.id]
+        voided, unapproved = [], []
+        for state in _approved(states[case.id]):
+            before = _covers(state)
+            if moved := changed(before, now_covered[case.id, state.step]):
+                voided.append((state.step, moved))
+            gate = policy.gates[f"{case.kind}.{state.step}"]
+            digest = digest_of(before)
+            mine = given[case.id, state.step]
+            if not any(counts(row, digest, gate, now) for row in mine):
+                unapproved.append(state.step)
+        found[case.id] = CaseStanding(_rules(case, policy, states[case.id]), voided, unapproved)
+    return found
+
+
+def _approved(states: Collection[StepState]) -> list[StepState]:
+    """Return the required steps before the swap that passed on approvals."""
+    return [
+        state
+        for state in states
+        if state.required and state.before_commit and _relies(state.verdict)
+    ]
+
+
+def _relies(verdict: Judged | None) -> bool:
+    return verdict is not None and verdict.covers is not None and bool(verdict.approvals)
+
+
+def _covers(state: StepState) -> Parts:
+    return (state.verdict and state.verdict.covers) or {}
+
+
+def _rules(case: Case, policy: Policy, states: Collection[StepState]) -> list[Json]:
+    found: list[Json] = []
+    for state in states:
         if not state.required:
             continue
-        gate = f"{case.kind}.{state.step}"
-        results: dict[str, dict[str, Any]] = {}
-        if state.verdict_id is not None:
-            verdict = await session.get_one(Verdict, (case.tenant_id, state.verdict_id))
-            results = {result["rule"]: result for result in verdict.results}
-        named = [(rule.name, rule.severity.value) for rule in gates[gate].rules]
-        if gates[gate].quorum:
+        name = f"{case.kind}.{state.step}"
+        gate = policy.gates[name]
+        results = {item["rule"]: item for item in state.verdict.results} if state.verdict else {}
+        named = [(rule.name, rule.severity.value) for rule in gate.rules]
+        if gate.quorum:
             named.append(("quorum", "block"))
         found += [
-            {"gate": gate, "rule": name, "severity": severity, **_state(results.get(name))}
-            for name, severity in named
+            {"gate": name, "rule": rule, "severity": severity, **_state(results.get(rule))}
+            for rule, severity in named
         ]
     return found
 
@@ -48,29 +105,10 @@ def _state(result: dict[str, Any] | None) -> dict[str, Any]:
     return {"state": "waived" if waiver else "fails", "waiver": waiver}
 
 
-async def _approved(session: AsyncSession, case: Case) -> AsyncIterator[tuple[str, Json]]:
-    """Yield each required step before the swap that passed on approvals, and what they cover."""
-    for state in await docket.states(session, case):
-        if not (state.required and state.before_commit and state.verdict_id):
-            continue
-        verdict = await session.get_one(Verdict, (case.tenant_id, state.verdict_id))
-        parts = verdict.facts.get("covers")
-        if parts is not None and verdict.facts["approvals"]:
-            yield state.step, parts
-
-
-async def voided(session: AsyncSession, case: Case) -> list[tuple[str, list[str]]]:
-    """Return the steps whose approvals are of something that has changed since, part by part."""
-    found = []
-    async for step, before in _approved(session, case):
-        if moved := changed(before, await covered(session, case, step)):
-            found.append((step, moved))
-    return found
-
-
 async def require_unvoided(session: AsyncSession, case: Case) -> None:
     """Refuse if what was approved for a step is not what stands now."""
-    for step, moved in await voided(session, case):
+    found = await stand(session, case.tenant_id, [case])
+    for step, moved in found[case.id].voided:
         raise ApprovalVoid(
             f"What was approved in {step} has changed since: {', '.join(moved)}.",
             step=step,
@@ -90,22 +128,9 @@ async def require_present_policy(session: AsyncSession, case: Case) -> None:
         )
 
 
-async def unapproved(session: AsyncSession, case: Case) -> list[str]:
-    """Return the required steps before the swap that were passed with approvals and have none left.
-
-    An approval stands while its row does: not taken back, by somebody who was neither developer nor
-    requester, over the digest that the verdict names.
-    """
-    found = []
-    async for step, parts in _approved(session, case):
-        gate = await gate_of(session, case, step)
-        standing = await decisions(session, case, step, digest=digest_of(parts), gate=gate)
-        if not any(row.approved for row in standing):
-            found.append(step)
-    return found
-
-
-async def revalidate_days(session: AsyncSession, tenant_id: UUID, tier: str) -> int | None:
-    """Return within how many days a tier's champions must be validated again, if policy says."""
-    row = await policies.current(session, tenant_id, tier)
-    return Policy.model_validate(row.body).revalidate_days
+async def revalidate_days(
+    session: AsyncSession, tenant_id: UUID, tiers: Collection[str]
+) -> dict[str, int | None]:
+    """Return within how many days champions must be validated again, by tier."""
+    rows = {tier: await policies.current(session, tenant_id, tier) for tier in tiers}
+    return {tier: policies.said(row).revalidate_days for tier, row in rows.items()}

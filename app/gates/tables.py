@@ -189,6 +189,7 @@ class Verdict(Vouched, Base):
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "case_id"], ["gates_case.tenant_id", "gates_case.id"]),
         Index("ix_gates_verdict_case_id", "tenant_id", "case_id", "step"),
+        Index("ix_gates_verdict_tier", "tenant_id", "tier", "at", "id"),
     )
 
     tenant_id: Mapped[tenant_pk]

@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from sqlalchemy import select
@@ -106,14 +106,16 @@ async def list_principals(
     return await page(session, query, Principal.name, cursor=cursor, limit=limit)
 
 
-async def disabled(session: AsyncSession, tenant_id: UUID) -> dict[UUID, str]:
-    """Return who has left, by id."""
-    rows = await session.execute(
-        select(Principal.id, Principal.name).where(
-            Principal.tenant_id == tenant_id, Principal.disabled_at.is_not(None)
-        )
+async def disabled(
+    session: AsyncSession, tenant_id: UUID, *, among: Collection[UUID] | None = None
+) -> dict[UUID, str]:
+    """Return who has left, by id: of these people, or of all."""
+    query = select(Principal.id, Principal.name).where(
+        Principal.tenant_id == tenant_id, Principal.disabled_at.is_not(None)
     )
-    return {row.id: row.name for row in rows}
+    if among is not None:
+        query = query.where(Principal.id.in_(among))
+    return {row.id: row.name for row in await session.execute(query)}
 
 
 async def erase(session: AsyncSession, principal_id: UUID, *, by: Actor) -> Principal:

@@ -1,3 +1,4 @@
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -115,16 +116,18 @@ async def definitions(session: AsyncSession, tenant_id: UUID, point_id: UUID) ->
     return list(rows)
 
 
-async def kpis_in_force(session: AsyncSession, asked: gates.KpisInForce) -> str | None:
-    """Return a digest over what a point agreed on, for what an approval covers."""
-    if asked.point_id is None:
-        return None
-    agreed = await definitions(session, asked.tenant_id, asked.point_id)
-    terms = {
-        item.key: [item.formula, item.direction, item.threshold, item.tolerance, item.unit]
-        for item in agreed
-    }
-    return digest_of(terms) if terms else None
+async def kpis_in_force(session: AsyncSession, asked: gates.KpisInForce) -> dict[UUID, str]:
+    """Return a digest over what each point agreed on, for what approvals cover."""
+    rows = await session.scalars(
+        select(Definition).where(
+            Definition.tenant_id == asked.tenant_id, Definition.point_id.in_(asked.ids)
+        )
+    )
+    terms: dict[UUID, dict[str, Any]] = defaultdict(dict)
+    for row in rows:
+        agreed = [row.formula, row.direction, row.threshold, row.tolerance, row.unit]
+        terms[row.point_id][row.key] = agreed
+    return {point_id: digest_of(found) for point_id, found in terms.items()}
 
 
 async def list_definitions(

@@ -3,6 +3,7 @@
 Everything is read from what stands now: nobody files a report, so nobody forgets to.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,6 +19,8 @@ from app.gates import WayOut
 from app.kit.page import Rows
 from app.platform.db import clock, page
 from app.revalidation.tables import Review
+
+_BATCH = 500
 
 
 class Kind(StrEnum):
@@ -46,21 +49,27 @@ class Finding:
 
 @dataclass(slots=True)
 class Standing:
-    """How a champion adheres to the policy it was activated under."""
+    """How what sits at a decision point adheres to the policy it was activated under."""
 
     seat: routing.Seat
     model: catalog.Model
     version: catalog.Version
     point: catalog.DecisionPoint
-    rules: list[dict[str, Any]] = field(default_factory=list)
+    rules: list[dict[str, Any]]
     findings: list[Finding] = field(default_factory=list)
     due: datetime | None = None
     """When the version must have been validated again."""
 
     @property
     def name(self) -> str:
-        """The champion as people say it."""
-        return f"{self.model.name}@{self.version.number} at {self.point.key}"
+        """The version and its seat as people say it."""
+        champion = self.seat.role is routing.SeatRole.CHAMPION
+        where = f"{self.model.name}@{self.version.number} at {self.point.key}"
+        return where if champion else f"{where} ({self.seat.role})"
+
+    def add(self, kind: Kind, detail: str) -> None:
+        """Note a gap."""
+        self.findings.append(Finding(kind, self.name, detail))
 
 
 async def list_standings(
@@ -71,69 +80,89 @@ async def list_standings(
         tenant_id=tenant_id, role=routing.SeatRole.CHAMPION, until=None
     )
     found = await page(session, query, routing.Seat.id, cursor=cursor, limit=limit)
-    return Rows([await _standing(session, seat) for seat in found.items], found.next_cursor)
+    return Rows(await _standings(session, tenant_id, found.items), found.next_cursor)
 
 
 async def findings(session: AsyncSession, tenant_id: UUID) -> list[Finding]:
-    """Return every gap of a tenant: its champions', its owners', its emergencies'."""
-    seats = await session.scalars(
-        select(routing.Seat).filter_by(
-            tenant_id=tenant_id, role=routing.SeatRole.CHAMPION, until=None
-        )
-    )
-    found = [item for seat in seats for item in (await _standing(session, seat)).findings]
+    """Return every gap of a tenant: of what sits at its points, its owners', its emergencies'."""
+    query = select(routing.Seat).filter_by(tenant_id=tenant_id, until=None)
+    found: list[Finding] = []
+    cursor: str | None = None
+    while True:
+        seats = await page(session, query, routing.Seat.id, cursor=cursor, limit=_BATCH)
+        for standing in await _standings(session, tenant_id, seats.items):
+            found += standing.findings
+        cursor = seats.next_cursor
+        if cursor is None:
+            break
     return [*found, *await _orphans(session, tenant_id), *await _emergencies(session, tenant_id)]
 
 
-async def _standing(session: AsyncSession, seat: routing.Seat) -> Standing:
-    by_id = await catalog.versions_by_id(session, seat.tenant_id, {seat.version_id})
-    model, version = by_id[seat.version_id]
-    point = await catalog.point_by_id(session, seat.tenant_id, seat.point_id)
-    standing = Standing(seat, model, version, point)
-    case = await session.get_one(gates.Case, (seat.tenant_id, seat.case_id))
-    standing.rules = await gates.rules_of(session, case)
+async def _standings(
+    session: AsyncSession, tenant_id: UUID, seats: Sequence[routing.Seat]
+) -> list[Standing]:
+    """Return how each seat stands: the same few queries for one as for many."""
+    if not seats:
+        return []
+    versions = await catalog.versions_by_id(session, tenant_id, {s.version_id for s in seats})
+    points = await catalog.points_by_id(session, tenant_id, {seat.point_id for seat in seats})
+    cases = await gates.cases_by_id(session, tenant_id, {seat.case_id for seat in seats})
+    stand = await gates.stand(session, tenant_id, cases.values())
+    found = []
+    for seat in seats:
+        model, version = versions[seat.version_id]
+        case = stand[seat.case_id]
+        standing = Standing(seat, model, version, points[seat.point_id], case.rules)
+        _judge(standing, case)
+        found.append(standing)
+    await _revalidation(session, tenant_id, found)
+    return found
+
+
+def _judge(standing: Standing, case: gates.CaseStanding) -> None:
     for rule in standing.rules:
         where = f"{rule['gate']}.{rule['rule']}"
         if rule["state"] == "fails" and rule["severity"] == "block":
-            standing.findings.append(Finding(Kind.RULE_FAILING, standing.name, where))
+            standing.add(Kind.RULE_FAILING, where)
         elif rule["state"] == "waived":
-            standing.findings.append(Finding(Kind.RULE_WAIVED, standing.name, where))
-    unproven = {rule["gate"] for rule in standing.rules if rule["state"] == "unknown"}
-    for gate in sorted(unproven):
-        standing.findings.append(Finding(Kind.STEP_UNPROVEN, standing.name, gate))
+            standing.add(Kind.RULE_WAIVED, where)
+    for gate in sorted({rule["gate"] for rule in standing.rules if rule["state"] == "unknown"}):
+        standing.add(Kind.STEP_UNPROVEN, gate)
     # How he is used and watched may change under a champion; what he was approved for may not.
-    for step, parts in await gates.voided(session, case):
+    for step, parts in case.voided:
         if moved := [part for part in parts if part not in gates.EDITED_LATER]:
-            detail = f"{step}: {', '.join(moved)} changed since"
-            standing.findings.append(Finding(Kind.APPROVAL_INVALID, standing.name, detail))
-    for step in await gates.unapproved(session, case):
-        detail = f"{step}: no approval stands"
-        standing.findings.append(Finding(Kind.APPROVAL_INVALID, standing.name, detail))
-    if version.stage is Stage.RETURNED:
-        detail = f"returned to {version.returned_to} and still deciding"
-        standing.findings.append(Finding(Kind.RETURNED_IN_SEAT, standing.name, detail))
-    await _revalidation(session, standing)
-    return standing
+            standing.add(Kind.APPROVAL_INVALID, f"{step}: {', '.join(moved)} changed since")
+    for step in case.unapproved:
+        standing.add(Kind.APPROVAL_INVALID, f"{step}: no approval stands")
+    if standing.version.stage is Stage.RETURNED:
+        detail = f"returned to {standing.version.returned_to} and still deciding"
+        standing.add(Kind.RETURNED_IN_SEAT, detail)
 
 
-async def _revalidation(session: AsyncSession, standing: Standing) -> None:
-    seat = standing.seat
-    days = await gates.revalidate_days(session, seat.tenant_id, standing.model.risk_tier)
-    if days is None:
-        return
-    last = await session.scalar(
-        select(func.max(Review.at)).filter_by(
-            tenant_id=seat.tenant_id,
-            point_id=seat.point_id,
-            version_id=seat.version_id,
-            path=WayOut.DELIVERS,
+async def _revalidation(
+    session: AsyncSession, tenant_id: UUID, standings: Sequence[Standing]
+) -> None:
+    days = await gates.revalidate_days(session, tenant_id, {s.model.risk_tier for s in standings})
+    point_ids = {standing.point.id for standing in standings}
+    rows = await session.execute(
+        select(Review.point_id, Review.version_id, func.max(Review.at))
+        .where(
+            Review.tenant_id == tenant_id,
+            Review.point_id.in_(point_ids),
+            Review.path == WayOut.DELIVERS,
         )
+        .group_by(Review.point_id, Review.version_id)
     )
-    standing.due = (last or seat.since) + timedelta(days=days)
+    last = {(point_id, version_id): at for point_id, version_id, at in rows}
     now = await clock(session)
-    if standing.due < now:
-        detail = f"was due on {standing.due:%Y-%m-%d}"
-        standing.findings.append(Finding(Kind.REVALIDATION_OVERDUE, standing.name, detail))
+    for standing in standings:
+        seat, within = standing.seat, days[standing.model.risk_tier]
+        if within is None or seat.role is not routing.SeatRole.CHAMPION:
+            continue
+        began = last.get((seat.point_id, seat.version_id), seat.since)
+        standing.due = began + timedelta(days=within)
+        if standing.due < now:
+            standing.add(Kind.REVALIDATION_OVERDUE, f"was due on {standing.due:%Y-%m-%d}")
 
 
 async def _orphans(session: AsyncSession, tenant_id: UUID) -> list[Finding]:

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, gates, identity
@@ -120,12 +120,15 @@ async def apply_plan(session: AsyncSession, event: gates.ChangeApproved) -> None
     await write_plan(session, point, plan, cause="edited", by=author)
 
 
-async def plan_in_force(session: AsyncSession, asked: gates.PlanInForce) -> str | None:
-    """Return the digest of a point's plan, for what an approval covers."""
-    if asked.point_id is None:
-        return None
-    found = await current_plan(session, asked.tenant_id, asked.point_id)
-    return found.digest if found else None
+async def plan_in_force(session: AsyncSession, asked: gates.PlanInForce) -> dict[UUID, str]:
+    """Return the digests of points' newest plans, for what approvals cover."""
+    rows = await session.execute(
+        select(PlanRevision.point_id, PlanRevision.digest)
+        .where(PlanRevision.tenant_id == asked.tenant_id, PlanRevision.point_id.in_(asked.ids))
+        .ext(distinct_on(PlanRevision.point_id))
+        .order_by(PlanRevision.point_id, PlanRevision.revision.desc())
+    )
+    return {row.point_id: row.digest for row in rows}
 
 
 async def _editable(

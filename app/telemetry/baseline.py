@@ -104,28 +104,36 @@ async def of_version(session: AsyncSession, tenant_id: UUID, version_id: UUID) -
     return await session.get(Baseline, (tenant_id, version_id))
 
 
-class OfVersion(Protocol):
-    """A question about a version."""
+class OfVersions(Protocol):
+    """A question about versions."""
 
     @property
     def tenant_id(self) -> UUID:
-        """The tenant."""
+        """Whose they are."""
 
     @property
-    def version_id(self) -> UUID:
-        """The version."""
+    def ids(self) -> frozenset[UUID]:
+        """Their ids."""
 
 
-async def baseline_in_force(session: AsyncSession, asked: OfVersion) -> str | None:
-    """Return a digest over a version's baseline and what it promised."""
-    found = await of_version(session, asked.tenant_id, asked.version_id)
-    return digest_of([found.digest, found.reference]) if found else None
+async def baseline_in_force(session: AsyncSession, asked: OfVersions) -> dict[UUID, str]:
+    """Return a digest over each version's baseline and what it promised."""
+    rows = await session.execute(
+        select(Baseline.version_id, Baseline.digest, Baseline.reference).where(
+            Baseline.tenant_id == asked.tenant_id, Baseline.version_id.in_(asked.ids)
+        )
+    )
+    return {row.version_id: digest_of([row.digest, row.reference]) for row in rows}
 
 
-async def shapers(session: AsyncSession, asked: OfVersion) -> dict[UUID, str]:
-    """Return who chose what a version's drift is measured against."""
-    found = await of_version(session, asked.tenant_id, asked.version_id)
-    return {found.author_id: "chose its baseline"} if found and found.author_id else {}
+async def shapers(session: AsyncSession, asked: OfVersions) -> dict[UUID, str]:
+    """Return who chose what the drift of versions is measured against."""
+    authors = await session.scalars(
+        select(Baseline.author_id).where(
+            Baseline.tenant_id == asked.tenant_id, Baseline.version_id.in_(asked.ids)
+        )
+    )
+    return {author: "chose its baseline" for author in authors if author is not None}
 
 
 def _build(

@@ -51,10 +51,12 @@ def upgrade() -> None:
     )
     op.add_column("identity_principal", sa.Column("change_id", sa.Uuid(), nullable=True))
     op.execute(_FOUNDED)
+    op.create_index("ix_gates_verdict_tier", "gates_verdict", ["tenant_id", "tier", "at", "id"])
 
 
 def downgrade() -> None:
     op.execute(_OF_THE_CASE.replace("{shaped}", ""))
     op.drop_column("telemetry_baseline", "author_id")
+    op.drop_index("ix_gates_verdict_tier", "gates_verdict")
     op.drop_column("identity_principal", "change_id")
     op.drop_column("identity_tenant", "founded_at")

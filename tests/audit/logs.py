@@ -38,8 +38,7 @@ async def keep(database: Database, signer: Signer) -> None:
 
 
 async def verified(database: Database, signer: Signer | None = None, batch: int = 5000) -> Report:
-    async with database.snapshot(TENANT) as session:
-        return await audit.verify(session, TENANT, signer, batch=batch)
+    return await audit.verify(database, TENANT, signer, batch=batch)
 
 
 async def exported(database: Database) -> list[bytes]:

@@ -83,8 +83,7 @@ async def verified_per_second(
         rates = []
         for _ in range(rounds):
             began = time.perf_counter()
-            async with database.snapshot(by.tenant_id) as session:
-                report = await audit.verify(session, by.tenant_id, signer)
+            report = await audit.verify(database, by.tenant_id, signer)
             rates.append(report.entries / (time.perf_counter() - began))
             print(f"  verified {report.entries:,} at {rates[-1]:>9,.0f} entries/s", flush=True)
     return rates, report

@@ -15,6 +15,7 @@ from psycopg import sql
 from app.platform.embedded import EmbeddedPostgres
 from tests.live import Live, unique
 from tests.platform.wire import problem_of
+from tests.tenants import another
 
 PROMISED = 5.0
 SPELLINGS = ("Bearer", "bearer", "BEARER", "bEARER", "beArer", "beaRer", "beareR", "BeareR")
@@ -53,6 +54,13 @@ def seconds_until(refused: Callable[[], bool]) -> float:
         assert time.monotonic() - began < 3 * PROMISED, "it works for ever"
         time.sleep(0.05)
     return time.monotonic() - began
+
+
+@pytest.fixture(scope="module")
+def live(live: Live) -> Iterator[Live]:
+    """A tenant of their own: keys are made to end by hand here, and its log must not mind."""
+    with another(live) as found:
+        yield found
 
 
 @contextmanager

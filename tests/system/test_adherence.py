@@ -1,6 +1,7 @@
 """Adherence names the gaps; who has left is forgotten, and the log still holds."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -41,8 +42,8 @@ def test_adherence_names_what_is_waived_invalid_orphaned_and_unreviewed(bank: Li
     )
     path = f"/v1/cases/{mine['case_id']}/steps/model_deployment:break-glass"
     bank["ops"].post(path, {"reason": "a test"})
-    as_owner(bank, "DELETE FROM gates_approval WHERE case_id = %s", mine["case_id"])
-    after, found = totals(bank), bank["aud"].get("/v1/adherence")["findings"]
+    with without_approvals(bank, mine["case_id"]):
+        after, found = totals(bank), bank["aud"].get("/v1/adherence")["findings"]
 
     assert {rule["state"] for rule in mine["rules"]} == {"holds"}
     assert mine["findings"] == []
@@ -55,11 +56,19 @@ def test_adherence_names_what_is_waived_invalid_orphaned_and_unreviewed(bank: Li
     assert ("approval_invalid", champion_name) in {(f["kind"], f["subject"]) for f in found}
 
 
-def as_owner(bank: Live, statement: str, *values: str) -> None:
-    """What nobody may do: somebody does it, past triggers and rights."""
-    with psycopg.connect(EmbeddedPostgres(bank.data_dir).url) as connection:
+@contextmanager
+def without_approvals(bank: Live, case_id: str) -> Iterator[None]:
+    """What nobody may do: somebody does it, past triggers and rights, and undoes it."""
+    with psycopg.connect(EmbeddedPostgres(bank.data_dir).url, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
-        assert connection.execute(statement.encode(), values).rowcount > 0
+        mine = connection.execute(
+            "CREATE TEMP TABLE kept AS SELECT * FROM gates_approval WHERE case_id = %s::uuid",
+            (case_id,),
+        )
+        assert mine.rowcount > 0
+        connection.execute("DELETE FROM gates_approval WHERE id IN (SELECT id FROM kept)")
+        yield
+        connection.execute("INSERT INTO gates_approval SELECT * FROM kept")
 
 
 def test_who_has_left_is_forgotten_and_the_log_still_holds(bank: Live) -> None:

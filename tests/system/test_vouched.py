@@ -74,8 +74,7 @@ def tenant(own: Holdings) -> UUID:
 async def verified(url: str, tenant: UUID) -> Report:
     database = Database(url, Settings(), make_bus())
     try:
-        async with database.snapshot(tenant) as session:
-            return await verify(session, tenant)
+        return await verify(database, tenant)
     finally:
         await database.close()
 
