@@ -1,13 +1,21 @@
 """Adherence names the gaps; who has left is forgotten, and the log still holds."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 import psycopg
 import pytest
+from sqlalchemy import event, func, select
 
 from app.client import Client, Problem
+from app.main import make_bus
+from app.platform.db import Database
 from app.platform.embedded import EmbeddedPostgres
+from app.platform.settings import Settings
+from app.revalidation.adherence import findings
+from app.routing import Seat
 from tests.live import Live, champion
 from tests.tenants import another
 
@@ -99,3 +107,34 @@ def test_who_has_left_is_forgotten_and_the_log_still_holds(bank: Live) -> None:
     told = list(bank["aud"].pages("/v1/audit", limit=200))
     assert [entry for entry in told if name in str(entry)] == []
     assert bank["aud"].post("/v1/audit:verify")["faults"] == []
+
+
+async def queries_for(bank: Live, tenant: UUID) -> tuple[int, int]:
+    """How many seats there are, and how many statements a report takes."""
+    database = Database(EmbeddedPostgres(bank.data_dir).url, Settings(), make_bus())
+    asked: list[str] = []
+    try:
+        async with database.snapshot(tenant) as session:
+            seats = await session.scalar(
+                select(func.count()).select_from(Seat).filter_by(tenant_id=tenant, until=None)
+            )
+            event.listen(
+                database.engine.sync_engine, "before_cursor_execute",
+                lambda _c, _u, statement, *_: asked.append(statement),
+            )  # fmt: skip
+            await findings(session, tenant)
+    finally:
+        await database.close()
+    return seats or 0, len(asked)
+
+
+def test_a_report_asks_as_often_for_many_champions_as_for_one(bank: Live) -> None:
+    tenant = UUID(bank.admin.get("/v1/me")["tenant_id"])
+    champion(bank)
+    before = asyncio.run(queries_for(bank, tenant))
+    for _ in range(2):
+        champion(bank)
+    after = asyncio.run(queries_for(bank, tenant))
+
+    assert after[0] == before[0] + 2
+    assert after[1] == before[1] < 30
