@@ -5,7 +5,13 @@ from fastapi import Path
 
 from app import gates, routing
 from app.activation import reign, service, trace
-from app.activation.rules import NothingToRollBack, NotReady, ReturnedVersion, SwapLost
+from app.activation.rules import (
+    NothingToRollBack,
+    NotReady,
+    ReturnedVersion,
+    SwapLost,
+    UnapprovedVersion,
+)
 from app.activation.schemas import ActivationIn, ChampionOut, RollbackIn, TraceOut
 from app.kit.actor import Actor
 from app.kit.moment import InTheFuture
@@ -68,14 +74,19 @@ async def commit(case_id: UUID, actor: Operator, session: Session) -> routing.Se
 @points.post(
     "/{key}:rollback",
     response_model=routing.SeatOut,
-    responses=responses(NotFound, NothingToRollBack, ReturnedVersion),
+    responses=responses(NotFound, NothingToRollBack, ReturnedVersion, UnapprovedVersion),
 )
 async def roll_back(
     key: Annotated[str, Path(pattern=NAME)], body: RollbackIn, actor: Operator, session: Session
 ) -> routing.Seat:
     """Give the seat back to the champion before this one; done twice, it is undone."""
     return await service.roll_back(
-        session, key, reason=body.reason, accept_returned=body.accept_returned, by=actor
+        session,
+        key,
+        reason=body.reason,
+        accept_returned=body.accept_returned,
+        accept_unapproved=body.accept_unapproved,
+        by=actor,
     )
 
 

@@ -18,6 +18,7 @@ class NothingToRollBack(Refusal):
     kind = Kind.CONFLICT
     code = "nothing_to_roll_back_to"
     title = "No earlier champion"
+    mend = "GET …/seats shows who sat there; activate another version instead."
 
 
 class ReturnedVersion(Refusal):
@@ -27,6 +28,15 @@ class ReturnedVersion(Refusal):
     code = "returned_version"
     title = "The earlier champion was sent back to development"
     mend = "Repeat with accept_returned=true if it is still the lesser evil."
+
+
+class UnapprovedVersion(Refusal):
+    """What the earlier champion was approved for no longer stands; that too must be said aloud."""
+
+    kind = Kind.CONFLICT
+    code = "unapproved_version"
+    title = "The earlier champion's approval no longer stands"
+    mend = "Repeat with accept_unapproved=true if it is still the lesser evil; adherence shows it."
 
 
 class SwapLost(Refusal):

@@ -41,6 +41,9 @@ class RollbackIn(Input):
     accept_returned: bool = Field(
         False, description="Go back even to a version that was sent back to development."
     )
+    accept_unapproved: bool = Field(
+        False, description="Go back even to a version whose approval no longer stands."
+    )
 
 
 class EventTrace(BaseModel):

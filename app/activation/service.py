@@ -9,6 +9,7 @@ from app.activation.rules import (
     NotReady,
     ReturnedVersion,
     SwapLost,
+    UnapprovedVersion,
 )
 from app.catalog import Stage
 from app.gates import ActivationStep, CaseKind
@@ -145,7 +146,13 @@ async def _take_seat(
 
 
 async def roll_back(
-    session: AsyncSession, point_key: str, *, reason: str, accept_returned: bool, by: Actor
+    session: AsyncSession,
+    point_key: str,
+    *,
+    reason: str,
+    accept_returned: bool,
+    accept_unapproved: bool,
+    by: Actor,
 ) -> routing.Seat:
     """Give the seat back to the champion before this one; done twice, it is undone."""
     await identity.require_right(session, by, Action.ROLL_BACK, point=point_key)
@@ -164,6 +171,10 @@ async def roll_back(
             f"The earlier champion was returned to {version.returned_to}.",
             version_id=str(version.id),
         )
+    case = await gates.case_of(session, before.case_id, by=by)
+    invalid = (await gates.stand(session, by.tenant_id, [case]))[case.id].invalid
+    if invalid and not accept_unapproved:
+        raise UnapprovedVersion(f"The earlier champion: {'; '.join(invalid)}.", invalid=invalid)
     seat = await routing.crown(
         session,
         point,
@@ -175,7 +186,6 @@ async def roll_back(
         by=by,
     )
     await _leave(session, champion, "rolled_back", by=by)
-    case = await gates.case_of(session, before.case_id, by=by)
     if case.closed_at is not None:
         # An activation that asked for the seat it now has again is overtaken.
         await gates.close_open_cases(

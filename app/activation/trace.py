@@ -48,10 +48,11 @@ async def trace(session: AsyncSession, decision_id: UUID, *, by: Actor) -> dict[
     }
     if raw is not None and raw.plan_revision:
         plan = await routing.plan_at(session, by.tenant_id, point.id, raw.plan_revision)
+        authors = await identity.names_of(session, by.tenant_id, {plan.author_id})
         found["plan"] = {
             "revision": plan.revision,
             "digest": plan.digest,
-            "author": plan.author_name,
+            "author": authors.get(plan.author_id),
             "cause": plan.cause,
             "strategy": plan.spec["segments"][0]["strategy"]["kind"],
             "generation": raw.generation,

@@ -51,6 +51,7 @@ class SetBack(Refusal):
     kind = Kind.CONFLICT
     code = "log_set_back"
     title = "The log is not what was signed"
+    mend = "Run `modelward audit verify`, and restore the database to what was signed."
 
 
 async def sequence(database: Database, signer: Signer | None) -> None:

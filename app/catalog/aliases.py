@@ -6,11 +6,11 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit
+from app import audit, identity
 from app.catalog.rules import (
     require_alias,
 )
-from app.catalog.service import model_of
+from app.catalog.service import model_of, require_right
 from app.catalog.tables import Alias, Version
 from app.catalog.versions import find_version
 from app.kit.actor import Actor
@@ -23,6 +23,8 @@ async def set_alias(
     """Point an alias at a version."""
     require_alias(name)
     version = await find_version(session, model_name, number, by=by)
+    model = await model_of(session, model_name, by=by)
+    await require_right(session, model, identity.Action.EDIT_MODEL, by=by)
     await session.execute(
         insert(Alias)
         .values(tenant_id=by.tenant_id, model_id=version.model_id, name=name, version_id=version.id)
@@ -64,6 +66,7 @@ async def get_alias(
 async def delete_alias(session: AsyncSession, model_name: str, name: str, *, by: Actor) -> None:
     """Remove an alias."""
     model = await model_of(session, model_name, by=by)
+    await require_right(session, model, identity.Action.EDIT_MODEL, by=by)
     gone = await session.scalar(
         delete(Alias)
         .filter_by(tenant_id=by.tenant_id, model_id=model.id, name=name)

@@ -29,6 +29,7 @@ async def create_point(
 ) -> DecisionPoint:
     """Identify a decision point with its contract."""
     by.require_point(key)
+    await identity.require_right(session, by, identity.Action.EDIT_POINT, point=key)
     if await session.scalar(select(DecisionPoint.id).filter_by(tenant_id=by.tenant_id, key=key)):
         raise AlreadyExists("decision point", key)
     point = DecisionPoint(
@@ -84,6 +85,7 @@ async def edit_point(
     """Change description or contract, if the point is still at ``expected``."""
     point = await point_by_key(session, key, by=by, lock=True)
     require_current(expected, point.revision)
+    await identity.require_right(session, by, identity.Action.EDIT_POINT, point=key)
     for field, value in changes.items():
         setattr(point, field, value)
     point.revision += 1

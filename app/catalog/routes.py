@@ -88,7 +88,7 @@ async def edit_model(
     response: Response,
 ) -> Model:
     """Change purpose, owner or tags."""
-    changes = body.model_dump(exclude_unset=True, exclude_none=True)
+    changes = body.model_dump(exclude_unset=True)
     model = await service.edit_model(session, name, expected=expected, changes=changes, by=actor)
     etag(response, model.revision)
     return model
@@ -229,7 +229,7 @@ async def edit_point(
     response: Response,
 ) -> DecisionPoint:
     """Change a decision point's description or contract."""
-    changes = body.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    changes = body.model_dump(mode="json", exclude_unset=True)
     point = await points.edit_point(session, key, expected=expected, changes=changes, by=actor)
     etag(response, point.revision)
     return point

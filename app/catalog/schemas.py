@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from app.catalog.rules import AssetKind, PointKind, ReturnTo, RiskTier, Stage
 from app.catalog.signature import Signature, Variable
-from app.kit.input import Input
+from app.kit.input import Input, optional
 from app.kit.names import MOST, NAME
 
 Tags = dict[
@@ -43,9 +43,9 @@ class ModelPatch(Input):
         json_schema_extra={"examples": [{"tags": {"team": "energy"}}], "minProperties": 1}
     )
 
-    purpose: str | None = Field(None, min_length=1, max_length=2000)
-    owner: str | None = Field(None, pattern=NAME)
-    tags: Tags | None = Field(None, max_length=100)
+    purpose: str = optional(min_length=1, max_length=2000)
+    owner: str = optional(pattern=NAME)
+    tags: Tags = optional(max_length=100)
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -197,8 +197,8 @@ class PointPatch(Input):
         json_schema_extra={"examples": [{"description": "Moved to the new app"}]},
     )
 
-    description: str | None = Field(None, max_length=2000)
-    contract: Contract | None = None
+    description: str = optional(max_length=2000)
+    contract: Contract = optional()
 
 
 class PointOut(BaseModel):

@@ -57,12 +57,20 @@ async def model_of(session: AsyncSession, name: str, *, by: Actor, lock: bool = 
     return model
 
 
+async def require_right(
+    session: AsyncSession, model: Model, action: identity.Action, *, by: Actor
+) -> None:
+    """Refuse who is not responsible for a decision on a model."""
+    await identity.require_right(session, by, action, tier=model.risk_tier, model=model.name)
+
+
 async def edit_model(
     session: AsyncSession, name: str, *, expected: int, changes: dict[str, Any], by: Actor
 ) -> Model:
     """Change purpose, owner or tags of the model, if it is still at ``expected``."""
     model = await model_of(session, name, by=by, lock=True)
     require_current(expected, model.revision)
+    await require_right(session, model, identity.Action.EDIT_MODEL, by=by)
     if "owner" in changes:
         owner = changes.pop("owner")
         model.owner_id = await identity.owner_of(session, by.tenant_id, owner)

@@ -6,14 +6,14 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit
+from app import audit, identity
 from app.catalog.events import VersionRegistered
 from app.catalog.rules import (
     ReturnTo,
     Stage,
     require_source,
 )
-from app.catalog.service import model_of
+from app.catalog.service import model_of, require_right
 from app.catalog.tables import Model, Version
 from app.kit.actor import Actor
 from app.kit.canonical import digest as digest_of
@@ -30,6 +30,7 @@ async def register_version(
     """Publish the next version of a model."""
     require_source(content["source"])
     model = await model_of(session, model_name, by=by, lock=True)
+    await require_right(session, model, identity.Action.PUBLISH_VERSION, by=by)
     tags = content.pop("tags")
     for parent in content["lineage"]["parents"]:
         if not 1 <= parent <= model.last_number:

@@ -35,7 +35,8 @@ async def edit_monitor(
     change = await gates.propose(
         session, identity.Governed.MONITOR, f"monitor of {key}",
         expected=expected, before=found.settings if found else None,
-        after={"point": key, "settings": settings}, reason=reason, by=by,
+        after={"point": key, "settings": settings},
+        scope={"point": key}, reason=reason, by=by,
     )  # fmt: skip
     return change or await set_monitor(session, key, expected=expected, settings=settings, by=by)
 

@@ -30,7 +30,6 @@ from app.gates.change_routes import ACCEPTED, accepted
 from app.gates.changes import propose
 from app.gates.classification import apply_tier
 from app.gates.covered import (
-    EDITED_LATER,
     BaselineInForce,
     KpisInForce,
     MonitorInForce,
@@ -71,7 +70,6 @@ routers = (
 
 __all__ = [
     "ACCEPTED",
-    "EDITED_LATER",
     "ActivationStep",
     "ApprovalVoid",
     "BaselineInForce",

@@ -93,7 +93,7 @@ async def decide(
     await publish(
         session,
         ApprovalGiven(
-            tenant_id=by.tenant_id, case_id=case_id, step=step, approved=approved, by=by.name
+            tenant_id=by.tenant_id, case_id=case_id, step=step, approved=approved, by=by.id
         ),
     )
     return approval

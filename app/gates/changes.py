@@ -5,6 +5,7 @@ request, otherwise it goes ahead. When enough people have approved, ``ChangeAppr
 and the owner carries the edit out in the same transaction.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -31,7 +32,7 @@ from app.kit.canonical import plain
 from app.kit.page import Rows
 from app.kit.refusal import NotFound, Refusal
 from app.kit.revision import ConditionMissing, Stale
-from app.platform.db import clock, page
+from app.platform.db import Json, clock, page
 from app.platform.events import publish
 
 _DAYS = 30
@@ -47,9 +48,13 @@ async def propose(
     after: dict[str, Any],
     reason: str,
     developer_id: UUID | None = None,
+    scope: Mapping[str, object] | None = None,
     by: Actor,
 ) -> Change | None:
-    """Open a change request if ``kind`` is under change control; else return ``None``."""
+    """Open a change request if ``kind`` is under change control; else return ``None``.
+
+    ``scope`` is the tier, model and point it is about: who may approve can be limited to those.
+    """
     rights = await identity.rights_of(session, by.tenant_id)
     control = rights.change_control.get(kind)
     if control is None:
@@ -64,10 +69,11 @@ async def propose(
         before=before,
         after=after,
         reason=reason,
-        digest=digest_of([kind, target, expected, before, after]),
+        digest=_digest(kind, target, expected, before, after),
         requester_id=by.person_id,
         principal_id=by.id,
         developer_id=developer_id,
+        scope={name: value for name, value in (scope or {}).items() if value is not None},
         approvals=control.approvals,
         roles=sorted(control.roles),
         expires_at=now + timedelta(days=_DAYS),
@@ -83,7 +89,7 @@ async def propose(
     await publish(
         session,
         ChangeAsked(
-            tenant_id=by.tenant_id, change_id=change.id, kind=kind.value, target=target, by=by.name
+            tenant_id=by.tenant_id, change_id=change.id, kind=kind.value, target=target, by=by.id
         ),
     )
     return change
@@ -94,11 +100,14 @@ async def decide_change(
 ) -> Change:
     """Approve or reject a change; the last approval that is needed carries it out."""
     change = await _open(session, change_id, by=by)
+    stands = _digest(change.kind, change.target, change.expected, change.before, change.after)
+    if stands != change.digest:
+        raise ApprovalVoid("The change is not what was asked.", changed=[change.target])
     parts = _conflicts(change)
     if by.person_id in parts:
         raise SelfApproval(f"{by.name} {parts[by.person_id]} and cannot decide on the change.")
     roles = by.deciding(parts)
-    await identity.require_right(session, by, Action.APPROVE_CHANGE, roles=roles)
+    await identity.require_right(session, by, Action.APPROVE_CHANGE, roles=roles, **change.scope)
     if not roles & set(change.roles):
         raise NotInChange(
             f"This change is approved by {' or '.join(change.roles)}.", roles=change.roles
@@ -137,6 +146,12 @@ async def decide_change(
         await _carry_out(session, change)
         await _close(session, change, "applied", by=by)
     return change
+
+
+def _digest(
+    kind: Governed, target: str, expected: int | None, before: Json | None, after: Json
+) -> str:
+    return digest_of([kind, target, expected, before, after])
 
 
 def _conflicts(change: Change) -> dict[UUID, str]:

@@ -34,7 +34,7 @@ async def classify(
                 "barred": sorted(await catalog.developers_of(session, model) | {model.owner_id}),
                 "part": "owns the model or developed it",
             },
-            reason=reason, by=by,
+            scope={"tier": model.risk_tier, "model": name}, reason=reason, by=by,
         )  # fmt: skip
         if change is not None:
             return change

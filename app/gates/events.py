@@ -26,7 +26,7 @@ class ApprovalGiven(Event):
     case_id: UUID
     step: str
     approved: bool
-    by: str
+    by: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class ApprovalAsked(Event):
     case_id: UUID
     step: str
     request_id: UUID
-    by: str
+    by: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class ChangeAsked(Event):
     change_id: UUID
     kind: str
     target: str
-    by: str
+    by: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,5 +88,5 @@ class GlassBroken(Event):
     waiver_id: UUID
     case_id: UUID
     step: str
-    by: str
+    by: UUID
     until: datetime

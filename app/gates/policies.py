@@ -178,7 +178,7 @@ async def edit(
     change = await propose(
         session, Governed.POLICY, f"policy {tier}",
         expected=expected, before=before.body, after={"tier": tier, "body": new.body},
-        reason=reason, by=by,
+        scope={"tier": tier}, reason=reason, by=by,
     )  # fmt: skip
     return change or await replace(session, tier, expected=expected, body=new.body, by=by)
 

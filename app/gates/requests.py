@@ -65,7 +65,7 @@ async def ask_approval(
     await publish(
         session,
         ApprovalAsked(
-            tenant_id=by.tenant_id, case_id=case_id, step=step, request_id=request.id, by=by.name
+            tenant_id=by.tenant_id, case_id=case_id, step=step, request_id=request.id, by=by.id
         ),
     )
     return await look(session, request)

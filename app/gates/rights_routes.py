@@ -110,5 +110,5 @@ def _shown(row: RightsRevision | None) -> dict[str, Any]:
         "digest": row.digest if row else digest_of(body),
         "author_id": row.author_id if row else None,
         "at": row.at if row else None,
-        "raci": identity.raci(rights, RiskTier),
+        "raci": identity.raci(identity.completed(rights), RiskTier),
     }

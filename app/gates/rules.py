@@ -63,6 +63,7 @@ class NotWaivable(Invalid):
 
     code = "not_waivable"
     title = "This cannot be waived"
+    mend = "Name one of the gate's rules, as `rules` lists them."
 
 
 class GlassUnreviewed(Refusal):
@@ -115,6 +116,7 @@ class NotAStep(Invalid):
 
     code = "not_a_step"
     title = "Not a step of this case"
+    mend = "Take one of `steps`."
 
 
 class BadPolicy(Invalid):
@@ -131,6 +133,7 @@ class TwoMoments(Invalid):
 
     code = "two_moments"
     title = "Two moments asked for"
+    mend = "Send `revision` or `at`, not both."
 
 
 def require_step(kind: CaseKind, step: str) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.gates import docket, policies
 from app.gates.approvals import counts, standing
-from app.gates.covered import Parts, changed, covered_all
+from app.gates.covered import EDITED_LATER, Parts, changed, covered_all
 from app.gates.docket import Judged, StepState
 from app.gates.policy import Policy
 from app.gates.rules import ApprovalVoid
@@ -29,6 +29,21 @@ class CaseStanding:
     """Steps whose approvals are of something that has changed since, part by part."""
     unapproved: list[str]
     """Steps before the swap that were passed with approvals and have none left."""
+
+    @property
+    def invalid(self) -> list[str]:
+        """Why what was approved no longer is, step by step.
+
+        How a version is used and watched may change under it; what it was approved for may not.
+        """
+        moved = [
+            (step, [part for part in parts if part not in EDITED_LATER])
+            for step, parts in self.voided
+        ]
+        changed_since = [
+            f"{step}: {', '.join(parts)} changed since" for step, parts in moved if parts
+        ]
+        return [*changed_since, *(f"{step}: no approval stands" for step in self.unapproved)]
 
 
 async def stand(

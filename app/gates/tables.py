@@ -214,7 +214,7 @@ class Change(Vouched, Base):
     __tablename__ = "gates_change"
     __vouched__ = (
         "kind", "target", "expected", "before", "after", "digest", "requester_id", "principal_id",
-        "developer_id", "approvals", "roles", "expires_at", "closed_at", "result",
+        "developer_id", "scope", "approvals", "roles", "expires_at", "closed_at", "result",
     )  # fmt: skip
     __table_args__ = (Index("ix_gates_change_at", "tenant_id", "at"),)
 
@@ -232,6 +232,8 @@ class Change(Vouched, Base):
     """The person who asked."""
     principal_id: Mapped[UUID]
     developer_id: Mapped[UUID | None]
+    scope: Mapped[Json] = mapped_column(server_default=text("'{}'"))
+    """The tier, model and point it is about, as decision rights are limited."""
     approvals: Mapped[int]
     roles: Mapped[list[str]]
     expires_at: Mapped[datetime]

@@ -12,10 +12,10 @@ from uuid import UUID
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, identity
+from app import audit, catalog, identity
 from app.gates import changes
 from app.gates.approvals import gate_of
-from app.gates.cases import lock, makers, parties, place, stream
+from app.gates.cases import Place, lock, makers, parties, place, stream
 from app.gates.events import ChangeApproved, GlassBroken
 from app.gates.rules import (
     AlreadyDecided,
@@ -65,7 +65,7 @@ async def ask_waiver(
     change = await changes.propose(
         session, Governed.WAIVER, f"{case.kind}.{step}.{rule}",
         expected=None, before=None, after=after, reason=reason,
-        developer_id=case.developer_id, by=by,
+        developer_id=case.developer_id, scope=place(case), by=by,
     )  # fmt: skip
     assert change is not None  # noqa: S101 - waivers are always under change control
     return change
@@ -137,7 +137,7 @@ async def break_glass(
     await publish(
         session,
         GlassBroken(
-            tenant_id=by.tenant_id, waiver_id=waiver.id, case_id=case_id, step=step, by=by.name,
+            tenant_id=by.tenant_id, waiver_id=waiver.id, case_id=case_id, step=step, by=by.id,
             until=waiver.until,
         ),
     )  # fmt: skip
@@ -166,7 +166,8 @@ async def review_glass(
     if by.person_id in {waiver.taken_by, waiver.developer_id}:
         raise SelfApproval(f"{by.name} took part in it and cannot review it.")
     roles = by.deciding({waiver.taken_by, waiver.developer_id})
-    await identity.require_right(session, by, Action.REVIEW_BREAK_GLASS, roles=roles)
+    where = await _place(session, waiver)
+    await identity.require_right(session, by, Action.REVIEW_BREAK_GLASS, roles=roles, **where)
     if waiver.reviewed_at is not None:
         raise AlreadyDecided("The emergency was reviewed before.")
     waiver.reviewer_id, waiver.review, waiver.upheld = by.person_id, review, upheld
@@ -193,6 +194,15 @@ async def end_waiver(session: AsyncSession, waiver_id: UUID, *, by: Actor) -> Wa
             session, by, "waiver.ended", f"version:{waiver.version_id}", waiver=waiver.id
         )
     return waiver
+
+
+async def _place(session: AsyncSession, waiver: Waiver) -> Place:
+    found = await catalog.versions_by_id(session, waiver.tenant_id, {waiver.version_id})
+    model, _ = found[waiver.version_id]
+    point = None
+    if waiver.point_id is not None:
+        point = (await catalog.point_by_id(session, waiver.tenant_id, waiver.point_id)).key
+    return {"tier": model.risk_tier, "model": model.name, "point": point}
 
 
 async def _locked(session: AsyncSession, waiver_id: UUID, *, by: Actor) -> Waiver:

@@ -14,6 +14,7 @@ from app.identity.decisions import (
     DecisionDenied,
     DecisionRights,
     Governed,
+    completed,
     raci,
 )
 from app.identity.delegation_routes import router as delegations
@@ -70,6 +71,7 @@ __all__ = [
     "acting",
     "bootstrap",
     "checked",
+    "completed",
     "create_principal",
     "create_tenant",
     "default_tenant",

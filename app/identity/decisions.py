@@ -19,6 +19,9 @@ from app.kit.refusal import Invalid, Kind, Refusal
 class Action(StrEnum):
     """What can be decided."""
 
+    PUBLISH_VERSION = "version.publish"
+    EDIT_MODEL = "model.edit"
+    EDIT_POINT = "point.edit"
     OPEN_VALIDATION = "validation.open"
     JUDGE_VALIDATION = "validation.judge"
     OPEN_RELEASE = "release.open"
@@ -146,6 +149,7 @@ class BadRights(Invalid):
 
     code = "bad_rights"
     title = "These decision rights cannot be saved"
+    mend = "Correct what `errors` or `detail` names in the matrix that GET returns."
 
 
 def raci(rights: DecisionRights, tiers: Iterable[str]) -> list[dict[str, Any]]:
@@ -179,20 +183,24 @@ def _limits(grant: Grant) -> str:
 
 _ADM, _DEV, _VAL = Role.ADMINISTRATOR, Role.DEVELOPER, Role.VALIDATOR
 _OPS, _COM, _AUD = Role.OPERATOR, Role.COMMITTEE, Role.AUDITOR
+_BUS = Role.BUSINESS
 
 # action → responsible, accountable, consulted, informed
 _START: dict[Action, tuple[tuple[Role, ...], ...]] = {
+    Action.PUBLISH_VERSION: ((_DEV,), (_DEV,), (), (_VAL,)),
+    Action.EDIT_MODEL: ((_DEV,), (_COM,), (_BUS,), (_VAL,)),
+    Action.EDIT_POINT: ((_OPS,), (_BUS,), (_DEV,), (_VAL,)),
     Action.OPEN_VALIDATION: ((_DEV,), (_VAL,), (), ()),
     Action.JUDGE_VALIDATION: ((_VAL,), (_VAL,), (_DEV,), (_OPS,)),
-    Action.OPEN_RELEASE: ((_DEV,), (_OPS,), (_VAL,), ()),
+    Action.OPEN_RELEASE: ((_DEV,), (_OPS,), (_VAL, _BUS), ()),
     Action.JUDGE_RELEASE: ((_OPS, _VAL), (_VAL,), (_DEV,), (_COM,)),
     Action.OPEN_ACTIVATION: ((_OPS,), (_COM,), (_DEV,), ()),
     Action.JUDGE_ACTIVATION: ((_OPS,), (_COM,), (_VAL,), (_DEV,)),
-    Action.COMMIT_ACTIVATION: ((_OPS,), (_COM,), (), (_DEV, _AUD)),
+    Action.COMMIT_ACTIVATION: ((_OPS,), (_COM,), (), (_DEV, _BUS, _AUD)),
     Action.ROLL_BACK: ((_OPS,), (_OPS,), (), (_COM, _DEV, _AUD)),
-    Action.APPROVE_STEP: ((_VAL, _OPS, _COM), (_COM,), (), (_AUD,)),
+    Action.APPROVE_STEP: ((_VAL, _OPS, _COM, _BUS), (_COM,), (), (_AUD,)),
     Action.EDIT_PLAN: ((_OPS,), (_COM,), (_DEV,), (_AUD,)),
-    Action.EDIT_KPI: ((_OPS, _COM), (_COM,), (_DEV,), ()),
+    Action.EDIT_KPI: ((_OPS, _COM, _BUS), (_COM,), (_DEV,), ()),
     Action.EDIT_MONITOR: ((_OPS,), (_OPS,), (_VAL,), ()),
     Action.EDIT_POLICY: ((_ADM,), (_COM,), (_VAL,), (_AUD,)),
     Action.EDIT_RIGHTS: ((_ADM,), (_COM,), (), (_AUD,)),
@@ -219,3 +227,15 @@ DEFAULT = DecisionRights(
     },
 )
 """What a tenant starts with. Plans, KPIs and monitors are edited by who is responsible."""
+
+_LATER = frozenset({Action.PUBLISH_VERSION, Action.EDIT_MODEL, Action.EDIT_POINT, Action.CLASSIFY})
+
+
+def completed(rights: DecisionRights) -> DecisionRights:
+    """Return a matrix with what it could not say when it was saved.
+
+    An action that came later, and that it names in no right at all, is as at the start.
+    """
+    missing = _LATER - {grant.action for grant in rights.grants}
+    more = tuple(grant for grant in DEFAULT.grants if grant.action in missing)
+    return rights.model_copy(update={"grants": (*rights.grants, *more)}) if more else rights

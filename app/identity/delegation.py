@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import ClassVar
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -24,11 +23,9 @@ LONGEST = timedelta(days=31)
 class BadDelegation(Invalid):
     """The delegation is to nobody else, of no deciding role, or for too long."""
 
-    code: ClassVar[str] = "bad_delegation"
-    title: ClassVar[str] = "This cannot be delegated"
-    mend: ClassVar[str | None] = (
-        "Lend deciding roles that you have yourself, to another person, for at most 31 days."
-    )
+    code = "bad_delegation"
+    title = "This cannot be delegated"
+    mend = "Lend deciding roles that you have yourself, to another person, for at most 31 days."
 
 
 async def delegate(

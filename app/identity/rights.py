@@ -9,7 +9,14 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit
-from app.identity.decisions import DEFAULT, Action, BadRights, DecisionDenied, DecisionRights
+from app.identity.decisions import (
+    DEFAULT,
+    Action,
+    BadRights,
+    DecisionDenied,
+    DecisionRights,
+    completed,
+)
 from app.identity.tables import RightsRevision
 from app.kit.actor import SYSTEM_ID, Actor
 from app.kit.canonical import digest as digest_of
@@ -43,7 +50,7 @@ async def rights_row(
 async def rights_of(session: AsyncSession, tenant_id: UUID) -> DecisionRights:
     """Return a tenant's decision rights as they stand."""
     row = await rights_row(session, tenant_id)
-    return DEFAULT if row is None else DecisionRights.model_validate(row.body)
+    return DEFAULT if row is None else completed(DecisionRights.model_validate(row.body))
 
 
 async def require_right(

@@ -15,6 +15,8 @@ class Role(StrEnum):
     VALIDATOR = "validator"
     OPERATOR = "operator"
     COMMITTEE = "committee"
+    BUSINESS = "business"
+    """The line of business: who answers for what the model is worth."""
     APPLICATION = "application"
     AUDITOR = "auditor"
 
@@ -65,13 +67,14 @@ ROLES: dict[Role, frozenset[str]] = {
         "telemetry:write",
     },
     Role.COMMITTEE: _READ | {"gates:ask", "gates:approve", "kpi:write", "audit:read"},
+    Role.BUSINESS: _READ | {"gates:ask", "gates:approve", "gates:evidence", "kpi:write"},
     Role.APPLICATION: frozenset(
         {"routing:decide", "telemetry:write", "telemetry:outcome", "catalog:read"}
     ),
     Role.AUDITOR: _READ | {"audit:read", "identity:read"},
 }
 
-DECIDING = frozenset({Role.VALIDATOR, Role.COMMITTEE, Role.OPERATOR})
+DECIDING = frozenset({Role.VALIDATOR, Role.COMMITTEE, Role.OPERATOR, Role.BUSINESS})
 """Roles that judge and approve: nobody who hands out roles holds one of them."""
 
 MACHINE = frozenset({Role.APPLICATION})

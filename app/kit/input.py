@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
 _DATE = re.compile(r"\d{4}-")
@@ -55,6 +55,16 @@ def _make_exact(schema: Any) -> None:
         look = {"type": "no-info", "function": _LOOKED_AT[kind]}
         schema.clear()
         schema.update(type="function-before", function=look, schema=inner)
+
+
+def optional(**limits: Any) -> Any:
+    """Return a field that a caller may leave out; what he does send is a value, never null."""
+    # The default is never read: whoever has such fields looks at what was set.
+    return Field(default=None, json_schema_extra=_without_default, **limits)
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
 
 
 class Input(BaseModel):

@@ -70,6 +70,7 @@ class Invalid(Refusal):
     kind = Kind.INVALID
     code = "invalid"
     title = "Invalid request"
+    mend = "Correct what `detail` names; /docs shows what is taken."
 
 
 class Malformed(Refusal):
@@ -78,6 +79,7 @@ class Malformed(Refusal):
     kind = Kind.MALFORMED
     code = "malformed"
     title = "Malformed body"
+    mend = "Send one JSON document (RFC 8259), in UTF-8."
 
 
 class TooLarge(Refusal):

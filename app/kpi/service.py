@@ -52,7 +52,8 @@ async def edit(
     change = await gates.propose(
         session, identity.Governed.KPI, f"kpi {key} of {point_key}",
         expected=expected, before=before,
-        after={"point": point_key, "key": key, "fields": fields}, reason=reason, by=by,
+        after={"point": point_key, "key": key, "fields": fields},
+        scope={"point": point_key}, reason=reason, by=by,
     )  # fmt: skip
     return change or await define(session, point_key, key, expected=expected, fields=fields, by=by)
 

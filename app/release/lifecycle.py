@@ -29,6 +29,7 @@ class IllegalMove(Refusal):
     kind = Kind.CONFLICT
     code = "illegal_move"
     title = "The version is not at that point of its life"
+    mend = "GET the version: `stage` says where it is; a returned one is followed by a new version."
 
 
 def require_edge(here: Stage, to: Stage) -> None:

@@ -128,12 +128,8 @@ def _judge(standing: Standing, case: gates.CaseStanding) -> None:
             standing.add(Kind.RULE_WAIVED, where)
     for gate in sorted({rule["gate"] for rule in standing.rules if rule["state"] == "unknown"}):
         standing.add(Kind.STEP_UNPROVEN, gate)
-    # How he is used and watched may change under a champion; what he was approved for may not.
-    for step, parts in case.voided:
-        if moved := [part for part in parts if part not in gates.EDITED_LATER]:
-            standing.add(Kind.APPROVAL_INVALID, f"{step}: {', '.join(moved)} changed since")
-    for step in case.unapproved:
-        standing.add(Kind.APPROVAL_INVALID, f"{step}: no approval stands")
+    for detail in case.invalid:
+        standing.add(Kind.APPROVAL_INVALID, detail)
     if standing.version.stage is Stage.RETURNED:
         detail = f"returned to {standing.version.returned_to} and still deciding"
         standing.add(Kind.RETURNED_IN_SEAT, detail)

@@ -38,7 +38,7 @@ class PlanOut(BaseModel):
     revision: int
     spec: Plan
     digest: str
-    author_name: str
+    author_id: UUID
     cause: str = Field(description="edited, activated, rolled_back, …")
     at: datetime
 

@@ -103,7 +103,8 @@ async def edit_plan(
     change = await gates.propose(
         session, identity.Governed.PLAN, f"plan of {key}",
         expected=expected, before=before.spec if before else None,
-        after={"point": key, "spec": plan.model_dump(mode="json")}, reason=reason, by=by,
+        after={"point": key, "spec": plan.model_dump(mode="json")},
+        scope={"point": key}, reason=reason, by=by,
     )  # fmt: skip
     return change or await write_plan(session, point, plan, cause="edited", by=by)
 
@@ -161,7 +162,6 @@ async def write_plan(
         spec=spec,
         digest=digest_of(spec),
         author_id=by.person_id,
-        author_name=by.name,
         cause=cause,
         # Not when the transaction began: that may be before the revision before this one.
         at=at or func.clock_timestamp(),

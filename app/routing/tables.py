@@ -105,7 +105,8 @@ class PlanRevision(Vouched, Base):
     spec: Mapped[Json]
     digest: Mapped[str]
     author_id: Mapped[UUID]
-    author_name: Mapped[str]
+    author_name: Mapped[str] = mapped_column(server_default="")
+    """No longer written: who has left can be forgotten. Gone with the next release."""
     cause: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=func.now())
 

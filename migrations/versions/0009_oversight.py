@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0009"
 down_revision = "0008"
@@ -15,6 +16,13 @@ UPDATE identity_tenant t SET founded_at = now() WHERE EXISTS (
     WHERE p.tenant_id = t.id AND p.kind = 'person' AND p.roles ?| ARRAY['committee', 'validator']
 )
 """
+_FORGET = (
+    "ALTER TABLE routing_plan DISABLE TRIGGER USER",
+    "UPDATE routing_plan SET author_name = ''",
+    "ALTER TABLE routing_plan ENABLE TRIGGER USER",
+    "UPDATE notifications_outbox SET data = data - 'by' WHERE data ? 'by'",
+)
+_JSON = postgresql.JSONB(astext_type=sa.Text())
 # As it was, and whoever chose what drift is measured against.
 _OF_THE_CASE = """
 CREATE OR REPLACE FUNCTION gates_approval_of_case() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -51,6 +59,11 @@ def upgrade() -> None:
     )
     op.add_column("identity_principal", sa.Column("change_id", sa.Uuid(), nullable=True))
     op.execute(_FOUNDED)
+    # Names are looked up by id, so that who has left can be forgotten.
+    op.alter_column("routing_plan", "author_name", server_default="")
+    for statement in _FORGET:
+        op.execute(statement)
+    op.add_column("gates_change", sa.Column("scope", _JSON, server_default="{}", nullable=False))
     op.create_index("ix_gates_verdict_tier", "gates_verdict", ["tenant_id", "tier", "at", "id"])
 
 
@@ -58,5 +71,7 @@ def downgrade() -> None:
     op.execute(_OF_THE_CASE.replace("{shaped}", ""))
     op.drop_column("telemetry_baseline", "author_id")
     op.drop_index("ix_gates_verdict_tier", "gates_verdict")
+    op.drop_column("gates_change", "scope")
+    op.alter_column("routing_plan", "author_name", server_default=None)
     op.drop_column("identity_principal", "change_id")
     op.drop_column("identity_tenant", "founded_at")

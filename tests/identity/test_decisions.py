@@ -18,6 +18,9 @@ SCOPES = st.fixed_dictionaries(
 )
 # What the calls themselves ask for, beside the decision right.
 PERMISSIONS = {
+    Action.PUBLISH_VERSION: "catalog:write",
+    Action.EDIT_MODEL: "catalog:write",
+    Action.EDIT_POINT: "catalog:points",
     Action.OPEN_VALIDATION: "release:open",
     Action.JUDGE_VALIDATION: "release:validate",
     Action.OPEN_RELEASE: "release:open",

@@ -11,6 +11,8 @@ from app.platform.embedded import EmbeddedPostgres
 from tests.live import (
     Live,
     Place,
+    approve,
+    champion,
     evidence,
     lift_control,
     make_model,
@@ -209,3 +211,130 @@ def test_a_model_is_made_lighter_by_two_and_graver_by_one(bank: Live) -> None:
     assert (graver["risk_tier"], lost.document["changed"]) == ("high", ["tier"])
     assert (own.code, dev.code) == ("self_approval", "self_approval")
     assert bank["dev"].get(path)["risk_tier"] == "low"
+
+
+def test_rights_can_be_limited_to_models_points_and_tiers(bank: Live, place: Place) -> None:
+    rights = bank.admin.get("/v1/decision-rights")
+    elsewhere = [
+        {"role": "developer", "action": "version.publish", "models": ["another"]},
+        {"role": "developer", "action": "model.edit", "tiers": ["high"]},
+        {"role": "operator", "action": "point.edit", "points": ["another"]},
+    ]
+    limited = {item["action"] for item in elsewhere}
+    kept = [grant for grant in rights["body"]["grants"] if grant["action"] not in limited]
+    body = {"body": {**rights["body"], "grants": [*kept, *elsewhere]}}
+    asked = bank.admin.put("/v1/decision-rights", body, revision=rights["revision"])
+    bank["com"].post(f"/v1/changes/{asked['id']}:approve", {"reason": "a test"})
+    model, point = f"/v1/models/{place.model}", f"/v1/decision-points/{place.point}"
+    tries = (
+        (bank["dev"], "post", f"{model}/versions", a_version(place.model), None),
+        (bank["dev"], "put", f"{model}/aliases/mine", {"number": 1}, None),
+        (bank["dev"], "patch", model, {"owner": "dev"}, bank["dev"].get(model)["revision"]),
+        (bank["ops"], "patch", point, {"description": "x"}, bank["ops"].get(point)["revision"]),
+    )
+    found = []
+    for by, verb, path, content, revision in tries:
+        more = {} if revision is None else {"revision": revision}
+        with pytest.raises(Problem) as refusal:
+            getattr(by, verb)(path, content, **more)
+        found.append((refusal.value.code, refusal.value.document["permission"]))
+    now = bank.admin.get("/v1/decision-rights")["revision"]
+    back = bank.admin.put("/v1/decision-rights", {"body": rights["body"]}, revision=now)
+    bank["com"].post(f"/v1/changes/{back['id']}:approve", {"reason": "a test"})
+
+    assert found == [
+        ("decision_denied", "version.publish"), ("decision_denied", "model.edit"),
+        ("decision_denied", "model.edit"), ("decision_denied", "point.edit"),
+    ]  # fmt: skip
+
+
+def test_who_may_approve_changes_can_be_limited_to_a_tier(bank: Live) -> None:
+    rights = bank.admin.get("/v1/decision-rights")
+    control = {
+        **rights["body"]["change_control"],
+        "policy": {"approvals": 1, "roles": ["validator"]},
+    }
+    kept = [
+        grant
+        for grant in rights["body"]["grants"]
+        if (grant["action"], grant["role"]) != ("change.approve", "validator")
+    ]
+    low = {"role": "validator", "action": "change.approve", "tiers": ["low"]}
+    body = {"body": {"grants": [*kept, low], "change_control": control}}
+    with pytest.raises(Problem) as unreachable:
+        bank.admin.put("/v1/decision-rights", body, revision=rights["revision"])
+    control["policy"]["roles"] = ["committee", "validator"]
+    asked = bank.admin.put("/v1/decision-rights", body, revision=rights["revision"])
+    bank["com"].post(f"/v1/changes/{asked['id']}:approve", {"reason": "a test"})
+
+    def edit(tier: str) -> str:
+        policy = bank.admin.get(f"/v1/policies/{tier}")
+        wanted = {"body": {**policy["body"], "revalidate_days": 99}}
+        return str(
+            bank.admin.put(f"/v1/policies/{tier}", wanted, revision=policy["revision"])["id"]
+        )
+
+    high = refused(bank["val"], f"/v1/changes/{edit('high')}:approve", {"reason": "too grave"})
+    done = bank["val"].post(f"/v1/changes/{edit('low')}:approve", {"reason": "mine"})
+    now = bank.admin.get("/v1/decision-rights")["revision"]
+    back = bank.admin.put("/v1/decision-rights", {"body": rights["body"]}, revision=now)
+    bank["com"].post(f"/v1/changes/{back['id']}:approve", {"reason": "a test"})
+
+    assert unreachable.value.code == "bad_rights"
+    assert (high.code, high.document["tier"]) == ("decision_denied", "high")
+    assert done["result"] == "applied"
+
+
+def test_the_line_of_business_has_its_say(bank: Live, place: Place) -> None:
+    _, _, business = newcomer(bank, "business")
+    policy = bank.admin.get("/v1/policies/low")
+    gates = policy["body"]["gates"]
+    wanted = {**gates[f"activation.{STEP}"], "quorum": [{"role": "business", "count": 1}]}
+    body = {"body": {**policy["body"], "gates": {**gates, f"activation.{STEP}": wanted}}}
+    saved = bank.admin.put("/v1/policies/low", body, revision=policy["revision"])
+    opened = open_activation(bank, place)
+    path = f"/v1/activations/{opened['id']}/steps/{STEP}:judge"
+    approve(bank["com"], opened, STEP)
+    without = bank["ops"].post(path)["passed"]
+    with business:
+        approve(business, opened, STEP)
+        kpi = f"/v1/decision-points/{place.point}/kpis/{unique('kpi')}"
+        agreed = business.put(kpi, {"name": "margin", "threshold": 1, "unit": "AUD"})
+    approve_again = bank["ops"].post(path)
+    bank["ops"].post(f"/v1/cases/{opened['id']}:withdraw")
+    bank.admin.put("/v1/policies/low", {"body": policy["body"]}, revision=saved["revision"])
+
+    assert (without, agreed["threshold"]) == (False, 1)
+    # The KPI that was agreed on after his word is not the one he gave it on.
+    assert not approve_again["passed"]
+
+
+def test_a_field_that_is_left_alone_is_not_sent_as_null(bank: Live, place: Place) -> None:
+    path = f"/v1/models/{place.model}"
+    with pytest.raises(Problem) as refusal:
+        bank["dev"].patch(path, {"owner": None}, revision=bank["dev"].get(path)["revision"])
+
+    assert refusal.value.status == 422
+
+
+def test_nobody_goes_back_unasked_to_what_is_no_longer_approved(bank: Live) -> None:
+    first = champion(bank)
+    champion(bank, point=first.point)
+    path = f"/v1/models/{first.model}"
+    graver = {"risk_tier": "medium", "reason": "more is at stake"}
+    bank["val"].put(f"{path}/risk-tier", graver, revision=bank["val"].get(path)["revision"])
+    back = f"/v1/decision-points/{first.point}:rollback"
+
+    lost = refused(bank["ops"], back, {"reason": "complaints"})
+    done = bank["ops"].post(back, {"reason": "complaints", "accept_unapproved": True})
+    found = bank["aud"].get("/v1/adherence")["findings"]
+
+    assert lost.code == "unapproved_version"
+    assert lost.document["invalid"] == [f"{STEP}: tier changed since"]
+    assert done["version_id"] == bank["dev"].get(f"{path}/versions/1")["id"]
+    name = f"{first.model}@{first.version} at {first.point}"
+    assert {
+        "kind": "approval_invalid",
+        "subject": name,
+        "detail": lost.document["invalid"][0],
+    } in found

@@ -54,6 +54,7 @@ class Unstorable(Refusal):
     kind = Kind.INVALID
     code = "unstorable"
     title = "A value cannot be stored"
+    mend = "Leave out NUL characters, and numbers and texts beyond what the schema allows."
 
 
 def document(refusal: Refusal, request_id: str) -> dict[str, Any]:
