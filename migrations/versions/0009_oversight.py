@@ -16,6 +16,18 @@ UPDATE identity_tenant t SET founded_at = now() WHERE EXISTS (
     WHERE p.tenant_id = t.id AND p.kind = 'person' AND p.roles ?| ARRAY['committee', 'validator']
 )
 """
+# What can change of a row that decides something; the rest is as it was written.
+_EDITED = {
+    "gates_case": "closed_at, result",
+    "gates_change": "closed_at, result",
+    "gates_waiver": "ended_at, reviewer_id, review, upheld, reviewed_at",
+    "gates_request": "withdrawn_at",
+    "routing_seat": "until",
+    "identity_key": "last_used_at, revoked_at",
+    "identity_delegation": "ended_at",
+    "catalog_model": "risk_tier, owner_id, purpose, tags, last_number, revision, updated_at",
+    "catalog_version": "stage, returned_to, tags, revision",
+}
 _FORGET = (
     "ALTER TABLE routing_plan DISABLE TRIGGER USER",
     "UPDATE routing_plan SET author_name = ''",
@@ -59,6 +71,9 @@ def upgrade() -> None:
     )
     op.add_column("identity_principal", sa.Column("change_id", sa.Uuid(), nullable=True))
     op.execute(_FOUNDED)
+    for table, columns in _EDITED.items():
+        op.execute(f"REVOKE UPDATE ON {table} FROM modelward_app, modelward_server")
+        op.execute(f"GRANT UPDATE ({columns}) ON {table} TO modelward_app, modelward_server")
     # Names are looked up by id, so that who has left can be forgotten.
     op.alter_column("routing_plan", "author_name", server_default="")
     for statement in _FORGET:
@@ -68,6 +83,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    for table in _EDITED:
+        op.execute(f"GRANT UPDATE ON {table} TO modelward_app, modelward_server")
     op.execute(_OF_THE_CASE.replace("{shaped}", ""))
     op.drop_column("telemetry_baseline", "author_id")
     op.drop_index("ix_gates_verdict_tier", "gates_verdict")

@@ -104,6 +104,27 @@ def test_what_is_appended_is_not_changed_by_the_server_s_own_roles(
             act(owner, role, sql.SQL(statement).format(sql.Identifier(table)))
 
 
+@pytest.mark.parametrize("role", [APP, SERVER])
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("gates_case", "developer_id"), ("gates_case", "requester_id"), ("gates_case", "tier"),
+        ("gates_change", "after"), ("gates_change", "approvals"), ("gates_waiver", "until"),
+        ("gates_waiver", "developer_id"), ("gates_request", "covers"),
+        ("routing_seat", "version_id"), ("identity_key", "sha256"), ("identity_key", "expires_at"),
+        ("identity_delegation", "until"), ("catalog_version", "developer_id"),
+        ("catalog_version", "content_digest"), ("catalog_model", "name"),
+    ],
+)  # fmt: skip
+def test_what_decides_is_not_changed_by_the_server_s_own_roles(
+    owner: psycopg.Connection[Any], table: str, column: str, role: str
+) -> None:
+    change = sql.SQL("UPDATE {} SET {} = {}").format(*map(sql.Identifier, (table, column, column)))
+
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        act(owner, role, change)
+
+
 def test_the_server_connects_as_somebody_who_owns_nothing(
     owner: psycopg.Connection[Any],
 ) -> None:
