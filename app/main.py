@@ -31,7 +31,7 @@ from app import (
 )
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.events import Bus, Event
-from app.platform.http import HotRoute, documented, problems
+from app.platform.http import HotRoute, WrongCredentials, documented, problems
 from app.platform.http.edge import Edge
 from app.platform.http.metrics import HttpMetrics
 from app.platform.outbound import Outbound
@@ -82,7 +82,8 @@ def make_api(
     """Return the FastAPI application, its hot routes, and the metrics' registry."""
     registry = CollectorRegistry()
     database = Database(database_url, settings, make_bus())
-    keyring = identity.Keyring(database, settings)
+    wrong = WrongCredentials(settings)
+    keyring = identity.Keyring(database, settings, wrong)
     outbound = Outbound(settings)
     table = routing.RoutingTable(database, settings.refresh_seconds)
     api = FastAPI(
@@ -98,6 +99,7 @@ def make_api(
     api.state.database = database
     api.state.authenticator = keyring
     api.state.keyring = keyring
+    api.state.wrong_credentials = wrong
     api.state.outbound = outbound
     api.state.exchange = identity.Exchange(database, outbound)
     api.state.table = table

@@ -116,6 +116,8 @@ def spawn(
         "MODELWARD_PULSE_SECONDS": "1",
         "MODELWARD_AUDIT_SECONDS": "1",
         "MODELWARD_LOG_LEVEL": "WARNING",
+        # Tests that share a server send it wrong keys by the hundred, all from one address.
+        "MODELWARD_WRONG_CREDENTIALS_BURST": "1000000",
         **{f"MODELWARD_{name.upper()}": value for name, value in settings.items()},
     }
     if "database_url" not in settings:

@@ -24,7 +24,8 @@ from app.identity.keys import fingerprint, well_formed
 from app.identity.tables import Key, Principal
 from app.kit.actor import Actor, Lent
 from app.platform.db import ALL_TENANTS, Database
-from app.platform.http.guard import Unauthenticated
+from app.platform.http.guard import Peer, Unauthenticated
+from app.platform.http.throttle import WrongCredentials
 from app.platform.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -45,23 +46,28 @@ class _Known:
 class Keyring:
     """An ``Authenticator`` over the keys in use."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(self, database: Database, settings: Settings, wrong: WrongCredentials) -> None:
         self._database = database
+        self._wrong = wrong
         self._every = settings.refresh_seconds
         self._stale_after = settings.stale_keys_seconds
         self._known: dict[str, _Known] = {}
         self._used: dict[str, tuple[UUID, UUID]] = {}
         self._fresh = time.monotonic()
 
-    async def __call__(self, authorization: str | None) -> Actor:
+    async def __call__(self, authorization: str | None, peer: Peer) -> Actor:
         """Return the caller of a request."""
         text = _key_of(authorization)
         known = self._known.get(text)
         if known is None:
-            known = await self._load(text)
+            with self._wrong.counted(peer):
+                known = await self._load(text)
         now = time.monotonic()
-        if known.expires <= now or now - self._fresh > self._stale_after:
-            raise Unauthenticated("The key has expired.")
+        if known.expires <= now:
+            with self._wrong.counted(peer):
+                raise Unauthenticated("The key has expired.")
+        if now - self._fresh > self._stale_after:
+            raise Unauthenticated("No key could be checked for too long.")
         self._used[text] = known.id
         return known.actor
 

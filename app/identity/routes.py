@@ -1,7 +1,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Response
+from fastapi import Request, Response
 
 from app.identity import access, invitations, issuing, service
 from app.identity.rules import (
@@ -29,7 +29,7 @@ from app.identity.tables import Key, Principal
 from app.kit.actor import Actor
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import AlreadyExists, NotFound
-from app.platform.http import Cursor, Limit, Session, allow, responses
+from app.platform.http import Cursor, Limit, Session, WrongCredentials, allow, responses
 from app.platform.http import router as make_router
 
 router = make_router("/v1", tag="identity")
@@ -140,10 +140,14 @@ async def invite_principal(
     response_model=IssuedKeyOut,
     responses=responses(BadInvitation),
 )
-async def redeem_invitation(body: RedeemIn, session: Session, response: Response) -> dict[str, Any]:
+async def redeem_invitation(
+    body: RedeemIn, request: Request, session: Session, response: Response
+) -> dict[str, Any]:
     """Turn an invitation's code into a key, once. The code is what lets the caller in."""
     response.headers["Cache-Control"] = "no-store"
-    key, text = await invitations.redeem(session, body.code, days=body.days)
+    wrong: WrongCredentials = request.app.state.wrong_credentials
+    with wrong.counted(request.scope.get("client")):
+        key, text = await invitations.redeem(session, body.code, days=body.days)
     return KeyOut.model_validate(key).model_dump() | {"key": text}
 
 

@@ -41,6 +41,15 @@ class Settings(BaseSettings):
     stale_keys_seconds: float = Field(
         3600.0, description="How long keys last seen good keep working without a database."
     )
+    wrong_credentials_per_second: float = Field(
+        1.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Wrong keys and invitation codes that an IPv4 address or an IPv6 /64 may send"
+        " to each process in the long run; then 429. 0: any number.",
+    )
+    wrong_credentials_burst: int = Field(30, ge=1, description="How many of them at once.")
+
     pulse_seconds: int = Field(
         2, ge=1, le=30, description="How often the worker looks for work that is due."
     )

@@ -63,7 +63,7 @@ def test_every_body_has_an_example(document: dict[str, Any]) -> None:
 def test_every_operation_documents_its_refusals_as_problems(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
         refusals = {code: r for code, r in operation["responses"].items() if code >= "400"}
-        assert {"400", "401", "403", "413", "415", "503"} <= refusals.keys(), name
+        assert {"400", "401", "403", "413", "415", "429", "503"} <= refusals.keys(), name
         for code, response in refusals.items():
             assert list(response["content"]) == ["application/problem+json"], (name, code)
 

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from app import identity
 from app.kit.actor import Actor
 from app.platform.db import ALL_TENANTS, Database
-from app.platform.http import HotRoute, allow
+from app.platform.http import HotRoute, Peer, WrongCredentials, allow
 from app.platform.http import router as make_router
 from app.platform.http.edge import Edge
 from app.platform.http.metrics import HttpMetrics
@@ -31,7 +31,7 @@ class Doors:
     """An application of four routes: typed and hot, each with a key's check and without."""
 
     def __init__(self, database: Database, settings: Settings, key: str) -> None:
-        keyring = identity.Keyring(database, settings)
+        keyring = identity.Keyring(database, settings, WrongCredentials(settings))
         self._authorization = f"Bearer {key}"
         self._keyring = keyring
         self._api = FastAPI(redirect_slashes=False)
@@ -52,9 +52,9 @@ class Doors:
 
     async def open(self) -> None:
         """Let everybody in once, so that the key is known; then the doors can be measured."""
-        known = await self._keyring(self._authorization)
+        known = await self._keyring(self._authorization, None)
 
-        async def expected(authorization: str | None) -> Actor:  # noqa: ARG001 - its protocol
+        async def expected(authorization: str | None, peer: Peer) -> Actor:  # noqa: ARG001 - its protocol
             return known
 
         async def endpoint(_actor: Actor, _key: str, _body: bytes) -> tuple[int, bytes]:

@@ -2,12 +2,13 @@
 
 from app.platform.http.conditional import IfMatch, IfMatchToReplace, etag
 from app.platform.http.documented import responses
-from app.platform.http.guard import Authenticator, allow, permission_of
+from app.platform.http.guard import Authenticator, Peer, allow, permission_of
 from app.platform.http.metrics import PlainCounter
 from app.platform.http.moment import At, Moment
 from app.platform.http.paging import Cursor, Limit
 from app.platform.http.raw import Endpoint, HotRoute
 from app.platform.http.route import GovernedRoute, Session, Snapshot, router
+from app.platform.http.throttle import WrongCredentials
 
 __all__ = [
     "At",
@@ -20,9 +21,11 @@ __all__ = [
     "IfMatchToReplace",
     "Limit",
     "Moment",
+    "Peer",
     "PlainCounter",
     "Session",
     "Snapshot",
+    "WrongCredentials",
     "allow",
     "etag",
     "permission_of",

@@ -8,14 +8,17 @@ from app.kit.revision import ConditionMissing, Stale
 from app.platform.http.body import UnsupportedMedia
 from app.platform.http.guard import PermissionDenied, Unauthenticated
 from app.platform.http.problems import MEDIA_TYPE, STATUS
+from app.platform.http.throttle import TooManyWrongCredentials
+
+_ALWAYS: set[type[Refusal]] = {
+    Malformed, Unauthenticated, PermissionDenied, TooLarge, UnsupportedMedia,
+    TooManyWrongCredentials, Unavailable,
+}  # fmt: skip
 
 
 def responses(*refusals: type[Refusal]) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI responses for what a route may refuse, with an example each."""
-    always = (
-        Malformed, Unauthenticated, PermissionDenied, TooLarge, UnsupportedMedia, Unavailable,
-    )  # fmt: skip
-    return _documented({*always, *refusals})
+    return _documented({*_ALWAYS, *refusals})
 
 
 def editing(*refusals: type[Refusal]) -> dict[int | str, dict[str, Any]]:

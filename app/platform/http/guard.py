@@ -28,11 +28,15 @@ class PermissionDenied(Refusal):
     mend = "Ask an administrator for a role that carries the permission."
 
 
+Peer = tuple[str, int] | None
+"""Where a request comes from: the socket's other end, or who it is for a trusted proxy."""
+
+
 class Authenticator(Protocol):
     """Turns the Authorization header into an actor, or refuses."""
 
-    async def __call__(self, authorization: str | None) -> Actor:
-        """Return who calls; raise ``Unauthenticated``."""
+    async def __call__(self, authorization: str | None, peer: Peer) -> Actor:
+        """Return who calls; raise ``Unauthenticated`` or ``RateLimited``."""
         ...
 
 
@@ -42,7 +46,9 @@ async def identify(request: Request) -> Actor:
     known: Actor | None = state.get("actor")
     if known is None:
         authenticate: Authenticator = request.app.state.authenticator
-        known = state["actor"] = await authenticate(request.headers.get("authorization"))
+        known = state["actor"] = await authenticate(
+            request.headers.get("authorization"), request.scope.get("client")
+        )
     return known
 
 

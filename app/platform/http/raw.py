@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from app.kit.actor import Actor
 from app.kit.refusal import Refusal, Unavailable
 from app.platform.http.body import Receive, Scope, read, require_json
-from app.platform.http.guard import Authenticator, require
+from app.platform.http.guard import Authenticator, Peer, require
 from app.platform.http.problems import MEDIA_TYPE, STATUS, document, from_database
 from app.platform.http.problems import headers as problem_headers
 
@@ -67,11 +67,16 @@ class HotRoute:
         return None
 
     async def answer(
-        self, key: str, headers: dict[bytes, bytes], receive: Receive, request_id: str
+        self,
+        key: str,
+        headers: dict[bytes, bytes],
+        peer: Peer,
+        receive: Receive,
+        request_id: str,
     ) -> Answer:
         """Answer one request; refusals and database faults become problem documents."""
         try:
-            actor = await self.authenticate(_text(headers.get(b"authorization")))
+            actor = await self.authenticate(_text(headers.get(b"authorization")), peer)
             require(actor, self.permission)
             if headers.get(b"content-type") != _JSON[1] or b"content-encoding" in headers:
                 require_json(
@@ -98,7 +103,8 @@ class HotRoute:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as a plain ASGI application, for whoever mounts it without the edge."""
         key, request_id = self.match(scope["path"]) or "", scope["state"]["request_id"]
-        answer = await self.answer(key, dict(scope["headers"]), receive, request_id)
+        headers, peer = dict(scope["headers"]), scope.get("client")
+        answer = await self.answer(key, headers, peer, receive, request_id)
         await send_answer(send, answer, request_id)
 
 
