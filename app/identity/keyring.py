@@ -3,16 +3,19 @@
 A key is loaded at its first use and re-checked with all others by one query every few seconds, so
 that a revocation reaches every process within that time; when a key was last used is written down
 at the same time, not by the requests themselves. While the database is away the keys last
-seen good go on working, for a bounded time.
+seen good go on working, for a bounded time. How many calls a key still has in this process stands
+beside it.
 """
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import Row, func, select, true, tuple_, update
@@ -23,6 +26,8 @@ from app.identity.delegation import lent_to
 from app.identity.keys import fingerprint, well_formed
 from app.identity.tables import Key, Principal
 from app.kit.actor import Actor, Lent
+from app.kit.bucket import Bucket
+from app.kit.refusal import RateLimited
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.http.guard import Peer, Unauthenticated
 from app.platform.http.throttle import WrongCredentials
@@ -41,6 +46,7 @@ class _Known:
     expires: float  # on the monotonic clock of this process
     sha256: bytes
     id: tuple[UUID, UUID]
+    calls: Bucket
 
 
 class Keyring:
@@ -49,13 +55,15 @@ class Keyring:
     def __init__(self, database: Database, settings: Settings, wrong: WrongCredentials) -> None:
         self._database = database
         self._wrong = wrong
+        rate, burst = settings.key_calls_per_second, settings.key_calls_burst
+        self._bucket = partial(Bucket, rate=rate, burst=burst)
         self._every = settings.refresh_seconds
         self._stale_after = settings.stale_keys_seconds
         self._known: dict[str, _Known] = {}
         self._used: dict[str, tuple[UUID, UUID]] = {}
         self._fresh = time.monotonic()
 
-    async def __call__(self, authorization: str | None, peer: Peer) -> Actor:
+    async def __call__(self, authorization: str | None, peer: Peer, *, paced: bool) -> Actor:
         """Return the caller of a request."""
         text = _key_of(authorization)
         known = self._known.get(text)
@@ -68,6 +76,8 @@ class Keyring:
                 raise Unauthenticated("The key has expired.")
         if now - self._fresh > self._stale_after:
             raise Unauthenticated("No key could be checked for too long.")
+        if paced and (wait := known.calls.take(now)):
+            raise RateLimited("Too many calls came with this key.", retry_after=math.ceil(wait))
         self._used[text] = known.id
         return known.actor
 
@@ -81,11 +91,11 @@ class Keyring:
 
     async def refresh(self) -> None:
         """Re-check every key in use by one query; forget those that no longer hold."""
-        by_hash = {known.sha256: text for text, known in self._known.items()}
-        good = await self._select(by_hash) if by_hash else {}
-        for sha256, text in by_hash.items():
+        held = {known.sha256: (text, known.calls) for text, known in self._known.items()}
+        good = await self._select(held) if held else {}
+        for sha256, (text, calls) in held.items():
             if sha256 in good:
-                self._known[text] = good[sha256]
+                self._known[text] = replace(good[sha256], calls=calls)
             else:
                 self._known.pop(text, None)
         self._fresh = time.monotonic()
@@ -145,7 +155,10 @@ class Keyring:
             # A key narrowed to some roles lends no others.
             people = {row.Principal.id for row in found if row.Key.roles is None}
             lent = await lent_to(session, people) if people else {}
-            return {row.Key.sha256: _known(row, lent.get(row.Principal.id, ())) for row in found}
+            return {
+                row.Key.sha256: _known(row, lent.get(row.Principal.id, ()), self._bucket())
+                for row in found
+            }
 
 
 def _key_of(authorization: str | None) -> str:
@@ -156,8 +169,9 @@ def _key_of(authorization: str | None) -> str:
     return text
 
 
-def _known(row: Row[Key, Principal, int], lent: Lent) -> _Known:
+def _known(row: Row[Key, Principal, int], lent: Lent, calls: Bucket) -> _Known:
     key = row.Key
     lent = lent if key.roles is None else ()
     actor = actor_of(row.Principal, roles=key.roles, points=key.points, key_id=key.id, lent=lent)
-    return _Known(actor, time.monotonic() + float(row.left), key.sha256, (key.tenant_id, key.id))
+    expires = time.monotonic() + float(row.left)
+    return _Known(actor, expires, key.sha256, (key.tenant_id, key.id), calls)

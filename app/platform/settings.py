@@ -49,6 +49,14 @@ class Settings(BaseSettings):
         " to each process in the long run; then 429. 0: any number.",
     )
     wrong_credentials_burst: int = Field(30, ge=1, description="How many of them at once.")
+    key_calls_per_second: float = Field(
+        1000.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Calls with one key that each process answers in the long run, decisions,"
+        " events and outcomes aside; then 429. 0: any number.",
+    )
+    key_calls_burst: int = Field(2000, ge=1, description="How many of them at once.")
 
     pulse_seconds: int = Field(
         2, ge=1, le=30, description="How often the worker looks for work that is due."

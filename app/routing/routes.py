@@ -19,6 +19,7 @@ from app.platform.http import (
     Session,
     allow,
     etag,
+    hot_responses,
     responses,
 )
 from app.platform.http import router as make_router
@@ -97,9 +98,7 @@ def hot_routes(
     registry: CollectorRegistry,
 ) -> list[HotRoute]:
     """Return the raw endpoint of decisions."""
-    problems = {
-        str(status): entry for status, entry in responses(NotFound, BadRouteRequest).items()
-    }
+    problems = hot_responses(NotFound, BadRouteRequest)
     return [
         HotRoute(
             name="routing:route",

@@ -9,7 +9,15 @@ from app.kit.actor import Actor
 from app.kit.names import MOST, NAME
 from app.kit.refusal import AlreadyExists, NotFound
 from app.platform.db import Database
-from app.platform.http import Authenticator, HotRoute, Session, Snapshot, allow, responses
+from app.platform.http import (
+    Authenticator,
+    HotRoute,
+    Session,
+    Snapshot,
+    allow,
+    hot_responses,
+    responses,
+)
 from app.platform.http import router as make_router
 from app.platform.settings import Settings
 from app.telemetry import baseline, labelling, service
@@ -189,9 +197,7 @@ def hot_routes(
 
 
 def _with_problems(operation: dict[str, object]) -> dict[str, object]:
-    problems = {
-        str(status): entry for status, entry in responses(NoEvents, TooManyEvents, NotFound).items()
-    }
+    problems = hot_responses(NoEvents, TooManyEvents, NotFound)
     return {
         **operation,
         "tags": ["telemetry"],

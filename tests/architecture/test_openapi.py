@@ -12,6 +12,7 @@ from tests.ways import KNOCKED
 
 ROOT = Path(__file__).parents[2]
 CREATING = {"post", "put", "patch"}
+PROBLEM = "application/problem+json"
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,17 @@ def test_every_operation_documents_its_refusals_as_problems(document: dict[str, 
         refusals = {code: r for code, r in operation["responses"].items() if code >= "400"}
         assert {"400", "401", "403", "413", "415", "429", "503"} <= refusals.keys(), name
         for code, response in refusals.items():
-            assert list(response["content"]) == ["application/problem+json"], (name, code)
+            assert list(response["content"]) == [PROBLEM], (name, code)
+
+
+def test_where_a_key_is_paced_the_document_says_so(document: dict[str, Any]) -> None:
+    unpaced = {
+        operation["operationId"]
+        for _, operation in operations(document)
+        if "rate_limited" not in operation["responses"]["429"]["content"][PROBLEM]["examples"]
+    }
+
+    assert unpaced == {"routing:route", "telemetry:ingest_events", "telemetry:ingest_outcomes"}
 
 
 def test_every_operation_says_what_it_is_for(document: dict[str, Any]) -> None:

@@ -52,9 +52,9 @@ class Doors:
 
     async def open(self) -> None:
         """Let everybody in once, so that the key is known; then the doors can be measured."""
-        known = await self._keyring(self._authorization, None)
+        known = await self._keyring(self._authorization, None, paced=False)
 
-        async def expected(authorization: str | None, peer: Peer) -> Actor:  # noqa: ARG001 - its protocol
+        async def expected(authorization: str | None, peer: Peer, *, paced: bool) -> Actor:  # noqa: ARG001 - its protocol
             return known
 
         async def endpoint(_actor: Actor, _key: str, _body: bytes) -> tuple[int, bytes]:

@@ -176,10 +176,10 @@ async def test_keys_from_an_address_that_tried_too_often_cost_no_query() -> None
     # A database that cannot be asked says nothing against a key.
     for _ in range(5):
         with pytest.raises(DBAPIError):
-            await keyring(well_formed, peer)
+            await keyring(well_formed, peer, paced=True)
     for _ in range(2):
         with pytest.raises(Unauthenticated):
-            await keyring("Bearer mwk_nonsense", peer)
+            await keyring("Bearer mwk_nonsense", peer, paced=True)
 
     with pytest.raises(TooManyWrongCredentials):
-        await keyring(well_formed, peer)
+        await keyring(well_formed, peer, paced=True)

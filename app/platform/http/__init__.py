@@ -1,7 +1,7 @@
 """The HTTP edge: problems, guarded routes, transactions, idempotency, conditional requests."""
 
 from app.platform.http.conditional import IfMatch, IfMatchToReplace, etag
-from app.platform.http.documented import responses
+from app.platform.http.documented import hot_responses, responses
 from app.platform.http.guard import Authenticator, Peer, allow, permission_of
 from app.platform.http.metrics import PlainCounter
 from app.platform.http.moment import At, Moment
@@ -28,6 +28,7 @@ __all__ = [
     "WrongCredentials",
     "allow",
     "etag",
+    "hot_responses",
     "permission_of",
     "responses",
     "router",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.kit.refusal import Kind, Malformed, Refusal, TooLarge, Unavailable
+from app.kit.refusal import Kind, Malformed, RateLimited, Refusal, TooLarge, Unavailable
 from app.kit.revision import ConditionMissing, Stale
 from app.platform.http.body import UnsupportedMedia
 from app.platform.http.guard import PermissionDenied, Unauthenticated
@@ -18,12 +18,17 @@ _ALWAYS: set[type[Refusal]] = {
 
 def responses(*refusals: type[Refusal]) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI responses for what a route may refuse, with an example each."""
-    return _documented({*_ALWAYS, *refusals})
+    return _documented({*_ALWAYS, RateLimited, *refusals})
 
 
 def editing(*refusals: type[Refusal]) -> dict[int | str, dict[str, Any]]:
     """Return ``responses`` with the two refusals of a conditional edit."""
     return responses(ConditionMissing, Stale, *refusals)
+
+
+def hot_responses(*refusals: type[Refusal]) -> dict[str, dict[str, Any]]:
+    """Return the same for a hot route, where no key calls too often."""
+    return {str(status): entry for status, entry in _documented({*_ALWAYS, *refusals}).items()}
 
 
 def _documented(refusals: set[type[Refusal]]) -> dict[int | str, dict[str, Any]]:

@@ -33,9 +33,12 @@ Peer = tuple[str, int] | None
 
 
 class Authenticator(Protocol):
-    """Turns the Authorization header into an actor, or refuses."""
+    """Turns the Authorization header into an actor, or refuses.
 
-    async def __call__(self, authorization: str | None, peer: Peer) -> Actor:
+    Calls are ``paced`` where a key makes only so many a second.
+    """
+
+    async def __call__(self, authorization: str | None, peer: Peer, *, paced: bool) -> Actor:
         """Return who calls; raise ``Unauthenticated`` or ``RateLimited``."""
         ...
 
@@ -47,7 +50,7 @@ async def identify(request: Request) -> Actor:
     if known is None:
         authenticate: Authenticator = request.app.state.authenticator
         known = state["actor"] = await authenticate(
-            request.headers.get("authorization"), request.scope.get("client")
+            request.headers.get("authorization"), request.scope.get("client"), paced=True
         )
     return known
 

@@ -76,7 +76,7 @@ class HotRoute:
     ) -> Answer:
         """Answer one request; refusals and database faults become problem documents."""
         try:
-            actor = await self.authenticate(_text(headers.get(b"authorization")), peer)
+            actor = await self.authenticate(_text(headers.get(b"authorization")), peer, paced=False)
             require(actor, self.permission)
             if headers.get(b"content-type") != _JSON[1] or b"content-encoding" in headers:
                 require_json(
