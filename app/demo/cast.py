@@ -17,6 +17,10 @@ _PEOPLE: dict[str, dict[str, Any]] = {
 }
 
 
+class Peopled(RuntimeError):
+    """The tenant is somebody's: the story's people cannot be let in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cast:
     """A client for each person; ``keys`` are for clients of another kind."""
@@ -33,10 +37,14 @@ def assemble(url: str, administrator: Client) -> Cast:
 
     Roles that decide take a second person's word: Carla's.
     """
-    known = {person["name"]: person for person in administrator.pages("/v1/principals")}
+    if any(person["name"] != "administrator" for person in administrator.pages("/v1/principals")):
+        raise Peopled(
+            "There are people in this tenant already; nobody but they may agree to new roles. Tell"
+            " the story in a tenant of its own: modelward tenants create NAME."
+        )
     clients, keys = {}, {}
     for name, fields in _PEOPLE.items():
-        made = known.get(name) or administrator.post("/v1/principals", {"name": name, **fields})
+        made = administrator.post("/v1/principals", {"name": name, **fields})
         path = f"/v1/principals/{made['id']}"
         if made["kind"] == "person":
             key = redeem(url, administrator.post(f"{path}:invite")["code"], days=1)

@@ -15,7 +15,7 @@ from typing import Any
 
 from app.client import AsyncClient, Client, Problem
 from app.demo import closing, cycle, market
-from app.demo.cast import Cast, assemble
+from app.demo.cast import Cast, Peopled, assemble
 from app.demo.cycle import Built, Names
 from app.demo.desk import Desk, rehearse
 from app.demo.market import ROWS_A_WEEK, Market, row_of
@@ -43,7 +43,7 @@ def play(*, url: str | None, key: str | None, data: Path | None, keep: bool, as_
             if as_json:
                 sys.stdout.write(json.dumps(story.findings) + "\n")
                 sys.stdout.flush()
-    except (market.BadData, ServerFailed, Problem, OSError) as error:
+    except (market.BadData, ServerFailed, Peopled, Problem, OSError) as error:
         narrator.line(f"[red]{error}[/red]")
         return 1
     return 0 if story.good else 1
@@ -82,7 +82,7 @@ class Story:
         self._sample: str | None = None
         self._administrator = Client(running.url, running.key)
         self._cast: Cast = assemble(running.url, self._administrator)
-        self._names = self._free_names()
+        self._names = Names("price-direction", "as-the-last-half-hour", "nsw-price-direction")
         self.findings: dict[str, Any] = {"rows": len(played)}
 
     @property
@@ -372,19 +372,6 @@ class Story:
             if version["id"] == seat["version_id"]:
                 return f"{self._names.model}@{version['number']}"
         return "unknown"
-
-    def _free_names(self) -> Names:
-        """Return names that are not taken yet, so that the story can be told twice."""
-        taken = {point["key"] for point in self._cast["oscar"].pages("/v1/decision-points")}
-        suffix, count = "", 1
-        while f"nsw-price-direction{suffix}" in taken:
-            count += 1
-            suffix = f"-{count}"
-        return Names(
-            f"price-direction{suffix}",
-            f"as-the-last-half-hour{suffix}",
-            f"nsw-price-direction{suffix}",
-        )
 
 
 def _word(verdict: Any) -> str:

@@ -1,6 +1,9 @@
 """The command line beside a running server, and alone."""
 
 import json
+import os
+import subprocess
+import sys
 from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
@@ -162,3 +165,18 @@ def test_a_directory_without_data_is_not_verified_but_refused_with_a_sentence(
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert len(one_line(done.stderr)) < 200
+
+
+def test_the_demo_is_not_told_among_people_who_live_there(served: Live) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "demo", "--url", served.url],
+        env={**os.environ, "MODELWARD_ADMIN_KEY": served.admin_key, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "modelward tenants create" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
