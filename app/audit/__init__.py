@@ -13,6 +13,7 @@ from app.audit.history import Asked, erase, history
 from app.audit.offline import Reading, verify_export
 from app.audit.recording import record
 from app.audit.routes import router
+from app.audit.rows import adopt
 from app.audit.schemas import EntryOut
 from app.audit.sequencer import SetBack, sequence
 from app.audit.signer import Signer, kept
@@ -33,6 +34,7 @@ __all__ = [
     "Sink",
     "Unvouched",
     "Vouched",
+    "adopt",
     "deliver",
     "erase",
     "export",

@@ -79,7 +79,7 @@ def _record(
 ) -> None:
     session.flush()
     if rows := unsaid(session, actor.tenant_id):
-        said[ROWS] = rows
+        said[ROWS] = said.get(ROWS, {}) | rows
     salt = secrets.token_bytes(_SALT_BYTES)
     made = mould(
         tenant_id=actor.tenant_id,

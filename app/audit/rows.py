@@ -1,24 +1,32 @@
 """Rows against entries: what stands in the tables is what the log says was written to them."""
 
 from collections.abc import AsyncIterator, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.chain import Entry, Fault
+from app.audit.recording import record
+from app.audit.tables import AuditEntry
 from app.audit.vouching import ROWS, Vouched, fingerprint_of, key_of
+from app.kit.actor import Actor
+from app.platform.db import Database
 
 FOUNDED = "tenant.created"
-_BATCH = 1000
+ADOPTED = "rows.adopted"
+_BATCH, _ADOPTED_AT_ONCE = 1000, 200
 _BORN = "row"
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Said(NamedTuple):
     """What an entry said of a row."""
 
+    own: bool
+    """By the act that wrote it; what was adopted counts only where there is nothing else."""
     at: datetime
     stream: str
     seq: int
@@ -44,10 +52,12 @@ class Rows:
                 continue
             if self.since is None or entry.at < self.since:
                 self.since, self.from_the_first = entry.at, entry.action == FOUNDED
+            own = entry.action != ADOPTED
             for key, fingerprint in rows.items():
+                said = Said(own, entry.at, entry.stream, entry.seq, fingerprint)
                 known = self.said.get(key)
-                if known is None or known.at < entry.at:
-                    self.said[key] = Said(entry.at, entry.stream, entry.seq, fingerprint)
+                if known is None or known[:2] < said[:2]:
+                    self.said[key] = said
 
 
 async def compare(session: AsyncSession, tenant_id: UUID, rows: Rows) -> tuple[int, list[Fault]]:
@@ -59,7 +69,7 @@ async def compare(session: AsyncSession, tenant_id: UUID, rows: Rows) -> tuple[i
     async for key, fingerprint, old in _standing(session, tenant_id, rows.since):
         said = unseen.pop(key, None)
         if said is None:
-            if key not in rows.said and (rows.from_the_first or not old):
+            if rows.from_the_first or not old:
                 faults.append(Fault(_BORN, 0, f"no entry tells of {key}"))
         elif said.fingerprint != fingerprint:
             faults.append(Fault(said.stream, said.seq, f"{key} is not as the entry says"))
@@ -70,12 +80,37 @@ async def compare(session: AsyncSession, tenant_id: UUID, rows: Rows) -> tuple[i
     return len(rows.said), faults
 
 
+async def adopt(database: Database, tenant_id: UUID) -> int:
+    """Vouch from now on for the rows that no entry tells of; return how many there were.
+
+    They are older than vouching, or were written by processes of an older release beside those of a
+    newer one. That they were adopted, and as what, is itself in the log.
+    """
+    told = select(func.jsonb_object_keys(AuditEntry.details[ROWS])).where(
+        AuditEntry.tenant_id == tenant_id,
+        func.jsonb_typeof(AuditEntry.details[ROWS]) == "object",
+    )
+    async with database.transaction(tenant_id) as session:
+        known = set(await session.scalars(told))
+        found = [
+            (key, fingerprint)
+            async for key, fingerprint, _ in _standing(session, tenant_id, _EVER)
+            if key not in known
+        ]
+        for first in range(0, len(found), _ADOPTED_AT_ONCE):
+            rows = dict(found[first : first + _ADOPTED_AT_ONCE])
+            system = Actor.system(tenant_id)
+            await record(session, system, ADOPTED, f"tenant:{tenant_id}", wrote=rows)
+    return len(found)
+
+
 async def _standing(
     session: AsyncSession, tenant_id: UUID, since: datetime
 ) -> AsyncIterator[tuple[str, str, bool]]:
     """Yield each row's key and fingerprint, and whether it is older than ``since``."""
     for kind in Vouched.__subclasses__():
         table: Any = kind
+        # Compared there: whoever edits rows may leave times in them that cannot be read.
         old = getattr(table, kind.__since__) < since
         query = select(key_of(kind), fingerprint_of(kind), old).where(table.tenant_id == tenant_id)
         async for row in await session.stream(query.execution_options(yield_per=_BATCH)):

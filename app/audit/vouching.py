@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, UOWTransaction
 
 from app.platform.db import ScopedSession
 
-ROWS = "rows"
+ROWS = "wrote"
 """Where an entry's details hold them, by ``table/key``."""
 _UNSAID = "unsaid"
 

@@ -72,6 +72,19 @@ def verify(
         raise typer.Exit(1)
 
 
+@audits.command("adopt")
+def adopt(data_dir: DataDir = None) -> None:
+    """Vouch for governed rows that no entry tells of: once, after an upgrade. It is logged."""
+    settings = run.settings(data_dir)
+
+    async def work(database: Database, tenants: dict[str, UUID]) -> dict[str, int]:
+        return {name: await audit.adopt(database, id_) for name, id_ in tenants.items()}
+
+    with run.database(settings, must_exist=True) as url:
+        for name, count in asyncio.run(_with_tenants(settings, url, work)).items():
+            console.print(f"{name}: {count} rows adopted.")
+
+
 @audits.command("export")
 def export(
     to: Annotated[Path, typer.Argument(help="The file of JSON lines to write.")],

@@ -35,7 +35,9 @@ async def create_tenant(session: AsyncSession, name: str) -> str:
     session.add(tenant)
     await session.flush()
     system = Actor.system(tenant.id)
-    await audit.record(session, system, "tenant.created", f"tenant:{tenant.id}", name=name, rows={})
+    await audit.record(
+        session, system, "tenant.created", f"tenant:{tenant.id}", name=name, wrote={}
+    )
     await publish(session, TenantCreated(tenant_id=tenant.id, name=name))
     administrator = await create_principal(
         session,

@@ -4,13 +4,14 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
-from app.audit import Report, Unvouched, Vouched, verify
+from app.audit import Report, Unvouched, Vouched, adopt, record, verify
 from app.gates.tables import Waiver
+from app.kit.actor import Actor
 from app.main import make_bus
 from app.metadata import metadata
 from app.platform.db import Database
@@ -125,6 +126,41 @@ async def test_a_row_of_which_no_entry_tells_is_not_committed(live: Live, tenant
                 session.add(waiver)
     finally:
         await database.close()
+
+
+async def test_rows_of_an_older_release_are_nobodys_word_until_they_are_adopted(
+    live: Live,
+) -> None:
+    url = database_of(live)
+    old = uuid4()
+    model = (
+        "INSERT INTO catalog_model (tenant_id, id, name, kind, risk_tier, owner_id, purpose, tags,"
+        " last_number, revision, created_at) VALUES (%s, gen_random_uuid(), %s, 'rules', 'low',"
+        " gen_random_uuid(), '', '{}', 0, 1, now() + make_interval(hours => %s))"
+    )
+    database = Database(url, Settings(), make_bus())
+    try:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(model, (old, "before", -1))
+            async with database.transaction(old) as session:
+                await record(session, Actor.system(old), "noted", f"tenant:{old}", wrote={})
+            quiet = await verify(database, old)
+            # By a process of the release before, while a newer one is at work.
+            connection.execute(model, (old, "meanwhile", 1))
+            untold = await verify(database, old)
+            adopted = [await adopt(database, old), await adopt(database, old)]
+            told = await verify(database, old)
+            connection.execute(
+                "UPDATE catalog_model SET name = name || 'x' WHERE tenant_id = %s", (old,)
+            )
+            edited = await verify(database, old)
+    finally:
+        await database.close()
+
+    assert (quiet.faults, quiet.rows) == ([], 0)
+    assert [fault.stream for fault in untold.faults] == ["row"]
+    assert (adopted, told.faults, told.rows) == ([2, 0], [], 2)
+    assert [fault.stream for fault in edited.faults] == [f"tenant:{old}"] * 2
 
 
 def test_governed_rows_are_written_one_by_one() -> None:
