@@ -38,8 +38,7 @@ async def first_actor(database: Database) -> Actor:
             roles={identity.Role.DEVELOPER},
             by=Actor.system(tenant_id),
         )
-    none: frozenset[str] = frozenset()
-    return Actor(made.id, tenant_id, made.name, made.id, none, none)
+    return Actor(made.id, tenant_id, made.name, made.id, frozenset(made.roles), frozenset())
 
 
 async def publish(database: Database, by: Actor) -> None:
