@@ -1,9 +1,10 @@
 """Calls to addresses that somebody configured: webhooks, issuers of tokens.
 
 Whoever may name an address must not reach what only this machine can. So a name is resolved once,
-every address it has must be public, and the connection goes to one of those very addresses, with
-the name kept for TLS and the Host header. No redirect is followed, no proxy of the environment
-used, nothing decompressed, and the answer's size and time are bounded.
+every address it has must be public (or, of hosts that a setting names, private), and the connection
+goes to one of those very addresses, with the name kept for TLS and the Host header. No redirect is
+followed, no proxy of the environment used, nothing decompressed, and the answer's size and time are
+bounded.
 """
 
 import asyncio
@@ -48,7 +49,10 @@ class OutboundRefused(Refusal):
     kind = Kind.INVALID
     code = "address_refused"
     title = "Not an address the server calls"
-    mend = "Name an https address that is reachable from the public internet."
+    mend = (
+        "Name an https address that is reachable from the public internet, or have the host put"
+        " into MODELWARD_OUTBOUND_PRIVATE_HOSTS."
+    )
 
 
 class OutboundFailed(Refusal):
@@ -97,6 +101,27 @@ def is_loopback(address: Address) -> bool:
     return address.is_loopback
 
 
+_INSIDE = tuple(
+    ipaddress.ip_network(network)
+    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+)
+
+
+_METADATA = tuple(
+    ipaddress.ip_network(network)
+    for network in ("100.100.100.200/32", "fd00:ec2::/32", "fd20:ce::/32")
+)
+"""Where clouds tell a machine its secrets, in ranges that are otherwise an organisation's."""
+
+
+def is_inside(address: Address) -> bool:
+    """Say whether an address is of an organisation's own network, and no machine's own."""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    told = any(address in network for network in _METADATA)
+    return not told and any(address in network for network in _INSIDE)
+
+
 async def resolve(host: str, port: int) -> Sequence[str]:
     """Return a name's addresses, as the system knows them."""
     loop = asyncio.get_running_loop()
@@ -109,6 +134,8 @@ class Outbound:
 
     def __init__(self, settings: Settings, *, resolve: Resolve = resolve) -> None:
         self._loopback = settings.outbound_loopback
+        names = settings.outbound_private_hosts.split(",")
+        self._private = frozenset(name.strip().lower() for name in names if name.strip())
         self._resolve = resolve
 
     @cached_property
@@ -187,9 +214,12 @@ class Outbound:
             ipaddress.ip_address(text.partition("%")[0])
             for text in await self._resolve(target.raw_host.decode("ascii"), port)
         ]
+        inside = target.host.lower() in self._private
         for address in found:
-            own = self._loopback and is_loopback(address)
-            if not own and (target.scheme != "https" or not is_public(address)):
+            if self._loopback and is_loopback(address):
+                continue
+            reachable = is_public(address) or (inside and is_inside(address))
+            if target.scheme != "https" or not reachable:
                 raise OutboundRefused(f"{target.host} is not on the public internet.")
         return [str(address) for address in dict.fromkeys(found)][:_ADDRESSES]
 

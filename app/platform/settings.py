@@ -77,4 +77,9 @@ class Settings(BaseSettings):
     outbound_loopback: bool = Field(
         False, description="Let the server call itself and plain http; for tests and development."
     )
+    outbound_private_hosts: str = Field(
+        "",
+        description="Comma-separated names of hosts whose addresses may be private: a CI system of"
+        " one's own. Its certificate is verified; SSL_CERT_FILE names another authority.",
+    )
     log_level: str = "INFO"

@@ -52,6 +52,35 @@ async def test_loopback_allowed_is_not_the_local_network(address: str, settings:
             await outbound(settings, [address]).fetch("GET", f"{scheme}://{NAME}/", limit=10)
 
 
+@pytest.mark.parametrize("scheme", ["https", "http"])
+@pytest.mark.parametrize("address", ["10.0.0.1", "172.20.0.1", "192.168.1.1", "fd12:3456::1"])
+@pytest.mark.anyio
+async def test_a_host_that_a_setting_names_may_be_on_the_local_network(
+    address: str, scheme: str
+) -> None:
+    settings = Settings(outbound_private_hosts=f"other.example.com, {NAME.upper()}")
+    # Nobody needs to be there: what is tried is whether it is called at all.
+    expected = OutboundFailed if scheme == "https" else OutboundRefused
+    with pytest.raises(expected):
+        await outbound(settings, [address]).fetch(
+            "GET", f"{scheme}://{NAME}/", limit=10, seconds=0.2
+        )
+    with pytest.raises(OutboundRefused):
+        await outbound(settings, [address]).fetch("GET", f"https://not.{NAME}/", limit=10)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "::1", "169.254.169.254", "fe80::1", "0.0.0.0", "100.100.100.200",  # noqa: S104 - an address to refuse
+     "fd00:ec2::254", "fd20:ce::254", "::ffff:127.0.0.1", "224.0.0.1"],
+)  # fmt: skip
+@pytest.mark.anyio
+async def test_such_a_host_is_no_machine_s_own(address: str) -> None:
+    settings = Settings(outbound_private_hosts=NAME)
+    with pytest.raises(OutboundRefused):
+        await outbound(settings, [address]).fetch("GET", f"https://{NAME}/", limit=10)
+
+
 @pytest.mark.anyio
 async def test_plain_http_is_for_this_machine_alone() -> None:
     with pytest.raises(OutboundRefused):
