@@ -42,6 +42,7 @@ async def open_activation(
     point = await catalog.point_by_key(session, point_key, by=by)
     if not await gates.passed_release(session, by.tenant_id, version.id, point.id):
         raise NotReady(f"{model}@{number} was not released for {point_key}.", point=point_key)
+    await gates.require_foundations(session, by.tenant_id, version.id, point.id)
     champion = await routing.champion_of(session, by.tenant_id, point.id)
     tier = (await catalog.model_of(session, model, by=by)).risk_tier
     await identity.require_right(
@@ -103,6 +104,7 @@ async def commit(session: AsyncSession, case_id: UUID, *, by: Actor) -> routing.
     await gates.required_open(session, case, before_commit_only=True)
     await gates.require_present_policy(session, case)
     await gates.require_unvoided(session, case)
+    await gates.require_foundations(session, by.tenant_id, case.version_id, point.id)
     champion = await routing.champion_of(session, by.tenant_id, point.id)
     present = champion and str(champion.version_id)
     role = SeatRole(case.details["role"])

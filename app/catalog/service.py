@@ -28,6 +28,9 @@ async def create_model(
     by: Actor,
 ) -> Model:
     """Catalogue a new asset."""
+    await identity.require_right(
+        session, by, identity.Action.EDIT_MODEL, tier=risk_tier, model=name
+    )
     if await session.scalar(select(Model.id).filter_by(tenant_id=by.tenant_id, name=name)):
         raise AlreadyExists("model", name)
     model = Model(

@@ -159,6 +159,8 @@ async def edit_version(
     """Replace a version's tags, if it is still at ``expected``."""
     version = await find_version(session, model_name, number, by=by, lock=True)
     require_current(expected, version.revision)
+    model = await model_of(session, model_name, by=by)
+    await require_right(session, model, identity.Action.EDIT_MODEL, by=by)
     version.tags = tags
     version.revision += 1
     await session.flush()

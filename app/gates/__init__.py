@@ -47,6 +47,8 @@ from app.gates.schemas import CaseOut, VerdictOut
 from app.gates.service import add_evidence, judge, required_open
 from app.gates.standing import (
     CaseStanding,
+    foundations,
+    require_foundations,
     require_present_policy,
     require_unvoided,
     revalidate_days,
@@ -105,6 +107,7 @@ __all__ = [
     "cases_by_id",
     "close_case",
     "close_open_cases",
+    "foundations",
     "grant_waiver",
     "judge",
     "mark_case",
@@ -113,6 +116,7 @@ __all__ = [
     "place",
     "propose",
     "reopen_case",
+    "require_foundations",
     "require_present_policy",
     "require_unvoided",
     "required_open",

@@ -1,6 +1,6 @@
 """Approvals: asked for, given on exactly what stands, taken back, void when it changes."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit, identity
 from app.gates import policies
 from app.gates.cases import lock, parties, place, stream
+from app.gates.counting import lent_in
 from app.gates.covered import changed, covered
 from app.gates.events import ApprovalGiven
 from app.gates.policy import Gate
@@ -72,7 +73,7 @@ async def decide(
         principal_id=by.id,
         person_id=by.person_id,
         roles=sorted(roles),
-        lent={str(giver): sorted(own) for giver, own in by.lent if own and giver not in conflicted},
+        lent=lent_in(by, conflicted),
         round=await _round(session, case, step, now, gate, by),
         requester_id=case.requester_id,
         developer_id=case.developer_id,
@@ -207,24 +208,6 @@ def counts(row: Approval, digest: str, gate: Gate, now: datetime) -> bool:
     """Say whether a decision is on what ``digest`` covers, and not too old for the gate."""
     days = gate.approval_days
     return row.digest == digest and (days is None or row.at > now - timedelta(days=days))
-
-
-def counted(given: Sequence[Approval]) -> list[dict[str, Any]]:
-    """Return approvals as quorums and rules count them: nobody's role twice.
-
-    A lent role counts if its owner has not decided himself, and once, whoever it was lent to.
-    """
-    used = {str(row.person_id) for row in given}
-    found = []
-    for row in given:
-        lent = {role for roles in row.lent.values() for role in roles}
-        roles = set(row.roles) - lent
-        for giver, theirs in sorted(row.lent.items()):
-            if giver not in used:
-                roles |= set(theirs)
-                used.add(giver)
-        found.append({"person": row.person_id, "roles": sorted(roles)})
-    return found
 
 
 async def gate_of(session: AsyncSession, case: Case, step: str) -> Gate:

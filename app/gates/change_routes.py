@@ -30,7 +30,7 @@ from app.gates.rules import (
     SelfApproval,
 )
 from app.gates.tables import Change, Waiver
-from app.identity import DecisionDenied, PrincipalOut
+from app.identity import DecisionDenied, NoKeyYet, PrincipalOut
 from app.kit.actor import Actor
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
@@ -84,7 +84,14 @@ async def get_change(change_id: UUID, actor: Reader, session: Session) -> dict[s
 
 
 _DECIDING = responses(
-    NotFound, ChangeClosed, SelfApproval, AlreadyDecided, ApprovalVoid, NotInChange, DecisionDenied
+    NotFound,
+    ChangeClosed,
+    SelfApproval,
+    AlreadyDecided,
+    ApprovalVoid,
+    NotInChange,
+    DecisionDenied,
+    NoKeyYet,
 )
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, identity
+from app.gates.counting import counted, lent_in
 from app.gates.events import ChangeApproved, ChangeAsked
 from app.gates.rules import (
     AlreadyDecided,
@@ -123,6 +124,7 @@ async def decide_change(
             requester_id=change.requester_id,
             developer_id=change.developer_id,
             roles=sorted(roles),
+            lent=lent_in(by, parts),
             digest=change.digest,
         )
     )
@@ -137,15 +139,28 @@ async def decide_change(
     if not approved:
         await _close(session, change, "rejected", by=by)
         return change
-    given = await session.scalar(
-        select(func.count())
-        .select_from(ChangeDecision)
-        .filter_by(tenant_id=by.tenant_id, change_id=change.id, approved=True)
-    )
-    if (given or 0) >= change.approvals:
+    if await _agreed(session, change):
         await _carry_out(session, change)
         await _close(session, change, "applied", by=by)
     return change
+
+
+async def _agreed(session: AsyncSession, change: Change) -> bool:
+    """Say whether enough people who are still here have approved, nobody in another's place.
+
+    Where the rights ask for more by now than when the change was asked, they hold.
+    """
+    rows = await session.scalars(
+        select(ChangeDecision)
+        .filter_by(tenant_id=change.tenant_id, change_id=change.id, approved=True)
+        .order_by(ChangeDecision.at)
+    )
+    given = list(rows)
+    left = await identity.disabled(session, change.tenant_id, among={r.person_id for r in given})
+    here = [row for row in given if row.person_id not in left]
+    people = [item for item in counted(here) if set(item["roles"]) & set(change.roles)]
+    control = (await identity.rights_of(session, change.tenant_id)).change_control.get(change.kind)
+    return len(people) >= max(change.approvals, control.approvals if control else 0)
 
 
 def _digest(

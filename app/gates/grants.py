@@ -44,5 +44,6 @@ async def apply_grant(session: AsyncSession, event: ChangeApproved) -> None:
             UUID(asked["principal_id"]),
             holding=asked["holding"],
             roles={Role(role) for role in asked["roles"]},
+            change_id=event.change_id,
             by=await identity.acting(session, event.tenant_id, event.requester_id),
         )

@@ -9,8 +9,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit
-from app.gates.approvals import counted, decisions, gate_of
+from app.gates.approvals import decisions, gate_of
 from app.gates.cases import lock, stream
+from app.gates.counting import counted
 from app.gates.covered import changed, covered
 from app.gates.events import ApprovalAsked
 from app.gates.quorum import missing

@@ -7,8 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog
 from app.gates import docket, policies
-from app.gates.approvals import counted, decisions
+from app.gates.approvals import decisions
 from app.gates.cases import lock, stream
+from app.gates.counting import counted
 from app.gates.covered import covered
 from app.gates.events import StepJudged
 from app.gates.policy import Gate, ruling_of

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select, tuple_
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.gates import docket, policies
@@ -14,9 +16,12 @@ from app.gates.covered import EDITED_LATER, Parts, changed, covered_all
 from app.gates.docket import Judged, StepState
 from app.gates.policy import Policy
 from app.gates.rules import ApprovalVoid
+from app.gates.steps import CaseKind
 from app.gates.tables import Approval, Case
 from app.kit.canonical import digest as digest_of
 from app.platform.db import Json, clock
+
+_PASSED = [(CaseKind.VALIDATION, "validated"), (CaseKind.RELEASE, "released")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,8 @@ class CaseStanding:
     """Steps whose approvals are of something that has changed since, part by part."""
     unapproved: list[str]
     """Steps before the swap that were passed with approvals and have none left."""
+    open: list[str]
+    """Required gates of a validation or release that is over, which are not passed any more."""
 
     @property
     def invalid(self) -> list[str]:
@@ -43,7 +50,10 @@ class CaseStanding:
         changed_since = [
             f"{step}: {', '.join(parts)} changed since" for step, parts in moved if parts
         ]
-        return [*changed_since, *(f"{step}: no approval stands" for step in self.unapproved)]
+        return [
+            *changed_since,
+            *(f"{step}: no approval stands" for step in self.unapproved),
+        ]
 
 
 async def stand(
@@ -52,8 +62,9 @@ async def stand(
     """Return how each case stands, by case, with a few queries for all."""
     laws = await policies.laws_of(session, tenant_id, cases)
     states = await docket.states_of(session, tenant_id, cases)
-    asked = [(case, state.step) for case in cases for state in _approved(states[case.id])]
+    asked = [(case, state.step) for case in cases for state in _looked_at(case, states[case.id])]
     now_covered = await covered_all(session, tenant_id, asked)
+    present = await _present(session, tenant_id, {parts["tier"] for parts in now_covered.values()})
     given: dict[docket.Place, list[Approval]] = defaultdict(list)
     for row in await standing(session, tenant_id, [case.id for case in cases]):
         if row.approved:
@@ -63,30 +74,55 @@ async def stand(
     for case in cases:
         _, policy = laws[case.id]
         voided, unapproved = [], []
-        for state in _approved(states[case.id]):
-            before = _covers(state)
-            if moved := changed(before, now_covered[case.id, state.step]):
+        for state in _looked_at(case, states[case.id]):
+            before, after = _covers(state), now_covered[case.id, state.step]
+            name = f"{case.kind}.{state.step}"
+            gate = policy.gates[name]
+            moved = changed(before, after)
+            if case.kind is not CaseKind.ACTIVATION and present[after["tier"]].gates[name] != gate:
+                moved.append("policy")
+            if moved:
                 voided.append((state.step, moved))
-            gate = policy.gates[f"{case.kind}.{state.step}"]
-            digest = digest_of(before)
-            mine = given[case.id, state.step]
-            if not any(counts(row, digest, gate, now) for row in mine):
+            digest, mine = digest_of(before), given[case.id, state.step]
+            if _relies(state.verdict) and not any(counts(row, digest, gate, now) for row in mine):
                 unapproved.append(state.step)
-        found[case.id] = CaseStanding(_rules(case, policy, states[case.id]), voided, unapproved)
+        rules = _rules(case, policy, states[case.id])
+        found[case.id] = CaseStanding(rules, voided, unapproved, _open(case, states[case.id]))
     return found
 
 
-def _approved(states: Collection[StepState]) -> list[StepState]:
-    """Return the required steps before the swap that passed on approvals."""
+async def _present(
+    session: AsyncSession, tenant_id: UUID, tiers: Collection[str]
+) -> dict[str, Policy]:
+    rows = {tier: await policies.current(session, tenant_id, tier) for tier in tiers}
+    return {tier: policies.said(row) for tier, row in rows.items()}
+
+
+def _open(case: Case, states: Collection[StepState]) -> list[str]:
+    """Return the required gates that are not passed, of a case that has ended well."""
+    if case.kind is CaseKind.ACTIVATION:
+        return []
+    return [f"{case.kind}.{state.step}" for state in states if state.open]
+
+
+def _looked_at(case: Case, states: Collection[StepState]) -> list[StepState]:
+    """Return the required steps whose verdicts have to be of what stands now.
+
+    In an activation those before the swap that passed on approvals; in what went before it all.
+    """
+    activation = case.kind is CaseKind.ACTIVATION
     return [
         state
         for state in states
-        if state.required and state.before_commit and _relies(state.verdict)
+        if state.required
+        and state.verdict is not None
+        and state.verdict.covers is not None
+        and (not activation or (state.before_commit and _relies(state.verdict)))
     ]
 
 
 def _relies(verdict: Judged | None) -> bool:
-    return verdict is not None and verdict.covers is not None and bool(verdict.approvals)
+    return verdict is not None and bool(verdict.approvals)
 
 
 def _covers(state: StepState) -> Parts:
@@ -131,6 +167,50 @@ async def require_unvoided(session: AsyncSession, case: Case) -> None:
         )
 
 
+async def foundations(
+    session: AsyncSession, tenant_id: UUID, places: Collection[tuple[UUID, UUID]]
+) -> dict[tuple[UUID, UUID], list[Case]]:
+    """Return the validation and the release that versions stand on, by version and point."""
+    ended = (
+        select(Case)
+        .where(
+            Case.tenant_id == tenant_id,
+            Case.version_id.in_({version_id for version_id, _ in places}),
+            tuple_(Case.kind, Case.result).in_(_PASSED),
+        )
+        .ext(distinct_on(Case.version_id, Case.point_id, Case.kind))
+        .order_by(Case.version_id, Case.point_id, Case.kind, Case.closed_at.desc())
+    )
+    found: dict[tuple[UUID, UUID | None], Case] = {}
+    for case in await session.scalars(ended):
+        found[case.version_id, case.point_id] = case
+    return {
+        (version_id, point_id): [
+            found[place] for place in ((version_id, None), (version_id, point_id)) if place in found
+        ]
+        for version_id, point_id in places
+    }
+
+
+async def require_foundations(
+    session: AsyncSession, tenant_id: UUID, version_id: UUID, point_id: UUID
+) -> None:
+    """Refuse if the validation or release of a version is not of what stands now."""
+    place = (version_id, point_id)
+    cases = (await foundations(session, tenant_id, [place]))[place]
+    stand_now = await stand(session, tenant_id, cases)
+    for case in cases:
+        gone = [f"{gate} is not passed any more" for gate in stand_now[case.id].open]
+        if why := [*stand_now[case.id].invalid, *gone]:
+            parts = {part for _, moved in stand_now[case.id].voided for part in moved}
+            raise ApprovalVoid(
+                f"The version's {case.kind} no longer stands: {'; '.join(why)}. Open a new one.",
+                case=case.id,
+                changed=sorted(parts - EDITED_LATER) or [case.kind.value],
+                open=stand_now[case.id].open,
+            )
+
+
 async def require_present_policy(session: AsyncSession, case: Case) -> None:
     """Refuse to act on a case that was judged by rules which no longer hold."""
     now = await policies.current(session, case.tenant_id, case.tier)
@@ -147,5 +227,5 @@ async def revalidate_days(
     session: AsyncSession, tenant_id: UUID, tiers: Collection[str]
 ) -> dict[str, int | None]:
     """Return within how many days champions must be validated again, by tier."""
-    rows = {tier: await policies.current(session, tenant_id, tier) for tier in tiers}
-    return {tier: policies.said(row).revalidate_days for tier, row in rows.items()}
+    present = await _present(session, tenant_id, tiers)
+    return {tier: policy.revalidate_days for tier, policy in present.items()}

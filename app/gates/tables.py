@@ -248,7 +248,7 @@ class ChangeDecision(Vouched, Base):
     __tablename__ = "gates_change_decision"
     __vouched__ = (
         "change_id", "approved", "person_id", "principal_id", "requester_id", "developer_id",
-        "roles", "digest",
+        "roles", "lent", "digest",
     )  # fmt: skip
     __table_args__ = (
         ForeignKeyConstraint(
@@ -269,6 +269,8 @@ class ChangeDecision(Vouched, Base):
     requester_id: Mapped[UUID]
     developer_id: Mapped[UUID | None]
     roles: Mapped[list[str]]
+    lent: Mapped[Json] = mapped_column(server_default=text("'{}'"))
+    """Which of the roles were lent, by their owner."""
     digest: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 

@@ -186,6 +186,8 @@ async def review_glass(
 async def end_waiver(session: AsyncSession, waiver_id: UUID, *, by: Actor) -> Waiver:
     """End a waiver before its time."""
     waiver = await _locked(session, waiver_id, by=by)
+    where = await _place(session, waiver)
+    await identity.require_right(session, by, Action.APPROVE_CHANGE, **where)
     if waiver.ended_at is None:
         waiver.ended_at = func.clock_timestamp()
         await session.flush()

@@ -32,7 +32,7 @@ from app.identity.rights import (
     rights_row,
 )
 from app.identity.routes import router as people
-from app.identity.rules import DECIDING, ROLES, Disabled, PrincipalKind, Role
+from app.identity.rules import DECIDING, ROLES, Disabled, NoKeyYet, PrincipalKind, Role
 from app.identity.schemas import PrincipalOut
 from app.identity.service import (
     create_principal,
@@ -62,6 +62,7 @@ __all__ = [
     "Governed",
     "GrantWanted",
     "Keyring",
+    "NoKeyYet",
     "Principal",
     "PrincipalKind",
     "PrincipalOut",

@@ -6,11 +6,13 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit
-from app.identity.granting import give, rest
+from app.identity.granting import give, rest, working_key
 from app.identity.rules import (
     BeyondOwnRights,
     Disabled,
     LastAdministrator,
+    NoKeyYet,
+    PrincipalKind,
     Role,
     require_separable,
 )
@@ -80,8 +82,8 @@ async def assign(
     """
     require_separable(roles)
     principal = await get_principal(session, principal_id, by=by)
-    if by.id == principal.id:
-        raise BeyondOwnRights("Nobody changes his own roles.")
+    if by.person_id in {principal.id, principal.owner_id}:
+        raise BeyondOwnRights("Nobody changes his own roles, nor those of his machines.")
     if Role.ADMINISTRATOR not in roles:
         await _require_another_administrator(session, principal)
     await session.refresh(principal, with_for_update=True)
@@ -97,14 +99,17 @@ async def grant(
     *,
     holding: list[str],
     roles: set[Role],
+    change_id: UUID,
     by: Actor,
 ) -> Principal:
     """Give the roles that others have agreed to, if the principal is who it was then."""
     principal = await get_principal(session, principal_id, by=by, lock=True)
     if principal.disabled_at is not None:
         raise Disabled(f"{principal.name} is disabled.")
-    if sorted(principal.roles) != sorted(holding):
-        raise Stale(f"{principal.name} had other roles when this was asked.", roles=principal.roles)
+    if sorted(principal.roles) != sorted(holding) or principal.change_id != change_id:
+        raise Stale(f"{principal.name}'s roles were decided on since.", roles=principal.roles)
+    if principal.kind is PrincipalKind.PERSON and not await working_key(session, principal):
+        raise NoKeyYet(f"{principal.name} has no key that works.")
     require_separable(roles)
     principal.roles = sorted(roles)
     await session.flush()

@@ -16,9 +16,11 @@ from app import audit
 from app.identity.decisions import Action, BadRights, Control, DecisionRights, Governed
 from app.identity.rights import rights_of
 from app.identity.rules import DECIDING, PrincipalKind, Role
-from app.identity.tables import Key, Principal, Tenant
+from app.identity.tables import Delegation, Key, Principal, Tenant
 from app.kit.actor import SYSTEM_ID, Actor
 from app.platform.events import Question, ask
+
+_WORKING = (Key.revoked_at.is_(None), Key.expires_at > func.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +44,51 @@ async def give(
     # Whoever may run commands beside the database is trusted with it.
     wait = gained and controlled and by.id != SYSTEM_ID and await _founded(session, by.tenant_id)
     principal.roles = sorted(roles - gained if wait else roles)
+    # What was asked before is overtaken, whatever is said to it.
+    principal.change_id = None
     await session.flush()
+    if Role.ADMINISTRATOR in roles:
+        await _return_loans(session, principal, by=by)
     if wait:
         wanted = GrantWanted(principal, principal.roles, sorted(roles), reason, by)
         principal.change_id = await ask(session, wanted)
         await session.flush()
+    elif gained:
+        await found(session, by.tenant_id, by=by)
 
 
 async def rest(session: AsyncSession, principal: Principal, *, reason: str, by: Actor) -> None:
     """Let a principal's deciding roles rest until others agree to them anew.
 
-    A key in new hands, or an old one that works again, shall not decide on one person's word.
+    A key in new hands, or an old one that works again, shall not decide on one person's word; so
+    roles that were lent go back as well.
     """
+    await _return_loans(session, principal, by=by)
     roles = {Role(role) for role in principal.roles}
     if roles & DECIDING:
         principal.roles = sorted(roles - DECIDING)
         await give(session, principal, roles, reason=reason, by=by)
+
+
+async def _return_loans(session: AsyncSession, principal: Principal, *, by: Actor) -> None:
+    """End what was lent to somebody."""
+    loans = await session.scalars(
+        select(Delegation)
+        .filter_by(tenant_id=principal.tenant_id, to_id=principal.id, ended_at=None)
+        .order_by(Delegation.id)
+        .with_for_update()
+    )
+    for loan in loans:
+        loan.ended_at = func.now()
+        await audit.record(
+            session, by, "delegation.ended", f"principal:{loan.from_id}", delegation=loan.id
+        )
+
+
+async def working_key(session: AsyncSession, principal: Principal) -> bool:
+    """Say whether somebody holds a key of a principal's."""
+    query = select(Key.id).filter_by(tenant_id=principal.tenant_id, principal_id=principal.id)
+    return await session.scalar(query.where(*_WORKING).limit(1)) is not None
 
 
 async def people_who_approve(
@@ -66,10 +97,7 @@ async def people_who_approve(
     """Return how many people are here, with a key that works, who could approve under a control."""
     able = [role for role in control.roles if rights.allows({role}, Action.APPROVE_CHANGE)]
     working = select(Key.id).where(
-        Key.tenant_id == tenant_id,
-        Key.principal_id == Principal.id,
-        Key.revoked_at.is_(None),
-        Key.expires_at > func.now(),
+        Key.tenant_id == tenant_id, Key.principal_id == Principal.id, *_WORKING
     )
     found = await session.scalar(
         select(func.count())

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit
 from app.identity import keys
 from app.identity.actors import actor_of
-from app.identity.granting import rest
+from app.identity.granting import rest, working_key
 from app.identity.issuing import began, issue_key
 from app.identity.rules import (
     BadInvitation,
@@ -31,17 +31,11 @@ async def invite(session: AsyncSession, principal_id: UUID, *, by: Actor) -> tup
     principal = await get_principal(session, principal_id, by=by, lock=True)
     if principal.kind is not PrincipalKind.PERSON:
         raise NotAPerson(f"{principal.name} is a service account.")
-    if principal.id == by.id:
+    if principal.id == by.person_id:
         raise BeyondOwnRights("Nobody invites himself; make a key with the one you have.")
     if principal.disabled_at is not None:
         raise Disabled(f"{principal.name} is disabled.")
-    working = select(Key.id).where(
-        Key.tenant_id == by.tenant_id,
-        Key.principal_id == principal.id,
-        Key.revoked_at.is_(None),
-        Key.expires_at > func.now(),
-    )
-    if await session.scalar(working.limit(1)) is not None:
+    if await working_key(session, principal):
         raise BeyondOwnRights(
             f"{principal.name} has a key that works, and makes others with it. If it is lost, end"
             " it first: who has it sees that it no longer works."

@@ -99,6 +99,15 @@ class Disabled(Refusal):
     mend = "Name an active principal."
 
 
+class NoKeyYet(Refusal):
+    """Who holds the first key is known only once the invitation was redeemed."""
+
+    kind = Kind.CONFLICT
+    code = "no_key_yet"
+    title = "Nobody knows yet who holds the key"
+    mend = "Let the person redeem the invitation, ask him whether he did, then agree again."
+
+
 class StillActive(Refusal):
     """Only who has left is forgotten."""
 

@@ -15,6 +15,7 @@ from app.release.kpi_validation import conclude, measure_kpis
 from app.release.lifecycle import require_edge
 
 _RELEASABLE = frozenset({Stage.CANDIDATE, Stage.RELEASED, Stage.ACTIVATED})
+_FURTHER = _RELEASABLE | {Stage.VALIDATED}
 
 
 async def move(
@@ -87,7 +88,9 @@ async def open_validation(
 ) -> gates.Case:
     """Ask for the validation of a version by somebody who took no part in developing it."""
     version = await catalog.find_version(session, model, number, by=by, lock=True)
-    require_edge(version.stage, Stage.VALIDATED)
+    # What is further on is validated again without going back: its tier or policy may ask for more.
+    if version.stage not in _FURTHER:
+        require_edge(version.stage, Stage.VALIDATED)
     tier = (await catalog.model_of(session, model, by=by)).risk_tier
     await identity.require_right(session, by, Action.OPEN_VALIDATION, tier=tier, model=model)
     return await gates.open_case(
@@ -112,7 +115,9 @@ async def judge_validation(
     version, point = await about(session, case)
     verdict = await gates.judge(session, case, step, version=version, point=point, by=by)
     if verdict.passed and not any(state.open for state in await gates.states(session, case)):
-        await move(session, case.version_id, Stage.VALIDATED, by=by, case=case.id)
+        here = (await catalog.lock_version(session, by.tenant_id, case.version_id)).stage
+        if here not in _FURTHER:
+            await move(session, case.version_id, Stage.VALIDATED, by=by, case=case.id)
         await gates.close_case(session, case, result="validated", by=by)
     return verdict
 

@@ -55,7 +55,7 @@ class Standing:
     model: catalog.Model
     version: catalog.Version
     point: catalog.DecisionPoint
-    rules: list[dict[str, Any]]
+    rules: list[dict[str, Any]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     due: datetime | None = None
     """When the version must have been validated again."""
@@ -107,32 +107,38 @@ async def _standings(
     versions = await catalog.versions_by_id(session, tenant_id, {s.version_id for s in seats})
     points = await catalog.points_by_id(session, tenant_id, {seat.point_id for seat in seats})
     cases = await gates.cases_by_id(session, tenant_id, {seat.case_id for seat in seats})
+    places = {(seat.version_id, seat.point_id) for seat in seats}
+    below = await gates.foundations(session, tenant_id, places)
+    cases |= {case.id: case for stones in below.values() for case in stones}
     stand = await gates.stand(session, tenant_id, cases.values())
     found = []
     for seat in seats:
         model, version = versions[seat.version_id]
-        case = stand[seat.case_id]
-        standing = Standing(seat, model, version, points[seat.point_id], case.rules)
-        _judge(standing, case)
+        standing = Standing(seat, model, version, points[seat.point_id])
+        # The activation, and what it stands on: the version's validation, its release for here.
+        for case in (*below[seat.version_id, seat.point_id], cases[seat.case_id]):
+            _judge(standing, stand[case.id])
+        if version.stage is Stage.RETURNED:
+            detail = f"returned to {version.returned_to} and still deciding"
+            standing.add(Kind.RETURNED_IN_SEAT, detail)
         found.append(standing)
     await _revalidation(session, tenant_id, found)
     return found
 
 
 def _judge(standing: Standing, case: gates.CaseStanding) -> None:
-    for rule in standing.rules:
+    standing.rules += case.rules
+    for rule in case.rules:
         where = f"{rule['gate']}.{rule['rule']}"
         if rule["state"] == "fails" and rule["severity"] == "block":
             standing.add(Kind.RULE_FAILING, where)
         elif rule["state"] == "waived":
             standing.add(Kind.RULE_WAIVED, where)
-    for gate in sorted({rule["gate"] for rule in standing.rules if rule["state"] == "unknown"}):
+    unknown = {rule["gate"] for rule in case.rules if rule["state"] == "unknown"}
+    for gate in sorted(unknown | set(case.open)):
         standing.add(Kind.STEP_UNPROVEN, gate)
     for detail in case.invalid:
         standing.add(Kind.APPROVAL_INVALID, detail)
-    if standing.version.stage is Stage.RETURNED:
-        detail = f"returned to {standing.version.returned_to} and still deciding"
-        standing.add(Kind.RETURNED_IN_SEAT, detail)
 
 
 async def _revalidation(

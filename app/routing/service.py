@@ -103,10 +103,24 @@ async def edit_plan(
     change = await gates.propose(
         session, identity.Governed.PLAN, f"plan of {key}",
         expected=expected, before=before.spec if before else None,
-        after={"point": key, "spec": plan.model_dump(mode="json")},
+        after={
+            "point": key, "spec": plan.model_dump(mode="json"),
+            "barred": sorted(await _developers(session, plan, by=by)),
+            "part": "developed a version that it sends traffic to",
+        },
         scope={"point": key}, reason=reason, by=by,
     )  # fmt: skip
     return change or await write_plan(session, point, plan, cause="edited", by=by)
+
+
+async def _developers(session: AsyncSession, plan: Plan, *, by: Actor) -> set[UUID]:
+    """Return who developed what a plan sends traffic to, beside the champion."""
+    arms = [] if isinstance(plan.strategy, Champion) else list(plan.strategy.arms)
+    named = {(arm.model, arm.version) for arm in (*arms, *plan.shadows)}
+    return {
+        (await catalog.find_version(session, model, number, by=by)).developer_id
+        for model, number in named
+    }
 
 
 async def apply_plan(session: AsyncSession, event: gates.ChangeApproved) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog
+from app import audit, catalog, identity
 from app.kit.actor import Actor
 from app.kit.canonical import digest as digest_of
 from app.kit.refusal import AlreadyExists, Invalid, NotFound
@@ -61,6 +61,10 @@ async def put(
 ) -> Baseline:
     """Freeze a version's baseline from columns of values, or from the bytes of a Parquet file."""
     version = await catalog.find_version(session, model, number, by=by, lock=True)
+    found = await catalog.model_of(session, model, by=by)
+    await identity.require_right(
+        session, by, identity.Action.PUBLISH_VERSION, tier=found.risk_tier, model=model
+    )
     signature = catalog.Signature.model_validate(version.signature)
     if await session.get(Baseline, (by.tenant_id, version.id)) is not None:
         raise AlreadyExists("baseline of version", f"{model}@{number}")

@@ -79,6 +79,10 @@ def upgrade() -> None:
     for statement in _FORGET:
         op.execute(statement)
     op.add_column("gates_change", sa.Column("scope", _JSON, server_default="{}", nullable=False))
+    op.add_column(
+        "gates_change_decision",
+        sa.Column("lent", _JSON, server_default="{}", nullable=False),
+    )
     op.create_index("ix_gates_verdict_tier", "gates_verdict", ["tenant_id", "tier", "at", "id"])
 
 
@@ -88,6 +92,7 @@ def downgrade() -> None:
     op.execute(_OF_THE_CASE.replace("{shaped}", ""))
     op.drop_column("telemetry_baseline", "author_id")
     op.drop_index("ix_gates_verdict_tier", "gates_verdict")
+    op.drop_column("gates_change_decision", "lent")
     op.drop_column("gates_change", "scope")
     op.alter_column("routing_plan", "author_name", server_default=None)
     op.drop_column("identity_principal", "change_id")

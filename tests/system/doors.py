@@ -1,6 +1,7 @@
 """What those need who try the ways around the gates."""
 
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -42,3 +43,7 @@ def soon(client: Client, path: str, body: Any) -> Any:
         except Problem:
             assert time.monotonic() < deadline
             time.sleep(0.1)
+
+
+def tomorrow() -> str:
+    return (datetime.now(UTC) + timedelta(days=1)).isoformat()

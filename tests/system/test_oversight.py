@@ -21,7 +21,7 @@ from tests.live import (
     released,
     unique,
 )
-from tests.system.doors import STEP, a_version, newcomer, refused, soon
+from tests.system.doors import STEP, a_version, newcomer, refused
 from tests.tenants import another
 
 
@@ -44,81 +44,6 @@ def case(bank: Live, place: Place) -> Iterator[Any]:
     now = bank["ops"].get(f"/v1/cases/{found['id']}")
     if now["closed_at"] is None and now["result"] is None:
         bank["ops"].post(f"/v1/cases/{found['id']}:withdraw")
-
-
-def waiting(bank: Live, made: Any) -> Any:
-    return bank["com"].get(f"/v1/changes/{made['change_id']}")
-
-
-def test_one_administrator_makes_nobody_who_decides(bank: Live, case: Any) -> None:
-    made = bank.admin.post("/v1/principals", {"name": "puppet", "roles": ["committee", "auditor"]})
-    puppet = Client(bank.url, bank.invited(made["id"]))
-    path = f"/v1/cases/{case['id']}/steps/{STEP}/approvals"
-    with puppet:
-        early = refused(puppet, path, {"approved": True, "reason": "gladly"})
-        own = refused(puppet, f"/v1/changes/{made['change_id']}:approve", {"reason": "me"})
-        asked = waiting(bank, made)
-        bank["com"].post(f"/v1/changes/{made['change_id']}:approve", {"reason": "known to us"})
-        given = soon(puppet, path, {"approved": True, "reason": "looked at it"})
-
-    assert made["roles"] == ["auditor"]
-    assert (early.code, own.code) == ("permission_denied", "permission_denied")
-    assert asked["grantee"]["name"] == "puppet"
-    assert asked["after"]["roles"] == ["auditor", "committee"]
-    assert (waiting(bank, made)["result"], given["approved"]) == ("applied", True)
-
-
-def test_a_new_key_and_a_second_chance_let_deciding_roles_rest(bank: Live) -> None:
-    person, name, client = newcomer(bank, "validator")
-    with client:
-        key = next(bank.admin.pages(f"/v1/principals/{person}/keys"))
-        bank.admin.post(f"/v1/keys/{key['id']}:revoke")
-        bank.invited(person)
-        invited = next(p for p in bank.admin.pages("/v1/principals") if p["id"] == person)
-        bank.agree(invited)
-        agreed = next(p for p in bank.admin.pages("/v1/principals") if p["id"] == person)
-        bank.admin.post(f"/v1/principals/{person}:disable")
-        again = bank.admin.post(f"/v1/principals/{person}:enable")
-
-    assert (invited["roles"], agreed["roles"], again["roles"]) == ([], ["validator"], [])
-    assert waiting(bank, again)["reason"] == "let back in"
-    assert name not in str(waiting(bank, again)["target"])
-
-
-def test_a_promotion_waits_and_a_demotion_does_not(bank: Live) -> None:
-    person, _, client = newcomer(bank, "operator")
-    with client:
-        path = f"/v1/principals/{person}:assign"
-        up = bank.admin.post(path, {"roles": ["operator", "committee"], "reason": "elected"})
-        late = bank.admin.post(path, {"roles": ["auditor"]})
-        stale = refused(bank["com"], f"/v1/changes/{up['change_id']}:approve", {"reason": "yes"})
-
-    assert (up["roles"], late["roles"]) == (["operator"], ["auditor"])
-    assert (stale.code, stale.status) == ("approval_void", 409)
-
-
-def test_a_grant_is_agreed_to_by_nobody_it_is_for(bank: Live) -> None:
-    person, name, client = newcomer(bank, "committee")
-    with client:
-        machine = {"name": f"{name}.bot", "kind": "service", "owner": name, "roles": ["operator"]}
-        made = bank.admin.post("/v1/principals", machine)
-        own = refused(client, f"/v1/changes/{made['change_id']}:approve", {"reason": "mine"})
-
-    assert (own.code, "would have the roles" in own.document["detail"]) == ("self_approval", True)
-    assert person == made["owner_id"]
-
-
-def test_change_control_takes_no_more_people_than_there_are(bank: Live) -> None:
-    rights = bank.admin.get("/v1/decision-rights")
-    wanted = {"approvals": 5, "roles": ["validator"]}
-    control = {**rights["body"]["change_control"], "policy": wanted}
-    body = {"body": {**rights["body"], "change_control": control}}
-
-    with pytest.raises(Problem) as refusal:
-        bank.admin.put("/v1/decision-rights", body, revision=rights["revision"])
-
-    assert refusal.value.code == "bad_rights"
-    assert 1 <= refusal.value.document["people"] < 5
 
 
 def test_who_chose_the_baseline_does_not_approve(bank: Live) -> None:

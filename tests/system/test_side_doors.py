@@ -1,7 +1,6 @@
 """Ways around the gates that somebody has tried: each is shut."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -18,7 +17,7 @@ from tests.live import (
     ready_to_commit,
     released,
 )
-from tests.system.doors import STEP, newcomer, refused
+from tests.system.doors import STEP, newcomer, refused, tomorrow
 from tests.tenants import another
 
 
@@ -45,10 +44,6 @@ def case(bank: Live, place: Place) -> Iterator[Any]:
 
 def judge(bank: Live, case: Any, step: str = STEP) -> Any:
     return bank["ops"].post(f"/v1/activations/{case['id']}/steps/{step}:judge")
-
-
-def tomorrow() -> str:
-    return (datetime.now(UTC) + timedelta(days=1)).isoformat()
 
 
 def test_an_administrator_cannot_become_somebody_who_has_a_key(bank: Live) -> None:
@@ -148,7 +143,9 @@ def test_old_law_does_not_hold_at_the_swap(bank: Live, case: Any) -> None:
     assert (lost.code, lost.document["changed"]) == ("approval_void", ["policy"])
 
 
-def test_another_contract_after_the_approval_voids_it(bank: Live, case: Any, place: Place) -> None:
+def test_another_contract_after_the_approval_voids_it(bank: Live) -> None:
+    place = released(bank)
+    case = open_activation(bank, place)
     ready_to_commit(bank, case)
     point = bank["ops"].get(f"/v1/decision-points/{place.point}")
     contract = {**point["contract"], "latency_ms": point["contract"]["latency_ms"] + 1}
