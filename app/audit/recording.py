@@ -78,8 +78,11 @@ def _record(
     said: dict[str, Any],
 ) -> None:
     session.flush()
-    if rows := unsaid(session, actor.tenant_id):
+    rows, private = unsaid(session, actor.tenant_id)
+    if rows:
         said[ROWS] = said.get(ROWS, {}) | rows
+    if private:
+        personal = {**personal, ROWS: private}
     salt = secrets.token_bytes(_SALT_BYTES)
     made = mould(
         tenant_id=actor.tenant_id,

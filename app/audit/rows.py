@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.chain import Entry, Fault
 from app.audit.recording import record
 from app.audit.tables import AuditEntry
-from app.audit.vouching import ROWS, Vouched, fingerprint_of, key_of
+from app.audit.vouching import ROWS, Vouched, fingerprint_of, key_of, private_of
 from app.kit.actor import Actor
 from app.platform.db import Database
 
@@ -31,6 +32,8 @@ class Said(NamedTuple):
     stream: str
     seq: int
     fingerprint: str
+    private: str | None
+    """Over what is personal of it; nothing if there is nothing, or once it was erased."""
 
 
 class Rows:
@@ -52,12 +55,30 @@ class Rows:
                 continue
             if self.since is None or entry.at < self.since:
                 self.since, self.from_the_first = entry.at, entry.action == FOUNDED
-            own = entry.action != ADOPTED
-            for key, fingerprint in rows.items():
-                said = Said(own, entry.at, entry.stream, entry.seq, fingerprint)
+            own, private = entry.action != ADOPTED, _private(entry)
+            for key, print_ in rows.items():
+                said = Said(own, entry.at, entry.stream, entry.seq, print_, private.get(key))
                 known = self.said.get(key)
-                if known is None or known[:2] < said[:2]:
+                if known is None or _before(known, said):
                     self.said[key] = said
+
+
+def _private(entry: Entry) -> dict[str, Any]:
+    """Return what an entry's personal data says of rows, if it is there and says anything."""
+    try:
+        found = orjson.loads(entry.personal or b"{}").get(ROWS)
+    except (orjson.JSONDecodeError, AttributeError, TypeError):
+        return {}
+    return found if type(found) is dict else {}
+
+
+def _before(known: Said, said: Said) -> bool:
+    """Say whether an entry follows another: by number in one stream, for clocks can be set back."""
+    if known.own is not said.own:
+        return said.own
+    if known.stream == said.stream:
+        return known.seq < said.seq
+    return known.at < said.at
 
 
 async def compare(session: AsyncSession, tenant_id: UUID, rows: Rows) -> tuple[int, list[Fault]]:
@@ -66,12 +87,12 @@ async def compare(session: AsyncSession, tenant_id: UUID, rows: Rows) -> tuple[i
     unseen = dict(rows.said)
     if rows.since is None:
         return 0, faults
-    async for key, fingerprint, old in _standing(session, tenant_id, rows.since):
+    async for key, fingerprint, private, old in _standing(session, tenant_id, rows.since):
         said = unseen.pop(key, None)
         if said is None:
             if rows.from_the_first or not old:
                 faults.append(Fault(_BORN, 0, f"no entry tells of {key}"))
-        elif said.fingerprint != fingerprint:
+        elif said.fingerprint != fingerprint or said.private not in (None, private):
             faults.append(Fault(said.stream, said.seq, f"{key} is not as the entry says"))
     faults += [
         Fault(said.stream, said.seq, f"{key} is gone, of which the entry tells")
@@ -94,7 +115,7 @@ async def adopt(database: Database, tenant_id: UUID) -> int:
         known = set(await session.scalars(told))
         found = [
             (key, fingerprint)
-            async for key, fingerprint, _ in _standing(session, tenant_id, _EVER)
+            async for key, fingerprint, _, _ in _standing(session, tenant_id, _EVER)
             if key not in known
         ]
         for first in range(0, len(found), _ADOPTED_AT_ONCE):
@@ -106,12 +127,13 @@ async def adopt(database: Database, tenant_id: UUID) -> int:
 
 async def _standing(
     session: AsyncSession, tenant_id: UUID, since: datetime
-) -> AsyncIterator[tuple[str, str, bool]]:
-    """Yield each row's key and fingerprint, and whether it is older than ``since``."""
+) -> AsyncIterator[tuple[str, str, str | None, bool]]:
+    """Yield each row's key and fingerprints, and whether it is older than ``since``."""
     for kind in Vouched.__subclasses__():
         table: Any = kind
         # Compared there: whoever edits rows may leave times in them that cannot be read.
         old = getattr(table, kind.__since__) < since
-        query = select(key_of(kind), fingerprint_of(kind), old).where(table.tenant_id == tenant_id)
-        async for row in await session.stream(query.execution_options(yield_per=_BATCH)):
-            yield row[0], row[1], row[2]
+        query = select(key_of(kind), fingerprint_of(kind), private_of(kind), old)
+        mine = query.where(table.tenant_id == tenant_id).execution_options(yield_per=_BATCH)
+        async for row in await session.stream(mine):
+            yield row[0], row[1], row[2], row[3]

@@ -10,7 +10,17 @@ from collections import defaultdict
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, cast, event, func, inspect, literal, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    cast,
+    event,
+    func,
+    inspect,
+    literal,
+    select,
+    tuple_,
+)
 from sqlalchemy.orm import Session, UOWTransaction
 
 from app.platform.db import ScopedSession
@@ -25,6 +35,8 @@ class Vouched:
 
     __vouched__: ClassVar[tuple[str, ...]]
     """The columns that decide something. Those of a release stay: later ones get a new table."""
+    __personal__: ClassVar[tuple[str, ...]] = ()
+    """Names and what people wrote: vouched for in the personal data, which can be erased."""
     __since__: ClassVar[str] = "at"
     """The column that says when a row was made."""
 
@@ -45,25 +57,43 @@ def key_of(kind: type[Vouched]) -> ColumnElement[str]:
 
 def fingerprint_of(kind: type[Vouched]) -> ColumnElement[str]:
     """Return SHA-256 over what matters of a row, hexadecimal, as the database computes it."""
-    pairs = [part for name in kind.__vouched__ for part in (literal(name), getattr(kind, name))]
+    return _fingerprint(kind, kind.__vouched__)
+
+
+def private_of(kind: type[Vouched]) -> ColumnElement[Any]:
+    """Return the same over what is personal of a row, or nothing where nothing is."""
+    if not kind.__personal__:
+        return literal(None, Text)
+    return _fingerprint(kind, kind.__personal__)
+
+
+def _fingerprint(kind: type[Vouched], columns: tuple[str, ...]) -> ColumnElement[str]:
+    pairs = [part for name in columns for part in (literal(name), getattr(kind, name))]
     body = cast(func.jsonb_build_object(*pairs), Text)
     return func.encode(func.sha256(func.convert_to(body, "UTF8")), "hex")
 
 
-def unsaid(session: Session, tenant_id: UUID) -> dict[str, str]:
-    """Return the fingerprints of what was written since the last entry, and forget it."""
+def unsaid(session: Session, tenant_id: UUID) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the fingerprints of what was written since the last entry, and forget it.
+
+    First those of what decides, then those of what is personal.
+    """
     waiting: dict[int, Vouched] = session.info.get(_UNSAID, {})
     by_kind: dict[type[Vouched], list[Any]] = defaultdict(list)
     for row in [row for row in waiting.values() if row.tenant_id == tenant_id]:  # type: ignore[attr-defined]
         del waiting[id(row)]
         by_kind[type(row)].append(inspect(row).identity)
     found: dict[str, str] = {}
+    private: dict[str, str] = {}
     for kind, keys in by_kind.items():
-        query = select(key_of(kind), fingerprint_of(kind)).where(
+        query = select(key_of(kind), fingerprint_of(kind), private_of(kind)).where(
             tuple_(*inspect(kind).primary_key).in_(keys)
         )
-        found.update((key, value) for key, value in session.execute(query))
-    return found
+        for key, open_, personal in session.execute(query):
+            found[key] = open_
+            if personal is not None:
+                private[key] = personal
+    return found, private
 
 
 @event.listens_for(ScopedSession, "before_flush")
@@ -76,7 +106,7 @@ def _collect(session: Session, _: UOWTransaction, __: object) -> None:
 
 def _matters(row: Vouched) -> bool:
     changed: dict[str, Any] = inspect(row).committed_state
-    return not changed.keys().isdisjoint(row.__vouched__)
+    return not changed.keys().isdisjoint((*row.__vouched__, *row.__personal__))
 
 
 @event.listens_for(ScopedSession, "before_commit")

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import Index, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.audit import Vouched
 from app.platform.db import Base, Json, tenant_pk, uuid_pk
 
 
@@ -16,15 +17,17 @@ class AlertKind(StrEnum):
     MATHEMATICAL = "mathematical"
 
 
-class Monitor(Base):
+class Monitor(Vouched, Base):
     """How a decision point's traffic is watched."""
 
     __tablename__ = "drift_monitor"
+    __vouched__ = ("settings",)
 
     tenant_id: Mapped[tenant_pk]
     point_id: Mapped[UUID] = mapped_column(primary_key=True)
     settings: Mapped[Json]
     revision: Mapped[int] = mapped_column(default=1)
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Watch(Base):

@@ -22,7 +22,7 @@ class PolicyRevision(Vouched, Base):
     """A tier's policy as it stood from one edit to the next. Rows are appended."""
 
     __tablename__ = "gates_policy"
-    __vouched__ = ("body", "digest", "author_id")
+    __vouched__ = ("body", "digest", "author_id", "at")
 
     tenant_id: Mapped[tenant_pk]
     tier: Mapped[str] = mapped_column(primary_key=True)
@@ -39,7 +39,7 @@ class Case(Vouched, Base):
     __tablename__ = "gates_case"
     __vouched__ = (
         "kind", "version_id", "point_id", "tier", "policy_revision", "details", "requester_id",
-        "developer_id", "closed_at", "result",
+        "developer_id", "closed_at", "result", "opened_at",
     )  # fmt: skip
     __since__ = "opened_at"
     __table_args__ = (
@@ -105,6 +105,7 @@ class Approval(Vouched, Base):
         "case_id", "step", "approved", "principal_id", "person_id", "roles", "requester_id",
         "developer_id", "digest", "covers", "lent", "round", "at",
     )  # fmt: skip
+    __personal__ = ("reason",)
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "case_id"], ["gates_case.tenant_id", "gates_case.id"]),
         UniqueConstraint(
@@ -145,7 +146,8 @@ class Withdrawal(Vouched, Base):
     """An approval taken back by who gave it. Rows are appended."""
 
     __tablename__ = "gates_withdrawal"
-    __vouched__ = ("case_id", "step", "person_id")
+    __vouched__ = ("case_id", "step", "person_id", "at")
+    __personal__ = ("reason",)
 
     tenant_id: Mapped[tenant_pk]
     approval_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -156,10 +158,21 @@ class Withdrawal(Vouched, Base):
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
-class Request(Base):
+class Request(Vouched, Base):
     """Somebody asks for approvals of a step as it stands, until a date."""
 
     __tablename__ = "gates_request"
+    __vouched__ = (
+        "case_id",
+        "step",
+        "digest",
+        "covers",
+        "requester_id",
+        "expires_at",
+        "withdrawn_at",
+        "at",
+    )
+    __personal__ = ("note",)
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "case_id"], ["gates_case.tenant_id", "gates_case.id"]),
         Index("ix_gates_request_case_id", "tenant_id", "case_id", "step"),
@@ -214,8 +227,9 @@ class Change(Vouched, Base):
     __tablename__ = "gates_change"
     __vouched__ = (
         "kind", "target", "expected", "before", "after", "digest", "requester_id", "principal_id",
-        "developer_id", "scope", "approvals", "roles", "expires_at", "closed_at", "result",
+        "developer_id", "scope", "approvals", "roles", "expires_at", "closed_at", "result", "at",
     )  # fmt: skip
+    __personal__ = ("reason",)
     __table_args__ = (Index("ix_gates_change_at", "tenant_id", "at"),)
 
     tenant_id: Mapped[tenant_pk]
@@ -248,8 +262,9 @@ class ChangeDecision(Vouched, Base):
     __tablename__ = "gates_change_decision"
     __vouched__ = (
         "change_id", "approved", "person_id", "principal_id", "requester_id", "developer_id",
-        "roles", "lent", "digest",
+        "roles", "lent", "digest", "at",
     )  # fmt: skip
+    __personal__ = ("reason",)
     __table_args__ = (
         ForeignKeyConstraint(
             ["tenant_id", "change_id"], ["gates_change.tenant_id", "gates_change.id"]
@@ -281,8 +296,9 @@ class Waiver(Vouched, Base):
     __tablename__ = "gates_waiver"
     __vouched__ = (
         "version_id", "point_id", "gate", "rule", "until", "ended_at", "change_id", "developer_id",
-        "taken_by", "reviewer_id", "upheld", "reviewed_at",
+        "taken_by", "reviewer_id", "upheld", "reviewed_at", "at",
     )  # fmt: skip
+    __personal__ = ("reason", "review")
     __table_args__ = (
         Index("ix_gates_waiver_version_id", "tenant_id", "version_id"),
         CheckConstraint("taken_by IS DISTINCT FROM developer_id", name="not_by_the_developer"),

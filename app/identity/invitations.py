@@ -3,7 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit
@@ -40,16 +40,13 @@ async def invite(session: AsyncSession, principal_id: UUID, *, by: Actor) -> tup
             f"{principal.name} has a key that works, and makes others with it. If it is lost, end"
             " it first: who has it sees that it no longer works."
         )
-    await session.execute(
-        update(Invitation)
-        .where(
-            Invitation.tenant_id == by.tenant_id,
-            Invitation.principal_id == principal.id,
-            Invitation.ended_at.is_(None),
+    older = await session.scalars(
+        select(Invitation).filter_by(
+            tenant_id=by.tenant_id, principal_id=principal.id, ended_at=None
         )
-        .values(ended_at=func.now())
-        .execution_options(synchronize_session=False)
     )
+    for one in older:
+        one.ended_at = func.now()
     await rest(session, principal, reason="invited", by=by)
     made = keys.make(keys.INVITATION)
     invitation = Invitation(

@@ -10,7 +10,7 @@ from sqlalchemy import (
     func,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, synonym
 
 from app.audit import Vouched
 from app.identity.claims import Provider
@@ -18,10 +18,13 @@ from app.identity.rules import PrincipalKind
 from app.platform.db import Base, Json, tenant_pk, uuid_pk
 
 
-class Tenant(Base):
+class Tenant(Vouched, Base):
     __tablename__ = "identity_tenant"
+    __vouched__ = ("name", "founded_at", "created_at")
+    __since__ = "created_at"
 
     id: Mapped[uuid_pk]
+    tenant_id = synonym("id")
     name: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     founded_at: Mapped[datetime | None]
@@ -33,6 +36,7 @@ class Principal(Vouched, Base):
 
     __tablename__ = "identity_principal"
     __vouched__ = ("kind", "owner_id", "roles", "disabled_at")
+    __personal__ = ("name",)
     __since__ = "created_at"
     __table_args__ = (
         UniqueConstraint("tenant_id", "name"),
@@ -93,10 +97,12 @@ class Key(Vouched, Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class Invitation(Base):
+class Invitation(Vouched, Base):
     """A one-time code for a person's first key, as a hash; only the newest holds."""
 
     __tablename__ = "identity_invitation"
+    __vouched__ = ("principal_id", "sha256", "created_by", "expires_at", "ended_at")
+    __since__ = "created_at"
     __table_args__ = (
         ForeignKeyConstraint(
             ["tenant_id", "principal_id"],
@@ -122,7 +128,7 @@ class TrustRule(Vouched, Base):
     __tablename__ = "identity_trust_rule"
     __vouched__ = (
         "provider", "issuer", "audience", "claims", "principal_id", "roles", "max_minutes",
-        "disabled_at",
+        "disabled_at", "name", "created_by",
     )  # fmt: skip
     __since__ = "created_at"
     __table_args__ = (
@@ -167,7 +173,7 @@ class RightsRevision(Vouched, Base):
     """The decision rights as they stood from one edit to the next. Rows are appended."""
 
     __tablename__ = "identity_rights"
-    __vouched__ = ("body", "digest", "author_id")
+    __vouched__ = ("body", "digest", "author_id", "at")
 
     tenant_id: Mapped[tenant_pk]
     revision: Mapped[int] = mapped_column(primary_key=True)
@@ -181,7 +187,8 @@ class Delegation(Vouched, Base):
     """Somebody decides in another's roles until a date, or until it is ended."""
 
     __tablename__ = "identity_delegation"
-    __vouched__ = ("from_id", "to_id", "roles", "until", "ended_at")
+    __vouched__ = ("from_id", "to_id", "roles", "until", "ended_at", "at")
+    __personal__ = ("reason",)
     __table_args__ = (
         CheckConstraint("from_id <> to_id", name="to_another"),
         Index("ix_identity_delegation_to_id", "tenant_id", "to_id"),

@@ -91,7 +91,7 @@ class PlanRevision(Vouched, Base):
     """A decision point's plan from one change to the next. Rows are appended."""
 
     __tablename__ = "routing_plan"
-    __vouched__ = ("spec", "digest", "author_id")
+    __vouched__ = ("spec", "digest", "author_id", "at")
     __table_args__ = (
         ForeignKeyConstraint(
             ["tenant_id", "point_id"],
@@ -111,10 +111,11 @@ class PlanRevision(Vouched, Base):
     at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class Weights(Base):
+class Weights(Vouched, Base):
     """One round of a bandit's learning, with the evidence it came from. Rows are appended."""
 
     __tablename__ = "routing_weights"
+    __vouched__ = ("weights", "learnt", "at")
 
     tenant_id: Mapped[tenant_pk]
     point_id: Mapped[UUID] = mapped_column(primary_key=True)

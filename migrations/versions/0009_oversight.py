@@ -83,6 +83,12 @@ def upgrade() -> None:
         "gates_change_decision",
         sa.Column("lent", _JSON, server_default="{}", nullable=False),
     )
+    op.add_column(
+        "drift_monitor",
+        sa.Column(
+            "at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+    )
     op.create_index("ix_gates_verdict_tier", "gates_verdict", ["tenant_id", "tier", "at", "id"])
 
 
@@ -92,6 +98,7 @@ def downgrade() -> None:
     op.execute(_OF_THE_CASE.replace("{shaped}", ""))
     op.drop_column("telemetry_baseline", "author_id")
     op.drop_index("ix_gates_verdict_tier", "gates_verdict")
+    op.drop_column("drift_monitor", "at")
     op.drop_column("gates_change_decision", "lent")
     op.drop_column("gates_change", "scope")
     op.alter_column("routing_plan", "author_name", server_default=None)

@@ -115,6 +115,7 @@ def hold(live: Live) -> Holdings:
     make_version(live, place.model)  # the one that the documented example of an alias names
     live["dev"].put(f"{model}/aliases/{alias}", {"number": place.version})
     live["ops"].put(f"{point}/kpis/{kpi}", {"name": "k", "threshold": 0, "unit": "AUD"})
+    live["ops"].put(f"{point}/monitor", {"psi": 0.3})
     live.admin.post("/v1/principals", {"name": person, "roles": ["developer"]})
     # Whoever disables by id shall not take the one away that is known by name.
     spare, _ = live.newcomer("developer")
