@@ -101,7 +101,7 @@ def make_api(
     api.state.keyring = keyring
     api.state.wrong_credentials = wrong
     api.state.outbound = outbound
-    api.state.exchange = identity.Exchange(database, outbound)
+    api.state.exchange = identity.Exchange(database, outbound, wrong)
     api.state.table = table
     api.state.registry = registry
     api.state.gauges = revalidation.Gauges(database, registry)

@@ -45,6 +45,10 @@ class ReportOut(BaseModel):
     streams: int
     size: int = Field(description="Entries that are numbered and in the tree.")
     checkpoints: int = Field(description="Signed states the log was compared with.")
+    own_key: bool = Field(
+        description="Whether signatures were checked with this machine's own key. If not, the key"
+        " is the one that the database names: verify where the key is, or an export offline."
+    )
     rows: int = Field(description="Governed rows that entries vouch for, compared with them.")
     faults: list[FaultOut]
 

@@ -54,6 +54,15 @@ class SetBack(Refusal):
     mend = "Run `modelward audit verify`, and restore the database to what was signed."
 
 
+class SignedByAnother(Refusal):
+    """Two keys would sign one log: whoever verifies it knows only one of them."""
+
+    kind = Kind.CONFLICT
+    code = "signed_by_another"
+    title = "The log is signed with another key"
+    mend = "Give every worker the same MODELWARD_AUDIT_KEY_FILE, or let one alone sign."
+
+
 async def sequence(database: Database, signer: Signer | None) -> None:
     """Give what waits its number and sign the new state, tenant by tenant; without a key do not."""
     async with database.session(ALL_TENANTS) as session:
@@ -131,6 +140,16 @@ async def sign(session: AsyncSession, tenant_id: UUID, signer: Signer) -> None:
     size = await session.scalar(_lock(tenant_id))
     if size is None:
         return
+    other = await session.scalar(
+        select(SignedCheckpoint.key)
+        .filter_by(tenant_id=tenant_id)
+        .order_by(SignedCheckpoint.size.desc())
+        .limit(1)
+    )
+    if other is not None and other != signer.verifier(tenant_id):
+        raise SignedByAnother(
+            f"The log of tenant {tenant_id} is signed with {other}; this machine has another key."
+        )
     before = signer.last(tenant_id)
     if before is not None and (
         before.size > size or await log.root_at(session, tenant_id, before.size) != before.root

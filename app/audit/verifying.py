@@ -48,6 +48,8 @@ class Report:
     size: int = 0
     checkpoints: int = 0
     rows: int = 0
+    own_key: bool = False
+    """Whether signatures were checked with the key of this machine, and not of the database."""
     faults: list[Fault] = field(default_factory=list)
     missing: set[int] = field(default_factory=set)
     """Sizes at which a checkpoint is kept outside and not in the database."""
@@ -70,6 +72,7 @@ async def verify(
     kept = await asyncio.to_thread(lambda: list(signer.kept(tenant_id)) if signer else [])
     async with database.snapshot(tenant_id) as session:
         report = await _at_one_moment(session, tenant_id, signer, kept, batch)
+    report.own_key = signer is not None
     if report.missing:
         # A checkpoint is kept a moment before the database has it.
         async with database.session(tenant_id) as session:

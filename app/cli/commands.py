@@ -126,13 +126,17 @@ def create_key(
     owner: Annotated[
         str | None, typer.Option(help="Makes a service account that this person answers for.")
     ] = None,
+    tenant: Annotated[str | None, typer.Option(help="By default the first one.")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Issue a key from the machine that holds the database."""
+    """Issue a key from the machine that holds the database.
+
+    So somebody is let in where nobody is left who could: an approver too, whom nobody agrees to.
+    """
     settings = run.settings(data_dir)
     with run.database(settings) as url:
         migrations.upgrade(url)
-        text = asyncio.run(_issue(settings, url, name, set(role), days, owner))
+        text = asyncio.run(_issue(settings, url, name, set(role), days, owner, tenant))
     console.print(text)
 
 
@@ -207,11 +211,21 @@ async def _tenants(settings: Settings, url: str) -> dict[str, UUID]:
 
 
 async def _issue(
-    settings: Settings, url: str, name: str, roles: set[Role], days: int, owner: str | None
+    settings: Settings,
+    url: str,
+    name: str,
+    roles: set[Role],
+    days: int,
+    owner: str | None,
+    tenant: str | None,
 ) -> str:
     async with run.opened(settings, url) as database, database.transaction(ALL_TENANTS) as session:
         await identity.bootstrap(session)
-        system = Actor.system(await identity.default_tenant(session))
+        known = await identity.tenants(session)
+        if tenant is not None and tenant not in known:
+            raise typer.BadParameter(f"There is no tenant {tenant!r}.")
+        own = known[tenant] if tenant else await identity.default_tenant(session)
+        system = Actor.system(own)
         try:
             principal = await identity.principal_by_name(session, system.tenant_id, name)
         except NotFound:

@@ -1,7 +1,9 @@
 """Approval requests: what is to be decided, by whom, until when; an inbox for approvers."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,11 +11,13 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit
-from app.gates.approvals import decisions, gate_of
-from app.gates.cases import lock, stream
+from app.gates import policies
+from app.gates.approvals import counts, standing
+from app.gates.cases import cases_by_id, lock, place, stream
 from app.gates.counting import counted
-from app.gates.covered import changed, covered
+from app.gates.covered import changed, covered, covered_all
 from app.gates.events import ApprovalAsked
+from app.gates.policy import Gate
 from app.gates.quorum import missing
 from app.gates.rules import ApprovalVoid, NotTheRequester, require_step
 from app.gates.tables import Approval, Case, Request
@@ -42,6 +46,7 @@ async def ask_approval(
 ) -> Asked:
     """Ask for the approvals of a step as it stands now."""
     case = await lock(session, case_id, by.tenant_id)
+    by.require_point(place(case)["point"])
     require_step(case.kind, step)
     parts = await covered(session, case, step)
     now = await clock(session)
@@ -74,14 +79,46 @@ async def ask_approval(
 
 async def look(session: AsyncSession, request: Request) -> Asked:
     """Return where a request stands now."""
-    case = await session.get_one(Case, (request.tenant_id, request.case_id))
-    gate = await gate_of(session, case, request.step)
-    given = await decisions(session, case, request.step, digest=request.digest, gate=gate)
+    return (await _look_all(session, request.tenant_id, [request]))[0]
+
+
+async def _look_all(
+    session: AsyncSession, tenant_id: UUID, requests: Sequence[Request]
+) -> list[Asked]:
+    """Return where requests stand now, with a few queries for all."""
+    cases = await cases_by_id(session, tenant_id, {request.case_id for request in requests})
+    laws = await policies.laws_of(session, tenant_id, cases.values())
+    words: dict[UUID, list[Approval]] = defaultdict(list)
+    for row in await standing(session, tenant_id, list(cases)):
+        words[row.case_id].append(row)
+    places = [(cases[request.case_id], request.step) for request in requests]
+    now_covered = await covered_all(session, tenant_id, places)
+    now = await clock(session)
+    found = []
+    for request in requests:
+        case, step = cases[request.case_id], request.step
+        gate = laws[case.id][1].gates[f"{case.kind}.{step}"]
+        given = [
+            row
+            for row in words[case.id]
+            if row.step == step and counts(row, request.digest, gate, now)
+        ]
+        moved = changed(request.covers, now_covered[case.id, step])
+        found.append(_stands(request, case, gate, given, moved, now))
+    return found
+
+
+def _stands(
+    request: Request,
+    case: Case,
+    gate: Gate,
+    given: list[Approval],
+    moved: list[str],
+    now: datetime,
+) -> Asked:
     approvals = counted([row for row in given if row.approved])
     quorum = [(item.role, item.count) for item in gate.quorum]
     lacking = missing(quorum, approvals)
-    moved = changed(request.covers, await covered(session, case, request.step))
-    now = await clock(session)
     if request.withdrawn_at is not None:
         state = "withdrawn"
     elif case.closed_at is not None:
@@ -145,7 +182,7 @@ async def list_requests(
     found = await page(
         session, query, Request.at, Request.id, cursor=cursor, limit=limit, newest_first=True
     )
-    return Rows([await look(session, row) for row in found.items], found.next_cursor)
+    return Rows(await _look_all(session, by.tenant_id, found.items), found.next_cursor)
 
 
 def shown(asked: Asked) -> dict[str, Any]:

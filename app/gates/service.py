@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit, catalog
 from app.gates import docket, policies
 from app.gates.approvals import decisions
-from app.gates.cases import lock, stream
+from app.gates.cases import lock, place, stream
 from app.gates.counting import counted
 from app.gates.covered import covered
 from app.gates.events import StepJudged
@@ -34,6 +34,7 @@ async def add_evidence(
 ) -> Evidence:
     """Record a fact for a step. Submitted evidence voids approvals that did not know it."""
     case = await lock(session, case_id, by.tenant_id)
+    by.require_point(place(case)["point"])
     require_step(case.kind, step)
     payload = plain(payload)
     evidence = Evidence(

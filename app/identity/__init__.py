@@ -20,7 +20,7 @@ from app.identity.decisions import (
 from app.identity.delegation_routes import router as delegations
 from app.identity.events import TenantCreated
 from app.identity.exchange import Exchange
-from app.identity.granting import GrantWanted, require_reachable
+from app.identity.granting import GrantWanted, require_reachable, unreachable
 from app.identity.issuing import issue_key
 from app.identity.keyring import Keyring
 from app.identity.rights import (
@@ -93,4 +93,5 @@ __all__ = [
     "rights_row",
     "routers",
     "tenants",
+    "unreachable",
 ]

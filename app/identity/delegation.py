@@ -32,6 +32,7 @@ async def delegate(
     session: AsyncSession, *, to: str, roles: set[Role], until: datetime, reason: str, by: Actor
 ) -> Delegation:
     """Let another person decide in roles of one's own until a date."""
+    by.require_point(None)
     receiver = await principal_by_name(session, by.tenant_id, to)
     now = await began(session)
     if receiver.kind is not PrincipalKind.PERSON or receiver.id == by.person_id:

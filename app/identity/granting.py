@@ -123,6 +123,26 @@ async def require_reachable(
             )
 
 
+async def unreachable(session: AsyncSession, tenant_id: UUID) -> dict[str, tuple[int, int]]:
+    """Return what cannot be changed any more: how many could approve, and how many must.
+
+    While the tenant is being founded that is as it should be.
+    """
+    tenant = await session.get_one(Tenant, tenant_id)
+    if tenant.founded_at is None:
+        return {}
+    rights = await rights_of(session, tenant_id)
+    able = {
+        control: await people_who_approve(session, rights, control, tenant_id)
+        for control in set(rights.change_control.values())
+    }
+    return {
+        governed.value: (able[control], control.approvals)
+        for governed, control in rights.change_control.items()
+        if able[control] < control.approvals
+    }
+
+
 async def found(session: AsyncSession, tenant_id: UUID, *, by: Actor) -> None:
     """End the time in which the administrator appoints alone, once there are people to agree.
 

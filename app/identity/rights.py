@@ -69,6 +69,7 @@ async def require_right(
     """
     if by.id == SYSTEM_ID:
         return
+    by.require_point(point)
     rights = await rights_of(session, by.tenant_id)
     scope = {"tier": tier, "model": model, "point": point}
     if not rights.allows(by.deciding() if roles is None else roles, action, **scope):

@@ -80,4 +80,4 @@ async def exchange_token(
     """Exchange a CI job's token for a key of minutes, once. The token is what lets it in."""
     response.headers["Cache-Control"] = "no-store"
     exchange: Exchange = request.app.state.exchange
-    return await exchange(rule_id, body.token)
+    return await exchange(rule_id, body.token, request.scope.get("client"))

@@ -50,10 +50,11 @@ class Actor:
         none: frozenset[str] = frozenset()
         return cls(SYSTEM_ID, tenant_id, "modelward", SYSTEM_ID, none, none)
 
-    def require_point(self, key: str) -> None:
-        """Refuse a decision point that the key in hand is not for."""
+    def require_point(self, key: str | None) -> None:
+        """Refuse a decision point that the key in hand is not for, or what is about none."""
         if self.points is not None and key not in self.points:
+            asked = "what is about none" if key is None else repr(key)
             raise OutOfScope(
-                f"This key of {self.name} is for other decision points than {key!r}.",
+                f"This key of {self.name} is for some decision points, and not for {asked}.",
                 points=sorted(self.points),
             )

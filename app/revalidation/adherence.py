@@ -36,6 +36,8 @@ class Kind(StrEnum):
     ORPHANED_MODEL = "orphaned_model"
     ORPHANED_POINT = "orphaned_point"
     EMERGENCY_UNREVIEWED = "emergency_unreviewed"
+    NOBODY_APPROVES = "nobody_approves"
+    """Edits of this kind are under change control, and too few people could agree to one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,9 @@ async def findings(session: AsyncSession, tenant_id: UUID) -> list[Finding]:
         cursor = seats.next_cursor
         if cursor is None:
             break
-    return [*found, *await _orphans(session, tenant_id), *await _emergencies(session, tenant_id)]
+    found += await _orphans(session, tenant_id)
+    found += await _emergencies(session, tenant_id)
+    return [*found, *await _unreachable(session, tenant_id)]
 
 
 async def _standings(
@@ -194,4 +198,12 @@ async def _emergencies(session: AsyncSession, tenant_id: UUID) -> list[Finding]:
     return [
         Finding(Kind.EMERGENCY_UNREVIEWED, row.gate, f"the glass was broken on {row.at:%Y-%m-%d}")
         for row in rows
+    ]
+
+
+async def _unreachable(session: AsyncSession, tenant_id: UUID) -> list[Finding]:
+    lacking = await identity.unreachable(session, tenant_id)
+    return [
+        Finding(Kind.NOBODY_APPROVES, governed, f"{able} of {wanted} people are here")
+        for governed, (able, wanted) in lacking.items()
     ]

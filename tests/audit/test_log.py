@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app import audit
 from app.audit import Signer, merkle, proofs
@@ -310,3 +311,24 @@ async def test_plain_sql_changes_nothing_signed(signed: Database, table: str) ->
             pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="never changed"),
         ):
             connection.execute(statement)
+
+
+async def test_a_second_key_signs_nothing_beside_the_first(
+    signed: Database, tmp_path: Path
+) -> None:
+    other = Signer(Ed25519PrivateKey.generate(), "test", tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").mkdir()
+    await write(signed, 2)
+    with pytest.raises(ExceptionGroup) as refusal:
+        await keep(signed, other)
+    notes = await proofs_of(signed)
+
+    assert [size for size, _ in notes] == [6, 10]
+    assert "another key" in str(refusal.value.exceptions[0])
+    assert list(other.kept(TENANT)) == []
+
+
+async def proofs_of(database: Database) -> list[tuple[int, str]]:
+    async with await psycopg.AsyncConnection.connect(database.url) as connection:
+        cursor = await connection.execute("SELECT size, note FROM audit_checkpoint ORDER BY size")
+        return [(row[0], row[1]) for row in await cursor.fetchall()]

@@ -102,6 +102,17 @@ def test_too_many_tokens_for_a_rule_are_told_to_wait(near: Live, forge: Issuer, 
     assert other["disabled_at"] is None
 
 
+def test_junk_for_a_rule_does_not_use_up_what_its_jobs_need(
+    near: Live, forge: Issuer, rule: Any
+) -> None:
+    with httpx.Client(base_url=near.url) as http:
+        path = f"/v1/trust-rules/{rule['id']}:exchange"
+        junk = {http.post(path, json={"token": "a.b.c"}).status_code for _ in range(150)}
+
+    assert junk == {401}
+    assert exchange(near, rule, forge.token()).status_code == 201
+
+
 def test_the_exchange_is_told_to_the_audit_log_without_token_or_key(
     near: Live, forge: Issuer, rule: Any, account: Any
 ) -> None:

@@ -180,3 +180,24 @@ def test_the_demo_is_not_told_among_people_who_live_there(served: Live) -> None:
     assert done.returncode == 1
     assert "modelward tenants create" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_whoever_has_the_machine_lets_an_approver_in_where_none_is_left(served: Live) -> None:
+    made = modelward("tenants", "create", "locked-out", data_dir=served.data_dir)
+    with Client(served.url, made.stdout.strip()) as boss:
+        young = Live(served.url, "", served.data_dir, served.process, served.log, {"admin": boss})
+        only = boss.post("/v1/principals", {"name": "only", "roles": ["committee"]})
+        young.invited(only["id"])
+        boss.post(f"/v1/principals/{only['id']}:disable")
+        waits = boss.post("/v1/principals", {"name": "next", "roles": ["committee"]})
+        gaps = boss.get("/v1/adherence")["totals"]["nobody_approves"]
+        arguments = ("keys", "create", "rescuer", "--role", "committee", "--tenant", "locked-out")
+        done = modelward(*arguments, data_dir=served.data_dir)
+        with Client(served.url, done.stdout.strip()) as rescuer:
+            young.invited(waits["id"])
+            word = {"reason": "it is she"}
+            agreed = rescuer.post(f"/v1/changes/{waits['change_id']}:approve", word)
+        after = boss.get("/v1/adherence")["totals"]["nobody_approves"]
+
+    assert (waits["roles"], gaps > 0) == ([], True)
+    assert (done.returncode, agreed["result"], after) == (0, "applied", 0)

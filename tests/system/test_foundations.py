@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.client import Problem
+from app.client import Client, Problem
 from tests.live import (
     Live,
     Place,
@@ -22,7 +22,7 @@ from tests.live import (
     validate,
     wait_routed,
 )
-from tests.system.doors import refused
+from tests.system.doors import STEP, refused, tomorrow
 from tests.tenants import another
 
 RELEASE = ("model_release", "endpoint_identification", "parameter_testing", "kpi_validation")
@@ -146,3 +146,54 @@ def test_what_changed_since_is_validated_and_released_again(bank: Live) -> None:
 
     assert findings(bank, place) == set()
     assert bank["dev"].get(f"/v1/models/{place.model}/versions/1")["stage"] == "activated"
+
+
+def limited(bank: Live, name: str, point: str) -> Client:
+    path = f"/v1/principals/{bank[name].get('/v1/me')['id']}/keys"
+    return Client(bank.url, bank[name].post(path, {"days": 1, "points": [point]})["key"])
+
+
+def test_a_key_for_other_points_decides_nothing_here(bank: Live) -> None:
+    place = released(bank)
+    case = open_activation(bank, place)
+    step = f"/v1/cases/{case['id']}/steps/{STEP}"
+    until = {"to": "val", "roles": ["committee"], "until": tomorrow(), "reason": "x"}
+    with limited(bank, "com", "elsewhere") as com, limited(bank, "ops", "elsewhere") as ops:
+        found = [
+            refused(com, f"{step}/approvals", {"approved": True, "reason": "x"}),
+            refused(com, "/v1/delegations", until),
+            refused(ops, f"{step}/evidence", {"kind": "k", "payload": {}}),
+            refused(ops, f"{step}:break-glass", {"reason": "x"}),
+            refused(ops, f"/v1/activations/{case['id']}/steps/{STEP}:judge"),
+            refused(ops, "/v1/waivers", {"case_id": case["id"], "step": STEP, "days": 1,
+                                         "rule": "production_committee", "reason": "x"}),
+            refused(ops, "/v1/approval-requests", {"case_id": case["id"], "step": STEP}),
+        ]  # fmt: skip
+    with limited(bank, "com", place.point) as here:
+        approve(here, case, STEP)
+
+    assert [problem.code for problem in found] == ["out_of_scope"] * len(found)
+
+
+def test_a_plan_is_not_agreed_to_by_who_developed_what_it_favours(bank: Live) -> None:
+    place = released(bank)
+    seated(bank, place)
+    rights = bank.admin.get("/v1/decision-rights")
+    control = rights["body"]["change_control"]
+    plan = {"approvals": 1, "roles": ["committee"]}
+    body = {"body": {**rights["body"], "change_control": {**control, "plan": plan}}}
+    change = bank.admin.put("/v1/decision-rights", body, revision=rights["revision"])
+    bank["com"].post(f"/v1/changes/{change['id']}:approve", {"reason": "a test"})
+    path = f"/v1/decision-points/{place.point}/plan"
+    model = make_model(bank)
+    shadow = {"name": "watcher", "model": model, "version": make_version(bank, model)}
+    wanted = {"shadows": [shadow]}
+    asked = bank["ops"].put(path, wanted, revision=bank["ops"].get(path)["revision"])
+    own = refused(bank["dev"], f"/v1/changes/{asked['id']}:approve", {"reason": "mine"})
+    done = bank["com"].post(f"/v1/changes/{asked['id']}:approve", {"reason": "agreed"})
+    now = bank.admin.get("/v1/decision-rights")["revision"]
+    back = bank.admin.put("/v1/decision-rights", {"body": rights["body"]}, revision=now)
+    bank["com"].post(f"/v1/changes/{back['id']}:approve", {"reason": "a test"})
+
+    assert (own.code, "sends traffic" in own.document["detail"]) == ("self_approval", True)
+    assert done["result"] == "applied"
