@@ -16,6 +16,7 @@ from app.identity.claims import Provider, Value, require_provider, require_stabl
 from app.identity.issuing import add_key, began
 from app.identity.rules import (
     DECIDING,
+    MACHINE,
     BeyondOwnRights,
     Disabled,
     NotAnAccount,
@@ -59,7 +60,8 @@ async def create_rule(
 ) -> TrustRule:
     """Trust an issuer's tokens of one project with a service account's short-lived keys.
 
-    Whoever makes the rule makes keys for others, so no role that judges or approves is in it.
+    Whoever makes the rule makes keys for a machine: its owner does, within his own rights, and an
+    administrator for machines that decide nothing. No role that judges or approves is in it.
     """
     require_provider(provider, issuer)
     require_stable(provider, claims)
@@ -70,7 +72,11 @@ async def create_rule(
         raise NotAnAccount(f"{account.name} is a person.")
     if account.disabled_at is not None:
         raise Disabled(f"{account.name} is disabled.")
-    require_within(roles, set(account.roles) - DECIDING - {Role.ADMINISTRATOR}, "roles")
+    owns, manages = account.owner_id == by.id, "identity:manage" in by.permissions
+    if not (owns or manages):
+        raise BeyondOwnRights(f"Who answers for {account.name} says whose tokens it trusts.")
+    ceiling = (by.roles if owns else frozenset()) | (MACHINE if manages else frozenset())
+    require_within(roles, ceiling & set(account.roles) - DECIDING - {Role.ADMINISTRATOR}, "roles")
     if await session.scalar(select(TrustRule.id).filter_by(tenant_id=by.tenant_id, name=name)):
         raise AlreadyExists("trust rule", name)
     rule = TrustRule(

@@ -33,4 +33,4 @@ def account(near: Live) -> Any:
 
 @pytest.fixture
 def rule(near: Live, forge: Issuer, account: Any) -> Any:
-    return near.admin.post("/v1/trust-rules", terms(forge, account))
+    return near["dev"].post("/v1/trust-rules", terms(forge, account))

@@ -37,7 +37,7 @@ def test_a_jobs_token_becomes_a_key_of_minutes(
 def test_the_key_ends_with_its_token_or_its_minutes(
     near: Live, forge: Issuer, account: Any
 ) -> None:
-    rule = near.admin.post("/v1/trust-rules", terms(forge, account, max_minutes=1))
+    rule = near["dev"].post("/v1/trust-rules", terms(forge, account, max_minutes=1))
     soon = int(time.time()) + 30
 
     short = exchange(near, rule, forge.token(exp=soon)).json()
@@ -80,7 +80,7 @@ def test_of_fifty_uses_of_one_token_one_makes_a_key(
 def test_a_token_is_used_up_for_every_rule_of_its_issuer(
     near: Live, forge: Issuer, rule: Any, account: Any
 ) -> None:
-    other = near.admin.post("/v1/trust-rules", terms(forge, account))
+    other = near["dev"].post("/v1/trust-rules", terms(forge, account))
     token = forge.token()
 
     assert exchange(near, rule, token).status_code == 201

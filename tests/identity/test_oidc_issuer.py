@@ -15,7 +15,7 @@ from tests.platform.wire import problem_of, speaker, together
 
 def test_whatever_kids_arrive_the_issuer_is_asked_once_a_minute(near: Live, account: Any) -> None:
     with issuer() as other:
-        rule = near.admin.post("/v1/trust-rules", terms(other, account))
+        rule = near["dev"].post("/v1/trust-rules", terms(other, account))
         good = together(8, lambda _: exchange(near, rule, other.token()))
         other.keys["stranger"] = other.keys["first"]
         strange = together(30, lambda _: exchange(near, rule, other.token("stranger")))
@@ -29,7 +29,7 @@ def test_whatever_kids_arrive_the_issuer_is_asked_once_a_minute(near: Live, acco
 def test_an_issuer_that_was_never_reached_is_waited_for(near: Live, account: Any) -> None:
     with issuer() as other:
         other.put(down=True)
-        rule = near.admin.post("/v1/trust-rules", terms(other, account))
+        rule = near["dev"].post("/v1/trust-rules", terms(other, account))
         answer = exchange(near, rule, other.token())
 
     problem_of(answer, 503, "unavailable")
@@ -39,7 +39,7 @@ def test_an_issuer_that_was_never_reached_is_waited_for(near: Live, account: Any
 def test_a_slow_issuer_holds_up_nobody_else(near: Live, account: Any) -> None:
     with issuer() as other:
         other.put(seconds=30)
-        rule = near.admin.post("/v1/trust-rules", terms(other, account))
+        rule = near["dev"].post("/v1/trust-rules", terms(other, account))
 
         reader = speaker(near, "dev")
 
@@ -60,17 +60,17 @@ def test_loopback_is_not_called_without_the_setting(live: Live, forge: Issuer) -
     made = live.admin.post("/v1/principals", body)
 
     with pytest.raises(Problem) as refusal:
-        live.admin.post("/v1/trust-rules", terms(forge, made))
+        live["dev"].post("/v1/trust-rules", terms(forge, made))
     assert refusal.value.code == "address_refused"
 
     secure = terms(forge, made, issuer=forge.url.replace("http:", "https:"))
-    rule = live.admin.post("/v1/trust-rules", secure)
+    rule = live["dev"].post("/v1/trust-rules", secure)
     problem_of(exchange(live, rule, forge.token()), 503, "unavailable")
 
 
 def test_while_its_issuer_is_gone_a_jobs_token_still_counts(near: Live, account: Any) -> None:
     with issuer() as other:
-        rule = near.admin.post("/v1/trust-rules", terms(other, account))
+        rule = near["dev"].post("/v1/trust-rules", terms(other, account))
         assert exchange(near, rule, other.token()).status_code == 201
         other.process.kill()
         other.process.wait(10)
@@ -88,7 +88,7 @@ def test_while_its_issuer_is_gone_a_jobs_token_still_counts(near: Live, account:
 @pytest.mark.slow
 def test_a_key_the_issuer_changed_is_known_within_a_minute(near: Live, account: Any) -> None:
     with issuer() as other:
-        rule = near.admin.post("/v1/trust-rules", terms(other, account))
+        rule = near["dev"].post("/v1/trust-rules", terms(other, account))
         assert exchange(near, rule, other.token()).status_code == 201
         other.rotate("second")
 

@@ -93,12 +93,12 @@ def terms(account: Any, **changes: Any) -> dict[str, Any]:
 def test_a_rule_is_kept_as_it_was_given(live: Live, account: Any) -> None:
     body = terms(account, max_minutes=5)
 
-    made = live.admin.post("/v1/trust-rules", body)
+    made = live["dev"].post("/v1/trust-rules", body)
 
     assert {name: made[name] for name in body} == body
     assert live["aud"].get(f"/v1/trust-rules/{made['id']}") == made
     assert made in list(live["aud"].pages("/v1/trust-rules", limit=1))
-    assert made["created_by"] == live.admin.get("/v1/me")["id"]
+    assert made["created_by"] == live["dev"].get("/v1/me")["id"]
     entries = live["aud"].get("/v1/audit", stream=f"trust_rule:{made['id']}")["items"]
     assert entries[0]["action"] == "trust_rule.created"
     assert entries[0]["details"]["claims"] == GITHUB
@@ -132,28 +132,28 @@ def test_a_rule_that_trusts_too_much_is_not_saved(
     live: Live, account: Any, changes: dict[str, Any], code: str
 ) -> None:
     with pytest.raises(Problem) as refusal:
-        live.admin.post("/v1/trust-rules", terms(account, **changes))
+        live["dev"].post("/v1/trust-rules", terms(account, **changes))
 
     assert refusal.value.code == code, refusal.value.document
 
 
 def test_a_rule_is_for_a_service_account_that_is_there(live: Live, account: Any) -> None:
     person = live["dev"].get("/v1/me")
-    taken = live.admin.post("/v1/trust-rules", terms(account))["name"]
+    taken = live["dev"].post("/v1/trust-rules", terms(account))["name"]
     with pytest.raises(Problem) as human:
-        live.admin.post("/v1/trust-rules", terms(person))
+        live["dev"].post("/v1/trust-rules", terms(person))
     with pytest.raises(Problem) as twice:
-        live.admin.post("/v1/trust-rules", terms(account, name=taken))
+        live["dev"].post("/v1/trust-rules", terms(account, name=taken))
     live.admin.post(f"/v1/principals/{account['id']}:disable")
     with pytest.raises(Problem) as gone:
-        live.admin.post("/v1/trust-rules", terms(account))
+        live["dev"].post("/v1/trust-rules", terms(account))
 
     found = [refusal.value.code for refusal in (human, twice, gone)]
     assert found == ["not_an_account", "already_exists", "disabled"]
 
 
 def test_a_rule_ends_once_and_stays_to_be_seen(live: Live, account: Any) -> None:
-    made = live.admin.post("/v1/trust-rules", terms(account))
+    made = live["dev"].post("/v1/trust-rules", terms(account))
 
     first = live.admin.post(f"/v1/trust-rules/{made['id']}:disable")
     again = live.admin.post(f"/v1/trust-rules/{made['id']}:disable")
@@ -170,3 +170,14 @@ def test_a_key_for_some_decision_points_makes_no_rule_for_all(live: Live, accoun
         client.post("/v1/trust-rules", terms(account))
 
     assert refusal.value.code == "beyond_own_rights"
+
+
+def test_who_answers_for_an_account_says_whose_tokens_it_trusts(live: Live, account: Any) -> None:
+    with pytest.raises(Problem) as administrator:
+        live.admin.post("/v1/trust-rules", terms(account))
+    with pytest.raises(Problem) as stranger:
+        live["val"].post("/v1/trust-rules", terms(account, roles=["application"]))
+    machine = live.admin.post("/v1/trust-rules", terms(account, roles=["application"]))
+
+    assert administrator.value.code == stranger.value.code == "beyond_own_rights"
+    assert machine["roles"] == ["application"]

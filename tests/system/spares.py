@@ -19,6 +19,7 @@ ADMINISTERED = {
     "GET /v1/principals/{principal_id}/keys",
     "POST /v1/keys/{key_id}:revoke",
     "POST /v1/delegations/{delegation_id}:end",
+    "POST /v1/trust-rules",
 }
 STEP = "model_deployment"
 REASON = {"reason": "a test"}
