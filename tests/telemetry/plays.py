@@ -30,6 +30,7 @@ from app.telemetry.tables import HourProfile, ProfileKind, Series
 from app.telemetry.tally import Tally, tally, total
 
 START_HOUR = 483_000
+NOBODY = UUID(int=1)
 NAN = float("nan")
 IDS = itertools.count(1)
 
@@ -62,6 +63,11 @@ class Decision:
         return str(np.datetime64(START_HOUR * 60 + self.minute, "m")) + ":00Z"
 
 
+def _somebody(tenant: UUID, name: str, role: Role) -> Actor:
+    roles = frozenset({role.value})
+    return Actor(NOBODY, tenant, name, NOBODY, roles, permissions(roles))
+
+
 class Bench:
     """A database with one version, and two API processes' worth of ingest before it."""
 
@@ -75,16 +81,15 @@ class Bench:
         async with self.database.transaction(ALL_TENANTS) as session:
             await identity.bootstrap(session)
             tenant = await identity.default_tenant(session)
-            nobody = UUID(int=1)
-            roles = frozenset({Role.APPLICATION.value})
-            self.actor = Actor(nobody, tenant, "app", nobody, roles, permissions(roles))
+            developer = _somebody(tenant, "dev", Role.DEVELOPER)
+            self.actor = _somebody(tenant, "app", Role.APPLICATION)
             self.keys = await telemetry.signing_keys(session, tenant)
             model = Model(
                 tenant_id=tenant,
                 name="m",
                 kind=AssetKind.RULE_SET,
                 risk_tier=RiskTier.LOW,
-                owner_id=nobody,
+                owner_id=NOBODY,
                 purpose="",
                 tags={},
             )
@@ -101,12 +106,12 @@ class Bench:
                 card={},
                 content_digest="none",
                 tags={},
-                developer_id=nobody,
+                developer_id=NOBODY,
             )
             session.add(version)
             await session.flush()
             self.version = version.id
-            kept = await baseline.put(session, "m", 1, columns=columns, parquet=None, by=self.actor)
+            kept = await baseline.put(session, "m", 1, columns=columns, parquet=None, by=developer)
             self.layout = Layout.load(kept.layout)
 
     async def event(self, process: int, events: list[dict[str, Any]]) -> int:
