@@ -23,6 +23,7 @@ from app.gates.cases import (
     passed_release,
     place,
     reopen_case,
+    roles_at,
     roles_in,
     signatories,
 )
@@ -53,6 +54,7 @@ from app.gates.standing import (
     require_unvoided,
     revalidate_days,
     stand,
+    unsound,
 )
 from app.gates.steps import ActivationStep, CaseKind, ReleaseStep, ValidationStep
 from app.gates.tables import Case, Change, Verdict, Waiver
@@ -121,10 +123,12 @@ __all__ = [
     "require_unvoided",
     "required_open",
     "revalidate_days",
+    "roles_at",
     "roles_in",
     "routers",
     "seed_policies",
     "signatories",
     "stand",
     "states",
+    "unsound",
 ]

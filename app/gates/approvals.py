@@ -45,7 +45,7 @@ async def decide(
     case = await lock(session, case_id, by.tenant_id)
     require_step(case.kind, step)
     gate = await gate_of(session, case, step)
-    conflicted = await parties(session, case)
+    conflicted = await _askers(session, case, step) | await parties(session, case)
     if gate.apart_from_evidence:
         conflicted |= await _witnesses(session, case, step)
     if by.person_id in conflicted:
@@ -100,6 +100,16 @@ async def decide(
     return approval
 
 
+async def _askers(session: AsyncSession, case: Case, step: str) -> dict[UUID, str]:
+    """Return who asked for approvals of the step: nobody answers his own request."""
+    people = await session.scalars(
+        select(Request.requester_id)
+        .filter_by(tenant_id=case.tenant_id, case_id=case.id, step=step, withdrawn_at=None)
+        .distinct()
+    )
+    return dict.fromkeys(people, "asked for the approval")
+
+
 async def _witnesses(session: AsyncSession, case: Case, step: str) -> dict[UUID, str]:
     """Return who submitted the evidence that a decision on the step rests on."""
     authors = await session.scalars(
@@ -145,6 +155,7 @@ async def withdraw_approval(
     if approval is None:
         raise NotFound("approval", approval_id)
     case = await lock(session, approval.case_id, by.tenant_id)
+    by.require_point(place(case)["point"])
     if approval.person_id != by.person_id:
         raise NotTheApprover("Only who gave an approval takes it back.")
     if case.result is not None:
@@ -175,7 +186,8 @@ async def decisions(
 ) -> list[Approval]:
     """Return the decisions on a step that count now.
 
-    They are on what stands, not taken back, not too old, and by people who are still here.
+    Approvals are on what stands, not too old, and by people who are still here. A rejection is not
+    talked away: neither new evidence nor its author's leaving ends it, only his own next word.
     """
     given = await standing(session, case.tenant_id, [case.id])
     now = await clock(session)
@@ -185,7 +197,10 @@ async def decisions(
 async def standing(
     session: AsyncSession, tenant_id: UUID, case_ids: Collection[UUID]
 ) -> list[Approval]:
-    """Return the decisions on cases that were not taken back, by people who are still here."""
+    """Return the decisions on cases that were not taken back.
+
+    Approvals of people who are still here, and rejections that are their author's last word.
+    """
     withdrawn = select(Withdrawal.approval_id).where(
         Withdrawal.tenant_id == tenant_id, Withdrawal.case_id.in_(case_ids)
     )
@@ -201,11 +216,22 @@ async def standing(
         )
     )
     left = await identity.disabled(session, tenant_id, among={row.person_id for row in rows})
-    return [row for row in rows if row.person_id not in left]
+    last = {(row.case_id, row.step, row.person_id): row.id for row in rows}
+    return [
+        row
+        for row in rows
+        if (
+            row.person_id not in left
+            if row.approved
+            else last[row.case_id, row.step, row.person_id] == row.id
+        )
+    ]
 
 
 def counts(row: Approval, digest: str, gate: Gate, now: datetime) -> bool:
-    """Say whether a decision is on what ``digest`` covers, and not too old for the gate."""
+    """Say whether an approval is on what ``digest`` covers and not too old; a rejection counts."""
+    if not row.approved:
+        return True
     days = gate.approval_days
     return row.digest == digest and (days is None or row.at > now - timedelta(days=days))
 

@@ -176,6 +176,20 @@ def roles_in(case: Case, by: Actor) -> frozenset[str]:
     return by.roles if by.person_id == case.developer_id else by.deciding({case.developer_id})
 
 
+async def roles_at(
+    session: AsyncSession, point_id: UUID, *, by: Actor, beside: Collection[UUID] = ()
+) -> frozenset[str]:
+    """Return the roles somebody acts in on a decision point's terms, as ``roles_in`` on a case.
+
+    Whoever developed what decides there, or asks to, has a stake in them; ``beside`` do as well.
+    """
+    query = select(Case.developer_id).filter_by(
+        tenant_id=by.tenant_id, point_id=point_id, closed_at=None
+    )
+    developers = {*await session.scalars(query.distinct()), *beside}
+    return by.roles if by.person_id in developers else by.deciding(developers)
+
+
 def stream(case: Case) -> str:
     """Return the audit stream a case writes to: its version's."""
     return f"version:{case.version_id}"
@@ -184,6 +198,7 @@ def stream(case: Case) -> str:
 async def withdraw(session: AsyncSession, case_id: UUID, *, by: Actor) -> Case:
     """End a case that its requester no longer pursues."""
     case = await lock(session, case_id, by.tenant_id)
+    by.require_point(place(case)["point"])
     if by.person_id != case.requester_id:
         raise NotTheRequester("Only who opened a case withdraws it.")
     if case.result is not None:

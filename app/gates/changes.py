@@ -50,14 +50,18 @@ async def propose(
     reason: str,
     developer_id: UUID | None = None,
     scope: Mapping[str, object] | None = None,
+    grave: bool = False,
     by: Actor,
 ) -> Change | None:
     """Open a change request if ``kind`` is under change control; else return ``None``.
 
     ``scope`` is the tier, model and point it is about: who may approve can be limited to those.
+    What is ``grave`` is always under control: where the rights do not say how, as a waiver is.
     """
     rights = await identity.rights_of(session, by.tenant_id)
     control = rights.change_control.get(kind)
+    if control is None and grave:
+        control = rights.change_control[Governed.WAIVER]
     if control is None:
         return None
     before, after = plain(before), plain(after)
@@ -85,7 +89,7 @@ async def propose(
     await audit.record(
         session, by, "change.asked", _stream(change),
         kind=kind, target=target, expected=expected, digest=change.digest,
-        before=before, after=after, personal={"reason": reason},
+        before=before, after=after, personal={"reason": reason}, **_version(change),
     )  # fmt: skip
     await publish(
         session,
@@ -134,7 +138,7 @@ async def decide_change(
         raise AlreadyDecided(f"{by.name} has decided on this change.") from error
     await audit.record(
         session, by, "change.approved" if approved else "change.rejected", _stream(change),
-        digest=change.digest, personal={"reason": reason},
+        digest=change.digest, personal={"reason": reason}, **_version(change),
     )  # fmt: skip
     if not approved:
         await _close(session, change, "rejected", by=by)
@@ -204,6 +208,7 @@ async def _carry_out(session: AsyncSession, change: Change) -> None:
 async def withdraw_change(session: AsyncSession, change_id: UUID, *, by: Actor) -> Change:
     """End a change request that its maker no longer pursues."""
     change = await _open(session, change_id, by=by, expired_too=True)
+    by.require_point(change.scope.get("point"))
     if change.requester_id != by.person_id:
         raise NotTheRequester("Only who asked withdraws a change request.")
     await _close(session, change, "withdrawn", by=by)
@@ -231,7 +236,9 @@ async def _close(session: AsyncSession, change: Change, result: str, *, by: Acto
     change.result = result
     await session.flush()
     await session.refresh(change)
-    await audit.record(session, by, f"change.{result}", _stream(change), target=change.target)
+    await audit.record(
+        session, by, f"change.{result}", _stream(change), target=change.target, **_version(change)
+    )
 
 
 async def change_of(session: AsyncSession, change_id: UUID, *, by: Actor) -> Change:
@@ -258,6 +265,12 @@ async def list_changes(
     return await page(
         session, query, Change.at, Change.id, cursor=cursor, limit=limit, newest_first=True
     )
+
+
+def _version(change: Change) -> dict[str, Any]:
+    """Return the version a change is about, so that its own history tells of it."""
+    named = change.after.get("version_id")
+    return {} if named is None else {"version_id": named}
 
 
 def _stream(change: Change) -> str:

@@ -56,6 +56,8 @@ _AT_A_POINT: dict[str, type[InForce]] = {
 }  # fmt: skip
 EDITED_LATER = frozenset(_AT_A_POINT)
 """Parts that may change under a champion who was approved with them; each edit is logged."""
+JUDGED_BY = EDITED_LATER - {"plan"}
+"""Those that say whether he still earns his place; the plan turns with the swap itself."""
 
 
 Parts = dict[str, Any]

@@ -20,7 +20,7 @@ from app.gates.diff import differences
 from app.gates.events import ChangeApproved
 from app.gates.faults import checked
 from app.gates.packs import TIERS, tier_policy
-from app.gates.policy import Policy
+from app.gates.policy import QUORUM, VETO, Policy
 from app.gates.rules import BadPolicy
 from app.gates.tables import Case, Change, PolicyRevision
 from app.identity import DECIDING, Action, Governed
@@ -196,11 +196,11 @@ async def apply_policy(session: AsyncSession, event: ChangeApproved) -> None:
 def _require_known_roles(policy: Policy) -> None:
     """Refuse a quorum of roles that nobody has, and rules that are called as the quorum is."""
     faults = [
-        {"gate": name, "rule": "quorum", "line": None, "column": None, "problem": problem}
+        {"gate": name, "rule": QUORUM, "line": None, "column": None, "problem": problem}
         for name, gate in policy.gates.items()
         for problem in (
             *(f"nobody decides as {q.role}" for q in gate.quorum if q.role not in DECIDING),
-            *("the name is the quorum's" for rule in gate.rules if rule.name == "quorum"),
+            *(f"the name {r.name} is taken" for r in gate.rules if r.name in {QUORUM, VETO}),
         )
     ]
     if faults:

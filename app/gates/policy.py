@@ -12,10 +12,13 @@ from pydantic import ConfigDict, Field, model_validator
 from app.gates.cel import Facts, evaluate
 from app.gates.quorum import missing
 from app.gates.steps import STEPS
+from app.kit.canonical import digest as digest_of
 from app.kit.input import Input
 
 MAX_RULES = 300
 CONCLUDED_BY_PATH = "kpi_validation"
+QUORUM, VETO = "quorum", "nobody_rejects"
+"""Sub-results that are not a rule's."""
 GATES = frozenset(f"{kind}.{step}" for kind, steps in STEPS.items() for step in steps)
 
 
@@ -98,16 +101,27 @@ class Policy(Input):
         return self
 
 
+def terms_of(gate: Gate) -> dict[str, str]:
+    """Return a digest of what each rule of a gate asks, its quorum's among them."""
+    found = {rule.name: digest_of([rule.when, rule.severity.value]) for rule in gate.rules}
+    if gate.quorum:
+        found[QUORUM] = digest_of([item.model_dump(mode="json") for item in gate.quorum])
+    return found
+
+
 def weigh(gate: Gate, facts: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what a gate's rules and quorum say about the facts: a verdict's sub-results.
 
-    ``facts["waivers"]`` are those in force: what fails under one is marked with it.
+    ``facts["waivers"]`` are those in force: what fails under one is marked with it. That somebody
+    rejects fails under none, not in an emergency either.
     """
     results = check(gate.rules, facts)
     if gate.quorum:
         results.append(_quorum(gate, facts))
     for result in results:
         result["waiver"] = None if result["passed"] else _waiver(result["rule"], facts)
+    if facts["rejections"]:
+        results.append(_veto(facts))
     return results
 
 
@@ -136,13 +150,27 @@ def _quorum(gate: Gate, facts: dict[str, Any]) -> dict[str, Any]:
     lacking = missing([(item.role, item.count) for item in gate.quorum], facts["approvals"])
     asked = ", ".join(f"{item.count} × {item.role}" for item in gate.quorum)
     said = ", ".join(f"{count} × {role}" for role, count in lacking.items())
+    reason = f"Approved by {asked}." + (f" Missing: {said}." if said else "")
+    return _people(QUORUM, reason, passed=not lacking)
+
+
+def _veto(facts: dict[str, Any]) -> dict[str, Any]:
+    count = len(facts["rejections"])
+    reason = f"Nobody rejects the step; {count} did and did not take it back."
+    return _people(VETO, reason, passed=False) | {"waiver": None}
+
+
+def _people(name: str, reason: str, *, passed: bool) -> dict[str, Any]:
+    """Return a sub-result about who decided, which is no rule's."""
     return {
-        "rule": "quorum",
-        "passed": not lacking and not facts["rejections"],
+        "rule": name,
+        "passed": passed,
         "severity": Severity.BLOCK.value,
-        "reason": f"Approved by {asked}; nobody rejects." + (f" Missing: {said}." if said else ""),
+        "reason": reason,
         "path": None,
         "error": None,
+        "owner": None,
+        "cites": [],
     }
 
 

@@ -158,6 +158,7 @@ async def withdraw_request(session: AsyncSession, request_id: UUID, *, by: Actor
     if request.requester_id != by.person_id:
         raise NotTheRequester("Only who asked withdraws a request.")
     case = await lock(session, request.case_id, by.tenant_id)
+    by.require_point(place(case)["point"])
     if request.withdrawn_at is None:
         request.withdrawn_at = func.clock_timestamp()
         await session.flush()

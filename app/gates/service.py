@@ -5,17 +5,18 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog
+from app import audit, catalog, identity
 from app.gates import docket, policies
-from app.gates.approvals import decisions
+from app.gates.approvals import decisions, gate_of
 from app.gates.cases import lock, place, stream
 from app.gates.counting import counted
 from app.gates.covered import covered
 from app.gates.events import StepJudged
 from app.gates.policy import Gate, ruling_of
-from app.gates.rules import StepsOpen, require_step
+from app.gates.rules import CaseClosed, StepsOpen, require_step
 from app.gates.tables import Case, Evidence, Verdict
 from app.gates.waivers import active_waivers
+from app.identity import Action
 from app.kit.actor import Actor
 from app.kit.canonical import digest as digest_of
 from app.kit.canonical import plain
@@ -34,8 +35,10 @@ async def add_evidence(
 ) -> Evidence:
     """Record a fact for a step. Submitted evidence voids approvals that did not know it."""
     case = await lock(session, case_id, by.tenant_id)
-    by.require_point(place(case)["point"])
     require_step(case.kind, step)
+    if not measured:
+        await identity.require_right(session, by, Action.SUBMIT_EVIDENCE, **place(case))
+        await _require_awaited(session, case, step)
     payload = plain(payload)
     evidence = Evidence(
         tenant_id=by.tenant_id,
@@ -55,6 +58,13 @@ async def add_evidence(
         case=case_id, step=step, kind=kind, digest=evidence.digest, measured=measured,
     )  # fmt: skip
     return evidence
+
+
+async def _require_awaited(session: AsyncSession, case: Case, step: str) -> None:
+    """Refuse evidence for what was decided before the swap: it would void what was approved."""
+    gate = await gate_of(session, case, step)
+    if case.result is not None and gate.before_commit:
+        raise CaseClosed(f"This {case.kind} is {case.result}: {step} was decided before that.")
 
 
 async def judge(

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.gates import docket, policies
 from app.gates.approvals import counts, standing
-from app.gates.covered import EDITED_LATER, Parts, changed, covered_all
+from app.gates.covered import EDITED_LATER, JUDGED_BY, Parts, changed, covered_all
 from app.gates.docket import Judged, StepState
-from app.gates.policy import Policy
+from app.gates.policy import QUORUM, VETO, Policy
 from app.gates.rules import ApprovalVoid
 from app.gates.steps import CaseKind
 from app.gates.tables import Approval, Case
@@ -36,6 +36,11 @@ class CaseStanding:
     """Steps before the swap that were passed with approvals and have none left."""
     open: list[str]
     """Required gates of a validation or release that is over, which are not passed any more."""
+
+    @property
+    def edited(self) -> set[str]:
+        """What a version is judged by and was edited after it was approved: KPIs, monitor."""
+        return {part for _, parts in self.voided for part in parts} & JUDGED_BY
 
     @property
     def invalid(self) -> list[str]:
@@ -139,7 +144,9 @@ def _rules(case: Case, policy: Policy, states: Collection[StepState]) -> list[Js
         results = {item["rule"]: item for item in state.verdict.results} if state.verdict else {}
         named = [(rule.name, rule.severity.value) for rule in gate.rules]
         if gate.quorum:
-            named.append(("quorum", "block"))
+            named.append((QUORUM, "block"))
+        if VETO in results:
+            named.append((VETO, "block"))
         found += [
             {"gate": name, "rule": rule, "severity": severity, **_state(results.get(rule))}
             for rule, severity in named
@@ -192,23 +199,33 @@ async def foundations(
     }
 
 
+async def unsound(
+    session: AsyncSession, tenant_id: UUID, version_id: UUID, point_id: UUID
+) -> list[tuple[Case, list[str], CaseStanding]]:
+    """Return the validation and release of a version that are not of what stands now, and why."""
+    place = (version_id, point_id)
+    cases = (await foundations(session, tenant_id, [place]))[place]
+    stand_now = await stand(session, tenant_id, cases)
+    found = []
+    for case in cases:
+        gone = [f"{gate} is not passed any more" for gate in stand_now[case.id].open]
+        if why := [*stand_now[case.id].invalid, *gone]:
+            found.append((case, why, stand_now[case.id]))
+    return found
+
+
 async def require_foundations(
     session: AsyncSession, tenant_id: UUID, version_id: UUID, point_id: UUID
 ) -> None:
     """Refuse if the validation or release of a version is not of what stands now."""
-    place = (version_id, point_id)
-    cases = (await foundations(session, tenant_id, [place]))[place]
-    stand_now = await stand(session, tenant_id, cases)
-    for case in cases:
-        gone = [f"{gate} is not passed any more" for gate in stand_now[case.id].open]
-        if why := [*stand_now[case.id].invalid, *gone]:
-            parts = {part for _, moved in stand_now[case.id].voided for part in moved}
-            raise ApprovalVoid(
-                f"The version's {case.kind} no longer stands: {'; '.join(why)}. Open a new one.",
-                case=case.id,
-                changed=sorted(parts - EDITED_LATER) or [case.kind.value],
-                open=stand_now[case.id].open,
-            )
+    for case, why, stands in await unsound(session, tenant_id, version_id, point_id):
+        parts = {part for _, moved in stands.voided for part in moved}
+        raise ApprovalVoid(
+            f"The version's {case.kind} no longer stands: {'; '.join(why)}. Open a new one.",
+            case=case.id,
+            changed=sorted(parts - EDITED_LATER) or [case.kind.value],
+            open=stands.open,
+        )
 
 
 async def require_present_policy(session: AsyncSession, case: Case) -> None:

@@ -295,8 +295,8 @@ class Waiver(Vouched, Base):
 
     __tablename__ = "gates_waiver"
     __vouched__ = (
-        "version_id", "point_id", "gate", "rule", "until", "ended_at", "change_id", "developer_id",
-        "taken_by", "reviewer_id", "upheld", "reviewed_at", "at",
+        "version_id", "point_id", "gate", "rule", "tier", "terms", "until", "ended_at", "change_id",
+        "developer_id", "taken_by", "reviewer_id", "upheld", "reviewed_at", "at",
     )  # fmt: skip
     __personal__ = ("reason", "review")
     __table_args__ = (
@@ -314,6 +314,9 @@ class Waiver(Vouched, Base):
     gate: Mapped[str]
     rule: Mapped[str]
     """``*`` for every rule of the gate: only by breaking the glass."""
+    tier: Mapped[str | None]
+    terms: Mapped[str | None]
+    """Digest of what the rule asked; at another tier, or once it is rewritten, it is not waived."""
     reason: Mapped[str]
     until: Mapped[datetime]
     ended_at: Mapped[datetime | None]

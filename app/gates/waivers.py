@@ -13,10 +13,11 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, identity
-from app.gates import changes
+from app.gates import changes, policies
 from app.gates.approvals import gate_of
 from app.gates.cases import Place, lock, makers, parties, place, stream
 from app.gates.events import ChangeApproved, GlassBroken
+from app.gates.policy import terms_of
 from app.gates.rules import (
     AlreadyDecided,
     ApprovalVoid,
@@ -53,12 +54,14 @@ async def ask_waiver(
     require_step(case.kind, step)
     await identity.require_right(session, by, Action.ASK_WAIVER, **place(case))
     gate = await gate_of(session, case, step)
-    known = [item.name for item in gate.rules] + (["quorum"] if gate.quorum else [])
+    known = terms_of(gate)
     if rule not in known:
-        raise NotWaivable(f"The gate of {step} has no rule {rule!r}.", rules=known)
+        raise NotWaivable(f"The gate of {step} has no rule {rule!r}.", rules=sorted(known))
+    await _require_short(session, case, days)
     after = {
         "case_id": case_id, "version_id": case.version_id, "point_id": case.point_id,
         "gate": f"{case.kind}.{step}", "rule": rule, "days": days,
+        "tier": case.tier, "terms": known[rule],
         "barred": sorted((await parties(session, case)).keys() - {case.developer_id}),
         "part": "had a part in the version or its case",
     }  # fmt: skip
@@ -69,6 +72,18 @@ async def ask_waiver(
     )  # fmt: skip
     assert change is not None  # noqa: S101 - waivers are always under change control
     return change
+
+
+async def _require_short(session: AsyncSession, case: Case, days: int) -> None:
+    """Refuse a waiver that would outlast the tier's next revalidation: exceptions end before."""
+    _, policy = await policies.law_of(session, case)
+    most = policy.revalidate_days
+    if most is not None and days > most:
+        raise NotWaivable(
+            f"At the {case.tier} tier a rule is waived for {most} days at most, until the version"
+            " is validated again.",
+            days=most,
+        )
 
 
 async def grant_waiver(session: AsyncSession, event: ChangeApproved) -> None:
@@ -92,6 +107,8 @@ async def grant_waiver(session: AsyncSession, event: ChangeApproved) -> None:
             point_id=UUID(asked["point_id"]) if asked["point_id"] else None,
             gate=asked["gate"],
             rule=asked["rule"],
+            tier=asked["tier"],
+            terms=asked["terms"],
             reason=change.reason,
             until=now + timedelta(days=asked["days"]),
             change_id=event.change_id,
@@ -120,6 +137,7 @@ async def break_glass(
         point_id=case.point_id,
         gate=gate,
         rule=EVERY_RULE,
+        tier=case.tier,
         reason=reason,
         until=now + timedelta(hours=hours),
         developer_id=case.developer_id,
@@ -163,9 +181,10 @@ async def review_glass(
     waiver = await _locked(session, waiver_id, by=by)
     if waiver.taken_by is None:
         raise NotFound("emergency", waiver_id)
-    if by.person_id in {waiver.taken_by, waiver.developer_id}:
+    took_part = await _took_part(session, waiver)
+    if by.person_id in took_part:
         raise SelfApproval(f"{by.name} took part in it and cannot review it.")
-    roles = by.deciding({waiver.taken_by, waiver.developer_id})
+    roles = by.deciding(took_part)
     where = await _place(session, waiver)
     await identity.require_right(session, by, Action.REVIEW_BREAK_GLASS, roles=roles, **where)
     if waiver.reviewed_at is not None:
@@ -181,6 +200,18 @@ async def review_glass(
         waiver=waiver.id, upheld=upheld, personal={"review": review},
     )  # fmt: skip
     return waiver
+
+
+async def _took_part(session: AsyncSession, waiver: Waiver) -> set[UUID]:
+    """Return who has a stake in an emergency: he who went past the gate, and whoever he helped."""
+    cases = await session.scalars(
+        select(Case).filter_by(tenant_id=waiver.tenant_id, version_id=waiver.version_id)
+    )
+    found = {waiver.developer_id} | ({waiver.taken_by} if waiver.taken_by else set())
+    for case in list(cases):
+        if case.point_id in {waiver.point_id, None}:
+            found |= (await parties(session, case)).keys()
+    return found
 
 
 async def end_waiver(session: AsyncSession, waiver_id: UUID, *, by: Actor) -> Waiver:
@@ -215,7 +246,11 @@ async def _locked(session: AsyncSession, waiver_id: UUID, *, by: Actor) -> Waive
 
 
 async def active_waivers(session: AsyncSession, case: Case, step: str) -> list[dict[str, Any]]:
-    """Return the waivers in force for a step of a case, as facts keep them."""
+    """Return the waivers in force for a step of a case, as facts keep them.
+
+    One is of a rule as it read then, at the tier the version had: a stricter one is not waived.
+    """
+    terms = terms_of(await gate_of(session, case, step))
     rows = await session.scalars(
         select(Waiver)
         .filter_by(tenant_id=case.tenant_id, version_id=case.version_id, gate=f"{case.kind}.{step}")
@@ -223,10 +258,15 @@ async def active_waivers(session: AsyncSession, case: Case, step: str) -> list[d
             or_(Waiver.point_id.is_(None), Waiver.point_id == case.point_id),
             Waiver.ended_at.is_(None),
             Waiver.until > func.clock_timestamp(),
+            Waiver.tier == case.tier,
         )
         .order_by(Waiver.taken_by.is_not(None), Waiver.at)
     )
-    return [{"id": str(row.id), "rule": row.rule, "until": row.until} for row in rows]
+    return [
+        {"id": str(row.id), "rule": row.rule, "until": row.until}
+        for row in rows
+        if row.rule == EVERY_RULE or terms.get(row.rule) == row.terms
+    ]
 
 
 async def list_waivers(

@@ -31,6 +31,7 @@ class Action(StrEnum):
     COMMIT_ACTIVATION = "activation.commit"
     ROLL_BACK = "champion.roll_back"
     APPROVE_STEP = "step.approve"
+    SUBMIT_EVIDENCE = "evidence.submit"
     EDIT_PLAN = "plan.edit"
     EDIT_KPI = "kpi.edit"
     EDIT_MONITOR = "monitor.edit"
@@ -199,6 +200,7 @@ _START: dict[Action, tuple[tuple[Role, ...], ...]] = {
     Action.COMMIT_ACTIVATION: ((_OPS,), (_COM,), (), (_DEV, _BUS, _AUD)),
     Action.ROLL_BACK: ((_OPS,), (_OPS,), (), (_COM, _DEV, _AUD)),
     Action.APPROVE_STEP: ((_VAL, _OPS, _COM, _BUS), (_COM,), (), (_AUD,)),
+    Action.SUBMIT_EVIDENCE: ((_DEV, _VAL, _OPS, _BUS), (_VAL,), (), ()),
     Action.EDIT_PLAN: ((_OPS,), (_COM,), (_DEV,), (_AUD,)),
     Action.EDIT_KPI: ((_OPS, _COM, _BUS), (_COM,), (_DEV,), ()),
     Action.EDIT_MONITOR: ((_OPS,), (_OPS,), (_VAL,), ()),
@@ -221,14 +223,20 @@ DEFAULT = DecisionRights(
     change_control={
         Governed.POLICY: Control(approvals=1, roles=(_COM, _VAL)),
         Governed.RIGHTS: Control(approvals=1, roles=(_COM, _VAL)),
-        Governed.WAIVER: Control(approvals=1, roles=(_COM, _VAL)),
+        # An exception from a rule is the committee's to make, whoever the rule asks for.
+        Governed.WAIVER: Control(approvals=1, roles=(_COM,)),
         Governed.GRANT: Control(approvals=1, roles=(_COM, _VAL)),
         Governed.TIER: Control(approvals=1, roles=(_COM, _VAL)),
     },
 )
 """What a tenant starts with. Plans, KPIs and monitors are edited by who is responsible."""
 
-_LATER = frozenset({Action.PUBLISH_VERSION, Action.EDIT_MODEL, Action.EDIT_POINT, Action.CLASSIFY})
+_LATER = frozenset(
+    {
+        Action.PUBLISH_VERSION, Action.EDIT_MODEL, Action.EDIT_POINT, Action.CLASSIFY,
+        Action.SUBMIT_EVIDENCE,
+    }
+)  # fmt: skip
 
 
 def completed(rights: DecisionRights) -> DecisionRights:

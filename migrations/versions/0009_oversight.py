@@ -52,6 +52,14 @@ END $$
 """
 _SHAPED = """
     IF EXISTS (
+        SELECT FROM gates_request r
+        WHERE r.tenant_id = NEW.tenant_id AND r.case_id = NEW.case_id AND r.step = NEW.step
+            AND r.requester_id = NEW.person_id AND r.withdrawn_at IS NULL
+    ) THEN
+        RAISE EXCEPTION 'who asked for an approval does not give it'
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF EXISTS (
         SELECT FROM gates_case c JOIN telemetry_baseline b
             ON b.tenant_id = c.tenant_id AND b.version_id = c.version_id
         WHERE c.tenant_id = NEW.tenant_id AND c.id = NEW.case_id AND b.author_id = NEW.person_id
@@ -78,6 +86,8 @@ def upgrade() -> None:
     op.alter_column("routing_plan", "author_name", server_default="")
     for statement in _FORGET:
         op.execute(statement)
+    op.add_column("gates_waiver", sa.Column("tier", sa.String(), nullable=True))
+    op.add_column("gates_waiver", sa.Column("terms", sa.String(), nullable=True))
     op.add_column("gates_change", sa.Column("scope", _JSON, server_default="{}", nullable=False))
     op.add_column(
         "gates_change_decision",
@@ -101,6 +111,8 @@ def downgrade() -> None:
     op.drop_column("drift_monitor", "at")
     op.drop_column("gates_change_decision", "lent")
     op.drop_column("gates_change", "scope")
+    op.drop_column("gates_waiver", "terms")
+    op.drop_column("gates_waiver", "tier")
     op.alter_column("routing_plan", "author_name", server_default=None)
     op.drop_column("identity_principal", "change_id")
     op.drop_column("identity_tenant", "founded_at")

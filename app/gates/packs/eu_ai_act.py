@@ -205,5 +205,5 @@ EU_AI_ACT_HIGH_RISK = Pack(
     description="Duties of providers (Articles 9 to 15, 17, 72) and deployers (26) of high-risk AI"
     " systems, as gates. It helps to show that they were met; it is no conformity assessment.",
     source="Regulation (EU) 2024/1689 (Artificial Intelligence Act), OJ L, 2024/1689, 12.7.2024",
-    body=every_gate(_RULES),
+    body=every_gate(_RULES, revalidate_days=365, approval_days=365),
 )

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from app.gates.policy import GATES, Gate, Policy, Rule, Severity, WayOut
+from app.gates.policy import GATES, Gate, Policy, Quorum, Rule, Severity, WayOut
 from app.kit.canonical import digest
 
+_COMMITTED = "activation.management_and_governance"
 BEFORE_COMMIT = frozenset(
     {
-        "activation.management_and_governance",
+        _COMMITTED,
         "activation.model_activation",
         "activation.model_deployment",
     }
@@ -63,15 +64,27 @@ class Cited:
         )
 
 
-def every_gate(rules: dict[str, tuple[Rule, ...]]) -> Policy:
-    """Return the policy that requires every step, with these rules."""
+def every_gate(
+    rules: dict[str, tuple[Rule, ...]],
+    *,
+    revalidate_days: int,
+    approval_days: int,
+    committee: int = 1,
+) -> Policy:
+    """Return the policy that requires every step, with these rules.
+
+    So many members of the committee agree to what goes into production, for so long.
+    """
     return Policy(
+        revalidate_days=revalidate_days,
         gates={
             gate: Gate(
                 required=True,
                 before_commit=gate in BEFORE_COMMIT or not gate.startswith("activation."),
                 rules=rules[gate],
+                approval_days=approval_days,
+                quorum=(Quorum(role="committee", count=committee),) if gate == _COMMITTED else (),
             )
             for gate in sorted(GATES)
-        }
+        },
     )

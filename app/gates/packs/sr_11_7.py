@@ -197,5 +197,6 @@ SR_11_7 = Pack(
     " follows SR 11-7's sections.",
     source="Board of Governors of the Federal Reserve System and OCC, Supervisory Guidance on Model"
     " Risk Management, SR 11-7 / OCC 2011-12, 4 April 2011 (superseded by SR 26-2)",
-    body=every_gate(_RULES),
+    # Periodic review at least once a year (V), and a committee that can challenge (VI).
+    body=every_gate(_RULES, revalidate_days=365, approval_days=365, committee=2),
 )

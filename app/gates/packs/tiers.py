@@ -212,6 +212,7 @@ def tier_policy(tier: str) -> Policy:
             "required": tier in tiers,
             "before_commit": gate in BEFORE_COMMIT or not gate.startswith("activation."),
             "rules": found,
+            "approval_days": _REVALIDATE[tier],
         }
     return Policy.model_validate({"gates": gates, "revalidate_days": _REVALIDATE[tier]})
 
