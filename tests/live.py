@@ -319,6 +319,17 @@ def champion(live: Live, *, point: str | None = None) -> Place:
     return place
 
 
+def enthroned(live: Live, point: str) -> str:
+    """The id of the version that is champion of a point."""
+    return str(live["ops"].get(f"/v1/decision-points/{point}/champion")["version_id"])
+
+
+def roll_back(live: Live, point: str, **more: Any) -> Any:
+    """The champion goes, whoever it is now; the one before comes back."""
+    body = {"instead_of": enthroned(live, point), "reason": "a test", **more}
+    return live["ops"].post(f"/v1/decision-points/{point}:rollback", body)
+
+
 def evidence(client: Client, case: Any, step: str, kind: str, payload: dict[str, Any]) -> Any:
     path = f"/v1/cases/{case['id']}/steps/{step}/evidence"
     return client.post(path, {"kind": kind, "payload": payload})

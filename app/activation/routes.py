@@ -74,15 +74,16 @@ async def commit(case_id: UUID, actor: Operator, session: Session) -> routing.Se
 @points.post(
     "/{key}:rollback",
     response_model=routing.SeatOut,
-    responses=responses(NotFound, NothingToRollBack, ReturnedVersion, UnapprovedVersion),
+    responses=responses(NotFound, NothingToRollBack, SwapLost, ReturnedVersion, UnapprovedVersion),
 )
 async def roll_back(
     key: Annotated[str, Path(pattern=NAME)], body: RollbackIn, actor: Operator, session: Session
 ) -> routing.Seat:
-    """Give the seat back to the champion before this one; done twice, it is undone."""
+    """Give the seat back to the champion before `instead_of`, which must be champion still."""
     return await service.roll_back(
         session,
         key,
+        instead_of=body.instead_of,
         reason=body.reason,
         accept_returned=body.accept_returned,
         accept_unapproved=body.accept_unapproved,

@@ -34,9 +34,17 @@ class ActivationIn(Input):
 
 class RollbackIn(Input):
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"reason": "Complaints since the swap."}]},
+        json_schema_extra={
+            "examples": [
+                {
+                    "instead_of": "0197c0de-0000-7000-8000-000000000001",
+                    "reason": "Complaints since the swap.",
+                }
+            ]
+        },
     )
 
+    instead_of: UUID = Field(description="The version that is champion and should not be.")
     reason: str = Field(min_length=1, max_length=2000)
     accept_returned: bool = Field(
         False, description="Go back even to a version that was sent back to development."

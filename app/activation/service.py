@@ -151,20 +151,36 @@ async def roll_back(
     session: AsyncSession,
     point_key: str,
     *,
+    instead_of: UUID,
     reason: str,
     accept_returned: bool,
     accept_unapproved: bool,
     by: Actor,
 ) -> routing.Seat:
-    """Give the seat back to the champion before this one; done twice, it is undone."""
-    await identity.require_right(session, by, Action.ROLL_BACK, point=point_key)
+    """Give the seat back to the champion before ``instead_of``, the one who sits there now.
+
+    Two who press the button at once mean the same, so the second finds another champion there and
+    is told so; done again with the new one, it is undone.
+    """
     point = await catalog.point_by_key(session, point_key, by=by, lock=True)
     champion = await routing.champion_of(session, by.tenant_id, point.id)
     before = champion and await routing.previous_champion(
         session, by.tenant_id, point.id, other_than=champion.version_id
     )
     if champion is None or before is None:
+        await identity.require_right(session, by, Action.ROLL_BACK, point=point_key)
         raise NothingToRollBack(f"{point_key} has had no other champion.")
+    case = await gates.case_of(session, before.case_id, by=by)
+    # By who had no part in the version that comes back, not in a lent role either.
+    await identity.require_right(
+        session, by, Action.ROLL_BACK, **gates.place(case), roles=gates.roles_in(case, by)
+    )
+    if champion.version_id != instead_of:
+        raise SwapLost(
+            "Another version is champion by now.",
+            instead_of=instead_of,
+            champion=champion.version_id,
+        )
     version = await catalog.version_by_id(session, by.tenant_id, before.version_id)
     if version.stage is Stage.RETIRED:
         raise NothingToRollBack("The earlier champion is retired.")
@@ -173,8 +189,7 @@ async def roll_back(
             f"The earlier champion was returned to {version.returned_to}.",
             version_id=str(version.id),
         )
-    case = await gates.case_of(session, before.case_id, by=by)
-    invalid = (await gates.stand(session, by.tenant_id, [case]))[case.id].invalid
+    invalid = await _unapproved(session, case, point)
     if invalid and not accept_unapproved:
         raise UnapprovedVersion(f"The earlier champion: {'; '.join(invalid)}.", invalid=invalid)
     seat = await routing.crown(
@@ -198,9 +213,19 @@ async def roll_back(
     await audit.record(
         session, by, "champion.rolled_back", f"point:{point.id}",
         to=before.version_id, instead_of=champion.version_id,
+        returned=version.stage is Stage.RETURNED, unapproved=invalid,
         version_id=before.version_id, personal={"reason": reason},
     )  # fmt: skip
     return seat
+
+
+async def _unapproved(
+    session: AsyncSession, case: gates.Case, point: catalog.DecisionPoint
+) -> list[str]:
+    """Return why a version is no longer what its activation, and what that stands on, were of."""
+    own = (await gates.stand(session, case.tenant_id, [case]))[case.id].invalid
+    below = await gates.unsound(session, case.tenant_id, case.version_id, point.id)
+    return [*own, *(f"{case.kind}: {'; '.join(why)}" for case, why, _ in below)]
 
 
 async def _leave(session: AsyncSession, seat: routing.Seat, result: str, *, by: Actor) -> None:

@@ -299,17 +299,19 @@ class Story:
         case = cycle.open_activation(cast, names, v2, "champion")
         cycle.commit(cast, case)
         say.line(f"carla approves, oscar swaps: {self._champion()} is champion.")
-        path = f"/v1/decision-points/{names.point}:rollback"
         try:
-            cast["oscar"].post(path, {"reason": "a rehearsal of the emergency"})
+            self._roll_back("a rehearsal of the emergency")
         except Problem as problem:
             say.line(f"oscar rolls back: {problem}")
-        cast["oscar"].post(
-            path, {"reason": "a rehearsal of the emergency", "accept_returned": True}
-        )
+        self._roll_back("a rehearsal of the emergency", accept_returned=True)
         say.line(f"he insists: {self._champion()} is champion again.")
-        cast["oscar"].post(path, {"reason": "rehearsal over"})
+        self._roll_back("rehearsal over")
         say.line(f"and undoes it: {self._champion()} is champion.")
+
+    def _roll_back(self, reason: str, **more: bool) -> None:
+        """Have whoever is champion now give the seat back to the one before."""
+        body = {"instead_of": self._seat()["version_id"], "reason": reason, **more}
+        self._cast["oscar"].post(f"/v1/decision-points/{self._names.point}:rollback", body)
 
     async def _account(self, desk: Desk) -> None:
         """Compare what was acknowledged with what is stored, and see who was right."""

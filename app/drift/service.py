@@ -27,8 +27,9 @@ async def edit_monitor(
     by: Actor,
 ) -> Monitor | gates.Change:
     """Say how a point is watched, or ask for it where monitors are under change control."""
-    await identity.require_right(session, by, identity.Action.EDIT_MONITOR, point=key)
     point = await catalog.point_by_key(session, key, by=by, lock=True)
+    roles = await gates.roles_at(session, point.id, by=by)
+    await identity.require_right(session, by, identity.Action.EDIT_MONITOR, point=key, roles=roles)
     found = await session.get(Monitor, (by.tenant_id, point.id))
     if found is not None:
         require_condition(expected, found.revision)

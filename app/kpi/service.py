@@ -43,8 +43,11 @@ async def edit(
     by: Actor,
 ) -> Definition | gates.Change:
     """Agree on a KPI or change it, or ask for it where KPIs are under change control."""
-    await identity.require_right(session, by, identity.Action.EDIT_KPI, point=point_key)
     point = await catalog.point_by_key(session, point_key, by=by, lock=True)
+    roles = await gates.roles_at(session, point.id, by=by)
+    await identity.require_right(
+        session, by, identity.Action.EDIT_KPI, point=point_key, roles=roles
+    )
     found = await _found(session, by.tenant_id, point.id, key)
     if found is not None:
         require_condition(expected, found.revision)

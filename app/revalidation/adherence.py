@@ -10,17 +10,16 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, gates, identity, routing
 from app.catalog import Stage
-from app.gates import WayOut
 from app.kit.page import Rows
 from app.platform.db import clock, page
-from app.revalidation.tables import Review
 
 _BATCH = 500
+_GOVERNED = {"kpis": identity.Governed.KPI, "monitor": identity.Governed.MONITOR}
 
 
 class Kind(StrEnum):
@@ -32,6 +31,10 @@ class Kind(StrEnum):
     """A step that policy asks for was never judged, or what its verdict stood on is gone."""
     APPROVAL_INVALID = "approval_invalid"
     REVALIDATION_OVERDUE = "revalidation_overdue"
+    CHAMPION_OUTWEIGHED = "champion_outweighed"
+    """The plan gives others more decisions than the version that was approved for them."""
+    TERMS_EDITED = "terms_edited"
+    """What a version is judged by was edited after it was approved, and nobody had to agree."""
     RETURNED_IN_SEAT = "returned_in_seat"
     ORPHANED_MODEL = "orphaned_model"
     ORPHANED_POINT = "orphaned_point"
@@ -126,7 +129,8 @@ async def _standings(
             detail = f"returned to {version.returned_to} and still deciding"
             standing.add(Kind.RETURNED_IN_SEAT, detail)
         found.append(standing)
-    await _revalidation(session, tenant_id, found)
+    await _terms(session, tenant_id, found, {s.id: stand[s.case_id].edited for s in seats})
+    await _revalidation(session, tenant_id, found, below)
     return found
 
 
@@ -145,28 +149,47 @@ def _judge(standing: Standing, case: gates.CaseStanding) -> None:
         standing.add(Kind.APPROVAL_INVALID, detail)
 
 
-async def _revalidation(
-    session: AsyncSession, tenant_id: UUID, standings: Sequence[Standing]
+async def _terms(
+    session: AsyncSession,
+    tenant_id: UUID,
+    standings: Sequence[Standing],
+    edited: dict[UUID, set[str]],
 ) -> None:
+    """Note what became of a champion's terms since it was approved with them."""
+    champions = [item for item in standings if item.seat.role is routing.SeatRole.CHAMPION]
+    plans = await routing.plans_of(session, tenant_id, {item.point.id for item in champions})
+    agreed = (await identity.rights_of(session, tenant_id)).change_control
+    for standing in champions:
+        plan = plans.get(standing.point.id)
+        if plan is not None and plan.outweighs(standing.model.name, standing.version.number):
+            standing.add(Kind.CHAMPION_OUTWEIGHED, "the plan gives others more decisions")
+        for part in sorted(edited[standing.seat.id]):
+            if _GOVERNED[part] not in agreed:
+                standing.add(Kind.TERMS_EDITED, f"{part} edited since it was approved")
+
+
+async def _revalidation(
+    session: AsyncSession,
+    tenant_id: UUID,
+    standings: Sequence[Standing],
+    below: dict[tuple[UUID, UUID], list[gates.Case]],
+) -> None:
+    """Note when champions are due: so long after a validator last said that they are valid.
+
+    What the server measures goes on beside that and does not stand for it.
+    """
     days = await gates.revalidate_days(session, tenant_id, {s.model.risk_tier for s in standings})
-    point_ids = {standing.point.id for standing in standings}
-    rows = await session.execute(
-        select(Review.point_id, Review.version_id, func.max(Review.at))
-        .where(
-            Review.tenant_id == tenant_id,
-            Review.point_id.in_(point_ids),
-            Review.path == WayOut.DELIVERS,
-        )
-        .group_by(Review.point_id, Review.version_id)
-    )
-    last = {(point_id, version_id): at for point_id, version_id, at in rows}
     now = await clock(session)
     for standing in standings:
         seat, within = standing.seat, days[standing.model.risk_tier]
         if within is None or seat.role is not routing.SeatRole.CHAMPION:
             continue
-        began = last.get((seat.point_id, seat.version_id), seat.since)
-        standing.due = began + timedelta(days=within)
+        validated = [
+            case.closed_at
+            for case in below[seat.version_id, seat.point_id]
+            if case.kind is gates.CaseKind.VALIDATION and case.closed_at is not None
+        ]
+        standing.due = max(validated, default=seat.since) + timedelta(days=within)
         if standing.due < now:
             standing.add(Kind.REVALIDATION_OVERDUE, f"was due on {standing.due:%Y-%m-%d}")
 

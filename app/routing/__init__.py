@@ -21,7 +21,7 @@ from app.routing.seats import (
     seat_challenger,
     seats_of,
 )
-from app.routing.service import apply_plan, plan_at, plan_in_force
+from app.routing.service import apply_plan, plan_at, plan_in_force, plans_of
 from app.routing.snapshot import RoutingTable
 from app.routing.tables import PlanRevision, Seat
 
@@ -44,6 +44,7 @@ __all__ = [
     "open_seat",
     "plan_at",
     "plan_in_force",
+    "plans_of",
     "previous_champion",
     "router",
     "seat_challenger",

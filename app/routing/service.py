@@ -1,5 +1,6 @@
 """Plans: written as revisions, each change numbered by the tenant's generation."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,7 +21,7 @@ from app.routing import asof
 from app.routing.events import PlanChanged
 from app.routing.rules import NotSeated
 from app.routing.spec import Champion, Plan
-from app.routing.tables import Generation, PlanRevision, PointState, Seat, Weights
+from app.routing.tables import Generation, PlanRevision, PointState, Seat, SeatRole, Weights
 
 CHANNEL = "modelward_routing"
 
@@ -98,19 +99,35 @@ async def edit_plan(
     session: AsyncSession, key: str, plan: Plan, *, expected: int, reason: str, by: Actor
 ) -> PlanRevision | gates.Change:
     """Replace a point's plan, or ask for it where plans are under change control."""
-    await identity.require_right(session, by, identity.Action.EDIT_PLAN, point=key)
+    point = await catalog.point_by_key(session, key, by=by, lock=True)
+    developers = await _developers(session, plan, by=by)
+    roles = await gates.roles_at(session, point.id, by=by, beside=developers)
+    await identity.require_right(session, by, identity.Action.EDIT_PLAN, point=key, roles=roles)
     point, before = await _editable(session, key, plan, expected=expected, by=by)
     change = await gates.propose(
         session, identity.Governed.PLAN, f"plan of {key}",
         expected=expected, before=before.spec if before else None,
         after={
             "point": key, "spec": plan.model_dump(mode="json"),
-            "barred": sorted(await _developers(session, plan, by=by)),
+            "barred": sorted(developers),
             "part": "developed a version that it sends traffic to",
         },
-        scope={"point": key}, reason=reason, by=by,
+        scope={"point": key}, reason=reason, grave=await outweighed(session, point, plan), by=by,
     )  # fmt: skip
     return change or await write_plan(session, point, plan, cause="edited", by=by)
+
+
+async def outweighed(session: AsyncSession, point: catalog.DecisionPoint, plan: Plan) -> bool:
+    """Say whether under a plan others decide more than the champion, who was approved for it."""
+    seat = await session.scalar(
+        select(Seat.version_id).filter_by(
+            tenant_id=point.tenant_id, point_id=point.id, role=SeatRole.CHAMPION, until=None
+        )
+    )
+    if seat is None:
+        return False
+    model, version = (await catalog.versions_by_id(session, point.tenant_id, {seat}))[seat]
+    return plan.outweighs(model.name, version.number)
 
 
 async def _developers(session: AsyncSession, plan: Plan, *, by: Actor) -> set[UUID]:
@@ -137,13 +154,28 @@ async def apply_plan(session: AsyncSession, event: gates.ChangeApproved) -> None
 
 async def plan_in_force(session: AsyncSession, asked: gates.PlanInForce) -> dict[UUID, str]:
     """Return the digests of points' newest plans, for what approvals cover."""
-    rows = await session.execute(
-        select(PlanRevision.point_id, PlanRevision.digest)
-        .where(PlanRevision.tenant_id == asked.tenant_id, PlanRevision.point_id.in_(asked.ids))
+    rows = await _newest_plans(session, asked.tenant_id, asked.ids)
+    return {row.point_id: row.digest for row in rows}
+
+
+async def plans_of(
+    session: AsyncSession, tenant_id: UUID, point_ids: Collection[UUID]
+) -> dict[UUID, Plan]:
+    """Return points' newest plans, by point."""
+    rows = await _newest_plans(session, tenant_id, point_ids)
+    return {row.point_id: Plan.model_validate(row.spec) for row in rows}
+
+
+async def _newest_plans(
+    session: AsyncSession, tenant_id: UUID, point_ids: Collection[UUID]
+) -> list[PlanRevision]:
+    query = (
+        select(PlanRevision)
+        .where(PlanRevision.tenant_id == tenant_id, PlanRevision.point_id.in_(point_ids))
         .ext(distinct_on(PlanRevision.point_id))
         .order_by(PlanRevision.point_id, PlanRevision.revision.desc())
     )
-    return {row.point_id: row.digest for row in rows}
+    return list(await session.scalars(query))
 
 
 async def _editable(

@@ -106,6 +106,20 @@ class Plan(Input):
                 raise ValueError("two arms have the same name")
         return self
 
+    def outweighs(self, model: str, version: int) -> bool:
+        """Say whether a champion decides less than the others together, by what is written here.
+
+        A bandit begins evenly and moves on evidence: it outweighs a champion who is none of it.
+        """
+        strategy = self.strategy
+        if isinstance(strategy, Champion):
+            return False
+        mine = [arm for arm in strategy.arms if (arm.model, arm.version) == (model, version)]
+        if isinstance(strategy, Bandit):
+            return not mine
+        total = sum(arm.weight for arm in strategy.arms)
+        return 2 * sum(arm.weight for arm in mine if isinstance(arm, WeightedArm)) < total
+
     @property
     def strategy(self) -> Champion | Split | Bandit:
         """The strategy of the one segment."""

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -91,7 +92,7 @@ def test_a_key_for_one_decision_point_is_refused_at_every_other(live: Live) -> N
             ("GET", f"{at}/kpis", None),
             ("PUT", f"{at}/kpis/k", {"name": "k", "threshold": 1, "unit": "AUD"}),
             ("GET", f"{at}/kpis:measure?model=m&version=1", None),
-            ("POST", f"{at}:rollback", {"reason": "r"}),
+            ("POST", f"{at}:rollback", {"instead_of": str(UUID(int=1)), "reason": "r"}),
             ("POST", "/v1/events", {**rehearsed, "events": [EVENT]}),
             ("POST", "/v1/outcomes", {**rehearsed, "outcomes": [OUTCOME]}),
         ):

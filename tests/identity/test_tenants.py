@@ -86,7 +86,7 @@ def first(live: Live) -> First:
         ("GET", f"{point}/kpis", None),
         ("PUT", f"{point}/kpis/k", kpi),
         ("GET", f"{point}/kpis:measure?model={place.model}&version=1", None),
-        ("POST", f"{point}:rollback", {"reason": "theirs"}),
+        ("POST", f"{point}:rollback", {"instead_of": str(uuid.UUID(int=1)), "reason": "theirs"}),
         ("GET", f"/v1/cases/{case}", None),
         ("GET", f"/v1/cases?model={place.model}&version=1", None),
         ("POST", f"{step}/evidence", {"kind": "integration", "payload": {}}),

@@ -39,10 +39,10 @@ EVERYWHERE = {"tier"}
 SHELF = {"GET /v1/policy-packs/{name}": {"name": "sr-11-7"}}
 """What is the server's own, the same for whoever reads it."""
 STEPS = {
-    "cases": "model_deployment",
+    "cases": "application_integration",
     "validations": "technical_validation",
     "releases": "model_release",
-    "activations": "model_deployment",
+    "activations": "application_integration",
 }
 AT = "2026-02-01T00:00:00Z"
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -124,7 +124,9 @@ def hold(live: Live) -> Holdings:
     live["app"].post("/v1/events", {"events": [{"token": decided["token"], "at": AT, "score": 0}]})
     found = live["aud"].pages("/v1/cases", model=place.model, version=place.version)
     cases = {f"{case['kind']}s": case["id"] for case in found}
-    evidence(live["ops"], {"id": cases["activations"]}, "model_deployment", "deployment", {"a": 1})
+    evidence(
+        live["ops"], {"id": cases["activations"]}, "application_integration", "deployment", {"a": 1}
+    )
     lift_control(live, "plan")  # there was none: but a first revision of the rights is saved
     governed = govern(live, cases["activations"], person)
     things = {
@@ -156,10 +158,10 @@ def hold(live: Live) -> Holdings:
 
 def govern(live: Live, case: str, person: str) -> dict[str, str]:
     """Make one of everything that is asked, approved, waived, delegated and trusted."""
-    step = {"case_id": case, "step": "model_deployment"}
+    step = {"case_id": case, "step": "application_integration"}
     asked = live["ops"].post("/v1/approval-requests", step)
-    given = approve(live["com"], {"id": case}, "model_deployment")
-    waiver = {**step, "rule": "what_was_approved", "days": 1, "reason": "a test"}
+    given = approve(live["com"], {"id": case}, "application_integration")
+    waiver = {**step, "rule": "traffic", "days": 1, "reason": "a test"}
     change = live["ops"].post("/v1/waivers", waiver)
     glass = live["ops"].post(
         f"/v1/cases/{case}/steps/management_and_governance:break-glass", {"reason": "a test"}

@@ -21,7 +21,7 @@ ADMINISTERED = {
     "POST /v1/delegations/{delegation_id}:end",
     "POST /v1/trust-rules",
 }
-STEP = "model_deployment"
+STEP = "application_integration"
 REASON = {"reason": "a test"}
 
 
@@ -64,7 +64,7 @@ def approval(live: Live, by: Client, _: str) -> str:
 
 
 def change(_: Live, by: Client, case: str) -> str:
-    asked = {"case_id": case, "step": STEP, "rule": "what_was_approved", "days": 1, **REASON}
+    asked = {"case_id": case, "step": STEP, "rule": "traffic", "days": 1, **REASON}
     return str(by.post("/v1/waivers", asked)["id"])
 
 

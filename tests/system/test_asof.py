@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from app.client import Problem
-from tests.live import Live, Place, champion, make_point, open_activation, ready_to_commit, released
+from tests.live import (
+    Live,
+    Place,
+    champion,
+    make_point,
+    open_activation,
+    ready_to_commit,
+    released,
+    roll_back,
+)
 
 TICK = timedelta(microseconds=1)
 
@@ -41,7 +50,7 @@ def reigns(live: Live) -> Reigns:
         live["ops"].post(f"/v1/activations/{case['id']}:commit")
         places.append(place)
         cases.append(case["id"])
-    live["ops"].post(f"/v1/decision-points/{first.point}:rollback", {"reason": "a test"})
+    roll_back(live, first.point)
     seats = live["ops"].pages(f"/v1/decision-points/{first.point}/seats")
     ordered = sorted(seats, key=lambda seat: str(seat["since"]))
     return Reigns(live, first.point, places, cases, ordered)

@@ -19,6 +19,7 @@ from tests.live import (
     rehearse,
     release,
     released,
+    roll_back,
     route,
     validate,
     wait_folded,
@@ -139,7 +140,7 @@ def test_a_rollback_and_its_undoing(live: Live) -> None:
 
     seen = []
     for _ in range(2):
-        live["ops"].post(f"/v1/decision-points/{first.point}:rollback", {"reason": "a drill"})
+        roll_back(live, first.point)
         wait_routed(live, first)
         seen.append(route(live, first.point, "u")["model"])
 

@@ -91,7 +91,7 @@ def trust(_: Holdings, other: Holdings) -> dict[str, Any]:
 
 
 def of_case(other: Holdings) -> dict[str, Any]:
-    return {"case_id": other.cases["activations"], "step": "model_deployment"}
+    return {"case_id": other.cases["activations"], "step": "application_integration"}
 
 
 NAMING: dict[str, tuple[str, int, Named]] = {
@@ -129,7 +129,7 @@ NAMING: dict[str, tuple[str, int, Named]] = {
     "POST /v1/approval-requests .case_id": ("ops", 404, lambda _, other: of_case(other)),
     "POST /v1/waivers .case_id": (
         "ops", 404, lambda _, other: {
-            **of_case(other), "rule": "what_was_approved", "days": 1, "reason": "a test",
+            **of_case(other), "rule": "traffic", "days": 1, "reason": "a test",
         },
     ),
     "GET /v1/audit/proofs/inclusion ?stream": ("aud", 404, lambda _, other: other.entry),
@@ -142,7 +142,8 @@ NAMING: dict[str, tuple[str, int, Named]] = {
 }  # fmt: skip
 ELSEWHERE = {"POST /v1/events .events.token", "POST /v1/outcomes .outcomes.decision_id",
              "GET /v1/audit ?stream", "GET /v1/audit ?actor_id",
-             "GET /v1/audit ?version_id"}  # fmt: skip
+             "GET /v1/audit ?version_id",
+             "POST /v1/decision-points/{key}:rollback .instead_of"}  # fmt: skip
 """What is answered in other ways than with a refusal of the whole: a test each."""
 LISTS = [
     way
@@ -209,6 +210,18 @@ def test_what_a_field_names_of_another_tenant_is_not_found(
         other.cases["activations"], other.entry["stream"],
     }  # fmt: skip
     assert [name for name in foreign if name in refused["detail"]], refused
+    assert other.seen_in(answer.text, json.dumps(sent)) == set()
+
+
+def test_anothers_version_is_never_champion_here(own: Holdings, other: Holdings) -> None:
+    path = f"/v1/models/{other.place.model}/versions/{other.place.version}"
+    theirs = other.live["dev"].get(path)["id"]
+    sent = {"instead_of": theirs, "reason": "a test"}
+
+    field = "POST /v1/decision-points/{key}:rollback .instead_of"
+    answer = say(own, field, "ops", sent)
+
+    assert answer.status_code == 409
     assert other.seen_in(answer.text, json.dumps(sent)) == set()
 
 

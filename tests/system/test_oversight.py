@@ -13,6 +13,7 @@ from tests.live import (
     Place,
     approve,
     champion,
+    enthroned,
     evidence,
     lift_control,
     make_model,
@@ -250,12 +251,16 @@ def test_nobody_goes_back_unasked_to_what_is_no_longer_approved(bank: Live) -> N
     bank["val"].put(f"{path}/risk-tier", graver, revision=bank["val"].get(path)["revision"])
     back = f"/v1/decision-points/{first.point}:rollback"
 
-    lost = refused(bank["ops"], back, {"reason": "complaints"})
-    done = bank["ops"].post(back, {"reason": "complaints", "accept_unapproved": True})
+    body = {"instead_of": enthroned(bank, first.point), "reason": "complaints"}
+
+    lost = refused(bank["ops"], back, body)
+    done = bank["ops"].post(back, {**body, "accept_unapproved": True})
     found = bank["aud"].get("/v1/adherence")["findings"]
 
     assert lost.code == "unapproved_version"
-    assert lost.document["invalid"] == [f"{STEP}: tier changed since"]
+    assert lost.document["invalid"][0] == f"{STEP}: tier changed since"
+    below = [why.partition(":")[0] for why in lost.document["invalid"][1:]]
+    assert below == ["validation", "release"]
     assert done["version_id"] == bank["dev"].get(f"{path}/versions/1")["id"]
     name = f"{first.model}@{first.version} at {first.point}"
     assert {

@@ -160,9 +160,9 @@ def invited(held: Holdings) -> str:
 
 
 ONCE: dict[str, dict[str, Callable[[Holdings], Any]]] = {
-    "POST /v1/approval-requests": {"step": lambda _: "model_deployment"},
+    "POST /v1/approval-requests": {"step": lambda _: "application_integration"},
     "POST /v1/waivers": {
-        "step": lambda _: "model_deployment", "rule": lambda _: "what_was_approved",
+        "step": lambda _: "application_integration", "rule": lambda _: "traffic",
     },
     "POST /v1/delegations": {
         "roles": lambda _: ["committee"],

@@ -17,10 +17,12 @@ from tests.live import (
     Place,
     approve,
     champion,
+    enthroned,
     make_point,
     open_activation,
     ready_to_commit,
     released,
+    route,
 )
 from tests.system.together import at_once
 
@@ -47,7 +49,8 @@ def commit(live: Live, case: Any) -> Callable[[], Any]:
 
 def rollback(live: Live, point: str) -> Callable[[], Any]:
     path = f"/v1/decision-points/{point}:rollback"
-    return lambda: live["ops"].post(path, {"reason": "a test of two at once"})
+    body = {"instead_of": enthroned(live, point), "reason": "a test of two at once"}
+    return lambda: live["ops"].post(path, body)
 
 
 def thrones(live: Live, point: str) -> list[Any]:
@@ -116,6 +119,20 @@ def test_rollbacks_and_a_commit_at_once_leave_one_champion(live: Live, rounds: i
         assert len(seats) == before + sum(not answer.status for answer in answers)
         check_succession(seats)
         assert not answers[1].status or answers[1].code == "swap_lost"
+
+
+def test_two_who_roll_back_at_once_do_not_undo_each_other(live: Live) -> None:
+    first, second = contenders(live, make_point(live), 2)
+    for place in (first, second):
+        commit(live, asked(live, place))()
+    undo = rollback(live, first.point)
+
+    answers = at_once(undo, undo)
+
+    told = sorted((answer.status, answer.code) for answer in answers)
+    assert told == [(0, "ok"), (409, "swap_lost")]
+    assert route(live, first.point, "u")["model"] is not None
+    assert enthroned(live, first.point) == thrones(live, first.point)[0]["version_id"]
 
 
 @pytest.fixture(scope="module")
