@@ -13,6 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from app.client import AsyncClient, Client, Problem
 from app.demo import closing, cycle, market
 from app.demo.cast import Cast, Peopled, assemble
@@ -37,7 +39,7 @@ def play(*, url: str | None, key: str | None, data: Path | None, keep: bool, as_
         played = market.load(data, at_least=_LEAST)
         with _server(url, key) as running:
             story = Story(narrator, running, played)
-            asyncio.run(story.tell())
+            uvloop.run(story.tell())
             if keep:
                 _keep(narrator, running)
             if as_json:

@@ -95,7 +95,9 @@ async def replace_policy(
 
 
 @tiers.get(
-    "/{tier}/revisions", response_model=Page[PolicyRevisionOut], responses=responses(BadCursor)
+    "/{tier}/revisions",
+    response_model=Page[PolicyRevisionOut],
+    responses=responses(NotFound, BadCursor),
 )
 async def list_policy_revisions(
     tier: RiskTier, actor: Reader, session: Session, cursor: Cursor = None, limit: Limit = 50

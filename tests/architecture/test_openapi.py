@@ -69,6 +69,14 @@ def test_every_operation_documents_its_refusals_as_problems(document: dict[str, 
             assert list(response["content"]) == [PROBLEM], (name, code)
 
 
+def test_what_a_path_names_may_not_be_there(document: dict[str, Any]) -> None:
+    silent = [
+        n for n, found in operations(document) if "{" in n and "404" not in found["responses"]
+    ]
+
+    assert silent == []
+
+
 def test_where_a_key_is_paced_the_document_says_so(document: dict[str, Any]) -> None:
     unpaced = {
         operation["operationId"]
