@@ -1,8 +1,9 @@
 """Identity: tenants, principals, their keys and roles.
 
 Owns who may call, and which CI tokens stand for whom. Promises that keys are stored only as hashes,
-are shown once, expire, grant no more than their maker had, and stop working in every process within
-five seconds of revocation; that a CI token is exchanged once. Imports audit.
+are shown once, expire, grant no more than their maker had, end with the key they were made with,
+and stop working in every process within five seconds of revocation; that a CI token is exchanged
+once. Imports audit.
 """
 
 from app.identity.access import grant
