@@ -16,6 +16,7 @@ from app.identity.decisions import (
     DecisionDenied,
     DecisionRights,
     completed,
+    require_known_limits,
 )
 from app.identity.tables import RightsRevision
 from app.kit.actor import SYSTEM_ID, Actor
@@ -86,13 +87,15 @@ async def require_right(
 def checked(body: dict[str, Any]) -> DecisionRights:
     """Return a matrix that can be saved; raise ``BadRights`` with every reason."""
     try:
-        return DecisionRights.model_validate(body)
+        rights = DecisionRights.model_validate(body)
     except ValidationError as error:
         found = [
             {"at": ".".join(map(str, item["loc"])) or "body", "problem": item["msg"]}
             for item in error.errors()
         ]
         raise BadRights(f"{found[0]['at']}: {found[0]['problem']}", errors=found) from error
+    require_known_limits(rights)
+    return rights
 
 
 async def replace_rights(
