@@ -8,7 +8,6 @@ once. Imports audit.
 
 from app.identity.access import grant
 from app.identity.actors import acting
-from app.identity.decisions import DEFAULT as FIRST_RIGHTS
 from app.identity.decisions import (
     Action,
     BadRights,
@@ -31,6 +30,7 @@ from app.identity.rights import (
     require_right,
     rights_of,
     rights_row,
+    seed_rights,
 )
 from app.identity.routes import router as people
 from app.identity.rules import DECIDING, ROLES, Disabled, NoKeyYet, PrincipalKind, Role
@@ -52,7 +52,6 @@ routers = (people, delegations, trust)
 
 __all__ = [
     "DECIDING",
-    "FIRST_RIGHTS",
     "ROLES",
     "Action",
     "BadRights",
@@ -93,6 +92,7 @@ __all__ = [
     "rights_of",
     "rights_row",
     "routers",
+    "seed_rights",
     "tenants",
     "unreachable",
 ]

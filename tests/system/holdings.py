@@ -125,7 +125,7 @@ def hold(live: Live) -> Holdings:
     found = live["aud"].pages("/v1/cases", model=place.model, version=place.version)
     cases = {f"{case['kind']}s": case["id"] for case in found}
     evidence(live["ops"], {"id": cases["activations"]}, "model_deployment", "deployment", {"a": 1})
-    lift_control(live, "plan")  # there was none: but a first revision of the rights is saved
+    lift_control(live, "plan")  # there was none: but a second revision of the rights is saved
     governed = govern(live, cases["activations"], person)
     things = {
         **governed,
