@@ -47,6 +47,7 @@ READY_AGE_MS = 30_000
 def make_bus() -> Bus:
     """Return the bus with every subscriber of the house."""
     bus = Bus()
+    bus.subscribe(identity.TenantCreated, identity.seed_rights)
     bus.subscribe(identity.TenantCreated, telemetry.make_key)
     bus.subscribe(identity.TenantCreated, gates.seed_policies)
     for carry_out in (

@@ -24,7 +24,7 @@ from app.main import make_api
 from app.platform import migrations
 from app.platform.db import ALL_TENANTS
 from app.platform.observability import configure_logging
-from app.platform.roles import LOGIN, login_url
+from app.platform.roles import LOGIN
 from app.platform.settings import Settings
 from app.worker import work
 
@@ -108,12 +108,14 @@ def upgrade(
 ) -> None:
     """Bring the schema up to date; with --login make `modelward_login` for API and workers.
 
-    It has the password of the owner, with whose URL this command is called.
+    It has the password that MODELWARD_LOGIN_PASSWORD says, or else that of the owner, with whose
+    URL this command is called.
     """
-    with run.database(run.settings(data_dir)) as url:
+    settings = run.settings(data_dir)
+    with run.database(settings) as url:
         migrations.upgrade(url)
         if login:
-            login_url(url)
+            run.make_login(settings, url)
             console.print(f"API and workers connect as {LOGIN}.")
         console.print(f"The schema is at {', '.join(migrations.heads(url))}.")
 

@@ -67,7 +67,16 @@ async def opened(given: Settings, url: str) -> AsyncIterator[Database]:
 
 def own_url(given: Settings, url: str) -> str:
     """Return what the server itself connects with: in an embedded database, an owner of nothing."""
-    return url if given.database_url is not None else login_url(url)
+    return url if given.database_url is not None else make_login(given, url)
+
+
+def make_login(given: Settings, url: str) -> str:
+    """Make the login that owns nothing, by the owner's URL; return its own."""
+    if given.login_password is not None:
+        return login_url(url, given.login_password.get_secret_value())
+    if given.database_url is not None:
+        return login_url(url)
+    return login_url(url, EmbeddedPostgres(given.data_dir).login_password)
 
 
 def serve(given: Settings, url: str, ready: Callable[[str], None], *, worker: bool) -> None:

@@ -197,11 +197,11 @@ class RaciRow(BaseModel):
 
 
 class RightsOut(BaseModel):
-    revision: int = Field(description="0 for what every tenant starts with.")
+    revision: int = Field(description="1 for what the tenant started with.")
     body: dict[str, Any]
     digest: str
-    author_id: UUID | None
-    at: datetime | None
+    author_id: UUID
+    at: datetime
     raci: list[RaciRow]
 
 

@@ -11,7 +11,6 @@ from app.gates.change_routes import ACCEPTED, accepted
 from app.gates.events import ChangeApproved
 from app.gates.governance_schemas import RightsIn, RightsOut, RightsRevisionOut
 from app.identity import (
-    FIRST_RIGHTS,
     Action,
     BadRights,
     DecisionDenied,
@@ -20,7 +19,6 @@ from app.identity import (
     RightsRevision,
 )
 from app.kit.actor import Actor
-from app.kit.canonical import digest as digest_of
 from app.kit.moment import InTheFuture
 from app.kit.names import MOST
 from app.kit.page import BadCursor, Page, Rows
@@ -40,15 +38,13 @@ async def get_rights(
     actor: Reader,
     session: Session,
     response: Response,
-    revision: Annotated[int | None, Query(ge=0, lt=MOST)] = None,
+    revision: Annotated[int | None, Query(ge=1, lt=MOST)] = None,
     at: At = None,
 ) -> dict[str, Any]:
     """Return who may decide what: the matrix, and as a RACI table by action and tier."""
-    if revision == 0:
-        return _shown(None)
     row = await identity.rights_row(session, actor.tenant_id, revision=revision, at=at)
     if revision is None and at is None:
-        etag(response, row.revision if row else 0)
+        etag(response, row.revision)
     return _shown(row)
 
 
@@ -77,7 +73,7 @@ async def replace_rights(
     await identity.require_right(session, actor, Action.EDIT_RIGHTS)
     rights = identity.checked(body.body)
     row = await identity.rights_row(session, actor.tenant_id)
-    require_current(expected, row.revision if row else 0)
+    require_current(expected, row.revision)
     before = await identity.rights_of(session, actor.tenant_id)
     await identity.require_reachable(session, rights, before, by=actor)
     change = await changes.propose(
@@ -101,14 +97,13 @@ async def apply_rights(session: Session, event: ChangeApproved) -> None:
         await identity.replace_rights(session, rights, expected=event.expected, by=author)
 
 
-def _shown(row: RightsRevision | None) -> dict[str, Any]:
-    rights = FIRST_RIGHTS if row is None else DecisionRights.model_validate(row.body)
-    body = rights.model_dump(mode="json")
+def _shown(row: RightsRevision) -> dict[str, Any]:
+    rights = DecisionRights.model_validate(row.body)
     return {
-        "revision": row.revision if row else 0,
-        "body": body,
-        "digest": row.digest if row else digest_of(body),
-        "author_id": row.author_id if row else None,
-        "at": row.at if row else None,
+        "revision": row.revision,
+        "body": rights.model_dump(mode="json"),
+        "digest": row.digest,
+        "author_id": row.author_id,
+        "at": row.at,
         "raci": identity.raci(identity.completed(rights), RiskTier),
     }

@@ -1,13 +1,13 @@
 """Identity: tenants, principals, their keys and roles.
 
 Owns who may call, and which CI tokens stand for whom. Promises that keys are stored only as hashes,
-are shown once, expire, grant no more than their maker had, and stop working in every process within
-five seconds of revocation; that a CI token is exchanged once. Imports audit.
+are shown once, expire, grant no more than their maker had, end with the key they were made with,
+and stop working in every process within five seconds of revocation; that a CI token is exchanged
+once. Imports audit.
 """
 
 from app.identity.access import grant
 from app.identity.actors import acting
-from app.identity.decisions import DEFAULT as FIRST_RIGHTS
 from app.identity.decisions import (
     Action,
     BadRights,
@@ -30,6 +30,7 @@ from app.identity.rights import (
     require_right,
     rights_of,
     rights_row,
+    seed_rights,
 )
 from app.identity.routes import router as people
 from app.identity.rules import DECIDING, ROLES, Disabled, NoKeyYet, PrincipalKind, Role
@@ -51,7 +52,6 @@ routers = (people, delegations, trust)
 
 __all__ = [
     "DECIDING",
-    "FIRST_RIGHTS",
     "ROLES",
     "Action",
     "BadRights",
@@ -92,6 +92,7 @@ __all__ = [
     "rights_of",
     "rights_row",
     "routers",
+    "seed_rights",
     "tenants",
     "unreachable",
 ]

@@ -24,6 +24,7 @@ from app.kit.revision import Stale
 
 async def disable(session: AsyncSession, principal_id: UUID, *, by: Actor) -> Principal:
     """Take a principal's access away, service accounts it answers for included."""
+    by.require_point(None)
     principal = await get_principal(session, principal_id, by=by)
     await _require_another_administrator(session, principal)
     leaving = await session.scalars(
@@ -55,6 +56,7 @@ async def enable(session: AsyncSession, principal_id: UUID, *, by: Actor) -> Pri
 
     What it decided before, it decides again when others agree.
     """
+    by.require_point(None)
     principal = await get_principal(session, principal_id, by=by, lock=True)
     if principal.owner_id is not None:
         owner = await get_principal(session, principal.owner_id, by=by)
@@ -80,6 +82,7 @@ async def assign(
 
     What is taken away goes at once; roles that decide may have to be agreed to first.
     """
+    by.require_point(None)
     require_separable(roles)
     principal = await get_principal(session, principal_id, by=by)
     if by.person_id in {principal.id, principal.owner_id}:

@@ -153,6 +153,55 @@ class BadRights(Invalid):
     mend = "Correct what `errors` or `detail` names in the matrix that GET returns."
 
 
+_EVERYWHERE = ("tiers", "models", "points")
+_VERSION, _POINT = ("tiers", "models"), ("points",)
+
+LIMITS: dict[Action, tuple[str, ...]] = {
+    Action.PUBLISH_VERSION: _VERSION,
+    Action.EDIT_MODEL: _VERSION,
+    Action.EDIT_POINT: _POINT,
+    Action.OPEN_VALIDATION: _VERSION,
+    Action.JUDGE_VALIDATION: _VERSION,
+    Action.OPEN_RELEASE: _EVERYWHERE,
+    Action.JUDGE_RELEASE: _EVERYWHERE,
+    Action.OPEN_ACTIVATION: _EVERYWHERE,
+    Action.JUDGE_ACTIVATION: _EVERYWHERE,
+    Action.COMMIT_ACTIVATION: _EVERYWHERE,
+    Action.ROLL_BACK: _EVERYWHERE,
+    Action.APPROVE_STEP: _EVERYWHERE,
+    Action.SUBMIT_EVIDENCE: _EVERYWHERE,
+    Action.EDIT_PLAN: _POINT,
+    Action.EDIT_KPI: _POINT,
+    Action.EDIT_MONITOR: _POINT,
+    Action.EDIT_POLICY: ("tiers",),
+    Action.EDIT_RIGHTS: (),
+    Action.CLASSIFY: _VERSION,
+    Action.ASK_WAIVER: _EVERYWHERE,
+    Action.APPROVE_CHANGE: _EVERYWHERE,
+    Action.BREAK_GLASS: _EVERYWHERE,
+    Action.REVIEW_BREAK_GLASS: _EVERYWHERE,
+}
+"""What a right to an action can be limited to: what is known where it is asked for."""
+
+
+def require_known_limits(rights: DecisionRights) -> None:
+    """Refuse limits that would never hold anywhere, naming each grant and what it could say."""
+    found = [
+        {
+            "at": f"grants.{number}.{field}",
+            "problem": f"{grant.action} is not limited by {field}",
+            "limits": list(LIMITS[grant.action]),
+        }
+        for number, grant in enumerate(rights.grants)
+        for field in _EVERYWHERE
+        if getattr(grant, field) is not None and field not in LIMITS[grant.action]
+    ]
+    if found:
+        first = found[0]
+        known = " and ".join(first["limits"]) or "nothing"
+        raise BadRights(f"{first['at']}: {first['problem']}, but by {known}.", errors=found)
+
+
 def raci(rights: DecisionRights, tiers: Iterable[str]) -> list[dict[str, Any]]:
     """Return the matrix as a table: a row an action and tier, the roles by right."""
     rows = []

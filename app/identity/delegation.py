@@ -70,6 +70,7 @@ async def delegate(
 
 async def end_delegation(session: AsyncSession, delegation_id: UUID, *, by: Actor) -> Delegation:
     """End a delegation before its time: by either side, or an administrator."""
+    by.require_point(None)
     row = await session.get(Delegation, (by.tenant_id, delegation_id), with_for_update=True)
     if row is None:
         raise NotFound("delegation", delegation_id)

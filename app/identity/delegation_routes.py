@@ -8,7 +8,7 @@ from app.identity import delegation
 from app.identity.delegation import BadDelegation
 from app.identity.rules import BeyondOwnRights, Disabled, Role
 from app.identity.tables import Delegation
-from app.kit.actor import Actor
+from app.kit.actor import Actor, OutOfScope
 from app.kit.input import Input
 from app.kit.names import NAME
 from app.kit.page import BadCursor, Page, Rows
@@ -58,7 +58,7 @@ class DelegationOut(BaseModel):
     "",
     status_code=201,
     response_model=DelegationOut,
-    responses=responses(NotFound, Disabled, BadDelegation, BeyondOwnRights),
+    responses=responses(NotFound, Disabled, BadDelegation, BeyondOwnRights, OutOfScope),
 )
 async def delegate(
     body: DelegationIn, actor: Annotated[Actor, allow("gates:approve")], session: Session
@@ -80,7 +80,7 @@ async def list_delegations(
 @router.post(
     "/{delegation_id}:end",
     response_model=DelegationOut,
-    responses=responses(NotFound, BeyondOwnRights),
+    responses=responses(NotFound, BeyondOwnRights, OutOfScope),
 )
 async def end_delegation(delegation_id: UUID, actor: Reader, session: Session) -> Delegation:
     """End a delegation before its time; it stops working everywhere within five seconds."""

@@ -27,6 +27,7 @@ HOURS = 72
 
 async def invite(session: AsyncSession, principal_id: UUID, *, by: Actor) -> tuple[Invitation, str]:
     """Make a one-time code for somebody else's first key; older ones end."""
+    by.require_point(None)
     # The person's row is held, so that of two invitations one is the newest.
     principal = await get_principal(session, principal_id, by=by, lock=True)
     if principal.kind is not PrincipalKind.PERSON:

@@ -1,4 +1,4 @@
-"""Keys: made within their maker's rights, listed, ended."""
+"""Keys: made within their maker's rights, and listed."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -21,9 +21,8 @@ from app.identity.service import get_principal
 from app.identity.tables import Key, Principal
 from app.kit.actor import SYSTEM_ID, Actor
 from app.kit.page import Rows
-from app.kit.refusal import NotFound
 from app.platform.db import page
-from app.platform.http.guard import require
+from app.platform.http.guard import Unauthenticated, require
 
 
 async def issue_key(
@@ -70,6 +69,7 @@ async def add_key(
         roles=None if roles is None else sorted(roles),
         points=None if points is None else sorted(points),
         issuer_id=None if by.id == SYSTEM_ID else by.id,
+        maker_key_id=by.key_id,
         rule_id=rule_id,
         expires_at=expires_at,
     )
@@ -94,7 +94,7 @@ async def make_key(
 ) -> tuple[Key, str]:
     """Make a key that grants no more than its maker has."""
     principal = await get_principal(session, principal_id, by=by)
-    calling = await session.get(Key, (by.tenant_id, by.key_id)) if by.key_id else None
+    calling = await _calling(session, by)
     if calling is not None and calling.rule_id is not None:
         raise BeyondOwnRights("A key that was made from a CI token makes no keys.")
     if principal.id != by.id:
@@ -109,6 +109,21 @@ async def make_key(
     else:
         require_within(points, by.points, "points")
     return await issue_key(session, principal, days=days, roles=roles, points=points, by=by)
+
+
+async def _calling(session: AsyncSession, by: Actor) -> Key | None:
+    """Return the key in hand, held so that nobody ends it before what is made with it is there.
+
+    A process may not know yet that it was revoked; then nothing may come of it any more.
+    """
+    if by.key_id is None:
+        return None
+    key = await session.get_one(
+        Key, (by.tenant_id, by.key_id), with_for_update={"read": True}, populate_existing=True
+    )
+    if key.revoked_at is not None:
+        raise Unauthenticated("The key is unknown, revoked or expired.")
+    return key
 
 
 def _grantable(principal: Principal, asked: Collection[str] | None, by: Actor) -> Collection[str]:
@@ -137,21 +152,3 @@ async def list_keys(
     return await page(
         session, query, Key.created_at, Key.id, cursor=cursor, limit=limit, newest_first=True
     )
-
-
-async def revoke_key(session: AsyncSession, key_id: UUID, *, by: Actor) -> Key:
-    """End a key; it stops working everywhere within five seconds."""
-    key = await session.get(Key, (by.tenant_id, key_id), with_for_update=True)
-    if key is None:
-        raise NotFound("key", key_id)
-    principal = await get_principal(session, key.principal_id, by=by)
-    if by.id not in {principal.id, principal.owner_id} and "identity:manage" not in by.permissions:
-        raise BeyondOwnRights("Only an administrator ends the key of somebody else.")
-    if key.revoked_at is None:
-        key.revoked_at = func.now()
-        await session.flush()
-        await session.refresh(key)
-    await audit.record(
-        session, by, "key.revoked", f"principal:{key.principal_id}", prefix=key.prefix
-    )
-    return key

@@ -16,8 +16,10 @@ from app.identity.decisions import (
     DecisionDenied,
     DecisionRights,
     completed,
+    require_known_limits,
 )
-from app.identity.tables import RightsRevision
+from app.identity.events import TenantCreated
+from app.identity.tables import RightsRevision, Tenant
 from app.kit.actor import SYSTEM_ID, Actor
 from app.kit.canonical import digest as digest_of
 from app.kit.moment import require_past
@@ -26,6 +28,10 @@ from app.kit.refusal import NotFound
 from app.kit.revision import require_current
 from app.platform.db import clock, page
 
+_READ: dict[tuple[UUID, int, str], DecisionRights] = {}
+"""Matrices that this process has read, by tenant, revision and digest; revisions never change."""
+_MOST_READ = 1000
+
 
 async def rights_row(
     session: AsyncSession,
@@ -33,8 +39,8 @@ async def rights_row(
     *,
     revision: int | None = None,
     at: datetime | None = None,
-) -> RightsRevision | None:
-    """Return the newest rights, or those of a revision or a moment; ``None`` for the first ones."""
+) -> RightsRevision:
+    """Return the newest rights, or those of a revision or a moment."""
     query = select(RightsRevision).filter_by(tenant_id=tenant_id)
     if revision is not None:
         query = query.filter_by(revision=revision)
@@ -42,15 +48,57 @@ async def rights_row(
         require_past(at, await clock(session))
         query = query.where(RightsRevision.at <= at)
     found = await session.scalar(query.order_by(RightsRevision.revision.desc()).limit(1))
-    if found is None and revision:
-        raise NotFound("revision of the decision rights", revision)
+    if found is None:
+        asked = "of that time" if revision is None else revision
+        raise NotFound("revision of the decision rights", asked)
     return found
 
 
 async def rights_of(session: AsyncSession, tenant_id: UUID) -> DecisionRights:
-    """Return a tenant's decision rights as they stand."""
-    row = await rights_row(session, tenant_id)
-    return DEFAULT if row is None else completed(DecisionRights.model_validate(row.body))
+    """Return a tenant's decision rights as they stand.
+
+    A revision is read once in each process: of thousands of grants that takes longer than the act.
+    """
+    newest = (
+        await session.execute(
+            select(RightsRevision.revision, RightsRevision.digest)
+            .filter_by(tenant_id=tenant_id)
+            .order_by(RightsRevision.revision.desc())
+            .limit(1)
+        )
+    ).first()
+    if newest is None:  # made by a release that did not write them down, and not served since
+        return DEFAULT
+    # A number that was rolled back may come again: the digest says which matrix it is of.
+    key = (tenant_id, newest.revision, newest.digest)
+    known = _READ.get(key)
+    if known is None:
+        row = await rights_row(session, tenant_id, revision=newest.revision)
+        known = completed(DecisionRights.model_validate(row.body))
+        if len(_READ) >= _MOST_READ:
+            _READ.clear()
+        _READ[key] = known
+    return known
+
+
+async def seed_rights(session: AsyncSession, event: TenantCreated) -> None:
+    """Give a new tenant its starting rights."""
+    await begin_rights(session, event.tenant_id)
+
+
+async def begin_rights(session: AsyncSession, tenant_id: UUID) -> None:
+    """Write down what a tenant starts with, so that no later release says it was something else.
+
+    Its row is held: of two servers that start at once, the second finds the first one's.
+    """
+    await session.get_one(
+        Tenant, tenant_id, with_for_update={"key_share": True}, populate_existing=True
+    )
+    query = select(RightsRevision.revision).filter_by(tenant_id=tenant_id).limit(1)
+    if await session.scalar(query) is None:
+        await _append(
+            session, DEFAULT, revision=1, action="rights.begun", by=Actor.system(tenant_id)
+        )
 
 
 async def require_right(
@@ -86,13 +134,15 @@ async def require_right(
 def checked(body: dict[str, Any]) -> DecisionRights:
     """Return a matrix that can be saved; raise ``BadRights`` with every reason."""
     try:
-        return DecisionRights.model_validate(body)
+        rights = DecisionRights.model_validate(body)
     except ValidationError as error:
         found = [
             {"at": ".".join(map(str, item["loc"])) or "body", "problem": item["msg"]}
             for item in error.errors()
         ]
         raise BadRights(f"{found[0]['at']}: {found[0]['problem']}", errors=found) from error
+    require_known_limits(rights)
+    return rights
 
 
 async def replace_rights(
@@ -103,10 +153,17 @@ async def replace_rights(
         select(func.max(RightsRevision.revision)).filter_by(tenant_id=by.tenant_id)
     )
     require_current(expected, newest or 0)
+    revision = (newest or 0) + 1
+    return await _append(session, rights, revision=revision, action="rights.replaced", by=by)
+
+
+async def _append(
+    session: AsyncSession, rights: DecisionRights, *, revision: int, action: str, by: Actor
+) -> RightsRevision:
     body = rights.model_dump(mode="json")
     row = RightsRevision(
         tenant_id=by.tenant_id,
-        revision=(newest or 0) + 1,
+        revision=revision,
         body=body,
         digest=digest_of(body),
         author_id=by.person_id,
@@ -115,9 +172,8 @@ async def replace_rights(
     await session.flush()
     await session.refresh(row)
     await audit.record(
-        session, by, "rights.replaced", f"tenant:{by.tenant_id}",
-        revision=row.revision, digest=row.digest,
-    )  # fmt: skip
+        session, by, action, f"tenant:{by.tenant_id}", revision=row.revision, digest=row.digest
+    )
     return row
 
 

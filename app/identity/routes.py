@@ -1,9 +1,9 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 
-from app.identity import access, invitations, issuing, service
+from app.identity import access, invitations, issuing, revoking, service
 from app.identity.rules import (
     BadInvitation,
     BeyondOwnRights,
@@ -22,11 +22,12 @@ from app.identity.schemas import (
     PrincipalIn,
     PrincipalOut,
     RedeemIn,
+    RevokedKeyOut,
     RolesIn,
     WhoOut,
 )
 from app.identity.tables import Key, Principal
-from app.kit.actor import Actor
+from app.kit.actor import Actor, OutOfScope
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import AlreadyExists, NotFound
 from app.platform.http import Cursor, Limit, Session, WrongCredentials, allow, responses
@@ -45,7 +46,7 @@ async def whoami(actor: Annotated[Actor, allow("catalog:read")]) -> Actor:
     "/principals",
     status_code=201,
     response_model=PrincipalOut,
-    responses=responses(AlreadyExists, OwnerRequired, IncompatibleRoles),
+    responses=responses(AlreadyExists, OwnerRequired, IncompatibleRoles, OutOfScope),
 )
 async def create_principal(
     body: PrincipalIn, actor: Annotated[Actor, allow("identity:manage")], session: Session
@@ -85,8 +86,8 @@ async def issue_key(
 ) -> dict[str, Any]:
     """Make a key of one's own, or of a service account one answers for; it is shown once.
 
-    No key grants more than the one in hand. An administrator may make keys for machines that
-    decide nothing, whoever answers for them.
+    No key grants more than the one in hand, and each ends with the one it was made with. An
+    administrator may make keys for machines that decide nothing, whoever answers for them.
     """
     response.headers["Cache-Control"] = "no-store"
     key, text = await issuing.make_key(
@@ -115,7 +116,7 @@ async def list_keys(
     "/principals/{principal_id}:invite",
     status_code=201,
     response_model=InvitationOut,
-    responses=responses(NotFound, Disabled, NotAPerson, BeyondOwnRights),
+    responses=responses(NotFound, Disabled, NotAPerson, BeyondOwnRights, OutOfScope),
 )
 async def invite_principal(
     principal_id: UUID,
@@ -154,7 +155,9 @@ async def redeem_invitation(
 @router.post(
     "/principals/{principal_id}:assign",
     response_model=PrincipalOut,
-    responses=responses(NotFound, LastAdministrator, BeyondOwnRights, IncompatibleRoles),
+    responses=responses(
+        NotFound, LastAdministrator, BeyondOwnRights, IncompatibleRoles, OutOfScope
+    ),
 )
 async def assign_roles(
     principal_id: UUID,
@@ -175,7 +178,7 @@ async def assign_roles(
 @router.post(
     "/principals/{principal_id}:enable",
     response_model=PrincipalOut,
-    responses=responses(NotFound, Disabled),
+    responses=responses(NotFound, Disabled, OutOfScope),
 )
 async def enable_principal(
     principal_id: UUID, actor: Annotated[Actor, allow("identity:manage")], session: Session
@@ -190,7 +193,7 @@ async def enable_principal(
 @router.post(
     "/principals/{principal_id}:erase",
     response_model=PrincipalOut,
-    responses=responses(NotFound, StillActive),
+    responses=responses(NotFound, StillActive, OutOfScope),
 )
 async def erase_principal(
     principal_id: UUID, actor: Annotated[Actor, allow("identity:manage")], session: Session
@@ -202,7 +205,7 @@ async def erase_principal(
 @router.post(
     "/principals/{principal_id}:disable",
     response_model=PrincipalOut,
-    responses=responses(NotFound, LastAdministrator),
+    responses=responses(NotFound, LastAdministrator, OutOfScope),
 )
 async def disable_principal(
     principal_id: UUID, actor: Annotated[Actor, allow("identity:manage")], session: Session
@@ -213,11 +216,24 @@ async def disable_principal(
 
 @router.post(
     "/keys/{key_id}:revoke",
-    response_model=KeyOut,
-    responses=responses(NotFound, BeyondOwnRights),
+    response_model=RevokedKeyOut,
+    responses=responses(NotFound, BeyondOwnRights, OutOfScope),
 )
 async def revoke_key(
-    key_id: UUID, actor: Annotated[Actor, allow("catalog:read")], session: Session
-) -> Key:
-    """End a key: one's own, a machine's one answers for, or anybody's for an administrator."""
-    return await issuing.revoke_key(session, key_id, by=actor)
+    key_id: UUID,
+    actor: Annotated[Actor, allow("catalog:read")],
+    session: Session,
+    alone: Annotated[  # noqa: FBT002 - how FastAPI spells a query
+        bool, Query(description="Let go on what was made with it; for a key that nobody stole.")
+    ] = False,
+) -> dict[str, Any]:
+    """End a key: one's own, a machine's one answers for, or anybody's for an administrator.
+
+    What was made with it ends as well, and what was made with that, but never the key of this call
+    nor what was made with it. So a key is replaced: make one with the old one, then end the old one
+    with the new one. Applications' keys that an administrator made are of his making, too: where
+    nobody else had his key, end it `alone`.
+    """
+    done = await revoking.revoke_key(session, key_id, alone=alone, by=actor)
+    shown = KeyOut.model_validate(done.key).model_dump()
+    return shown | {"descendants": [one.prefix for one in done.descendants]}

@@ -90,6 +90,9 @@ class KeyOut(BaseModel):
     roles: list[Role] | None = Field(description="Without them, all that its principal has.")
     points: list[str] | None = Field(description="Without them, every decision point.")
     issuer_id: UUID | None = Field(description="Who made it; nobody if it was made on the host.")
+    maker_key_id: UUID | None = Field(
+        description="The key it was made with: it ends with that one."
+    )
     rule_id: UUID | None = Field(description="The trust rule whose token it was made from.")
     last_used_at: datetime | None = Field(description="To the minute.")
     expires_at: datetime
@@ -99,6 +102,12 @@ class KeyOut(BaseModel):
 
 class IssuedKeyOut(KeyOut):
     key: str = Field(description="The key itself. It is shown this once and never again.")
+
+
+class RevokedKeyOut(KeyOut):
+    descendants: list[str] = Field(
+        description="What names the keys that ended with it, for they were made with it."
+    )
 
 
 class WhoOut(BaseModel):

@@ -31,6 +31,7 @@ async def create_principal(
     by: Actor,
 ) -> Principal:
     """Add a person or a service account; roles that decide may have to be agreed to first."""
+    by.require_point(None)
     require_separable(roles)
     if await session.scalar(select(Principal.id).filter_by(tenant_id=by.tenant_id, name=name)):
         raise AlreadyExists("principal", name)
@@ -123,6 +124,7 @@ async def erase(session: AsyncSession, principal_id: UUID, *, by: Actor) -> Prin
 
     Its acts stay, under its id; chains and tree hold, for they cover salted commitments.
     """
+    by.require_point(None)
     principal = await get_principal(session, principal_id, by=by, lock=True)
     if principal.disabled_at is None:
         raise StillActive(f"{principal.name} is active.")

@@ -67,12 +67,14 @@ class Key(Vouched, Base):
     """An API key, as a hash. ``prefix`` names it to people.
 
     Without ``roles`` it has all that its principal has at the moment, without ``points`` it is
-    for every decision point. ``rule_id`` names the trust rule whose token it was made from.
+    for every decision point. ``rule_id`` names the trust rule whose token it was made from,
+    ``maker_key_id`` the key it was made with, and with which it ends.
     """
 
     __tablename__ = "identity_key"
     __vouched__ = (
-        "principal_id", "sha256", "roles", "points", "rule_id", "expires_at", "revoked_at",
+        "principal_id", "prefix", "sha256", "roles", "points", "issuer_id", "maker_key_id",
+        "rule_id", "expires_at", "revoked_at",
     )  # fmt: skip
     __since__ = "created_at"
     __table_args__ = (
@@ -80,6 +82,7 @@ class Key(Vouched, Base):
             ["tenant_id", "principal_id"],
             ["identity_principal.tenant_id", "identity_principal.id"],
         ),
+        Index("ix_identity_key_maker_key_id", "tenant_id", "maker_key_id"),
     )
 
     tenant_id: Mapped[tenant_pk]
@@ -90,6 +93,7 @@ class Key(Vouched, Base):
     roles: Mapped[list[str] | None] = mapped_column(JSONB(none_as_null=True))
     points: Mapped[list[str] | None] = mapped_column(JSONB(none_as_null=True))
     issuer_id: Mapped[UUID | None]
+    maker_key_id: Mapped[UUID | None]
     rule_id: Mapped[UUID | None]
     last_used_at: Mapped[datetime | None]
     expires_at: Mapped[datetime]

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit
 from app.identity.events import TenantCreated
 from app.identity.issuing import issue_key
+from app.identity.rights import begin_rights
 from app.identity.rules import PrincipalKind, Role
 from app.identity.service import create_principal
 from app.identity.tables import Tenant
@@ -21,8 +22,13 @@ ADMINISTRATOR = "administrator"
 
 
 async def bootstrap(session: AsyncSession) -> str | None:
-    """Make the first tenant and its administrator; return his key, once, or ``None`` later."""
-    if await session.scalar(select(Tenant.id).limit(1)) is not None:
+    """Make the first tenant and its administrator; return his key, once, or ``None`` later.
+
+    Tenants that an earlier release made are given what they lack.
+    """
+    if known := await tenants(session):
+        for tenant_id in known.values():
+            await begin_rights(session, tenant_id)
         return None
     return await create_tenant(session, DEFAULT_TENANT)
 

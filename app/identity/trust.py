@@ -63,10 +63,9 @@ async def create_rule(
     Whoever makes the rule makes keys for a machine: its owner does, within his own rights, and an
     administrator for machines that decide nothing. No role that judges or approves is in it.
     """
+    by.require_point(None)
     require_provider(provider, issuer)
     require_stable(provider, claims)
-    if by.points is not None:
-        raise BeyondOwnRights("A rule's keys are for every decision point; yours is not.")
     account = await get_principal(session, principal_id, by=by)
     if account.kind is not PrincipalKind.SERVICE:
         raise NotAnAccount(f"{account.name} is a person.")
@@ -119,6 +118,7 @@ async def list_rules(
 
 async def disable_rule(session: AsyncSession, rule_id: UUID, *, by: Actor) -> TrustRule:
     """End a rule, and the keys that were made by it."""
+    by.require_point(None)
     rule = await session.get(TrustRule, (by.tenant_id, rule_id), with_for_update=True)
     if rule is None:
         raise NotFound("trust rule", rule_id)

@@ -10,7 +10,7 @@ from app.identity.rules import BeyondOwnRights, Disabled, NotAnAccount
 from app.identity.tables import TrustRule
 from app.identity.tokens import TokenRefused, TokenUsed
 from app.identity.trust_schemas import ExchangedOut, ExchangeIn, TrustRuleIn, TrustRuleOut
-from app.kit.actor import Actor
+from app.kit.actor import Actor, OutOfScope
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import AlreadyExists, NotFound, RateLimited
 from app.platform.http import Cursor, Limit, Session, allow, responses
@@ -26,7 +26,7 @@ router = make_router("/v1/trust-rules", tag="identity")
     response_model=TrustRuleOut,
     responses=responses(
         NotFound, AlreadyExists, Disabled, BeyondOwnRights, NotAnAccount, UnstableClaims,
-        OutboundRefused,
+        OutboundRefused, OutOfScope,
     ),
 )  # fmt: skip
 async def create_trust_rule(
@@ -63,7 +63,9 @@ async def get_trust_rule(
     return await trust.get_rule(session, rule_id, by=actor)
 
 
-@router.post("/{rule_id}:disable", response_model=TrustRuleOut, responses=responses(NotFound))
+@router.post(
+    "/{rule_id}:disable", response_model=TrustRuleOut, responses=responses(NotFound, OutOfScope)
+)
 async def disable_trust_rule(
     rule_id: UUID, actor: Annotated[Actor, allow("identity:manage")], session: Session
 ) -> TrustRule:

@@ -1,7 +1,7 @@
 """The embedded Postgres: a real server from a wheel, run on a directory of one's own.
 
-It listens on a Unix socket only, asks for a random password kept beside its data, and is shared
-by every command that names the same directory. Who holds the directory's lock owns the server: he
+It listens on a Unix socket only, asks for random passwords kept beside its data, and is shared by
+every command that names the same directory. Who holds the directory's lock owns the server: he
 starts it if it is not running (or takes it over from an owner that was killed) and stops it.
 
 Postgres refuses to run as root. Started by root it runs as ``nobody``, and directories on the way
@@ -20,7 +20,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ class EmbeddedPostgres:
         self.data_dir = data_dir.expanduser().resolve()
         self._cluster = self.data_dir / "postgres"
         self._password_file = self.data_dir / "postgres.password"
+        self._login_file = self.data_dir / "login.password"
         self._socket_file = self.data_dir / "postgres.socket"
         self._bin = _binaries()
         self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
@@ -65,6 +66,11 @@ class EmbeddedPostgres:
     def url(self) -> str:
         """The superuser's URL of the product's database."""
         return self._url(DATABASE)
+
+    @property
+    def login_password(self) -> str:
+        """The password of the login that owns nothing."""
+        return _secret(self._login_file)
 
     def start(self) -> str:
         """Make the cluster if there is none, run it if it is not running; return its URL."""
@@ -111,14 +117,11 @@ class EmbeddedPostgres:
         return True
 
     def _initialise(self) -> None:
-        if not self._password_file.exists():
-            descriptor = os.open(self._password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_urlsafe(24))
+        password = _secret(self._password_file)
         staging = Path(tempfile.mkdtemp(prefix="postgres-", dir=self.data_dir))
         self._give(staging)
         with tempfile.NamedTemporaryFile("w", prefix="secret-", dir=self.data_dir) as secret:
-            secret.write(self._password_file.read_text())
+            secret.write(password)
             secret.flush()
             self._give(Path(secret.name))
             self._run("initdb", "-D", staging, "-U", "postgres", "--encoding=UTF8",
@@ -225,6 +228,19 @@ def remove(data_dir: Path) -> None:
     """Delete a data directory and what it kept elsewhere; the server must be stopped."""
     shutil.rmtree(EmbeddedPostgres(data_dir)._socket_dir(), ignore_errors=True)  # noqa: SLF001
     shutil.rmtree(data_dir, ignore_errors=True)
+
+
+def _secret(path: Path) -> str:
+    """Return the password in a file that only its owner reads; make it if there is none."""
+    if not path.exists():
+        part = path.with_name(f"{path.name}.{os.getpid()}")
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(24))
+        with suppress(FileExistsError):  # another command was quicker
+            path.hardlink_to(part)
+        part.unlink()
+    return path.read_text()
 
 
 def _binaries() -> Path:

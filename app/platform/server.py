@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import socket
 from collections.abc import Callable
 from http import HTTPStatus
@@ -206,6 +207,8 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                # uvicorn by itself believes whoever calls from the same machine.
+                proxy_headers=bool(os.environ.get("FORWARDED_ALLOW_IPS")),
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=10,
             )

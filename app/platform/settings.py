@@ -16,6 +16,12 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="libpq URL; without one an embedded Postgres is started."
     )
+    login_password: SecretStr | None = Field(
+        None,
+        min_length=1,
+        description="What `db upgrade --login` gives `modelward_login`; if unset, the owner's"
+        " password, and for the embedded Postgres one of its own beside its data.",
+    )
     data_dir: Path = Field(
         Path("modelward-data"), description="Where the embedded Postgres keeps its files."
     )

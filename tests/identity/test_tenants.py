@@ -198,12 +198,15 @@ def test_each_tenant_verifies_its_own_chains(live: Live, second: dict[str, Clien
     assert theirs["entries"] < mine["entries"]
 
 
-def test_no_header_changes_the_tenant(live: Live, second: dict[str, Client], first: First) -> None:
+def test_no_header_and_no_parameter_changes_the_tenant(
+    live: Live, second: dict[str, Client], first: First
+) -> None:
     tenant = httpx.get(
         f"{live.url}/v1/me", headers={"Authorization": f"Bearer {live.keys['dev']}"}
     ).json()["tenant_id"]
     path = f"/v1/models/{first.place.model}/versions/1"
 
     for name in ("X-Tenant", "X-Tenant-ID", "Tenant"):
-        answer = second["all"]._http.get(path, headers={name: tenant}, params={"tenant_id": tenant})
-        problem_of(answer, 404)
+        problem_of(second["all"]._http.get(path, headers={name: tenant}), 404)
+    asked = second["all"]._http.get(path, params={"tenant_id": tenant})
+    problem_of(asked, 422, "unknown_parameter")

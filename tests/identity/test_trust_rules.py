@@ -169,7 +169,7 @@ def test_a_key_for_some_decision_points_makes_no_rule_for_all(live: Live, accoun
     with Client(live.url, key) as client, pytest.raises(Problem) as refusal:
         client.post("/v1/trust-rules", terms(account))
 
-    assert refusal.value.code == "beyond_own_rights"
+    assert refusal.value.code == "out_of_scope"
 
 
 def test_who_answers_for_an_account_says_whose_tokens_it_trusts(live: Live, account: Any) -> None:

@@ -1,6 +1,6 @@
 """Whoever tries wrong keys or codes is told to wait; who shares his address goes on working.
 
-Every test calls from loopback addresses of its own: 127.0.0.1 is uvicorn's trusted proxy.
+Every test calls from loopback addresses of its own.
 """
 
 import time
@@ -151,19 +151,31 @@ def test_who_brings_no_key_has_tried_none(caller: httpx.Client) -> None:
     assert unknown(caller).status_code == 401
 
 
-def test_nobody_is_believed_that_he_calls_for_others_but_a_trusted_proxy(
-    strict: Live, caller: httpx.Client
-) -> None:
-    def claiming(http: httpx.Client, number: int) -> httpx.Response:
-        headers = {**bearer("mwk_nonsense"), "X-Forwarded-For": f"192.0.2.{number % 250}"}
-        return http.get("/v1/me", headers=headers)
+def claiming(http: httpx.Client, number: int) -> httpx.Response:
+    headers = {**bearer("mwk_nonsense"), "X-Forwarded-For": f"192.0.2.{number % 250}"}
+    return http.get("/v1/me", headers=headers)
 
+
+def test_nobody_is_believed_that_he_calls_for_others(strict: Live, caller: httpx.Client) -> None:
     numbers = count()
-    exhaust(caller, lambda http: claiming(http, next(numbers)))
 
-    with httpx.Client(base_url=strict.url) as proxy:
-        exhaust(proxy, lambda http: claiming(http, 251))
-        assert claiming(proxy, 252).status_code == 401
+    exhaust(caller, lambda http: claiming(http, next(numbers)))
+    with httpx.Client(base_url=strict.url) as same_machine:
+        exhaust(same_machine, lambda http: claiming(http, next(numbers)))
+
+
+def test_a_proxy_is_believed_once_it_is_named() -> None:
+    with pytest.MonkeyPatch.context() as environment, home() as directory:
+        environment.setenv("FORWARDED_ALLOW_IPS", "127.0.0.1")
+        with (
+            start(directory, wrong_credentials_burst=str(BURST)) as live,
+            httpx.Client(base_url=live.url) as proxy,
+            calling(live) as other,
+        ):
+            exhaust(proxy, lambda http: claiming(http, 1))
+            assert claiming(proxy, 2).status_code == 401
+            numbers = count()
+            exhaust(other, lambda http: claiming(http, next(numbers)))
 
 
 @pytest.mark.anyio

@@ -164,6 +164,12 @@ def test_no_secret_has_a_default() -> None:
                 assert REQUIRED.fullmatch(password), name
 
 
+def test_only_who_migrates_has_the_owners_password() -> None:
+    holders = {name for name in SERVICES if "MODELWARD_POSTGRES_PASSWORD" in str(SERVICES[name])}
+
+    assert holders == {"postgres", "migrate"}
+
+
 def test_the_image_carries_no_secret() -> None:
     for instruction, argument in instructions():
         if instruction in {"ENV", "ARG"}:

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
+from sqlalchemy.engine import make_url
 
 from app.metadata import metadata
 from app.platform.embedded import EmbeddedPostgres
@@ -145,6 +146,15 @@ def test_the_server_connects_as_somebody_who_owns_nothing(
 
     assert users == [(LOGIN,)]
     assert (owned, powers) == ((0,), (False,))
+
+
+def test_the_owners_password_is_not_the_servers(live: Live) -> None:
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(
+            make_url(EmbeddedPostgres(live.data_dir).url)
+            .set(username=LOGIN)
+            .render_as_string(hide_password=False)
+        )
 
 
 def test_row_level_security_cannot_be_switched_off(owner: psycopg.Connection[Any]) -> None:

@@ -127,7 +127,7 @@ def hold(live: Live) -> Holdings:
     evidence(
         live["ops"], {"id": cases["activations"]}, "application_integration", "deployment", {"a": 1}
     )
-    lift_control(live, "plan")  # there was none: but a first revision of the rights is saved
+    lift_control(live, "plan")  # there was none: but a second revision of the rights is saved
     governed = govern(live, cases["activations"], person)
     things = {
         **governed,

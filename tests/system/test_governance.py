@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.client import Client, Problem
+from app.kit.actor import SYSTEM_ID
 from tests.live import (
     Live,
     Place,
@@ -89,7 +90,13 @@ def test_rights_are_edited_by_request_and_approval_and_their_past_can_be_read(ba
     assert done["result"] == "applied"
     assert after["revision"] == before["revision"] + 1
     assert bank["aud"].get("/v1/decision-rights", at=moment)["revision"] == before["revision"]
-    assert bank["aud"].get("/v1/decision-rights", revision=0)["author_id"] is None
+    first = bank["aud"].get("/v1/decision-rights", revision=1)
+    assert first["author_id"] == str(SYSTEM_ID)
+    entries = bank["aud"].get("/v1/audit", action="rights.begun")["items"]
+    assert [entry["details"]["digest"] for entry in entries] == [first["digest"]]
+    with pytest.raises(Problem) as nothing_yet:
+        bank["aud"].get("/v1/decision-rights", at="0001-01-01T00:00:00Z")
+    assert nothing_yet.value.code == "not_found"
     detail = bank["aud"].get(f"/v1/changes/{asked['id']}")
     assert [(said["approved"], said["reason"]) for said in detail["decisions"]] == [
         (True, "agreed")

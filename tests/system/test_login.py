@@ -7,11 +7,14 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
+from app.cli.run import make_login
 from app.platform import migrations
 from app.platform.db import libpq_url
-from app.platform.roles import LOGIN, login_url
+from app.platform.roles import LOGIN
+from app.platform.settings import Settings
 from tests.live import make_model, start
 
 
@@ -41,7 +44,9 @@ def test_a_server_that_owns_nothing_serves_what_a_plain_owner_migrated(
     migrations.upgrade(owned)
     migrations.check(owned)
 
-    with start(tmp_path, database_url=login_url(owned)) as live:
+    given = Settings(database_url=SecretStr(owned), login_password=SecretStr("its-own"))
+
+    with start(tmp_path, database_url=make_login(given, owned)) as live:
         make_model(live)
         log = live["aud"].get("/v1/audit")["items"]
         with psycopg.connect(owned) as owner:
@@ -50,3 +55,17 @@ def test_a_server_that_owns_nothing_serves_what_a_plain_owner_migrated(
 
     assert "model.created" in {entry["action"] for entry in log}
     assert users == [(LOGIN,)]
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(libpq_url(as_login(owned)))
+
+
+def test_without_a_password_of_its_own_the_login_has_the_owners(owned: str) -> None:
+    found = make_login(Settings(database_url=SecretStr(owned)), owned)
+
+    assert found == as_login(owned)
+    psycopg.connect(found).close()
+
+
+def as_login(owner: str) -> str:
+    """Return the URL of somebody who tries the owner's password on the login."""
+    return make_url(owner).set(username=LOGIN).render_as_string(hide_password=False)

@@ -43,8 +43,8 @@ def test_first_start_and_every_other(tmp_path: Path) -> None:
         assert KEY.findall(first.log.read_text()) == [key]
         assert READY.findall(first.log.read_text()) == [first.url]
         assert who(first, key).json()["roles"] == ["administrator"]
-        secrets = [first.data_dir / "postgres.password", *home.glob("announced-*.json")]
-        assert [path.stat().st_mode & 0o777 for path in secrets] == [0o600, 0o600]
+        secrets = [*first.data_dir.glob("*.password"), *home.glob("announced-*.json")]
+        assert [path.stat().st_mode & 0o777 for path in secrets] == [0o600] * 3
         assert not home.stat().st_mode & 0o066
         running = family(home) | {postmaster(first.data_dir)}
         assert len(running) > 3

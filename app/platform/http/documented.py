@@ -8,11 +8,12 @@ from app.kit.revision import ConditionMissing, Stale
 from app.platform.http.body import UnsupportedMedia
 from app.platform.http.guard import PermissionDenied, Unauthenticated
 from app.platform.http.problems import MEDIA_TYPE, STATUS
+from app.platform.http.query import UnknownParameter
 from app.platform.http.throttle import TooManyWrongCredentials
 
 _ALWAYS: set[type[Refusal]] = {
     Malformed, Unauthenticated, PermissionDenied, TooLarge, UnsupportedMedia,
-    TooManyWrongCredentials, Unavailable,
+    TooManyWrongCredentials, Unavailable, UnknownParameter,
 }  # fmt: skip
 
 

@@ -102,7 +102,7 @@ async def _hot(
 ) -> int:
     """Let a hot route answer; return its status."""
     try:
-        found = await hot.answer(key, headers, scope.get("client"), receive, request_id)
+        found = await hot.answer(key, headers, scope, receive, request_id)
     except Exception:
         logger.exception("fault", extra=_place(scope, request_id))
         found = _fault(request_id)

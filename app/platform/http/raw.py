@@ -18,9 +18,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from app.kit.actor import Actor
 from app.kit.refusal import Refusal, Unavailable
 from app.platform.http.body import Receive, Scope, read, require_json
-from app.platform.http.guard import Authenticator, Peer, require
+from app.platform.http.guard import Authenticator, require
 from app.platform.http.problems import MEDIA_TYPE, STATUS, document, from_database
 from app.platform.http.problems import headers as problem_headers
+from app.platform.http.query import require_known
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ Answer = tuple[int, Headers, bytes]
 """Status, headers beside the length, body."""
 
 _JSON = (b"content-type", b"application/json")
+_NO_PARAMETERS: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -70,14 +72,16 @@ class HotRoute:
         self,
         key: str,
         headers: dict[bytes, bytes],
-        peer: Peer,
+        scope: Scope,
         receive: Receive,
         request_id: str,
     ) -> Answer:
         """Answer one request; refusals and database faults become problem documents."""
         try:
+            peer = scope.get("client")
             actor = await self.authenticate(_text(headers.get(b"authorization")), peer, paced=False)
             require(actor, self.permission)
+            require_known(scope["query_string"], _NO_PARAMETERS)
             if headers.get(b"content-type") != _JSON[1] or b"content-encoding" in headers:
                 require_json(
                     _text(headers.get(b"content-type")), _text(headers.get(b"content-encoding"))
@@ -103,8 +107,8 @@ class HotRoute:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as a plain ASGI application, for whoever mounts it without the edge."""
         key, request_id = self.match(scope["path"]) or "", scope["state"]["request_id"]
-        headers, peer = dict(scope["headers"]), scope.get("client")
-        answer = await self.answer(key, headers, peer, receive, request_id)
+        headers = dict(scope["headers"])
+        answer = await self.answer(key, headers, scope, receive, request_id)
         await send_answer(send, answer, request_id)
 
 

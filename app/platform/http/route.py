@@ -1,10 +1,10 @@
 """One request, one transaction, one truth.
 
-``GovernedRoute`` wraps every typed route: it reads the body within its limits, parses it
-strictly, opens the session, and commits before the response leaves. Because the response is
-already rendered when the transaction commits, an Idempotency-Key's answer is stored *in* it: after
-a lost connection or a crash the key tells whether the act happened, and a second request that
-races the first waits on the key's row for a moment and gets 409.
+``GovernedRoute`` wraps every typed route: it refuses queries it does not know, reads the body
+within its limits, parses it strictly, opens the session, and commits before the response leaves.
+Because the response is already rendered when the transaction commits, an Idempotency-Key's answer
+is stored *in* it: after a lost connection or a crash the key tells whether the act happened, and a
+second request that races the first waits on the key's row for a moment and gets 409.
 
 A dependency with a scope would commit too late to do that, hence a route class.
 """
@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.routing import Match
@@ -25,6 +26,7 @@ from app.platform.http import idempotency
 from app.platform.http.body import media_of, read, require_json, require_plain
 from app.platform.http.guard import identify, permission_of, require
 from app.platform.http.problems import request_id_of
+from app.platform.http.query import require_known
 from app.platform.settings import Settings
 
 UPLOADS = frozenset({"application/vnd.apache.parquet", "application/octet-stream"})
@@ -68,6 +70,7 @@ class GovernedRoute(APIRoute):
             for dependency in self.dependant.dependencies
             if dependency.call is not None and (permission := permission_of(dependency.call))
         ]
+        known = _parameters(self.dependant)
 
         async def handle(request: Request) -> Response:
             settings: Settings = request.app.state.settings
@@ -79,6 +82,7 @@ class GovernedRoute(APIRoute):
                 scope = actor.tenant_id
                 for permission in permissions:
                     require(actor, permission)
+            require_known(request.scope["query_string"], known)
             if request.method in {"POST", "PUT", "PATCH", "DELETE"}:
                 await _take_body(request, settings)
             async with database.session(scope) as session:
@@ -93,6 +97,12 @@ class GovernedRoute(APIRoute):
                 return response
 
         return handle
+
+
+def _parameters(dependant: Dependant) -> frozenset[str]:
+    """Return the names of the query of a route and all that it depends on."""
+    own = frozenset(field.alias for field in dependant.query_params)
+    return own.union(*(_parameters(inner) for inner in dependant.dependencies))
 
 
 async def _take_body(request: Request, settings: Settings) -> None:
