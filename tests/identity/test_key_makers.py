@@ -1,11 +1,22 @@
 """A key ends with the key it was made with: whoever stole one keeps nothing of it."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.client import Client, Problem
+from app.identity import bootstrap
+from app.identity.actors import actor_of
+from app.identity.issuing import make_key
+from app.identity.revoking import Revoked, revoke_key
+from app.identity.tables import Key, Principal
+from app.main import make_bus
+from app.platform.db import ALL_TENANTS, Database
+from app.platform.settings import Settings
 from tests.live import Live, unique
 from tests.tenants import another
 
@@ -105,6 +116,42 @@ def test_a_key_ends_alone_where_that_is_said(bank: Live) -> None:
 
     bank.admin.post(f"/v1/keys/{administrator.id}:revoke")
     assert standing(bank, desk) == [False]
+
+
+_WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
+
+async def waiting(session: AsyncSession) -> None:
+    """Return when somebody waits for a lock."""
+    async with asyncio.timeout(10):
+        while not await session.scalar(_WAITING):  # noqa: ASYNC110 - the database tells nobody
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.anyio
+async def test_a_key_that_is_just_being_made_ends_as_well(empty_database: str) -> None:
+    database = Database(empty_database, Settings(), make_bus())
+    async with database.transaction(ALL_TENANTS) as session:
+        await bootstrap(session)
+    async with database.session(ALL_TENANTS) as session:
+        administrator = (await session.scalars(select(Principal))).one()
+        key = (await session.scalars(select(Key))).one()
+    by = actor_of(administrator, key_id=key.id)
+
+    async def end() -> Revoked:
+        async with database.transaction(by.tenant_id) as session:
+            return await revoke_key(session, key.id, alone=False, by=actor_of(administrator))
+
+    async with database.transaction(by.tenant_id) as making, asyncio.TaskGroup() as group:
+        terms: dict[str, Any] = {"days": 1, "roles": None, "points": None}
+        child, _ = await make_key(making, by.id, **terms, by=by)
+        ending = group.create_task(end())
+        async with database.session(ALL_TENANTS) as watching:
+            await waiting(watching)
+        await making.commit()
+    await database.close()
+
+    assert [one.id for one in ending.result().descendants] == [child.id]
 
 
 def test_nothing_is_made_with_a_key_that_has_ended_wherever_it_still_works(bank: Live) -> None:

@@ -92,6 +92,15 @@ def test_a_key_does_not_serve_another_body_or_path(live: Live, model: str) -> No
     assert (versions(live, model), versions(live, other)) == ([1], [])
 
 
+def test_a_key_does_not_serve_another_query(live: Live) -> None:
+    person, _ = live.newcomer("developer")
+    issued = next(live.admin.pages(f"/v1/principals/{person}/keys"))["id"]
+    path, headers = f"/v1/keys/{issued}:revoke", {"Idempotency-Key": uuid.uuid4().hex}
+    assert speaker(live, "admin").post(f"{path}?alone=true", headers=headers).status_code == 200
+
+    problem_of(speaker(live, "admin").post(path, headers=headers), 422, REUSED)
+
+
 def test_somebody_elses_key_is_his_own(live: Live, model: str, second: Client) -> None:
     key = uuid.uuid4().hex
     mine = publish(live, model, key)

@@ -93,7 +93,9 @@ async def claim(
     if stored is None or stored.status is None:
         raise KeyInFlight("Another request with this Idempotency-Key is running.")
     if stored.fingerprint != fingerprint:
-        raise KeyReused("This Idempotency-Key came with another method, path or body before.")
+        raise KeyReused(
+            "This Idempotency-Key came with another method, path, query or body before."
+        )
     if stored.body is None:  # only what was shown once is kept without
         shown = ShownOnce("The first answer to this key held a secret and was not kept.")
         answer = render(shown, request_id)

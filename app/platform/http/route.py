@@ -122,8 +122,9 @@ async def _take_body(request: Request, settings: Settings) -> None:
 
 async def _once(request: Request, session: AsyncSession, key: str, inner: Handler) -> Response:
     actor = await identify(request)
+    asked = (request.method, str(request.url.path), request.url.query)
     fingerprint = hashlib.sha256(
-        b"\n".join((request.method.encode(), str(request.url.path).encode(), await request.body()))
+        b"\n".join((*(part.encode() for part in asked), await request.body()))
     ).digest()
     request_id = request_id_of(request)
     stored = await idempotency.claim(session, actor, key, fingerprint, request_id)
