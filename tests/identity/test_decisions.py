@@ -30,6 +30,7 @@ PERMISSIONS = {
     Action.COMMIT_ACTIVATION: "activation:operate",
     Action.ROLL_BACK: "activation:operate",
     Action.APPROVE_STEP: "gates:approve",
+    Action.SUBMIT_EVIDENCE: "gates:evidence",
     Action.EDIT_PLAN: "routing:plan",
     Action.EDIT_KPI: "kpi:write",
     Action.EDIT_MONITOR: "monitor:write",
