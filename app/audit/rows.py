@@ -20,6 +20,7 @@ FOUNDED = "tenant.created"
 ADOPTED = "rows.adopted"
 _BATCH, _ADOPTED_AT_ONCE = 1000, 200
 _BORN = "row"
+_DETAILS, _SPEAKS = Entry._fields.index("details"), f'"{ROWS}":'
 _EVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -45,31 +46,36 @@ class Rows:
         """The first entry that speaks of rows at all: older rows are nobody's word."""
         self.from_the_first = False
 
-    def take(self, entries: Iterable[Entry]) -> None:
-        """Go on with the next entries, in any order; anything may stand in them."""
-        for entry in entries:
-            if type(entry.details) is not dict or type(entry.at) is not datetime:
-                continue
-            rows = entry.details.get(ROWS)
-            if type(rows) is not dict:
-                continue
-            if self.since is None or entry.at < self.since:
-                self.since, self.from_the_first = entry.at, entry.action == FOUNDED
-            own, private = entry.action != ADOPTED, _private(entry)
-            for key, print_ in rows.items():
-                said = Said(own, entry.at, entry.stream, entry.seq, print_, private.get(key))
-                known = self.said.get(key)
-                if known is None or _before(known, said):
-                    self.said[key] = said
+    def take(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Go on with the next entries, each as a row that begins with the fields of ``Entry``.
+
+        They come in any order, and anything may stand in them.
+        """
+        for row in rows:
+            if _SPEAKS in row[_DETAILS]:
+                self._take(Entry(*row[: len(Entry._fields)]))
+
+    def _take(self, entry: Entry) -> None:
+        rows = _told(entry.details)
+        if rows is None or type(entry.at) is not datetime:
+            return
+        if self.since is None or entry.at < self.since:
+            self.since, self.from_the_first = entry.at, entry.action == FOUNDED
+        own, private = entry.action != ADOPTED, _told(entry.personal) or {}
+        for key, print_ in rows.items():
+            said = Said(own, entry.at, entry.stream, entry.seq, print_, private.get(key))
+            known = self.said.get(key)
+            if known is None or _before(known, said):
+                self.said[key] = said
 
 
-def _private(entry: Entry) -> dict[str, Any]:
-    """Return what an entry's personal data says of rows, if it is there and says anything."""
+def _told(written: str | None) -> dict[str, Any] | None:
+    """Return what a part of an entry says of rows, if it is there and says anything."""
     try:
-        found = orjson.loads(entry.personal or b"{}").get(ROWS)
+        found = orjson.loads(written or b"{}").get(ROWS)
     except (orjson.JSONDecodeError, AttributeError, TypeError):
-        return {}
-    return found if type(found) is dict else {}
+        return None
+    return found if type(found) is dict else None
 
 
 def _before(known: Said, said: Said) -> bool:
