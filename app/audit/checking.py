@@ -27,7 +27,7 @@ def holds(previous: bytes, row: tuple[Any, ...]) -> bool:
         hash_, *_,
     ) = row  # fmt: skip
     try:
-        written = body.encode()
+        written: bytes = body.encode()
         if hashlib.sha256(previous + written).digest() != hash_:
             return False
         found = orjson.loads(details)
@@ -41,11 +41,9 @@ def holds(previous: bytes, row: tuple[Any, ...]) -> bool:
             "stream": stream,
             "tenant": tenant,
         }
-        return (
-            orjson.dumps(said, option=_SORTED) == written
-            and actor_name == ""
-            and version == version_of(stream, named(found))
-        )
+        if orjson.dumps(said, option=_SORTED) != written or actor_name != "":
+            return False
+        return bool(version == version_of(stream, named(found)))
     except (ValueError, TypeError, AttributeError):
         return False
 

@@ -72,7 +72,8 @@ class Key(Vouched, Base):
 
     __tablename__ = "identity_key"
     __vouched__ = (
-        "principal_id", "sha256", "roles", "points", "rule_id", "expires_at", "revoked_at",
+        "principal_id", "prefix", "sha256", "roles", "points", "issuer_id", "rule_id",
+        "expires_at", "revoked_at",
     )  # fmt: skip
     __since__ = "created_at"
     __table_args__ = (
@@ -101,7 +102,7 @@ class Invitation(Vouched, Base):
     """A one-time code for a person's first key, as a hash; only the newest holds."""
 
     __tablename__ = "identity_invitation"
-    __vouched__ = ("principal_id", "sha256", "created_by", "expires_at", "ended_at")
+    __vouched__ = ("principal_id", "prefix", "sha256", "created_by", "expires_at", "ended_at")
     __since__ = "created_at"
     __table_args__ = (
         ForeignKeyConstraint(
