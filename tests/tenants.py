@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from app.audit import record
 from app.identity import PrincipalKind, Role, TenantCreated, create_principal, issue_key
 from app.identity.tables import Tenant
 from app.kit.actor import Actor
@@ -24,8 +25,9 @@ async def make_tenant(url: str, people: dict[str, set[Role]]) -> dict[str, str]:
         tenant = Tenant(id=uuid7(), name=unique("tenant"))
         session.add(tenant)
         await session.flush()
-        await publish(session, TenantCreated(tenant_id=tenant.id, name=tenant.name))
         system = Actor.system(tenant.id)
+        await record(session, system, "tenant.created", f"tenant:{tenant.id}", wrote={})
+        await publish(session, TenantCreated(tenant_id=tenant.id, name=tenant.name))
         for name, roles in people.items():
             made = await create_principal(
                 session, name=name, kind=PrincipalKind.PERSON, owner=None, roles=roles, by=system

@@ -6,6 +6,7 @@ grows, and that ``verify`` names the first bad entry, from the database or from 
 nothing but the public key. Imports platform.
 """
 
+from app.audit.adopting import NothingOlder, adopt, untold
 from app.audit.chain import Fault
 from app.audit.checkpoint import BadNote
 from app.audit.export import export
@@ -13,7 +14,6 @@ from app.audit.history import Asked, erase, history
 from app.audit.offline import Reading, verify_export
 from app.audit.recording import record
 from app.audit.routes import router
-from app.audit.rows import adopt
 from app.audit.schemas import EntryOut
 from app.audit.sequencer import SetBack, sequence
 from app.audit.signer import Signer, kept
@@ -27,6 +27,7 @@ __all__ = [
     "BadSink",
     "EntryOut",
     "Fault",
+    "NothingOlder",
     "Reading",
     "Report",
     "SetBack",
@@ -44,6 +45,7 @@ __all__ = [
     "record",
     "router",
     "sequence",
+    "untold",
     "verify",
     "verify_export",
 ]

@@ -1,8 +1,12 @@
 """Whether what was erased was erased by the call that leaves an entry. Pure."""
 
-from app.audit.chain import Fault
+from collections.abc import Iterable
+from typing import Any
+
+from app.audit.chain import Entry, Fault
 
 ERASED = "principal.erased"
+_ACTION, _PERSONAL = Entry._fields.index("action"), Entry._fields.index("personal")
 
 
 class Erasures:
@@ -15,7 +19,16 @@ class Erasures:
         self._told: set[str] = set()
         self._gone: dict[tuple[str, str], int] = {}
 
-    def take(self, stream: str, seq: int, actor: str, action: str, *, gone: bool) -> None:
+    def take(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Go on with the next entries, each as a row that begins with the fields of ``Entry``."""
+        for row in rows:
+            if row[_PERSONAL] is None or row[_ACTION] == ERASED:
+                entry = Entry(*row[: len(Entry._fields)])
+                if entry.body is not None:
+                    gone = entry.personal is None
+                    self.note(entry.stream, entry.seq, entry.actor_id, entry.action, gone=gone)
+
+    def note(self, stream: str, seq: int, actor: str, action: str, *, gone: bool) -> None:
         """Go on with an entry; ``gone`` says that its personal data is."""
         if action == ERASED:
             self._told.add(stream)

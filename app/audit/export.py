@@ -68,6 +68,8 @@ def _lines(rows: list[tuple[int, AuditEntry]], waiting: dict[int, str]) -> Itera
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return orjson.dumps(value).decode()
     return str(value) if isinstance(value, UUID) else value
 
 

@@ -64,6 +64,21 @@ class Frontier:
             right, left = self._edge.pop(), self._edge.pop()
             self._edge.append(node_hash(left, right))
 
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        """Add the hashes of many leaves, a level of the tree at a time."""
+        row, size = list(leaves), self.size
+        self.size += len(row)
+        edge: list[bytes] = []
+        while row:
+            if size & 1:
+                row.insert(0, self._edge.pop())
+            if len(row) & 1:
+                edge.append(row.pop())
+            pairs = iter(row)
+            row = [node_hash(left, right) for left, right in zip(pairs, pairs, strict=True)]
+            size >>= 1
+        self._edge += reversed(edge)
+
     @property
     def root(self) -> bytes:
         """The root at the present size."""
@@ -73,8 +88,7 @@ class Frontier:
 def root_of(leaves: Iterable[bytes]) -> bytes:
     """Return the root over leaf hashes."""
     found = Frontier()
-    for leaf in leaves:
-        found.append(leaf)
+    found.extend(list(leaves))
     return found.root
 
 

@@ -103,7 +103,7 @@ def _entry(reading: Reading, item: dict[str, Any], number: int, key: str) -> Fau
         return Fault(stream, seq, "the personal data is not what was committed to")
     if "personal" in said:
         gone = item["personal"] is None
-        reading.erasures.take(stream, seq, said["actor"], said["action"], gone=gone)
+        reading.erasures.note(stream, seq, said["actor"], said["action"], gone=gone)
     reading._streams[stream] = (seq, hash_)  # noqa: SLF001 - likewise
     reading._tree.append(merkle.leaf_hash(hash_))  # noqa: SLF001 - likewise
     reading.entries += 1

@@ -1,26 +1,22 @@
 """Rows against entries: what stands in the tables is what the log says was written to them."""
 
 from collections.abc import AsyncIterator, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.chain import Entry, Fault
-from app.audit.recording import record
-from app.audit.tables import AuditEntry
 from app.audit.vouching import ROWS, Vouched, fingerprint_of, key_of, private_of
-from app.kit.actor import Actor
-from app.platform.db import Database
 
 FOUNDED = "tenant.created"
 ADOPTED = "rows.adopted"
-_BATCH, _ADOPTED_AT_ONCE = 1000, 200
+_BATCH = 1000
 _BORN = "row"
-_EVER = datetime.min.replace(tzinfo=UTC)
+_DETAILS, _SPEAKS = Entry._fields.index("details"), f'"{ROWS}":'
 
 
 class Said(NamedTuple):
@@ -31,7 +27,8 @@ class Said(NamedTuple):
     at: datetime
     stream: str
     seq: int
-    fingerprint: str
+    fingerprint: str | None
+    """Nothing once the row was deleted."""
     private: str | None
     """Over what is personal of it; nothing if there is nothing, or once it was erased."""
 
@@ -43,33 +40,40 @@ class Rows:
         self.said: dict[str, Said] = {}
         self.since: datetime | None = None
         """The first entry that speaks of rows at all: older rows are nobody's word."""
-        self.from_the_first = False
+        self.complete = False
+        """Every row has its entry: the tenant was founded so, or what was older was adopted."""
 
-    def take(self, entries: Iterable[Entry]) -> None:
-        """Go on with the next entries, in any order; anything may stand in them."""
-        for entry in entries:
-            if type(entry.details) is not dict or type(entry.at) is not datetime:
-                continue
-            rows = entry.details.get(ROWS)
-            if type(rows) is not dict:
-                continue
-            if self.since is None or entry.at < self.since:
-                self.since, self.from_the_first = entry.at, entry.action == FOUNDED
-            own, private = entry.action != ADOPTED, _private(entry)
-            for key, print_ in rows.items():
-                said = Said(own, entry.at, entry.stream, entry.seq, print_, private.get(key))
-                known = self.said.get(key)
-                if known is None or _before(known, said):
-                    self.said[key] = said
+    def take(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Go on with the next entries, each as a row that begins with the fields of ``Entry``.
+
+        They come in any order, and anything may stand in them.
+        """
+        for row in rows:
+            if _SPEAKS in row[_DETAILS]:
+                self._take(Entry(*row[: len(Entry._fields)]))
+
+    def _take(self, entry: Entry) -> None:
+        rows = _told(entry.details)
+        if rows is None or type(entry.at) is not datetime:
+            return
+        if self.since is None or entry.at < self.since:
+            self.since = entry.at
+        self.complete = self.complete or entry.action in {FOUNDED, ADOPTED}
+        own, private = entry.action != ADOPTED, _told(entry.personal) or {}
+        for key, print_ in rows.items():
+            said = Said(own, entry.at, entry.stream, entry.seq, print_, private.get(key))
+            known = self.said.get(key)
+            if known is None or _before(known, said):
+                self.said[key] = said
 
 
-def _private(entry: Entry) -> dict[str, Any]:
-    """Return what an entry's personal data says of rows, if it is there and says anything."""
+def _told(written: str | None) -> dict[str, Any] | None:
+    """Return what a part of an entry says of rows, if it is there and says anything."""
     try:
-        found = orjson.loads(entry.personal or b"{}").get(ROWS)
+        found = orjson.loads(written or b"{}").get(ROWS)
     except (orjson.JSONDecodeError, AttributeError, TypeError):
-        return {}
-    return found if type(found) is dict else {}
+        return None
+    return found if type(found) is dict else None
 
 
 def _before(known: Said, said: Said) -> bool:
@@ -87,45 +91,22 @@ async def compare(session: AsyncSession, tenant_id: UUID, rows: Rows) -> tuple[i
     unseen = dict(rows.said)
     if rows.since is None:
         return 0, faults
-    async for key, fingerprint, private, old in _standing(session, tenant_id, rows.since):
+    async for key, fingerprint, private, old in standing(session, tenant_id, rows.since):
         said = unseen.pop(key, None)
         if said is None:
-            if rows.from_the_first or not old:
+            if rows.complete or not old:
                 faults.append(Fault(_BORN, 0, f"no entry tells of {key}"))
         elif said.fingerprint != fingerprint or said.private not in (None, private):
             faults.append(Fault(said.stream, said.seq, f"{key} is not as the entry says"))
     faults += [
         Fault(said.stream, said.seq, f"{key} is gone, of which the entry tells")
         for key, said in unseen.items()
+        if said.fingerprint is not None
     ]
     return len(rows.said), faults
 
 
-async def adopt(database: Database, tenant_id: UUID) -> int:
-    """Vouch from now on for the rows that no entry tells of; return how many there were.
-
-    They are older than vouching, or were written by processes of an older release beside those of a
-    newer one. That they were adopted, and as what, is itself in the log.
-    """
-    told = select(func.jsonb_object_keys(AuditEntry.details[ROWS])).where(
-        AuditEntry.tenant_id == tenant_id,
-        func.jsonb_typeof(AuditEntry.details[ROWS]) == "object",
-    )
-    async with database.transaction(tenant_id) as session:
-        known = set(await session.scalars(told))
-        found = [
-            (key, fingerprint)
-            async for key, fingerprint, _, _ in _standing(session, tenant_id, _EVER)
-            if key not in known
-        ]
-        for first in range(0, len(found), _ADOPTED_AT_ONCE):
-            rows = dict(found[first : first + _ADOPTED_AT_ONCE])
-            system = Actor.system(tenant_id)
-            await record(session, system, ADOPTED, f"tenant:{tenant_id}", wrote=rows)
-    return len(found)
-
-
-async def _standing(
+async def standing(
     session: AsyncSession, tenant_id: UUID, since: datetime
 ) -> AsyncIterator[tuple[str, str, str | None, bool]]:
     """Yield each row's key and fingerprints, and whether it is older than ``since``."""

@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
+
 from app.audit.chain import Entry, commitment, named, time_of, version_of
 from app.kit.canonical import canonical
 
@@ -72,6 +74,7 @@ def seal(
     )  # fmt: skip
     body = made.body(seq, at)
     return Entry(
-        str(tenant_id), stream, seq, at, str(actor_id), "", action, details, made.version_id,
-        body, made.personal, salt, hashlib.sha256(previous + body.encode()).digest(),
+        str(tenant_id), stream, seq, at, str(actor_id), "", action, orjson.dumps(details).decode(),
+        made.version_id, body, made.personal, salt,
+        hashlib.sha256(previous + body.encode()).digest(),
     )  # fmt: skip

@@ -35,6 +35,7 @@ class AuditEntry(Base):
             postgresql_where=text("version_id IS NOT NULL"),
         ),
         Index("ix_audit_entry_actor_id", "tenant_id", "actor_id", "at"),
+        Index("ix_audit_entry_action", "tenant_id", "action", "at"),
     )
 
     tenant_id: Mapped[tenant_pk]

@@ -1,7 +1,6 @@
 """The check of a whole log against everything that was ever signed of it: pure."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
 from app.audit import checkpoint as notes
 from app.audit import merkle
@@ -10,15 +9,7 @@ from app.audit.checkpoint import BadNote, Checkpoint
 
 LOG = "log"
 """Stands for a stream in faults of the log as a whole; the number is an entry's, from 1."""
-
-
-class Place(NamedTuple):
-    """One leaf as it is stored."""
-
-    position: int
-    stream: str
-    seq: int
-    hash: bytes
+_NONE = (0, b"")
 
 
 class Grower:
@@ -46,22 +37,22 @@ class Grower:
         """The root over them."""
         return self._tree.root
 
-    def take(self, places: Iterable[Place]) -> list[Fault]:
-        """Go on with the next leaves; return what is wrong."""
-        faults = []
-        for place in places:
-            if self._broken:
-                break
-            if place.position != self._tree.size:
-                self._broken = True
-                number = self._tree.size + 1
-                faults.append(Fault(LOG, number, f"entry {number} of the log is missing"))
-                break
-            if place.seq > self._heads.get(place.stream, (0,))[0]:
-                faults.append(Fault(place.stream, place.seq, "the entry is in the log and gone"))
-            self._tree.append(place.hash)
-            if self._waiting and self._waiting[-1][1].size <= self._tree.size:
-                faults += self._compare()
+    def take(self, rows: Sequence[tuple[int, str, int, bytes]]) -> list[Fault]:
+        """Go on with the next leaves: index, stream, number and hash of each; say what is wrong."""
+        if self._broken:
+            return []
+        size = self._tree.size
+        found = rows[: _in_place([row[0] for row in rows], size)]
+        faults = self._grow([row[3] for row in found])
+        faults += [
+            Fault(stream, seq, "the entry is in the log and gone")
+            for _, stream, seq, _ in found[: self._tree.size - size]
+            if seq > self._heads.get(stream, _NONE)[0]
+        ]
+        if len(found) < len(rows) and not self._broken:
+            self._broken = True
+            number = self._tree.size + 1
+            faults.append(Fault(LOG, number, f"entry {number} of the log is missing"))
         return faults
 
     def end(self) -> list[Fault]:
@@ -72,6 +63,19 @@ class Grower:
         first = self._tree.size + 1
         reason = f"entries {first} to {newest.size} are gone: {where} has a checkpoint over them"
         return [Fault(LOG, first, reason)]
+
+    def _grow(self, leaves: list[bytes]) -> list[Fault]:
+        """Add leaves from checkpoint to checkpoint, until one of them is not met."""
+        faults: list[Fault] = []
+        begun, done = self._tree.size, 0
+        while done < len(leaves) and not self._broken:
+            until = len(leaves)
+            if self._waiting:
+                until = min(until, self._waiting[-1][1].size - begun)
+            self._tree.extend(leaves[done:until])
+            done = self._tree.size - begun
+            faults += self._compare()
+        return faults
 
     def _compare(self) -> list[Fault]:
         faults = []
@@ -85,6 +89,15 @@ class Grower:
                 reason = f"entries {first} to {signed.size} are not those signed in {where}"
                 faults.append(Fault(LOG, first, reason))
         return faults
+
+
+def _in_place(indexes: list[int], size: int) -> int:
+    """Return how many of the next leaves stand where they have to after the first ``size``."""
+    expected = range(size, size + len(indexes))
+    if indexes == list(expected):
+        return len(indexes)
+    pairs = enumerate(zip(indexes, expected, strict=True))
+    return next(place for place, (index, due) in pairs if index != due)
 
 
 def signed(

@@ -2,30 +2,30 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, LiteralString
 from uuid import UUID
 
-import orjson
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit import log, tree
-from app.audit.chain import Checker, Entry, Fault
+from app.audit.chain import Fault
+from app.audit.checking import Checker
 from app.audit.checkpoint import Checkpoint
 from app.audit.erasures import Erasures
+from app.audit.merkle import leaf_hash
 from app.audit.rows import Rows, compare
 from app.audit.signer import Signer
 from app.audit.tables import AuditEntry, SignedCheckpoint, Stream
-from app.audit.tree import LOG, Grower, Place
+from app.audit.tree import LOG, Grower
 from app.platform.db import Database, driver
 
 _ENTRIES = """
 SELECT %(tenant)s::text, e.stream, e.seq,
     CASE WHEN e.at BETWEEN '0002-01-01' AND '9998-12-31' THEN e.at END, e.actor_id::text,
-    e.actor_name, e.action, e.details::text, e.version_id::text, e.body, e.personal, e.salt,
-    e.hash, l.hash, p.seq
+    e.actor_name, e.action, coalesce(e.details::text, ''), e.version_id::text, e.body, e.personal,
+    e.salt, coalesce(e.hash, ''), l.hash, p.seq
 FROM audit_entry e
 LEFT JOIN audit_leaf l USING (tenant_id, stream, seq)
 LEFT JOIN audit_pending p USING (tenant_id, stream, seq)
@@ -33,9 +33,9 @@ WHERE e.tenant_id = %(tenant)s
 ORDER BY e.stream, e.seq
 """
 _LEAVES = """
-SELECT index, stream, seq, hash FROM audit_leaf WHERE tenant_id = %(tenant)s ORDER BY index
+SELECT index, stream, seq, coalesce(hash, '') FROM audit_leaf
+WHERE tenant_id = %(tenant)s ORDER BY index
 """
-_DETAILS = Entry._fields.index("details")
 DATABASE, OUTSIDE = "the database", "the files beside the signing key"
 
 
@@ -61,7 +61,7 @@ class Report:
 
 
 async def verify(
-    database: Database, tenant_id: UUID, signer: Signer | None = None, *, batch: int = 2500
+    database: Database, tenant_id: UUID, signer: Signer | None = None, *, batch: int = 500
 ) -> Report:
     """Recompute a tenant's chains and tree; the report names the first bad entry of each.
 
@@ -98,13 +98,9 @@ async def _at_one_moment(
 
     def entries(rows: list[tuple[Any, ...]]) -> list[Fault]:
         report.entries += len(rows)
-        read = [_entry(row) for row in rows]
-        rows_said.take(read)
-        for entry in read:
-            if entry.body is not None:
-                gone = entry.personal is None
-                erasures.take(entry.stream, entry.seq, entry.actor_id, entry.action, gone=gone)
-        found = checker.take(read)
+        rows_said.take(rows)
+        erasures.take(rows)
+        found = checker.take(rows)
         return [*found, *unplaced.take(rows, {fault.stream for fault in found})]
 
     async for faults in _scan(session, tenant_id, _ENTRIES, batch, entries):
@@ -114,9 +110,7 @@ async def _at_one_moment(
     report.faults += faults
     known = await _signed(session, tenant_id, signer, kept, report)
     grower = Grower(heads, known)
-    async for faults in _scan(
-        session, tenant_id, _LEAVES, batch, lambda rows: grower.take(Place(*row) for row in rows)
-    ):
+    async for faults in _scan(session, tenant_id, _LEAVES, batch, grower.take):
         report.faults += faults
     report.faults += grower.end()
     report.size = grower.size
@@ -131,14 +125,6 @@ async def _at_one_moment(
             Fault(LOG, 1, "the stored nodes of the tree are not those of its leaves")
         )
     return report
-
-
-def _entry(row: tuple[Any, ...]) -> Entry:
-    """Return an entry of a row in which anything may stand; what cannot be read stays text."""
-    found = Entry(*row[: len(Entry._fields)])
-    with suppress(orjson.JSONDecodeError):
-        return found._replace(details=orjson.loads(row[_DETAILS]))
-    return found
 
 
 class Unplaced:
@@ -156,13 +142,15 @@ class Unplaced:
         faults = []
         for row in rows:
             leaf, waiting = row[-2:]
-            stream, seq, hash_ = row[1], row[2], row[-3]
-            if leaf is None and waiting is None:
+            if leaf is None:
+                if waiting is not None:
+                    continue
                 reason = "the entry has no place in the log"
-            elif leaf is not None and leaf != log.leaf_of(hash_):
-                reason = "the log holds another hash for the entry"
-            else:
+            elif leaf == leaf_hash(row[-3]):
                 continue
+            else:
+                reason = "the log holds another hash for the entry"
+            stream, seq = row[1:3]
             if stream not in self._named:
                 self._named.add(stream)
                 faults.append(Fault(stream, seq, reason))
@@ -223,13 +211,18 @@ async def _scan(
     batch: int,
     check: Callable[[list[tuple[Any, ...]]], list[Fault]],
 ) -> AsyncIterator[list[Fault]]:
-    """Read in batches through a cursor of the server's; check one while the next is fetched."""
+    """Read in batches through a cursor of the server's; it makes the next while one is checked.
+
+    It is asked for the next before the check begins, and a batch is about what a socket holds:
+    neither has to wait until this process, of which but one thread runs at a time, reads again.
+    """
     connection = await driver(session)
     async with connection.cursor("audit", binary=True) as cursor:
         await cursor.execute(query, {"tenant": tenant_id})
         rows = await cursor.fetchmany(batch)
         while rows:
             fetching = asyncio.ensure_future(cursor.fetchmany(batch))
+            await asyncio.sleep(0)
             faults = await asyncio.to_thread(check, rows)
             rows = await fetching
             yield faults

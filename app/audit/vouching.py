@@ -55,6 +55,12 @@ def key_of(kind: type[Vouched]) -> ColumnElement[str]:
     return func.concat_ws("/", literal(_name(kind)), *(cast(item, Text) for item in own))
 
 
+def _key(row: Vouched) -> str:
+    """Return the same of a row that is gone."""
+    names = (item.name for item in inspect(type(row)).primary_key if item.name != "tenant_id")
+    return "/".join((_name(type(row)), *(str(getattr(row, name)) for name in names)))
+
+
 def fingerprint_of(kind: type[Vouched]) -> ColumnElement[str]:
     """Return SHA-256 over what matters of a row, hexadecimal, as the database computes it."""
     return _fingerprint(kind, kind.__vouched__)
@@ -73,17 +79,20 @@ def _fingerprint(kind: type[Vouched], columns: tuple[str, ...]) -> ColumnElement
     return func.encode(func.sha256(func.convert_to(body, "UTF8")), "hex")
 
 
-def unsaid(session: Session, tenant_id: UUID) -> tuple[dict[str, str], dict[str, str]]:
+def unsaid(session: Session, tenant_id: UUID) -> tuple[dict[str, str | None], dict[str, str]]:
     """Return the fingerprints of what was written since the last entry, and forget it.
 
-    First those of what decides, then those of what is personal.
+    First those of what decides, then those of what is personal. A row that was deleted has none.
     """
     waiting: dict[int, Vouched] = session.info.get(_UNSAID, {})
     by_kind: dict[type[Vouched], list[Any]] = defaultdict(list)
+    found: dict[str, str | None] = {}
     for row in [row for row in waiting.values() if row.tenant_id == tenant_id]:  # type: ignore[attr-defined]
         del waiting[id(row)]
-        by_kind[type(row)].append(inspect(row).identity)
-    found: dict[str, str] = {}
+        if inspect(row).persistent:
+            by_kind[type(row)].append(inspect(row).identity)
+        else:
+            found[_key(row)] = None
     private: dict[str, str] = {}
     for kind, keys in by_kind.items():
         query = select(key_of(kind), fingerprint_of(kind), private_of(kind)).where(
@@ -100,6 +109,7 @@ def unsaid(session: Session, tenant_id: UUID) -> tuple[dict[str, str], dict[str,
 def _collect(session: Session, _: UOWTransaction, __: object) -> None:
     written = [row for row in session.new if isinstance(row, Vouched)]
     written += [row for row in session.dirty if isinstance(row, Vouched) and _matters(row)]
+    written += [row for row in session.deleted if isinstance(row, Vouched)]
     if written:
         session.info.setdefault(_UNSAID, {}).update((id(row), row) for row in written)
 

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import delete, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, identity
@@ -23,16 +22,13 @@ async def set_alias(
     """Point an alias at a version."""
     require_alias(name)
     version = await find_version(session, model_name, number, by=by)
-    model = await model_of(session, model_name, by=by)
+    model = await model_of(session, model_name, by=by, lock=True)
     await require_right(session, model, identity.Action.EDIT_MODEL, by=by)
-    await session.execute(
-        insert(Alias)
-        .values(tenant_id=by.tenant_id, model_id=version.model_id, name=name, version_id=version.id)
-        .on_conflict_do_update(
-            index_elements=[Alias.tenant_id, Alias.model_id, Alias.name],
-            set_={"version_id": version.id, "set_at": func.now()},
-        )
-    )
+    alias = await session.get(Alias, (by.tenant_id, model.id, name))
+    if alias is None:
+        alias = Alias(tenant_id=by.tenant_id, model_id=model.id, name=name)
+        session.add(alias)
+    alias.version_id = version.id
     await audit.record(
         session,
         by,
@@ -65,13 +61,10 @@ async def get_alias(
 
 async def delete_alias(session: AsyncSession, model_name: str, name: str, *, by: Actor) -> None:
     """Remove an alias."""
-    model = await model_of(session, model_name, by=by)
+    model = await model_of(session, model_name, by=by, lock=True)
     await require_right(session, model, identity.Action.EDIT_MODEL, by=by)
-    gone = await session.scalar(
-        delete(Alias)
-        .filter_by(tenant_id=by.tenant_id, model_id=model.id, name=name)
-        .returning(Alias.name)
-    )
-    if gone is None:
+    alias = await session.get(Alias, (by.tenant_id, model.id, name))
+    if alias is None:
         raise NotFound("alias", f"{model_name}@{name}")
+    await session.delete(alias)
     await audit.record(session, by, "alias.deleted", f"model:{model.id}", alias=name)

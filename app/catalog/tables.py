@@ -13,7 +13,7 @@ class Model(Vouched, Base):
     """An analytical asset; ``last_number`` is its newest version, and its lock."""
 
     __tablename__ = "catalog_model"
-    __vouched__ = ("name", "kind", "risk_tier", "owner_id")
+    __vouched__ = ("name", "kind", "risk_tier", "owner_id", "purpose")
     __since__ = "created_at"
     __table_args__ = (
         UniqueConstraint("tenant_id", "name"),
@@ -72,8 +72,10 @@ class Version(Vouched, Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class Alias(Base):
+class Alias(Vouched, Base):
     __tablename__ = "catalog_alias"
+    __vouched__ = ("version_id", "set_at")
+    __since__ = "set_at"
     __table_args__ = (
         ForeignKeyConstraint(
             ["tenant_id", "version_id"], ["catalog_version.tenant_id", "catalog_version.id"]

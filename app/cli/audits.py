@@ -73,16 +73,45 @@ def verify(
 
 
 @audits.command("adopt")
-def adopt(data_dir: DataDir = None) -> None:
-    """Vouch for governed rows that no entry tells of: once, after an upgrade. It is logged."""
+def adopt(
+    data_dir: DataDir = None,
+    tenant: Annotated[str | None, typer.Option(help="Whose rows; without it everybody's.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Adopt what is listed without it.")] = False,  # noqa: FBT002 - how typer spells a switch
+) -> None:
+    """List governed rows that no entry tells of; with --yes vouch for them, once, after an upgrade.
+
+    Adopting is logged. Without --yes the exit code is 1 if there are any.
+    """
     settings = run.settings(data_dir)
 
-    async def work(database: Database, tenants: dict[str, UUID]) -> dict[str, int]:
-        return {name: await audit.adopt(database, id_) for name, id_ in tenants.items()}
+    async def work(database: Database, tenants: dict[str, UUID]) -> bool:
+        if tenant is not None and tenant not in tenants:
+            raise typer.BadParameter(f"There is no tenant {tenant!r}.")
+        chosen = tenants if tenant is None else {tenant: tenants[tenant]}
+        return all([await _adopted(database, name, id_, yes=yes) for name, id_ in chosen.items()])
 
     with run.database(settings, must_exist=True) as url:
-        for name, count in asyncio.run(_with_tenants(settings, url, work)).items():
-            console.print(f"{name}: {count} rows adopted.")
+        done = asyncio.run(_with_tenants(settings, url, work))
+    if not done:
+        raise typer.Exit(1)
+
+
+async def _adopted(database: Database, name: str, tenant_id: UUID, *, yes: bool) -> bool:
+    """Say what there is to adopt, or adopt it; return whether nothing is left to do."""
+    try:
+        if yes:
+            console.print(f"{name}: {await audit.adopt(database, tenant_id)} rows adopted.")
+            return True
+        keys = await audit.untold(database, tenant_id)
+    except audit.NothingOlder as refusal:
+        console.print(f"{name}: {refusal.title}. {refusal.detail}")
+        return False
+    for key in keys:
+        console.print(f"{name}: {key}")
+    console.print(f"{name}: {len(keys)} rows of which no entry tells.")
+    if keys:
+        console.print("Adopt them with --yes if each was there before the upgrade; it is logged.")
+    return not keys
 
 
 @audits.command("export")

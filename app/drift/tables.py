@@ -21,7 +21,7 @@ class Monitor(Vouched, Base):
     """How a decision point's traffic is watched."""
 
     __tablename__ = "drift_monitor"
-    __vouched__ = ("settings",)
+    __vouched__ = ("settings", "at")
 
     tenant_id: Mapped[tenant_pk]
     point_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -62,10 +62,12 @@ class Window(Base):
     examined_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class Alert(Base):
+class Alert(Vouched, Base):
     """The first window in which something had left its bounds for good."""
 
     __tablename__ = "drift_alert"
+    __vouched__ = ("point_id", "version_id", "kind", "subject", "until", "raised_at")
+    __since__ = "raised_at"
     __table_args__ = (
         UniqueConstraint("tenant_id", "point_id", "version_id", "kind", "subject"),
         Index("ix_drift_alert_raised_at", "tenant_id", "raised_at"),

@@ -180,22 +180,17 @@ async def _raise_alerts(session: AsyncSession, history: list[Window], limits: Th
     if rules.persistent([{ACCURACY} if item.degraded else set() for item in history], limits):
         found.append((AlertKind.MATHEMATICAL, ACCURACY))
     for kind, subject in found:
-        raised = await session.scalar(
-            insert(Alert)
-            .values(
-                tenant_id=window.tenant_id,
-                id=uuid7(),
-                point_id=window.point_id,
-                version_id=window.version_id,
-                kind=kind,
-                subject=subject,
-                until=window.until,
-            )
-            .on_conflict_do_nothing()
-            .returning(Alert.id)
-        )
-        if raised is None:
+        what = {
+            "tenant_id": window.tenant_id,
+            "point_id": window.point_id,
+            "version_id": window.version_id,
+            "kind": kind,
+            "subject": subject,
+        }
+        # The watch is locked: nobody else raises it meanwhile.
+        if await session.scalar(select(Alert.id).filter_by(**what)) is not None:
             continue
+        session.add(Alert(**what, until=window.until))
         await audit.record(
             session, Actor.system(window.tenant_id), "alert.raised",
             f"version:{window.version_id}", kind=kind, subject=subject, until=window.until,

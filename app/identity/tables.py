@@ -105,7 +105,7 @@ class Invitation(Vouched, Base):
     """A one-time code for a person's first key, as a hash; only the newest holds."""
 
     __tablename__ = "identity_invitation"
-    __vouched__ = ("principal_id", "sha256", "created_by", "expires_at", "ended_at")
+    __vouched__ = ("principal_id", "prefix", "sha256", "created_by", "expires_at", "ended_at")
     __since__ = "created_at"
     __table_args__ = (
         ForeignKeyConstraint(

@@ -13,7 +13,9 @@ class Definition(Vouched, Base):
     """A business KPI as it was agreed for a decision point."""
 
     __tablename__ = "kpi_definition"
-    __vouched__ = ("point_id", "key", "formula", "direction", "threshold", "tolerance", "unit")
+    __vouched__ = (
+        "point_id", "key", "name", "formula", "direction", "threshold", "tolerance", "unit",
+    )  # fmt: skip
     __since__ = "created_at"
     __table_args__ = (UniqueConstraint("tenant_id", "point_id", "key"),)
 

@@ -4,7 +4,7 @@ from uuid import UUID
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import activation, catalog, drift, gates, routing
+from app import activation, audit, catalog, drift, gates, routing
 from app.catalog import Stage
 from app.kit.actor import Actor
 from app.kit.page import Rows
@@ -83,6 +83,10 @@ async def review_seat(
             until=until,
         )
     )
+    await audit.record(
+        session, system, "version.reviewed", f"version:{seat.version_id}",
+        point_id=seat.point_id, path=verdict.path, until=until,
+    )  # fmt: skip
 
 
 async def list_reviews(

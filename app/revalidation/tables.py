@@ -4,14 +4,16 @@ from uuid import UUID
 from sqlalchemy import UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.audit import Vouched
 from app.gates import WayOut
 from app.platform.db import Base, tenant_pk, uuid_pk
 
 
-class Review(Base):
+class Review(Vouched, Base):
     """One continuous KPI validation of a version in its seat. Rows are appended."""
 
     __tablename__ = "revalidation_review"
+    __vouched__ = ("point_id", "version_id", "case_id", "verdict_id", "path", "until", "at")
     __table_args__ = (UniqueConstraint("tenant_id", "point_id", "version_id", "until"),)
 
     tenant_id: Mapped[tenant_pk]

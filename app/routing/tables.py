@@ -44,7 +44,8 @@ class Seat(Vouched, Base):
 
     __tablename__ = "routing_seat"
     __vouched__ = (
-        "point_id", "version_id", "role", "endpoint", "parameters", "case_id", "since", "until",
+        "point_id", "version_id", "role", "endpoint", "parameters", "case_id", "cause", "since",
+        "until",
     )  # fmt: skip
     __since__ = "since"
     __table_args__ = (
@@ -91,7 +92,7 @@ class PlanRevision(Vouched, Base):
     """A decision point's plan from one change to the next. Rows are appended."""
 
     __tablename__ = "routing_plan"
-    __vouched__ = ("spec", "digest", "author_id", "at")
+    __vouched__ = ("spec", "digest", "author_id", "cause", "at")
     __table_args__ = (
         ForeignKeyConstraint(
             ["tenant_id", "point_id"],

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from app.audit.chain import GENESIS, Checker, Entry, Fault, body_of
+from app.audit.chain import GENESIS, Entry, Fault, body_of
+from app.audit.checking import Checker
 from app.audit.sealing import seal
 from tests.strategies import EXACT_INTEGERS, TEXTS, json_of
 

@@ -242,6 +242,19 @@ async def test_a_row_in_which_anything_stands_is_named_and_never_stumbled_over(
     assert (STREAM, 2) in faults(await verified(signed, signer))
 
 
+@pytest.mark.parametrize("column", ["hash", "details", "action", "at", "actor_name"])
+async def test_nothing_where_something_must_stand_is_named_and_never_stumbled_over(
+    signed: Database, signer: Signer, column: str
+) -> None:
+    as_superuser(
+        signed.url,
+        f"ALTER TABLE audit_entry ALTER {column} DROP NOT NULL",
+        f"UPDATE audit_entry SET {column} = NULL WHERE stream = '{STREAM}' AND seq = 2",
+    )
+
+    assert faults(await verified(signed, signer)) == [(STREAM, 2)]
+
+
 @pytest.mark.parametrize(
     ("statement", "number"),
     [

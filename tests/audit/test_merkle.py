@@ -1,6 +1,7 @@
 """The tree against RFC 6962's own definition, and proofs with anything changed."""
 
 from hashlib import sha256
+from itertools import pairwise
 
 import pytest
 from hypothesis import assume, given
@@ -64,6 +65,20 @@ def test_complete_subtrees_make_up_a_range_without_gap(size: int, data: st.DataO
     ]
 
     assert [at for span in spans for at in range(*span)] == list(range(low, size))
+
+
+@given(SIZES, st.data())
+def test_a_tree_that_grows_in_lumps_is_the_one_that_grows_leaf_by_leaf(
+    size: int, data: st.DataObject
+) -> None:
+    row, lumps, single = leaves(size), merkle.Frontier(), merkle.Frontier()
+    cuts = sorted(data.draw(st.lists(st.integers(0, size), max_size=5)))
+    for low, high in pairwise([0, *cuts, size]):
+        lumps.extend(row[low:high])
+        for leaf in row[low:high]:
+            single.append(leaf)
+        assert (lumps.size, lumps.root) == (high, defined(row[:high]))
+        assert (single.size, single.root) == (lumps.size, lumps.root)
 
 
 @given(SIZES, st.data())

@@ -8,15 +8,14 @@ import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import LiteralString
 from uuid import UUID
 
-import orjson
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app import audit
-from app.audit.chain import GENESIS
+from app.audit.chain import GENESIS, Entry
 from app.audit.sealing import seal
 from app.kit.actor import Actor
 from app.platform.db import Database
@@ -43,7 +42,7 @@ async def fill(superuser_url: str, by: Actor, entries: int) -> None:
                 await copy.write_row((by.tenant_id, name, seq, hash_))
 
 
-def _row(heads: dict[str, tuple[int, bytes]], by: Actor, number: int) -> tuple[Any, ...]:
+def _row(heads: dict[str, tuple[int, bytes]], by: Actor, number: int) -> Entry:
     """Return one row; the first streams are a hundred times as long as the last."""
     version = UUID(int=(number * number // 7 if number % 2 else number) % STREAMS + 1)
     stream = f"version:{version}"
@@ -67,7 +66,7 @@ def _row(heads: dict[str, tuple[int, bytes]], by: Actor, number: int) -> tuple[A
         salt=number.to_bytes(16, "big"),
     )
     heads[stream] = entry.seq, entry.hash
-    return (*entry[:7], orjson.dumps(entry.details).decode(), *entry[8:])
+    return entry
 
 
 async def verified_per_second(

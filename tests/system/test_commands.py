@@ -1,5 +1,6 @@
 """The command line beside a running server, and alone."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -7,17 +8,23 @@ import sys
 from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID, uuid4
 
 import httpx
 import psycopg
 import pytest
 
-from app.audit import merkle, verify_export
+from app.audit import merkle, record, verify_export
 from app.client import Client, Problem
 from app.demo.server import tamper
+from app.kit.actor import Actor
+from app.main import make_bus
+from app.platform.db import Database
 from app.platform.embedded import EmbeddedPostgres
+from app.platform.settings import Settings
 from tests.live import Live, make_model, start, wait_signed
 from tests.system.processes import family, modelward, nothing_left, one_line
+from tests.tenants import database_of
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +148,47 @@ def test_audit_verify_holds_until_somebody_edits_and_then_names_the_entry(served
         )
     ]
     assert not served["aud"].post("/v1/audit:verify")["ok"]
+
+
+def test_what_was_there_before_an_upgrade_is_listed_and_adopted_only_when_told_to(
+    served: Live,
+) -> None:
+    old = str(uuid4())
+    name = f"(no tenant) {old}"
+    asyncio.run(upgraded(database_of(served), UUID(old)))
+    arguments = ("audit", "adopt", "--tenant", name)
+
+    listed = modelward(*arguments, data_dir=served.data_dir)
+    again = modelward(*arguments, data_dir=served.data_dir)
+    adopted = modelward(*arguments, "--yes", data_dir=served.data_dir)
+    nothing = modelward(*arguments, data_dir=served.data_dir)
+    young = modelward("audit", "adopt", "--tenant", "default", "--yes", data_dir=served.data_dir)
+
+    key, count, advice = listed.stdout.splitlines()
+    assert (listed.returncode, again.stdout) == (1, listed.stdout)
+    assert key.startswith(f"{name}: catalog_model/")
+    assert (count, "--yes" in advice) == (f"{name}: 1 rows of which no entry tells.", True)
+    assert (adopted.returncode, adopted.stdout.strip()) == (0, f"{name}: 1 rows adopted.")
+    assert (nothing.returncode, "0 rows" in nothing.stdout) == (0, True)
+    assert (young.returncode, "from its first entry on" in young.stdout) == (1, True)
+
+
+async def upgraded(url: str, tenant: UUID) -> None:
+    """Leave a model of an older release, and an entry of this one, which tells of no row."""
+    database = Database(url, Settings(), make_bus())
+    try:
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            await connection.execute(
+                "INSERT INTO catalog_model (tenant_id, id, name, kind, risk_tier, owner_id,"
+                " purpose, tags, last_number, revision, created_at) VALUES (%s,"
+                " gen_random_uuid(), 'older', 'rules', 'low', gen_random_uuid(), '', '{}', 0, 1,"
+                " '2020-01-01')",
+                (tenant,),
+            )
+        async with database.transaction(tenant) as session:
+            await record(session, Actor.system(tenant), "noted", f"tenant:{tenant}", wrote={})
+    finally:
+        await database.close()
 
 
 def test_alone_each_command_starts_the_database_and_stops_it_again(tmp_path: Path) -> None:

@@ -104,6 +104,10 @@ def test_what_production_shows_decides_where_a_version_goes(
     assert reviews[0]["path"] == path
     assert (version["stage"], version["returned_to"]) == (stage, back)
     assert route(live, place.point, "still answered")["version"] == place.version
+    stream = f"version:{version['id']}"
+    told = live["aud"].get("/v1/audit", action="version.reviewed", stream=stream)["items"]
+    said = {(one["details"]["path"], one["details"]["until"][:19]) for one in told}
+    assert {(one["path"], one["until"][:19]) for one in reviews} <= said
     verdicts = live["aud"].get(f"/v1/cases/{reviews[0]['case_id']}")["verdicts"]
     facts = next(v for v in verdicts if v["id"] == reviews[0]["verdict_id"])["facts"]["evidence"]
     assert facts["drift"]["windows"] >= 1

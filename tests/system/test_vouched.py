@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import psycopg
 import pytest
 
-from app.audit import Report, Unvouched, Vouched, adopt, record, verify
+from app.audit import NothingOlder, Report, Unvouched, Vouched, adopt, record, untold, verify
 from app.gates.tables import Waiver
 from app.kit.actor import Actor
 from app.main import make_bus
@@ -74,6 +75,23 @@ EDITS = {
     " created_by, expires_at) SELECT tenant_id, gen_random_uuid(), id, 'mwi_x', 'y', id,"
     " now() + interval '1 day' FROM identity_principal WHERE {tenant} LIMIT 1",
     "request": "DELETE FROM gates_request WHERE {tenant}",
+    "alias": "UPDATE catalog_alias SET version_id = (SELECT id FROM catalog_version v WHERE"
+    " v.tenant_id = catalog_alias.tenant_id AND v.id <> catalog_alias.version_id LIMIT 1)"
+    " WHERE {tenant}",
+    "purpose": "UPDATE catalog_model SET purpose = 'something else' WHERE {tenant}",
+    "cause of a seat": "UPDATE routing_seat SET cause = 'rolled_back' WHERE {tenant}",
+    "cause of a plan": "UPDATE routing_plan SET cause = 'rolled_back' WHERE {tenant}",
+    "issuer of a key": "UPDATE identity_key SET issuer_id = gen_random_uuid() WHERE {tenant}",
+    "name of a key": "UPDATE identity_key SET prefix = 'mwk_other' WHERE {tenant}",
+    "name of a kpi": "UPDATE kpi_definition SET name = name || '-not' WHERE {tenant}",
+    "name of an invitation": "UPDATE identity_invitation SET prefix = 'mwi_other' WHERE {tenant}",
+    "review": "INSERT INTO revalidation_review (tenant_id, id, point_id, version_id, case_id,"
+    " verdict_id, path, until) SELECT tenant_id, gen_random_uuid(), point_id, version_id, case_id,"
+    " gen_random_uuid(), 'delivers_as_promised', now() FROM routing_seat WHERE {tenant} LIMIT 1",
+    "alert": "INSERT INTO drift_alert (tenant_id, id, point_id, version_id, kind, subject, until)"
+    " SELECT tenant_id, gen_random_uuid(), point_id, version_id, 'data', 'age', now()"
+    " FROM routing_seat WHERE {tenant} LIMIT 1",
+    "watch of yesterday": "UPDATE drift_monitor SET at = at - interval '300 days' WHERE {tenant}",
     "baseline": "UPDATE telemetry_baseline SET profile = profile || 'x'::bytea WHERE {tenant}",
 }
 
@@ -160,9 +178,15 @@ async def test_rows_of_an_older_release_are_nobodys_word_until_they_are_adopted(
             quiet = await verify(database, old)
             # By a process of the release before, while a newer one is at work.
             connection.execute(model, (old, "meanwhile", 1))
-            untold = await verify(database, old)
+            strange = await verify(database, old)
+            listed = await untold(database, old)
             adopted = [await adopt(database, old), await adopt(database, old)]
             told = await verify(database, old)
+            left = await untold(database, old)
+            # By somebody who read how it works, and sets the clock of his row back.
+            connection.execute(model, (old, "forged", -9))
+            forged = await verify(database, old)
+            connection.execute("DELETE FROM catalog_model WHERE name = 'forged'")
             connection.execute(
                 "UPDATE catalog_model SET name = name || 'x' WHERE tenant_id = %s", (old,)
             )
@@ -171,9 +195,87 @@ async def test_rows_of_an_older_release_are_nobodys_word_until_they_are_adopted(
         await database.close()
 
     assert (quiet.faults, quiet.rows) == ([], 0)
-    assert [fault.stream for fault in untold.faults] == ["row"]
-    assert (adopted, told.faults, told.rows) == ([2, 0], [], 2)
+    assert [fault.stream for fault in strange.faults] == ["row"]
+    assert [key.partition("/")[0] for key in listed] == ["catalog_model"] * 2
+    assert (adopted, told.faults, told.rows, left) == ([2, 0], [], 2, [])
+    assert [fault.stream for fault in forged.faults] == ["row"]
     assert [fault.stream for fault in edited.faults] == [f"tenant:{old}"] * 2
+
+
+async def test_an_adoption_of_nothing_ends_the_time_in_which_rows_may_be_older(live: Live) -> None:
+    old = uuid4()
+    database = Database(database_of(live), Settings(), make_bus())
+    try:
+        async with database.transaction(old) as session:
+            await record(session, Actor.system(old), "noted", f"tenant:{old}", wrote={})
+        adopted = [await adopt(database, old), await adopt(database, old)]
+        with psycopg.connect(database.url, autocommit=True) as connection:
+            connection.execute(
+                "INSERT INTO catalog_decision_point (tenant_id, id, key, kind, owner_id,"
+                " description, contract, revision, created_at) VALUES (%s, gen_random_uuid(),"
+                " 'forged', 'process', gen_random_uuid(), '', '{}', 1, '2020-01-01')",
+                (old,),
+            )
+        found = await verify(database, old)
+    finally:
+        await database.close()
+
+    assert (adopted, found.entries) == ([0, 0], 2)
+    assert [fault.stream for fault in found.faults] == ["row"]
+
+
+async def test_where_every_row_had_its_entry_from_the_first_nothing_is_adopted(
+    own: Holdings, tenant: UUID
+) -> None:
+    url = database_of(own.live)
+    forged = (
+        "INSERT INTO gates_policy (tenant_id, tier, revision, body, digest, author_id, at) SELECT"
+        " tenant_id, tier, revision + 1000, body, digest, author_id, '2020-01-01' FROM gates_policy"
+        " WHERE tenant_id = %s LIMIT 1"
+    )
+    database = Database(url, Settings(), make_bus())
+    try:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(forged, (tenant,))
+            try:
+                for attempt in (adopt, untold):
+                    with pytest.raises(NothingOlder, match="from its first entry on"):
+                        await attempt(database, tenant)
+                found = await verify(database, tenant)
+            finally:
+                connection.execute("SET session_replication_role = replica")
+                connection.execute("DELETE FROM gates_policy WHERE revision > 1000")
+    finally:
+        await database.close()
+
+    assert [fault.reason.split("/")[0] for fault in found.faults] == [
+        "no entry tells of gates_policy"
+    ]
+
+
+async def test_a_row_that_was_deleted_by_an_act_is_not_missed_and_does_not_come_back(
+    own: Holdings, tenant: UUID
+) -> None:
+    url, path = database_of(own.live), f"/v1/models/{own.place.model}/aliases/blue"
+    bearer = {"Authorization": f"Bearer {own.live.keys['dev']}"}
+
+    def delete() -> None:
+        httpx.delete(own.live.url + path, headers=bearer).raise_for_status()
+
+    own.live["dev"].put(path, {"number": 1})
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "CREATE TEMP TABLE kept AS SELECT * FROM catalog_alias WHERE name = 'blue'"
+        )
+        delete()
+        gone = await verified(url, tenant)
+        connection.execute("INSERT INTO catalog_alias SELECT * FROM kept")
+        back = await verified(url, tenant)
+    delete()
+
+    assert gone.faults == []
+    assert ["catalog_alias/" in fault.reason for fault in back.faults] == [True]
+    assert (await verified(url, tenant)).faults == []
 
 
 def test_governed_rows_are_written_one_by_one() -> None:
@@ -192,15 +294,25 @@ def test_governed_rows_are_written_one_by_one() -> None:
     assert [place for place in wrong if "keyring" not in place] == []
 
 
+UNVOUCHED = {
+    # The log itself, which verification recomputes.
+    "audit_checkpoint", "audit_delivery", "audit_entry", "audit_leaf", "audit_log", "audit_node",
+    "audit_pending", "audit_stream",
+    "drift_watch",  # how far a worker has got
+    "drift_window",  # computed from profiles; what was decided on it stands in a verdict's facts
+    "identity_oidc_use",  # that a token was used: the key it became is vouched for
+    "notifications_outbox",  # tells of acts that have their entries
+    "platform_idempotency",  # answers of the last hours, to be repeated
+    "routing_generation",  # a counter: what changed is read from plans and seats
+    "routing_point",  # likewise
+    "telemetry_token_key",  # a secret: who can write it can read it, and sign with it
+    # What applications send, by the million: evidence is what was measured on it.
+    "telemetry_delta", "telemetry_event", "telemetry_event_own", "telemetry_hour",
+    "telemetry_outcome", "telemetry_receipt", "telemetry_series",
+}  # fmt: skip
+
+
 def test_every_table_that_decides_is_vouched_for() -> None:
     kept = {kind.__tablename__ for kind in Vouched.__subclasses__()}  # type: ignore[attr-defined]
-    deciding = {
-        name
-        for name in metadata.tables
-        if name.startswith(("gates_", "identity_", "catalog_", "kpi_"))
-    }
 
-    assert deciding - kept == {
-        "catalog_alias",  # a name; it decides nothing
-        "identity_oidc_use",  # that a token was used: the key it became is vouched for
-    }
+    assert set(metadata.tables) - kept == UNVOUCHED
