@@ -9,7 +9,7 @@ from typing import Any
 
 from app.client import Client, Problem
 from app.identity import ROLES, Role
-from tests.live import Live, approve, evidence, make_model, make_version, unique
+from tests.live import Live, approve, make_model, make_version, unique
 from tests.system.holdings import Holdings
 from tests.ways import Way
 
@@ -45,22 +45,22 @@ class Callers:
         return self.keys[str(way) in ADMINISTERED or not does]
 
 
-def new_state(live: Live, case: str) -> None:
-    """Let nothing that was decided about the step count any more."""
-    evidence(live["ops"], {"id": case}, STEP, "deployment", {"a": 2})
+def undecided(live: Live) -> Any:
+    """A case on which nobody has said anything yet."""
+    model = make_model(live)
+    version = {"model": model, "version": make_version(live, model)}
+    return live["dev"].post("/v1/validations", version)
 
 
-def request(live: Live, by: Client, case: str) -> str:
-    new_state(live, case)
-    return str(by.post("/v1/approval-requests", {"case_id": case, "step": STEP})["id"])
+def request(live: Live, by: Client, _: str) -> str:
+    """Ask for approvals of a case of its own: who asks on one approves nothing of it."""
+    asked = {"case_id": undecided(live)["id"], "step": "technical_validation"}
+    return str(by.post("/v1/approval-requests", asked)["id"])
 
 
 def approval(live: Live, by: Client, _: str) -> str:
     """Approve a step of a case that is not over: an approval of another is history."""
-    model = make_model(live)
-    version = {"model": model, "version": make_version(live, model)}
-    case = live["dev"].post("/v1/validations", version)
-    return str(approve(by, case, "technical_validation")["id"])
+    return str(approve(by, undecided(live), "technical_validation")["id"])
 
 
 def change(_: Live, by: Client, case: str) -> str:
