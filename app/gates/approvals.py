@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -102,22 +102,20 @@ async def decide(
 
 async def _askers(session: AsyncSession, case: Case, step: str) -> dict[UUID, str]:
     """Return who asked for approvals of the step: nobody answers his own request."""
-    people = await session.scalars(
-        select(Request.requester_id)
-        .filter_by(tenant_id=case.tenant_id, case_id=case.id, step=step, withdrawn_at=None)
-        .distinct()
-    )
-    return dict.fromkeys(people, "asked for the approval")
+    asked = select(Request.requester_id).filter_by(withdrawn_at=None)
+    return dict.fromkeys(await _people(session, asked, case, step), "asked for the approval")
 
 
 async def _witnesses(session: AsyncSession, case: Case, step: str) -> dict[UUID, str]:
     """Return who submitted the evidence that a decision on the step rests on."""
-    authors = await session.scalars(
-        select(Evidence.author_id)
-        .filter_by(tenant_id=case.tenant_id, case_id=case.id, step=step, measured=False)
-        .distinct()
-    )
-    return dict.fromkeys(authors, "supplied its evidence")
+    supplied = select(Evidence.author_id).filter_by(measured=False)
+    return dict.fromkeys(await _people(session, supplied, case, step), "supplied its evidence")
+
+
+async def _people(session: AsyncSession, query: Select[UUID], case: Case, step: str) -> set[UUID]:
+    """Return whom a query finds about a step of a case."""
+    mine = query.filter_by(tenant_id=case.tenant_id, case_id=case.id, step=step)
+    return set(await session.scalars(mine.distinct()))
 
 
 async def _round(

@@ -103,7 +103,7 @@ async def edit_plan(
     developers = await _developers(session, plan, by=by)
     roles = await gates.roles_at(session, point.id, by=by, beside=developers)
     await identity.require_right(session, by, identity.Action.EDIT_PLAN, point=key, roles=roles)
-    point, before = await _editable(session, key, plan, expected=expected, by=by)
+    before = await _editable(session, point, plan, expected=expected, by=by)
     change = await gates.propose(
         session, identity.Governed.PLAN, f"plan of {key}",
         expected=expected, before=before.spec if before else None,
@@ -112,12 +112,12 @@ async def edit_plan(
             "barred": sorted(developers),
             "part": "developed a version that it sends traffic to",
         },
-        scope={"point": key}, reason=reason, grave=await outweighed(session, point, plan), by=by,
+        scope={"point": key}, reason=reason, grave=await _outweighed(session, point, plan), by=by,
     )  # fmt: skip
     return change or await write_plan(session, point, plan, cause="edited", by=by)
 
 
-async def outweighed(session: AsyncSession, point: catalog.DecisionPoint, plan: Plan) -> bool:
+async def _outweighed(session: AsyncSession, point: catalog.DecisionPoint, plan: Plan) -> bool:
     """Say whether under a plan others decide more than the champion, who was approved for it."""
     seat = await session.scalar(
         select(Seat.version_id).filter_by(
@@ -146,9 +146,8 @@ async def apply_plan(session: AsyncSession, event: gates.ChangeApproved) -> None
         return
     author = await identity.acting(session, event.tenant_id, event.requester_id)
     plan = Plan.model_validate(event.after["spec"])
-    point, _ = await _editable(
-        session, event.after["point"], plan, expected=event.expected, by=author
-    )
+    point = await catalog.point_by_key(session, event.after["point"], by=author, lock=True)
+    await _editable(session, point, plan, expected=event.expected, by=author)
     await write_plan(session, point, plan, cause="edited", by=author)
 
 
@@ -179,14 +178,13 @@ async def _newest_plans(
 
 
 async def _editable(
-    session: AsyncSession, key: str, plan: Plan, *, expected: int, by: Actor
-) -> tuple[catalog.DecisionPoint, PlanRevision | None]:
-    """Return a point, locked, and its plan, if that is at ``expected`` and every arm is seated."""
-    point = await catalog.point_by_key(session, key, by=by, lock=True)
+    session: AsyncSession, point: catalog.DecisionPoint, plan: Plan, *, expected: int, by: Actor
+) -> PlanRevision | None:
+    """Return a locked point's plan, if that is at ``expected`` and every arm is seated."""
     newest = await current_plan(session, by.tenant_id, point.id)
     require_current(expected, newest.revision if newest else 0)
     await _require_seats(session, point, plan, by)
-    return point, newest
+    return newest
 
 
 async def write_plan(
