@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.gates import policies
 from app.gates.lapses import lapsed
-from app.gates.policy import WayOut
-from app.gates.steps import STEPS
+from app.gates.policy import WayOut, passed
+from app.gates.steps import STEPS, CaseKind
+from app.gates.supplies import judging
 from app.gates.tables import Approval, Case, Evidence, Verdict, Withdrawal
 from app.platform.db import Json
 
@@ -39,12 +40,22 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """Something that a step needs, and the calls that supply it."""
+
+    rule: str | None
+    reason: str
+    mend: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class StepState:
     """A step of a case: asked for or not, and its newest verdict.
 
     A verdict that does not know the newest evidence and decisions is as none.
     """
 
+    kind: CaseKind
     step: Step
     required: bool
     before_commit: bool
@@ -75,6 +86,20 @@ class StepState:
         """Whether policy asks for it and it is not passed."""
         return self.required and not self.passed
 
+    @property
+    def missing(self) -> list[Missing]:
+        """What it still needs."""
+        if not self.open:
+            return []
+        call = judging(self.kind, self.step)
+        if self.verdict is None:
+            return [Missing(None, "Not judged as it stands now.", [call])]
+        return [
+            Missing(item["rule"], item["reason"], [*item.get("mend", ()), call])
+            for item in self.verdict.results
+            if not passed([item])
+        ]
+
 
 async def states(session: AsyncSession, case: Case) -> list[StepState]:
     """Return every step of a case in the framework's order."""
@@ -96,7 +121,13 @@ async def states_of(
     counting = {place: found for place, found in newest.items() if not found.waivers & gone}
     return {
         case.id: [
-            StepState(str(step), gate.required, gate.before_commit, counting.get((case.id, step)))
+            StepState(
+                case.kind,
+                str(step),
+                gate.required,
+                gate.before_commit,
+                counting.get((case.id, step)),
+            )
             for step in STEPS[case.kind]
             for gate in (laws[case.id][1].gates[f"{case.kind}.{step}"],)
         ]

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, model_validator
 from app.gates.cel import Facts, evaluate
 from app.gates.quorum import missing
 from app.gates.steps import STEPS
+from app.gates.supplies import supplies
 from app.kit.canonical import digest as digest_of
 from app.kit.input import Input
 
@@ -218,5 +219,11 @@ class Ruling:
 def ruling_of(gate: Gate, step: str, facts: dict[str, Any]) -> Ruling:
     """Return what a step's gate says about facts: of a KPI validation with its way out."""
     results = weigh(gate, facts)
+    asked = {QUORUM: "approvals", VETO: "rejections"} | {
+        rule.name: rule.when for rule in gate.rules
+    }
+    for result in results:
+        when = asked[result["rule"]]
+        result["mend"] = [] if result["passed"] else supplies(facts["case"], step, when)
     path = way_out(results) if step == CONCLUDED_BY_PATH else None
     return Ruling(passed(results), path, results)

@@ -64,7 +64,8 @@ def unlike(past: Past, ruling: Ruling) -> list[str]:
     """Return which parts of a stored verdict are not what its facts and policy say.
 
     Of an error only that it was one is compared: its words are the runtime's. Verdicts of before
-    rules had owners and citations are as those of rules without.
+    rules had owners and citations are as those of rules without. Which calls mend it is advice of
+    the day, not part of the verdict.
     """
     pairs = {
         "passed": (past.passed, ruling.passed),
@@ -84,6 +85,7 @@ def _worded(result: dict[str, Any]) -> dict[str, Any]:
         "waiver": None,
         **result,
         "error": result.get("error") is not None,
+        "mend": [],
     }
 
 

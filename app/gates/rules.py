@@ -19,7 +19,7 @@ class StepsOpen(Refusal):
     kind = Kind.CONFLICT
     code = "steps_open"
     title = "Required steps are still open"
-    mend = "Judge the steps named in `open`."
+    mend = "Supply what `missing` names for each step, by the calls it names, and judge it."
 
 
 class SelfApproval(Refusal):

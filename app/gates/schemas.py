@@ -75,6 +75,7 @@ class RuleResult(BaseModel):
     waiver: UUID | None = Field(None, description="The waiver under which it need not hold.")
     owner: str | None = Field(None, description="Who answers for the rule.")
     cites: list[str] = Field(default=[], description="What asks for it.")
+    mend: list[str] = Field(default=[], description="Of a failed rule: which calls supply it.")
 
 
 class VerdictOut(BaseModel):
@@ -94,6 +95,14 @@ class VerdictOut(BaseModel):
     at: datetime
 
 
+class MissingOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    rule: str | None = Field(description="Null while the step has not been judged as it stands.")
+    reason: str
+    mend: list[str] = Field(description="The calls that supply it.")
+
+
 class StepOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
@@ -104,6 +113,7 @@ class StepOut(BaseModel):
     path: WayOut | None
     verdict_id: UUID | None
     at: datetime | None
+    missing: list[MissingOut] = Field(description="What it still needs, if policy asks for it.")
 
 
 class CaseOut(BaseModel):

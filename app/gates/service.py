@@ -1,3 +1,4 @@
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -126,12 +127,16 @@ async def required_open(
 ) -> None:
     """Refuse unless every step that policy asks for is passed."""
     waiting = [
-        state.step
+        state
         for state in await docket.states(session, case)
         if state.open and (state.before_commit or not before_commit_only)
     ]
     if waiting:
-        raise StepsOpen(f"Not passed yet: {', '.join(waiting)}.", open=waiting)
+        raise StepsOpen(
+            f"Not passed yet: {', '.join(state.step for state in waiting)}.",
+            open=[state.step for state in waiting],
+            missing={state.step: [asdict(item) for item in state.missing] for state in waiting},
+        )
 
 
 async def _facts(

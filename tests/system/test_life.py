@@ -3,7 +3,7 @@
 import pytest
 
 from app.client import Problem
-from app.gates.policy import Policy, weigh
+from app.gates.policy import Policy, ruling_of
 from app.kit.canonical import digest
 from tests.live import (
     Live,
@@ -212,7 +212,7 @@ def test_a_verdict_can_be_recomputed_from_what_it_stores(live: Live) -> None:
         kind = verdict["facts"]["case"]["kind"]
         gate = policy.gates[f"{kind}.{verdict['step']}"]
         assert digest(verdict["facts"]) == verdict["facts_digest"]
-        assert weigh(gate, verdict["facts"]) == verdict["results"]
+        assert ruling_of(gate, verdict["step"], verdict["facts"]).results == verdict["results"]
 
 
 def test_what_the_server_measures_cannot_be_submitted_instead(live: Live) -> None:

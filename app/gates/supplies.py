@@ -1,0 +1,86 @@
+"""Which call supplies what a rule asks for. Pure.
+
+A refusal that only says no sends people to ask others: each failed rule names the calls that
+bring what it looks at, read off the rule itself, so that a tenant's own rules have theirs too.
+"""
+
+import re
+from typing import Any
+
+from app.gates.steps import CaseKind
+
+_NAMED = re.compile(r"\b(evidence|version|point|approvals|rejections)(?:\.([a-z_]+))?")
+
+_EVIDENCE = "POST /v1/cases/{case_id}/steps/{step}/evidence"
+_APPROVE = "POST /v1/cases/{case_id}/steps/{step}/approvals"
+_ASK = "POST /v1/approval-requests"
+_REHEARSE = "POST /v1/events with model, version and decision_point"
+_EVENTS = "POST /v1/decision-points/{key}/route, then POST /v1/events with its token"
+_OUTCOMES = "POST /v1/outcomes"
+_WITHDRAW = "POST /v1/approvals/{approval_id}:withdraw by who rejected"
+
+MEASURED: dict[tuple[CaseKind, str], tuple[str, ...]] = {
+    (CaseKind.RELEASE, "contract"): (
+        "PATCH /v1/decision-points/{key}",
+        "POST /v1/models/{model}/versions with a signature that fits",
+    ),
+    (CaseKind.RELEASE, "parameters"): (_REHEARSE,),
+    (CaseKind.RELEASE, "drift"): (_REHEARSE,),
+    (CaseKind.RELEASE, "performance"): (_REHEARSE, _OUTCOMES),
+    (CaseKind.RELEASE, "kpi"): ("PUT /v1/decision-points/{key}/kpis/{kpi}", _OUTCOMES),
+    (CaseKind.ACTIVATION, "traffic"): (_EVENTS, _OUTCOMES),
+    (CaseKind.ACTIVATION, "tracking"): (_EVENTS,),
+    (CaseKind.ACTIVATION, "telemetry"): (_EVENTS, _OUTCOMES),
+    (CaseKind.ACTIVATION, "drift"): (_EVENTS,),
+    (CaseKind.ACTIVATION, "performance"): (_EVENTS, _OUTCOMES),
+    (CaseKind.ACTIVATION, "kpi"): ("PUT /v1/decision-points/{key}/kpis/{kpi}", _OUTCOMES),
+    (CaseKind.ACTIVATION, "completeness"): (
+        "POST /v1/models/{model}/versions with what is missing",
+    ),
+}
+"""What the server measures, by kind of evidence; everything else is submitted."""
+
+_VERSION: dict[str, str] = {
+    "baseline_rows": "PUT /v1/models/{model}/versions/{version}/baseline",
+    "stage": "POST /v1/validations, then POST /v1/releases",
+}
+
+
+def supplies(case: dict[str, Any], step: str, when: str) -> list[str]:
+    """Return the calls that bring what a rule of a step looks at; ``case`` as rules see it."""
+    found: dict[str, None] = {}
+    for subject, name in _NAMED.findall(when):
+        for call in _calls(case["kind"], subject, name):
+            found[_filled(call, case, step)] = None
+    return list(found) or [judging(case["kind"], step)]
+
+
+def judging(kind: str, step: str) -> str:
+    """Return the call that judges a step."""
+    return f"POST /v1/{kind}s/{{case_id}}/steps/{step}:judge"
+
+
+def _calls(kind: str, subject: str, name: str) -> tuple[str, ...]:
+    if subject == "evidence":
+        return MEASURED.get((CaseKind(kind), name), (_EVIDENCE,))
+    if subject == "approvals":
+        return (_ASK, _APPROVE)
+    if subject == "rejections":
+        return (_WITHDRAW,)
+    if subject == "version":
+        return (_VERSION.get(name, "POST /v1/models/{model}/versions with what is missing"),)
+    return ("PATCH /v1/decision-points/{key}",)
+
+
+def _filled(call: str, case: dict[str, Any], step: str) -> str:
+    """Return a call with the names that are known put in."""
+    known = {
+        "step": step,
+        "model": case.get("model"),
+        "version": case.get("number"),
+        "key": case.get("decision_point"),
+    }
+    for name, value in known.items():
+        if value is not None:
+            call = call.replace(f"{{{name}}}", str(value))
+    return call
