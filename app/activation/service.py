@@ -86,7 +86,9 @@ async def judge_step(
     verdict = await gates.judge(session, case, step, version=version, point=point, by=by)
     path, back = release.conclude(verdict)
     if path is not None and back is not None:
-        await release.send_back(session, case.version_id, path, back, by=by, case=case.id)
+        await release.send_back(
+            session, case.version_id, path, back, by=by, case=case, verdict=verdict
+        )
     return verdict
 
 

@@ -8,10 +8,11 @@ from app.drift.events import AlertRaised
 from app.drift.routes import router
 from app.drift.service import apply_monitor, monitor_in_force
 from app.drift.standings import Standing, compare_rehearsal, standing
-from app.drift.tables import Window
+from app.drift.tables import Alert, Window
 from app.drift.watching import watch
 
 __all__ = [
+    "Alert",
     "AlertRaised",
     "Standing",
     "Window",

@@ -47,11 +47,19 @@ ROLES: dict[Role, frozenset[str]] = {
         "gates:ask",
         "gates:evidence",
         "release:open",
+        "release:rework",
         "telemetry:rehearse",
         "telemetry:write",
     },
     Role.VALIDATOR: _READ
-    | {"gates:ask", "gates:evidence", "gates:approve", "release:validate", "release:judge"},
+    | {
+        "gates:ask",
+        "gates:evidence",
+        "gates:approve",
+        "release:validate",
+        "release:judge",
+        "release:rework",
+    },
     Role.OPERATOR: _READ
     | {
         "catalog:points",
@@ -59,6 +67,7 @@ ROLES: dict[Role, frozenset[str]] = {
         "gates:evidence",
         "gates:approve",
         "release:judge",
+        "release:rework",
         "activation:operate",
         "routing:plan",
         "monitor:write",
@@ -67,7 +76,8 @@ ROLES: dict[Role, frozenset[str]] = {
         "telemetry:write",
     },
     Role.COMMITTEE: _READ | {"gates:ask", "gates:approve", "kpi:write", "audit:read"},
-    Role.BUSINESS: _READ | {"gates:ask", "gates:approve", "gates:evidence", "kpi:write"},
+    Role.BUSINESS: _READ
+    | {"gates:ask", "gates:approve", "gates:evidence", "kpi:write", "release:rework"},
     Role.APPLICATION: frozenset(
         {"routing:decide", "telemetry:write", "telemetry:outcome", "catalog:read"}
     ),

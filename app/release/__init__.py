@@ -7,8 +7,12 @@ version's stage moves only along the machine's edges. Imports gates, drift, kpi,
 from app.release.events import VersionMoved, VersionReturned
 from app.release.kpi_validation import conclude, measure_kpis
 from app.release.lifecycle import NEXT, RETURN, IllegalMove
-from app.release.routes import routers
-from app.release.service import about, move, send_back
+from app.release.moves import move, send_back
+from app.release.rework_routes import hand_backs, procedures
+from app.release.routes import releases, validations
+from app.release.service import about
+
+routers = (validations, releases, hand_backs, procedures)
 
 __all__ = [
     "NEXT",

@@ -27,3 +27,32 @@ class VersionReturned(Event):
     number: int
     path: str
     returned_to: str
+    hand_back_id: UUID
+    owner: str | None
+    developer: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcedureOpened(Event):
+    """A model is to be tuned, trained or built anew."""
+
+    type: ClassVar[str] = "release.procedure.opened"
+
+    procedure_id: UUID
+    kind: str
+    version_id: UUID
+    model: str
+    number: int
+    developer: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcedureClosed(Event):
+    """A procedure was concluded, or given up."""
+
+    type: ClassVar[str] = "release.procedure.closed"
+
+    procedure_id: UUID
+    result: str
+    version_id: UUID
+    result_id: UUID | None

@@ -3,68 +3,18 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog, gates, identity, telemetry
-from app.catalog import ReturnTo, Stage
-from app.gates import CaseKind, ReleaseStep, WayOut
+from app import catalog, gates, identity, telemetry
+from app.catalog import Stage
+from app.gates import CaseKind, ReleaseStep
 from app.identity import Action
 from app.kit.actor import Actor
-from app.platform.events import publish
 from app.release import contract, parameters
-from app.release.events import VersionMoved, VersionReturned
 from app.release.kpi_validation import conclude, measure_kpis
 from app.release.lifecycle import require_edge
+from app.release.moves import move, send_back
 
 _RELEASABLE = frozenset({Stage.CANDIDATE, Stage.RELEASED, Stage.ACTIVATED})
 _FURTHER = _RELEASABLE | {Stage.VALIDATED}
-
-
-async def move(
-    session: AsyncSession,
-    version_id: UUID,
-    to: Stage,
-    *,
-    by: Actor,
-    returned_to: ReturnTo | None = None,
-    **why: Any,
-) -> catalog.Version:
-    """Move a version along one edge of the lifecycle."""
-    version = await catalog.lock_version(session, by.tenant_id, version_id)
-    here = version.stage
-    require_edge(here, to)
-    await catalog.restage(session, version, to, returned_to=returned_to)
-    await audit.record(
-        session, by, f"version.{to}", f"version:{version_id}",
-        source=here, target=to, returned_to=returned_to, **why,
-    )  # fmt: skip
-    await publish(
-        session,
-        VersionMoved(
-            tenant_id=by.tenant_id, version_id=version_id, source=here.value, target=to.value
-        ),
-    )
-    return version
-
-
-async def send_back(
-    session: AsyncSession, version_id: UUID, path: WayOut, to: ReturnTo, *, by: Actor, **why: Any
-) -> None:
-    """Return a version to the development step that a drift leads to."""
-    await move(session, version_id, Stage.RETURNED, by=by, returned_to=to, path=path, **why)
-    # What was approved before does not count for what comes after.
-    await gates.close_open_cases(session, version_id, result=path.value, by=by)
-    found = await catalog.versions_by_id(session, by.tenant_id, {version_id})
-    model, version = found[version_id]
-    await publish(
-        session,
-        VersionReturned(
-            tenant_id=by.tenant_id,
-            version_id=version_id,
-            model=model.name,
-            number=version.number,
-            path=path.value,
-            returned_to=to.value,
-        ),
-    )
 
 
 async def about(session: AsyncSession, case: gates.Case) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -169,7 +119,7 @@ async def judge_release(
     if path is not None and back is not None:
         await gates.close_case(session, case, result=path.value, by=by)
         if first is Stage.CANDIDATE:
-            await send_back(session, case.version_id, path, back, by=by, case=case.id)
+            await send_back(session, case.version_id, path, back, by=by, case=case, verdict=verdict)
     elif verdict.passed and not any(state.open for state in await gates.states(session, case)):
         await gates.close_case(session, case, result="released", by=by)
         if first is Stage.CANDIDATE:

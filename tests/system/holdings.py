@@ -16,12 +16,19 @@ from tests.live import (
     Live,
     Place,
     approve,
-    champion,
     evidence,
     lift_control,
+    make_model,
+    make_point,
     make_version,
+    open_activation,
+    ready_to_commit,
+    rehearse,
+    release,
     route,
     unique,
+    validate,
+    wait_routed,
     wait_signed,
 )
 from tests.tenants import database_of
@@ -29,10 +36,10 @@ from tests.ways import Way, operation_of
 
 OWNING = {
     "name", "key", "case_id", "principal_id", "key_id", "decision_id", "rule_id", "delegation_id",
-    "request_id", "approval_id", "change_id", "waiver_id", "verdict_id",
+    "request_id", "approval_id", "change_id", "waiver_id", "verdict_id", "procedure_id",
 }  # fmt: skip
 """Path parameters that name a thing of one tenant's."""
-WITHIN = {"number", "alias", "kpi", "step"}
+WITHIN = {"number", "alias", "kpi", "step", "task"}
 """Path parameters that name a part of such a thing."""
 EVERYWHERE = {"tier"}
 """Path parameters whose every value each tenant has for itself."""
@@ -109,12 +116,12 @@ def nothing(parameter: str) -> str:
 
 def hold(live: Live) -> Holdings:
     """Make one of everything in ``live``'s tenant."""
-    place = champion(live)
+    kpi = unique("kpi")
+    place = come_back(live, kpi)
     model, point = f"/v1/models/{place.model}", f"/v1/decision-points/{place.point}"
-    alias, kpi, person = unique("alias"), unique("kpi"), unique("person")
+    alias, person = unique("alias"), unique("person")
     make_version(live, place.model)  # the one that the documented example of an alias names
     live["dev"].put(f"{model}/aliases/{alias}", {"number": place.version})
-    live["ops"].put(f"{point}/kpis/{kpi}", {"name": "k", "threshold": 0, "unit": "AUD"})
     live["ops"].put(f"{point}/monitor", {"psi": 0.3})
     live.admin.post("/v1/principals", {"name": person, "roles": ["developer"]})
     # Whoever disables by id shall not take the one away that is known by name.
@@ -141,6 +148,8 @@ def hold(live: Live) -> Holdings:
         "decision_id": decided["decision_id"],
         "verdict_id": live["aud"].get(f"/v1/cases/{cases['releases']}")["verdicts"][0]["id"],
         "tier": "low",
+        "task": "publish_version",
+        "procedure_id": procedure(live, place),
     }
     cases["cases"] = cases["activations"]
     return Holdings(
@@ -154,6 +163,25 @@ def hold(live: Live) -> Holdings:
         entry=logged(live),
         ids=ids_of(live),
     )
+
+
+def come_back(live: Live, kpi: str) -> Place:
+    """Make a champion that was sent back before it became one."""
+    name = make_model(live)
+    place = Place(name, make_point(live), make_version(live, name))
+    agreed = f"/v1/decision-points/{place.point}/kpis/{kpi}"
+    live["ops"].put(agreed, {"name": "k", "threshold": 99, "unit": "AUD"})
+    validate(live, place.model, place.version)
+    rehearse(live, place)
+    assert release(live, place)["path"] == "business_drift"
+    live["ops"].put(agreed, {"name": "k", "threshold": 0, "unit": "AUD"}, revision=1)
+    validate(live, place.model, place.version)
+    assert release(live, place)["passed"]
+    case = open_activation(live, place)
+    ready_to_commit(live, case)
+    live["ops"].post(f"/v1/activations/{case['id']}:commit")
+    wait_routed(live, place)
+    return place
 
 
 def govern(live: Live, case: str, person: str) -> dict[str, str]:
@@ -183,6 +211,15 @@ def govern(live: Live, case: str, person: str) -> dict[str, str]:
         "request_id": asked["id"], "approval_id": given["id"], "change_id": change["id"],
         "waiver_id": glass["id"], "delegation_id": lent["id"], "rule_id": rule["id"],
     }  # fmt: skip
+
+
+def procedure(live: Live, place: Place) -> str:
+    """Have the model trained anew; return the procedure's id."""
+    body = {
+        "kind": "retrain", "model": place.model, "version": place.version, "cause": "request",
+        "reason": "a test", "expected": {"metric": "accuracy", "by": 0.01},
+    }  # fmt: skip
+    return str(live["ops"].post("/v1/procedures", body)["id"])
 
 
 def account_of(live: Live) -> str:

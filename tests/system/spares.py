@@ -94,6 +94,19 @@ def himself(_: Live, by: Client, __: str) -> str:
     return str(by.get("/v1/me")["id"])
 
 
+def procedure(live: Live, _: Client, __: str) -> str:
+    """Have a model of its own trained anew, with a version that came of it."""
+    model = make_model(live)
+    body = {
+        "kind": "retrain", "model": model, "version": make_version(live, model),
+        "cause": "request", "expected": {"metric": "accuracy", "by": 0.01}, **REASON,
+    }  # fmt: skip
+    made = str(live["ops"].post("/v1/procedures", body)["id"])
+    result = {"model": model, "version": make_version(live, model)}
+    live["dev"].post(f"/v1/procedures/{made}:link", result)
+    return made
+
+
 Maker = Callable[[Live, Client, str], str]
 MADE: dict[str, tuple[str, bool, Maker]] = {
     "POST /v1/approval-requests/{request_id}:withdraw": ("request_id", True, request),
@@ -105,6 +118,9 @@ MADE: dict[str, tuple[str, bool, Maker]] = {
     "POST /v1/changes/{change_id}:withdraw": ("change_id", True, change),
     "POST /v1/waivers/{waiver_id}:end": ("waiver_id", False, emergency),
     "POST /v1/waivers/{waiver_id}:review": ("waiver_id", False, emergency),
+    "POST /v1/procedures/{procedure_id}:link": ("procedure_id", False, procedure),
+    "POST /v1/procedures/{procedure_id}:conclude": ("procedure_id", False, procedure),
+    "POST /v1/procedures/{procedure_id}:abandon": ("procedure_id", False, procedure),
     "POST /v1/principals/{principal_id}:erase": ("principal_id", False, left),
     "POST /v1/principals/{principal_id}:invite": ("principal_id", False, keyless),
     "POST /v1/principals/{principal_id}/keys": ("principal_id", True, himself),

@@ -21,6 +21,8 @@ FREE = {
     # of a version's content, which is stored and handed on, never looked up
     "source", "digest", "reference", "rows", "commit", "repository", "run", "summary",
     "intended_use", "limitations", "documents", "endpoint",
+    # of what is measured
+    "metric",
     # a version's number within the model that is named beside it
     "version", "number", "parents",
     # the sender's own name for his event
@@ -94,6 +96,18 @@ def of_case(other: Holdings) -> dict[str, Any]:
     return {"case_id": other.cases["activations"], "step": "application_integration"}
 
 
+def rework(holder: Holdings) -> dict[str, Any]:
+    return {
+        "kind": "retrain", "model": holder.place.model, "version": 1, "cause": "request",
+        "reason": "a test", "expected": {"metric": "accuracy", "by": 0.01},
+    }  # fmt: skip
+
+
+def handed_back(holder: Holdings) -> str:
+    path = f"/v1/models/{holder.place.model}/versions/1/hand-back"
+    return str(holder.live["dev"].get(path)["id"])
+
+
 NAMING: dict[str, tuple[str, int, Named]] = {
     "POST /v1/principals .owner": ("admin", 422, bot),
     "POST /v1/models .owner": (
@@ -132,6 +146,16 @@ NAMING: dict[str, tuple[str, int, Named]] = {
             **of_case(other), "rule": "traffic", "days": 1, "reason": "a test",
         },
     ),
+    "POST /v1/procedures .model": ("dev", 404, lambda _, other: rework(other)),
+    "POST /v1/procedures .cause_id": (
+        "dev", 404, lambda own, other: {
+            **rework(own), "cause": "hand_back", "cause_id": handed_back(other),
+        },
+    ),
+    "POST /v1/procedures/{procedure_id}:link .model": (
+        "dev", 404, lambda _, other: {"model": other.place.model, "version": 1},
+    ),
+    "GET /v1/procedures ?model": ("aud", 404, lambda _, other: {"model": other.place.model}),
     "GET /v1/audit/proofs/inclusion ?stream": ("aud", 404, lambda _, other: other.entry),
     "GET /v1/cases ?model": (
         "aud", 404, lambda _, other: {"model": other.place.model, "version": 1},
@@ -207,7 +231,7 @@ def test_what_a_field_names_of_another_tenant_is_not_found(
     refused = problem_of(answer, status, "not_found" if status == 404 else "owner_required")
     foreign = {
         other.place.model, other.place.point, other.person, other.account,
-        other.cases["activations"], other.entry["stream"],
+        other.cases["activations"], other.entry["stream"], *other.ids,
     }  # fmt: skip
     assert [name for name in foreign if name in refused["detail"]], refused
     assert other.seen_in(answer.text, json.dumps(sent)) == set()

@@ -22,7 +22,7 @@ from hypothesis.errors import FlakyStrategyDefinition
 from schemathesis.config import SchemathesisConfig
 from schemathesis.generation.meta import TestPhase
 
-from tests.live import Live, lift_control, unique
+from tests.live import Live, lift_control, make_version, unique
 from tests.system.holdings import Holdings, hold
 from tests.system.spares import Callers, Spares
 from tests.tenants import another
@@ -52,6 +52,10 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     ("403", ["changes:withdraw_change", "changes:approve_change", "changes:reject_change"]),
     # Nor who asked for an approval, or whom an emergency helped.
     ("403", ["approvals:approve_request", "approvals:reject_request", "waivers:review_glass"]),
+    # Who made the version does not say whether it did what it should.
+    ("403", ["release:conclude"]),
+    # A cause is named or there is none; a version is one of a model's.
+    ("422", ["release:open_procedure", "release:list_procedures"]),
     # What they are sent lets somebody in, or does not; not as often as one likes.
     ("401", ["identity:redeem_invitation", "identity:exchange_token"]),
     ("429", ["identity:exchange_token"]),
@@ -154,6 +158,11 @@ NAMED: dict[str, Callable[[Holdings], Any]] = {
 """Fields of bodies that are about what there is."""
 
 
+def published(held: Holdings) -> int:
+    """Return a version that is younger than whatever it is said to have come of."""
+    return make_version(held.live, held.place.model)
+
+
 def invited(held: Holdings) -> str:
     """Return the code that lets a new person in."""
     admin = held.live.admin
@@ -175,6 +184,11 @@ ONCE: dict[str, dict[str, Callable[[Holdings], Any]]] = {
         "issuer": lambda _: "https://ci.example.com", "claims": lambda _: {"project": "1"},
         "roles": lambda _: ["application"],
     },
+    "POST /v1/procedures": {
+        "cause": lambda _: "request", "cause_id": lambda _: None,
+        "expected": lambda _: {"metric": "accuracy", "by": 0.01},
+    },
+    "POST /v1/procedures/{procedure_id}:link": {"version": published},
     "POST /v1/invitations:redeem": {"code": invited},
     "PUT /v1/decision-rights": {
         "body": lambda held: held.live["aud"].get("/v1/decision-rights")["body"],

@@ -1,0 +1,94 @@
+"""What a returned version is given back with, and ticking it off."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import audit, catalog, identity
+from app.identity import Action
+from app.kit.actor import Actor
+from app.kit.refusal import Kind, NotFound, Refusal
+from app.release.tables import HandBack, Task
+
+
+class TaskDone(Refusal):
+    """Somebody ticked it off before."""
+
+    kind = Kind.CONFLICT
+    code = "task_done"
+    title = "The task is done"
+    mend = "GET …/hand-back shows who did it."
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A hand-back with its tasks, and where in development it leads."""
+
+    row: HandBack
+    model: str
+    number: int
+    decision_point: str | None
+    tasks: list[Task]
+    names: dict[UUID, str]
+
+    @property
+    def open(self) -> int:
+        """How many tasks are left."""
+        return sum(task.done_at is None for task in self.tasks)
+
+
+async def hand_back_of(session: AsyncSession, model: str, number: int, *, by: Actor) -> Given:
+    """Return what a version was last given back with."""
+    version = await catalog.find_version(session, model, number, by=by)
+    row = await newest(session, by.tenant_id, version.id)
+    if row is None:
+        raise NotFound("hand-back of version", version.id)
+    tasks = await session.scalars(
+        select(Task).filter_by(tenant_id=by.tenant_id, hand_back_id=row.id).order_by(Task.position)
+    )
+    found = list(tasks)
+    key = None
+    if row.point_id is not None:
+        key = (await catalog.point_by_id(session, by.tenant_id, row.point_id)).key
+    done = {task.done_by for task in found if task.done_by is not None}
+    names = await identity.names_of(session, by.tenant_id, done)
+    return Given(row, model, number, key, found, names)
+
+
+async def newest(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> HandBack | None:
+    """Return a version's last hand-back, if it was ever sent back."""
+    return await session.scalar(
+        select(HandBack)
+        .filter_by(tenant_id=tenant_id, version_id=version_id)
+        .order_by(HandBack.at.desc(), HandBack.id.desc())
+        .limit(1)
+    )
+
+
+async def finish_task(
+    session: AsyncSession, model: str, number: int, key: str, *, note: str, by: Actor
+) -> Given:
+    """Tick a task of a version's last hand-back off."""
+    version = await catalog.find_version(session, model, number, by=by)
+    tier = (await catalog.model_of(session, model, by=by)).risk_tier
+    await identity.require_right(session, by, Action.RUN_PROCEDURE, tier=tier, model=model)
+    row = await newest(session, by.tenant_id, version.id)
+    if row is None:
+        raise NotFound("hand-back of version", version.id)
+    task = await session.get(
+        Task, (by.tenant_id, row.id, key), with_for_update=True, populate_existing=True
+    )
+    if task is None:
+        raise NotFound("task", key)
+    if task.done_at is not None:
+        raise TaskDone(f"{task.title}: done at {task.done_at:%Y-%m-%d %H:%M}.")
+    task.done_by, task.done_at, task.note = by.person_id, func.clock_timestamp(), note
+    await session.flush()
+    await session.refresh(task)
+    await audit.record(
+        session, by, "hand_back.task_done", f"version:{version.id}",
+        hand_back=row.id, task=key, personal={"note": note},
+    )  # fmt: skip
+    return await hand_back_of(session, model, number, by=by)
