@@ -52,7 +52,7 @@ async def open_activation(body: ActivationIn, actor: Operator, session: Session)
 @activations.post(
     "/{case_id}/steps/{step}:judge",
     response_model=gates.VerdictOut,
-    responses=responses(NotFound, gates.NotAStep),
+    responses=responses(NotFound, gates.NotAStep, gates.OutOfTurn),
 )
 async def judge_step(
     case_id: UUID, step: StepName, actor: Operator, session: Session

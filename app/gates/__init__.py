@@ -43,7 +43,7 @@ from app.gates.grants import apply_grant, ask_grant
 from app.gates.policies import apply_policy, seed_policies
 from app.gates.policy import WayOut
 from app.gates.rights_routes import apply_rights
-from app.gates.rules import ApprovalVoid, GateClosed, NotAStep, StepsOpen
+from app.gates.rules import ApprovalVoid, NotAStep, OutOfTurn, StepsOpen
 from app.gates.schemas import CaseOut, VerdictOut
 from app.gates.service import add_evidence, judge, required_open
 from app.gates.standing import (
@@ -83,10 +83,10 @@ __all__ = [
     "CaseStanding",
     "Change",
     "ChangeApproved",
-    "GateClosed",
     "KpisInForce",
     "MonitorInForce",
     "NotAStep",
+    "OutOfTurn",
     "PlanInForce",
     "ReleaseStep",
     "Shapers",

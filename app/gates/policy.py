@@ -5,6 +5,7 @@ A policy that was stored is read as it is; what may be saved anew is decided by 
 
 from dataclasses import dataclass
 from enum import StrEnum
+from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, model_validator
@@ -81,6 +82,13 @@ class Gate(Input):
     approval_days: int | None = Field(
         None, ge=1, le=366, description="An approval counts this long; null is for ever."
     )
+    after: tuple[str, ...] = Field(
+        (),
+        max_length=10,
+        description="Steps of the same case that come first, where they are required; others"
+        " are judged in any order.",
+        examples=[["endpoint_identification"]],
+    )
 
 
 class Policy(Input):
@@ -99,7 +107,20 @@ class Policy(Input):
             raise ValueError(f"unknown gates: {', '.join(sorted(unknown))}")
         if missing := GATES - self.gates.keys():
             raise ValueError(f"missing gates: {', '.join(sorted(missing))}")
+        for kind, steps in STEPS.items():
+            _require_order({step: self.gates[f"{kind}.{step}"].after for step in steps})
         return self
+
+
+def _require_order(after: dict[str, tuple[str, ...]]) -> None:
+    """Refuse an order of a case's steps that names others, or that nobody could keep to."""
+    for step, first in after.items():
+        if unknown := set(first) - after.keys():
+            raise ValueError(f"{step} comes after {', '.join(sorted(unknown))}: no such step")
+    try:
+        TopologicalSorter(after).prepare()
+    except CycleError as error:
+        raise ValueError(f"steps wait for each other: {' → '.join(error.args[1])}") from error
 
 
 def terms_of(gate: Gate) -> dict[str, str]:

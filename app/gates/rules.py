@@ -4,15 +4,6 @@ from app.gates.steps import STEPS, CaseKind
 from app.kit.refusal import Invalid, Kind, Refusal
 
 
-class GateClosed(Refusal):
-    """The step's checks do not hold."""
-
-    kind = Kind.CONFLICT
-    code = "gate_closed"
-    title = "The gate is closed"
-    mend = "Supply what `unmet` names (evidence, approvals), then judge the step again."
-
-
 class StepsOpen(Refusal):
     """Steps that policy asks for have not been passed."""
 
@@ -20,6 +11,15 @@ class StepsOpen(Refusal):
     code = "steps_open"
     title = "Required steps are still open"
     mend = "Supply what `missing` names for each step, by the calls it names, and judge it."
+
+
+class OutOfTurn(Refusal):
+    """Policy puts other steps first."""
+
+    kind = Kind.CONFLICT
+    code = "out_of_turn"
+    title = "Other steps come first"
+    mend = "Supply what `missing` names for each step in `open`, judge those, then this one."
 
 
 class SelfApproval(Refusal):

@@ -14,7 +14,7 @@ from app.gates.counting import counted
 from app.gates.covered import covered
 from app.gates.events import StepJudged
 from app.gates.policy import Gate, ruling_of
-from app.gates.rules import CaseClosed, StepsOpen, require_step
+from app.gates.rules import CaseClosed, OutOfTurn, StepsOpen, require_step
 from app.gates.tables import Case, Evidence, Verdict
 from app.gates.waivers import active_waivers
 from app.identity import Action
@@ -85,6 +85,7 @@ async def judge(
     require_step(case.kind, step)
     row, policy = await policies.law_of(session, case)
     gate = policy.gates[f"{case.kind}.{step}"]
+    await _require_turn(session, case, gate, step)
     facts = await _facts(session, case, step, gate, version, point)
     ruling = ruling_of(gate, step, facts)
     verdict = Verdict(
@@ -120,6 +121,24 @@ async def judge(
         ),
     )
     return verdict
+
+
+async def _require_turn(session: AsyncSession, case: Case, gate: Gate, step: str) -> None:
+    """Refuse to judge a step before those that policy puts first."""
+    if not gate.after:
+        return
+    waiting = [
+        state
+        for state in await docket.states(session, case)
+        if state.step in gate.after and state.open
+    ]
+    if waiting:
+        names = [state.step for state in waiting]
+        raise OutOfTurn(
+            f"{step} comes after {', '.join(names)}.",
+            open=names,
+            missing={state.step: [asdict(item) for item in state.missing] for state in waiting},
+        )
 
 
 async def required_open(

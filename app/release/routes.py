@@ -61,7 +61,7 @@ async def open_validation(
 @validations.post(
     "/{case_id}/steps/{step}:judge",
     response_model=gates.VerdictOut,
-    responses=responses(NotFound, gates.NotAStep, IllegalMove),
+    responses=responses(NotFound, gates.NotAStep, gates.OutOfTurn, IllegalMove),
 )
 async def judge_validation(
     case_id: UUID,
@@ -91,7 +91,7 @@ async def open_release(
 @releases.post(
     "/{case_id}/steps/{step}:judge",
     response_model=gates.VerdictOut,
-    responses=responses(NotFound, gates.NotAStep, IllegalMove),
+    responses=responses(NotFound, gates.NotAStep, gates.OutOfTurn, IllegalMove),
 )
 async def judge_release(
     case_id: UUID,

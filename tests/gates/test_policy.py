@@ -212,6 +212,39 @@ def test_what_was_stored_before_a_check_existed_is_still_read_and_denies(when: s
     assert results[0]["error"]
 
 
+def in_order(**after: list[str]) -> dict[str, Any]:
+    """A policy whose release steps wait for others."""
+    body = tier_policy(HIGH).model_dump(mode="json")
+    for step, first in after.items():
+        body["gates"][f"release.{step}"]["after"] = first
+    return body
+
+
+def test_a_policy_may_say_which_steps_come_first() -> None:
+    body = in_order(kpi_validation=["parameter_testing", "integration_testing"])
+
+    assert checked(body).gates[KPI].after == ("parameter_testing", "integration_testing")
+
+
+@pytest.mark.parametrize(
+    ("after", "problem"),
+    [
+        ({"kpi_validation": ["celebration"]}, "no such step"),
+        ({"kpi_validation": ["technical_validation"]}, "no such step"),
+        ({"kpi_validation": ["kpi_validation"]}, "wait for each other"),
+        (
+            {"kpi_validation": ["parameter_testing"], "parameter_testing": ["kpi_validation"]},
+            "wait for each other",
+        ),
+    ],
+)
+def test_an_order_that_nobody_could_keep_to_is_refused(
+    after: dict[str, list[str]], problem: str
+) -> None:
+    with pytest.raises(BadPolicy, match=problem):
+        checked(in_order(**after))
+
+
 def test_a_policy_names_every_gate_and_no_other() -> None:
     body = written()
     less = {**body, "gates": {name: g for name, g in body["gates"].items() if name != KPI}}
