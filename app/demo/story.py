@@ -16,7 +16,7 @@ from typing import Any
 import uvloop
 
 from app.client import AsyncClient, Client, Problem
-from app.demo import closing, cycle, market
+from app.demo import closing, cycle, market, rework
 from app.demo.cast import Cast, Peopled, assemble
 from app.demo.cycle import Built, Names
 from app.demo.desk import Desk, rehearse
@@ -81,6 +81,7 @@ class Story:
         self._market = played
         self._started = time.monotonic()
         self._alerts: dict[str, int] = {}
+        self._procedure: str | None = None
         self._sample: str | None = None
         self._administrator = Client(running.url, running.key)
         self._cast: Cast = assemble(running.url, self._administrator)
@@ -160,7 +161,7 @@ class Story:
 
     async def _until_it_drifts(self, desk: Desk) -> int:
         """Play the market week by week until the server sends v1 back, or the data ends."""
-        say, names, end = self._say, self._names, len(self._market)
+        say, cast, names, end = self._say, self._cast, self._names, len(self._market)
         say.chapter("The market, half-hour by half-hour")
         row, stage = LIVE, "activated"
         with say.progress("half-hours decided", end - LIVE) as bar:
@@ -186,6 +187,7 @@ class Story:
                 f"KPI validation ends in {outcome}: {names.model}@1 goes back to"
                 f" {version['returned_to']}. It answers on until somebody better is approved."
             )
+            self._procedure = rework.hand_back(say, cast, names)
         else:
             say.line(f"KPI validation: {outcome}. {names.model}@1 keeps its place.")
         return row
@@ -232,6 +234,8 @@ class Story:
         if not verdict["passed"]:
             say.line("The second version is not released; the story ends with the first.")
             return
+        if self._procedure is not None:
+            rework.conclude(say, cast, names, self._procedure, v2)
         desk.deploy(names.model, 2, v2.model.score(self._market.inputs), 0)
         cycle.commit(cast, cycle.open_activation(cast, names, v2, "challenger"))
         self._start_bandit()
