@@ -60,6 +60,7 @@ ROLES: dict[Role, frozenset[str]] = {
         "gates:approve",
         "release:judge",
         "activation:operate",
+        "deployment:report",
         "routing:plan",
         "monitor:write",
         "kpi:write",
@@ -69,7 +70,13 @@ ROLES: dict[Role, frozenset[str]] = {
     Role.COMMITTEE: _READ | {"gates:ask", "gates:approve", "kpi:write", "audit:read"},
     Role.BUSINESS: _READ | {"gates:ask", "gates:approve", "gates:evidence", "kpi:write"},
     Role.APPLICATION: frozenset(
-        {"routing:decide", "telemetry:write", "telemetry:outcome", "catalog:read"}
+        {
+            "routing:decide",
+            "telemetry:write",
+            "telemetry:outcome",
+            "catalog:read",
+            "deployment:report",
+        }
     ),
     Role.AUDITOR: _READ | {"audit:read", "identity:read"},
 }

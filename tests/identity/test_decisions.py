@@ -41,6 +41,10 @@ PERMISSIONS = {
     Action.APPROVE_CHANGE: "gates:approve",
     Action.BREAK_GLASS: "activation:operate",
     Action.REVIEW_BREAK_GLASS: "gates:approve",
+    Action.REPORT_DEPLOYMENT: "deployment:report",
+    Action.HANDLE_INCIDENT: "activation:operate",
+    Action.HAND_OFF: "gates:evidence",
+    Action.ACCEPT_HAND_OFF: "activation:operate",
 }
 
 
