@@ -46,8 +46,9 @@ def incidents(live: Live, point: str, **asked: Any) -> list[Any]:
     return list(live["aud"].pages("/v1/incidents", decision_point=point, **asked))
 
 
-def open_ones(live: Live, point: str) -> list[Any]:
-    return incidents(live, point, open="true")
+def open_ones(live: Live, point: str, target: str = "eu-1") -> list[Any]:
+    found = incidents(live, point, open="true")
+    return [incident for incident in found if incident["target"] == target]
 
 
 def judge(live: Live, case: Any, step: str) -> Any:
@@ -107,7 +108,9 @@ def wait_for(look: Callable[[], Any]) -> Any:
 
 def events(live: Live, kind: str) -> list[Any]:
     """What left by the outbox, of one type, the newest last."""
-    return [item for item in live["aud"].pages("/v1/events", limit=200) if item["type"] == kind]
+    return [
+        item for item in live["aud"].pages("/v1/events-feed", limit=200) if item["type"] == kind
+    ]
 
 
 def another_person(live: Live, *roles: str) -> Client:

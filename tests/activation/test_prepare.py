@@ -1,0 +1,196 @@
+"""A swap in two phases: nothing is committed that could not answer at once."""
+
+from typing import Any
+
+import pytest
+
+from tests.activation.deploying import (
+    APPROVED,
+    WRONG,
+    activation,
+    cleared,
+    commit,
+    judge,
+    prepare,
+    put_target,
+    refused,
+    report,
+    wait_for,
+)
+from tests.activation.health import Health
+from tests.live import Live, Place, evidence, released, wait_routed
+
+
+@pytest.fixture(scope="module")
+def place(works: Live) -> Place:
+    """A released version, at a point with one target that must be ready before a swap."""
+    found = released(works)
+    put_target(works, found.point, stale_after_seconds=3600)
+    return found
+
+
+@pytest.fixture(scope="module")
+def case(works: Live, place: Place) -> Any:
+    """Its activation, for which somebody has said that it is deployed."""
+    found = activation(works, place)
+    report(works, place)
+    cleared(works, found)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def there(works: Live, place: Place) -> None:
+    """Every test begins with a target that runs what was approved."""
+    report(works, place)
+
+
+def test_what_the_targets_report_outranks_what_was_submitted(
+    works: Live, place: Place, case: Any
+) -> None:
+    put_target(works, place.point, "spare", required=False)
+    report(works, place, digest=WRONG)
+    verdict = judge(works, case, "model_deployment")
+    assert not verdict["passed"]
+    facts = verdict["facts"]["evidence"]["deployment"]
+    assert (facts["digest"], facts["mismatched"], facts["unready"]["eu-1"]) == (
+        WRONG, 1, "mismatched",
+    )  # fmt: skip
+
+    report(works, place, state="warm")
+    verdict = judge(works, case, "model_deployment")
+
+    facts = verdict["facts"]["evidence"]["deployment"]
+    assert verdict["passed"]
+    assert (facts["digest"], facts["targets"], facts["ready"], facts["missing"]) == (
+        APPROVED, 2, 1, 1,
+    )  # fmt: skip
+    assert facts["independent"] is True
+
+
+def test_without_a_preparation_no_swap(works: Live, case: Any) -> None:
+    found = refused(lambda: commit(works, case), "not_prepared")
+
+    assert found["missing"] == ["preparation: none was made"]
+    assert found["prepare"].endswith(":prepare")
+    assert ":prepare" in found["mend"]
+
+
+def test_a_target_that_is_not_warm_is_named(works: Live, place: Place, case: Any) -> None:
+    report(works, place, state="pulling")
+
+    found = prepare(works, case)
+
+    assert (found["ready"], found["missing"]) == (False, ["target eu-1: pulling"])
+    assert refused(lambda: commit(works, case), "not_prepared")["missing"] == found["missing"]
+
+
+def test_what_happens_after_the_preparation_counts_as_well(
+    works: Live, place: Place, case: Any
+) -> None:
+    assert prepare(works, case)["ready"] is True
+    report(works, place, state="failed")
+
+    found = refused(lambda: commit(works, case), "not_prepared")
+
+    assert found["missing"] == ["target eu-1: failed"]
+
+
+def test_a_new_target_is_prepared_anew(works: Live, place: Place, case: Any) -> None:
+    assert prepare(works, case)["ready"] is True
+    put_target(works, place.point, "late", required=False)
+
+    found = refused(lambda: commit(works, case), "not_prepared")
+
+    assert found["missing"] == ["preparation: what was checked has changed"]
+
+
+def health_of(works: Live, place: Place, health: Health, **state: Any) -> None:
+    """Have the target asked for its health, by a server in this state."""
+    path = f"/v1/decision-points/{place.point}/targets/eu-1"
+    known = works["aud"].get(path)
+    body = {
+        "environment": "cloud", "stale_after_seconds": 3600, "endpoint": health.url + "/healthz",
+    }  # fmt: skip
+    works["ops"].put(path, body, revision=known["revision"])
+    for name, value in state.items():
+        setattr(health, name, value)
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        ({"status": 503}, "It answered 503."),
+        ({"status": 302, "location": "http://127.0.0.1:1/"}, "It answered 302."),
+    ],
+)
+def test_a_target_that_is_ill_is_not_ready(
+    works: Live, place: Place, case: Any, health: Health, state: dict[str, Any], why: str
+) -> None:
+    health_of(works, place, health, **state)
+
+    found = prepare(works, case)
+
+    assert (found["ready"], found["missing"]) == (False, [f"health of eu-1: {why}"])
+    assert health.asked == ["/healthz"]
+
+
+def test_a_target_that_hangs_holds_up_nobody(
+    works: Live, place: Place, case: Any, health: Health
+) -> None:
+    health_of(works, place, health)
+    health.silent.set()
+
+    made = works["ops"].post(f"/v1/activations/{case['id']}:prepare", {})
+    assert made["ready"] is None
+    wait_for(lambda: health.asked)
+    # While the other side keeps the worker waiting, nobody waits for a row.
+    report(works, place)
+    assert refused(lambda: commit(works, case), "not_prepared")
+    found = prepare(works, case)
+
+    assert found["missing"] == ["health of eu-1: 127.0.0.1 did not answer (TimeoutError)."]
+
+
+def test_prepared_and_well_the_swap_goes_through(
+    works: Live, place: Place, case: Any, health: Health
+) -> None:
+    health_of(works, place, health)
+
+    found = prepare(works, case)
+    seat = commit(works, case)
+
+    assert (found["ready"], found["missing"]) == (True, [])
+    assert [(item["what"], item["ok"]) for item in found["results"]] == [
+        ("target eu-1", True), ("health of eu-1", True),
+    ]  # fmt: skip
+    assert seat["role"] == "champion"
+    wait_routed(works, place)
+    refused(lambda: works["ops"].post(f"/v1/activations/{case['id']}:prepare", {}), "case_closed")
+
+
+def test_the_versions_own_endpoint_is_asked(works: Live, health: Health) -> None:
+    place = released(works)
+    put_target(works, place.point)
+    report(works, place, state="warm")
+    case = activation(works, place, endpoint=f"{health.url}/score?v=1")
+    evidence(works["ops"], case, "model_deployment", "deployment", {"digest": APPROVED})
+    cleared(works, case)
+    health.status = 500
+
+    ill = prepare(works, case, health_path="/ready")
+    assert ill["missing"] == ["endpoint: It answered 500."]
+    health.status = 204
+    assert prepare(works, case)["ready"] is True
+    assert health.asked == ["/ready", "/score?v=1"]
+    works["ops"].put(f"/v1/decision-points/{place.point}/deployment-terms", {"prepared_minutes": 1})
+    assert commit(works, case)["endpoint"] == f"{health.url}/score?v=1"
+
+
+def test_who_may_not_commit_does_not_prepare(works: Live, case: Any) -> None:
+    path = f"/v1/activations/{case['id']}:prepare"
+    refused(lambda: works["dev"].post(path, {}), "permission_denied")
+    refused(lambda: works["app"].post(path, {}), "permission_denied")
+
+
+def test_the_log_vouches_for_all_of_it(works: Live) -> None:
+    assert works["aud"].post("/v1/audit:verify")["faults"] == []
