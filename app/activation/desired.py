@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, true
+from sqlalchemy import func, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -106,10 +106,15 @@ async def places_of(
     told: dict[UUID, dict[UUID, Told]] = {target.id: {} for target in rows}
     if not ids:
         return []
-    since = await clock(session) - timedelta(seconds=max(row.stale_after_seconds for row in rows))
+    silence = func.make_interval(0, 0, 0, 0, 0, 0, Target.stale_after_seconds)
     recent = (
         select(Report)
-        .where(Report.tenant_id == point.tenant_id, Report.target_id.in_(ids), Report.at > since)
+        .join(Target, (Target.tenant_id == Report.tenant_id) & (Target.id == Report.target_id))
+        .where(
+            Report.tenant_id == point.tenant_id,
+            Report.target_id.in_(ids),
+            Report.at > func.clock_timestamp() - silence,
+        )
         .ext(distinct_on(Report.target_id, Report.version_id))
         .order_by(Report.target_id, Report.version_id, Report.at.desc(), Report.id.desc())
     )

@@ -163,13 +163,47 @@ async def _end(
             by_itself=reason is None,
         ),
     )  # fmt: skip
+    if incident.blocks:
+        await _lift(session, point, incident, f"Incident {incident.id} is resolved.", by=by)
+
+
+async def release_unseated(session: AsyncSession, point: catalog.DecisionPoint) -> None:
+    """Lift the blocks of versions that have left their seats; the incidents stay to be handled."""
+    system = Actor.system(point.tenant_id)
+    seated = select(routing.Seat.version_id).filter_by(
+        tenant_id=point.tenant_id, point_id=point.id, until=None
+    )
+    query = select(Incident).filter_by(
+        tenant_id=point.tenant_id, point_id=point.id, blocks=True, resolved_at=None
+    )
+    moot = query.where(Incident.version_id.not_in(seated)).with_for_update()
+    for incident in list(await session.scalars(moot)):
+        incident.blocks = False
+        await session.flush()
+        await audit.record(
+            session, system, "incident.unblocked", f"point:{point.id}",
+            incident=incident.id, version_id=incident.version_id,
+        )  # fmt: skip
+        reason = f"The version of incident {incident.id} has left its seat."
+        await _lift(session, point, incident, reason, by=system)
+
+
+async def _lift(
+    session: AsyncSession,
+    point: catalog.DecisionPoint,
+    incident: Incident,
+    reason: str,
+    *,
+    by: Actor,
+) -> None:
+    """Unblock a point, if no other incident blocks it."""
     left = select(Incident.id).filter_by(
         tenant_id=point.tenant_id, point_id=point.id, blocks=True, resolved_at=None
     )
-    if incident.blocks and await session.scalar(left.limit(1)) is None:
+    if await session.scalar(left.limit(1)) is None:
         await blocking.unblock(
-            session, point, version_id=incident.version_id, cause=blocking.CAUSE,
-            reason=f"Incident {incident.id} is resolved.", by=by,
+            session, point, version_id=incident.version_id, cause=blocking.CAUSE, reason=reason,
+            by=by,
         )  # fmt: skip
 
 
@@ -218,12 +252,12 @@ async def _handled(
     session: AsyncSession, incident_id: UUID, *, by: Actor
 ) -> tuple[Incident, catalog.DecisionPoint, catalog.Version]:
     """Return an open incident that somebody may handle, locked."""
-    incident = await session.get(
-        Incident, (by.tenant_id, incident_id), with_for_update=True, populate_existing=True
-    )
+    incident = await session.get(Incident, (by.tenant_id, incident_id))
     if incident is None:
         raise NotFound("incident", incident_id)
-    point = await catalog.point_by_id(session, by.tenant_id, incident.point_id)
+    known = await catalog.point_by_id(session, by.tenant_id, incident.point_id)
+    point = await catalog.point_by_key(session, known.key, by=by, lock=True)
+    await session.refresh(incident, with_for_update=True)
     found = await catalog.versions_by_id(session, by.tenant_id, {incident.version_id})
     model, version = found[incident.version_id]
     await identity.require_right(

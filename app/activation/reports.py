@@ -31,8 +31,11 @@ async def report(
     detail: str,
     by: Actor,
 ) -> Report:
-    """Take down what a deployer says of a version at a target; the server's clock dates it."""
-    point = await catalog.point_by_key(session, key, by=by)
+    """Take down what a deployer says of a version at a target; the server's clock dates it.
+
+    Point, target, incident: everybody locks them in this order, a swap begins with the point.
+    """
+    point = await catalog.point_by_key(session, key, by=by, lock=True)
     target = await targets.target_of(session, point, name, lock=True)
     version = await catalog.find_version(session, model, number, by=by)
     tier = (await catalog.model_of(session, model, by=by)).risk_tier
@@ -52,7 +55,7 @@ async def report(
     session.add(row)
     await session.flush()
     await session.refresh(row)
-    # Deployers speak often: a stream for each target, which no swap waits for.
+    # Deployers speak often: a stream for each target, so that the point's own stays readable.
     await audit.record(
         session, by, "deployment.reported", f"target:{target.id}",
         point=key, target=name, model=model, number=number, digest=digest, state=state,
@@ -77,6 +80,7 @@ async def reexamine(session: AsyncSession, event: ChampionChanged) -> None:
     """Look at the newest reports of who has the seat now: before, they may have been harmless."""
     system = Actor.system(event.tenant_id)
     point = await catalog.point_by_key(session, event.point, by=system)
+    await incidents.release_unseated(session, point)
     await look_at(session, point, event.version_id)
 
 
@@ -144,10 +148,12 @@ async def note_silence(
     session: AsyncSession, tenant_id: UUID, target_id: UUID, version_id: UUID
 ) -> None:
     """Open the incident of a silent target, if it is silent still."""
-    target = await session.get(
-        Target, (tenant_id, target_id), with_for_update={"skip_locked": True}
-    )
-    if target is None or target.removed_at is not None:
+    target = await session.get_one(Target, (tenant_id, target_id))
+    known = await catalog.point_by_id(session, tenant_id, target.point_id)
+    system = Actor.system(tenant_id)
+    point = await catalog.point_by_key(session, known.key, by=system, lock=True)
+    await session.refresh(target, with_for_update=True)
+    if target.removed_at is not None:
         return
     last = await session.scalar(
         select(Report)
@@ -158,6 +164,5 @@ async def note_silence(
     silence = timedelta(seconds=target.stale_after_seconds)
     if last is None or last.at > await clock(session) - silence:
         return
-    point = await catalog.point_by_id(session, tenant_id, target.point_id)
     facts = {"last_report": last.at, "state": last.state, "stale_after": silence}
     await incidents.open_incident(session, point, target, last, IncidentKind.STALE_TARGET, facts)

@@ -105,6 +105,15 @@ def test_who_may_neither_give_nor_take(works: Live, case: Any) -> None:
     refused(lambda: accept(works, case, given["digest"], by="dev"), "permission_denied")
 
 
+def test_the_case_holds_what_was_handed_over(works: Live, case: Any) -> None:
+    given = give(works, case)
+
+    docket = works["aud"].get(f"/v1/cases/{case['id']}")
+
+    submitted = [e for e in docket["evidence"] if e["kind"] == "hand_off" and not e["measured"]]
+    assert submitted[-1]["payload"]["runbook"] == given["runbook"]
+
+
 def test_the_log_vouches_for_it_without_its_names(works: Live, case: Any) -> None:
     give(works, case, contact="a person by name")
 

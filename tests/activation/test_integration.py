@@ -49,6 +49,17 @@ def test_an_application_integrates_with_its_first_event(works: Live, place: Plac
     assert (then["routed"], then["fitting"]) == (4, 0.75)
 
 
+def test_the_trace_of_a_decision_has_a_place_for_the_hand_off(works: Live, place: Place) -> None:
+    decided = route(works, place.point, "traced")
+    at = datetime.now(UTC).isoformat()
+    works["app"].post("/v1/events", {"events": [{"token": decided["token"], "at": at, "score": 0}]})
+    wait_folded(works, place.point)
+
+    cases = works["aud"].get(f"/v1/decisions/{decided['decision_id']}")["cases"]
+
+    assert [case["hand_off"] for case in cases] == [None] * len(cases)
+
+
 def test_the_evidence_says_the_same(works: Live, place: Place) -> None:
     case = works["aud"].get(f"/v1/decision-points/{place.point}/champion")["case_id"]
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.activation.deploying import (
@@ -19,6 +20,7 @@ from tests.activation.deploying import (
 )
 from tests.activation.health import Health
 from tests.live import Live, Place, evidence, released, wait_routed
+from tests.tenants import database_of
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +151,33 @@ def test_a_target_that_hangs_holds_up_nobody(
     found = prepare(works, case)
 
     assert found["missing"] == ["health of eu-1: 127.0.0.1 did not answer (TimeoutError)."]
+
+
+@pytest.mark.slow
+def test_a_worker_that_wakes_late_writes_nothing(
+    works: Live, place: Place, case: Any, health: Health
+) -> None:
+    health_of(works, place, health)
+    health.silent.set()
+    works["ops"].post(f"/v1/activations/{case['id']}:prepare", {})
+    wait_for(lambda: health.asked)
+    with psycopg.connect(database_of(works), autocommit=True) as superuser:
+        superuser.execute(
+            "UPDATE activation_preparation SET claim = gen_random_uuid(),"
+            " claimed_until = now() + interval '9 seconds' WHERE finished_at IS NULL"
+        )
+    health.over.set()
+    health.silent.clear()
+
+    found = wait_for(lambda: newest(works, case)["finished_at"] and newest(works, case))
+
+    # The first answer came under a claim that was no longer its own: the second call counts.
+    assert (found["ready"], health.asked) == (True, ["/healthz"] * 2)
+
+
+def newest(works: Live, case: Any) -> Any:
+    path = f"/v1/activations/{case['id']}/preparations"
+    return works["aud"].get(path, limit=1)["items"][0]
 
 
 def test_prepared_and_well_the_swap_goes_through(

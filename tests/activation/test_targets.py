@@ -1,5 +1,7 @@
 """What runs where: desired by the seats, reported by deployers, an incident where they differ."""
 
+from functools import partial
+
 import httpx
 import pytest
 
@@ -21,6 +23,7 @@ from tests.activation.deploying import (
     wait_for,
 )
 from tests.live import Live, Place, champion, ready_to_commit, released, roll_back
+from tests.system.together import at_once
 
 CAUSE = "digest_mismatch"
 
@@ -201,6 +204,16 @@ def test_a_target_that_failed_is_an_incident(works: Live, place: Place) -> None:
     assert open_ones(works, place.point) == []
 
 
+def test_of_many_reports_at_once_one_opens_the_incident(works: Live, place: Place) -> None:
+    put_target(works, place.point, "many", required=False)
+    wrong = partial(report, works, place, "many", digest=WRONG)
+
+    answers = at_once(*[wrong] * 6)
+
+    assert [answer.status for answer in answers] == [0] * 6
+    assert len(open_ones(works, place.point, "many")) == 1
+
+
 def test_people_acknowledge_and_resolve_by_name(works: Live, place: Place) -> None:
     put_target(works, place.point, "c", required=False)
     report(works, place, "c", digest=WRONG)
@@ -256,9 +269,19 @@ def test_an_incident_blocks_where_the_point_says_so(works: Live) -> None:
     assert [(e["version_id"], e["cause"]) for e in wanted if e["point"] == place.point] == [
         (found["version_id"], CAUSE)
     ]
+    # A version that leaves its seat blocks nothing any more, and does again once it is back.
+    rival = released(works, point=place.point)
+    case = activation(works, rival)
+    report(works, rival)
+    ready_to_commit(works, case)
+    commit(works, case)
+    (left,) = open_ones(works, place.point)
+    assert (left["id"], left["blocks"]) == (found["id"], False)
+    roll_back(works, place.point)
+    assert [one["blocks"] for one in open_ones(works, place.point)] == [True]
     report(works, place)
     lifted = [e["data"]["point"] for e in events(works, "activation.block.lifted")]
-    assert lifted.count(place.point) == 1
+    assert lifted.count(place.point) == 2
 
 
 def test_the_log_vouches_for_all_of_it(works: Live, place: Place) -> None:
