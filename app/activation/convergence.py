@@ -128,6 +128,8 @@ def worst(found: Iterable[Sync]) -> Sync:
 
 def lacking(digest: str | None, version_id: UUID, place: Place, now: datetime) -> str | None:
     """Say why a target could not answer with a version at once, or nothing if it could."""
+    if digest is None:  # what was published without one can be told from nothing else
+        return "no_digest"
     told = place.told.get(version_id)
     if told is None:
         return "missing"

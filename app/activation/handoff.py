@@ -19,7 +19,10 @@ from app.platform.db import page
 from app.platform.events import publish
 
 KIND = "hand_off"
-_SAID = ("runbook", "contact", "on_call", "service_level", "rollback_plan", "documents")
+_SAID = ("runbook", "contact", "service_level", "rollback_plan", "documents")
+"""What rules may look at. Who is called at night and what else was said stays in the record, where
+it can be erased."""
+_RECORD = (*_SAID, "on_call", "notes")
 
 
 async def give(
@@ -34,7 +37,7 @@ async def give(
     await identity.require_right(
         session, by, Action.HAND_OFF, **gates.place(case), roles=gates.roles_in(case, by)
     )
-    said = {name: record[name] for name in _SAID}
+    said = {name: record[name] for name in _SAID} | {"on_call": record["on_call"] is not None}
     await gates.add_evidence(
         session, case_id, ActivationStep.MODEL_ACTIVATION, kind=KIND, payload=said, by=by
     )
@@ -127,7 +130,7 @@ async def shown(
     names = await identity.names_of(session, tenant_id, people)
     return [
         {
-            **{name: getattr(row, name) for name in (*_SAID, "notes", "id", "case_id", "digest")},
+            **{name: getattr(row, name) for name in (*_RECORD, "id", "case_id", "digest")},
             "given_by": names.get(row.giver_id),
             "at": row.at,
             "accepted_by": names.get(taking.person_id) if taking else None,
@@ -157,6 +160,7 @@ async def measure(session: AsyncSession, case: gates.Case, *, by: Actor) -> None
         kind=KIND,
         payload={
             **{name: getattr(row, name) for name in _SAID},
+            "on_call": row.on_call is not None,
             "record": row.digest,
             "given_by": row.giver_id,
             "accepted": taking is not None,

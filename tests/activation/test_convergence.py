@@ -119,4 +119,15 @@ def test_time_alone_never_makes_a_target_ready(places: list[Place], later: timed
 
 @given(PLACES)
 def test_a_version_without_a_digest_is_ready_nowhere(places: list[Place]) -> None:
-    assert deployment(None, ONE, places, NOW)["ready"] == 0
+    facts = deployment(None, ONE, places, NOW)
+
+    assert facts["ready"] == 0
+    assert set(facts["unready"].values()) <= {"no_digest"}
+
+
+def test_what_the_developer_says_himself_is_not_independent() -> None:
+    mine = place(told(independent=False))
+
+    assert deployment(GOOD, ONE, [mine], NOW)["independent"] is False
+    assert deployment(GOOD, ONE, [place(told())], NOW)["independent"] is True
+    assert deployment(GOOD, ONE, [place()], NOW)["independent"] is False

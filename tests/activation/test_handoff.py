@@ -56,7 +56,7 @@ def test_a_hand_off_is_measured_and_accepted_by_another(works: Live, case: Any) 
     assert given["accepted_by"] is None
     found = facts(works, case)
     assert (found["runbook"], found["contact"]) == (RECORD["runbook"], RECORD["contact"])
-    assert (found["accepted"], found["accepted_by"]) == (False, None)
+    assert (found["accepted"], found["accepted_by"], found["on_call"]) == (False, None, False)
     assert found["compliant"] == {
         "card": True, "variables": True, "documents": False, "lineage": False,
         "foundations": True,
