@@ -1,5 +1,6 @@
 """A swap in two phases: nothing is committed that could not answer at once."""
 
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -12,6 +13,7 @@ from tests.activation.deploying import (
     cleared,
     commit,
     judge,
+    open_ones,
     prepare,
     put_target,
     refused,
@@ -20,6 +22,7 @@ from tests.activation.deploying import (
 )
 from tests.activation.health import Health
 from tests.live import Live, Place, evidence, released, wait_routed
+from tests.system.together import at_once
 from tests.tenants import database_of
 
 
@@ -213,6 +216,25 @@ def test_the_versions_own_endpoint_is_asked(works: Live, health: Health) -> None
     assert health.asked == ["/ready", "/score?v=1"]
     works["ops"].put(f"/v1/decision-points/{place.point}/deployment-terms", {"prepared_minutes": 1})
     assert commit(works, case)["endpoint"] == f"{health.url}/score?v=1"
+
+
+def test_a_swap_and_a_wrong_report_at_once_never_pass_each_other_by(
+    works: Live, place: Place, health: Health
+) -> None:
+    health_of(works, place, health)
+    heir = released(works, point=place.point)
+    case = activation(works, heir)
+    report(works, heir)
+    cleared(works, case)
+    assert prepare(works, case)["ready"] is True
+
+    swap, _ = at_once(partial(commit, works, case), partial(report, works, heir, digest=WRONG))
+
+    # Either the report came first, and nothing was swapped; or after it, and it shows.
+    known = [one["model"] for one in open_ones(works, place.point)]
+    assert (swap.status, swap.code, heir.model in known) in {
+        (0, "ok", True), (409, "not_prepared", False),
+    }  # fmt: skip
 
 
 def test_who_may_not_commit_does_not_prepare(works: Live, case: Any) -> None:

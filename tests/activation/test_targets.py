@@ -282,6 +282,17 @@ def test_an_incident_blocks_where_the_point_says_so(works: Live) -> None:
     report(works, place)
     lifted = [e["data"]["point"] for e in events(works, "activation.block.lifted")]
     assert lifted.count(place.point) == 2
+    # Reports, swaps and words of people meet at the point, and none of them in a circle.
+    for _ in range(3):
+        answers = at_once(
+            partial(report, works, place, digest=WRONG),
+            partial(roll_back, works, place.point),
+            partial(report, works, rival, digest=WRONG),
+            partial(report, works, place),
+            partial(report, works, rival),
+            partial(roll_back, works, place.point),
+        )
+        assert {answer.status for answer in answers} <= {0, 409}, answers
 
 
 def test_the_log_vouches_for_all_of_it(works: Live, place: Place) -> None:
