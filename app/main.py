@@ -67,6 +67,7 @@ def make_bus() -> Bus:
     bus.answer(gates.KpisInForce, kpi.kpis_in_force)
     bus.answer(gates.MonitorInForce, drift.monitor_in_force)
     bus.answer(gates.PlanInForce, routing.plan_in_force)
+    bus.subscribe(routing.ChampionChanged, activation.reexamine)
     bus.subscribe(Event, notifications.keep)
     return bus
 

@@ -1,22 +1,26 @@
 """The worker process, composed: at every pulse, what is due is looked for and done.
 
 telemetry folds what arrived → drift examines closed windows → revalidation judges them → routing
-learns. Each step finds its own work in the database and commits it by itself, so that a step that
-was missed or failed is done at the next pulse, by whichever worker is there.
+learns → activation notices targets that have gone silent. Each step finds its own work in the
+database and commits it by itself, so that a step that was missed or failed is done at the next
+pulse, by whichever worker is there.
 """
 
 import logging
 
-from app import audit, drift, identity, revalidation, routing, telemetry
+from app import activation, audit, drift, identity, revalidation, routing, telemetry
 from app.main import make_bus
 from app.platform.db import Database
 from app.platform.http import idempotency
+from app.platform.outbound import Outbound
 from app.platform.queue import Job, Queue
 from app.platform.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-STEPS = (telemetry.digest, drift.watch, revalidation.review, routing.learn)
+STEPS = (
+    telemetry.digest, drift.watch, revalidation.review, routing.learn, activation.watch_targets,
+)  # fmt: skip
 
 
 async def pulse(database: Database) -> None:
@@ -64,6 +68,8 @@ async def work(settings: Settings, database_url: str) -> None:
     database = Database(database_url, settings, make_bus())
     queue = Queue(database)
     queue.every(settings.pulse_seconds, "pulse", pulse)
+    preparer = activation.preparer(Outbound(settings))
+    queue.every(settings.pulse_seconds, "activation.prepare", preparer)
     queue.every(settings.audit_seconds, "audit.keep", audit_keeper(settings))
     queue.every(59, "telemetry.make_partitions", telemetry.make_partitions)
     queue.every(59, "platform.forget_keys", idempotency.forget)

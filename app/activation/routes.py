@@ -4,9 +4,11 @@ from uuid import UUID
 from fastapi import Path
 
 from app import gates, routing
-from app.activation import reign, service, trace
+from app.activation import desired, reign, service, trace
+from app.activation.deployment_schemas import RollbackOut
 from app.activation.rules import (
     NothingToRollBack,
+    NotPrepared,
     NotReady,
     ReturnedVersion,
     SwapLost,
@@ -64,7 +66,7 @@ async def judge_step(
 @activations.post(
     "/{case_id}:commit",
     response_model=routing.SeatOut,
-    responses=responses(NotFound, gates.StepsOpen, SwapLost, NotReady),
+    responses=responses(NotFound, gates.StepsOpen, SwapLost, NotReady, NotPrepared),
 )
 async def commit(case_id: UUID, actor: Operator, session: Session) -> routing.Seat:
     """Swap: the version takes its seat at once, everywhere within seconds."""
@@ -73,14 +75,17 @@ async def commit(case_id: UUID, actor: Operator, session: Session) -> routing.Se
 
 @points.post(
     "/{key}:rollback",
-    response_model=routing.SeatOut,
+    response_model=RollbackOut,
     responses=responses(NotFound, NothingToRollBack, SwapLost, ReturnedVersion, UnapprovedVersion),
 )
 async def roll_back(
     key: Annotated[str, Path(pattern=NAME)], body: RollbackIn, actor: Operator, session: Session
-) -> routing.Seat:
-    """Give the seat back to the champion before `instead_of`, which must be champion still."""
-    return await service.roll_back(
+) -> dict[str, Any]:
+    """Give the seat back to the champion before `instead_of`, which must be champion still.
+
+    One call, whether the earlier champion is still warm or not: `cold` says where it is not.
+    """
+    seat = await service.roll_back(
         session,
         key,
         instead_of=body.instead_of,
@@ -89,6 +94,8 @@ async def roll_back(
         accept_unapproved=body.accept_unapproved,
         by=actor,
     )
+    cold = await desired.cold_at(session, key, seat.version_id, by=actor)
+    return {**routing.SeatOut.model_validate(seat).model_dump(), "cold": cold}
 
 
 @points.get(

@@ -46,3 +46,69 @@ class SwapLost(Refusal):
     code = "swap_lost"
     title = "The champion changed in the meantime"
     mend = "Look at the decision point's seats; open a new activation if yours still makes sense."
+
+
+class NotPrepared(Refusal):
+    """The targets are not known to be able to answer at once."""
+
+    kind = Kind.CONFLICT
+    code = "not_prepared"
+    title = "The swap is not prepared"
+    mend = (
+        "Have what `missing` names reported (POST …/targets/{target}/reports), then"
+        " POST /v1/activations/{case_id}:prepare and commit once it is ready."
+    )
+
+
+class TooManyTargets(Refusal):
+    """A decision point is deployed to so many targets, and no more."""
+
+    kind = Kind.CONFLICT
+    code = "too_many_targets"
+    title = "Too many targets"
+    mend = "Remove a target, or let one stand for a group that is deployed together."
+
+
+class IncidentClosed(Refusal):
+    """The incident is over."""
+
+    kind = Kind.CONFLICT
+    code = "incident_closed"
+    title = "The incident is resolved"
+    mend = "GET /v1/incidents?open=true lists what is still open."
+
+
+class OwnVersion(Refusal):
+    """Nobody waves through what is wrong with his own version."""
+
+    kind = Kind.FORBIDDEN
+    code = "own_version"
+    title = "An incident of your own version"
+    mend = "Ask somebody who did not develop the version, or report the approved digest."
+
+
+class NothingHandedOff(Refusal):
+    """There is no record to accept."""
+
+    kind = Kind.CONFLICT
+    code = "nothing_handed_off"
+    title = "Nothing was handed off yet"
+    mend = "Ask the developer to POST /v1/activations/{case_id}/hand-off."
+
+
+class HandOffChanged(Refusal):
+    """Another record was handed over meanwhile, or this one is accepted already."""
+
+    kind = Kind.CONFLICT
+    code = "hand_off_changed"
+    title = "This is not the record to accept"
+    mend = "GET …/hand-offs, look at the newest one, and accept its `digest` if it has no taker."
+
+
+class OwnHandOff(Refusal):
+    """Nobody takes over from himself."""
+
+    kind = Kind.FORBIDDEN
+    code = "own_hand_off"
+    title = "Nobody takes over from himself"
+    mend = "Ask somebody of the production team who neither gave it nor developed the version."

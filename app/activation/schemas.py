@@ -4,6 +4,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.activation.deployment_schemas import HandOffOut
 from app.kit.input import Input
 from app.kit.names import MOST, NAME
 from app.routing import SeatRole
@@ -124,6 +125,7 @@ class CaseTrace(BaseModel):
     result: str | None
     policy: str
     approvals: list[SignatureTrace]
+    hand_off: HandOffOut | None = Field(description="Of an activation: what was handed over.")
 
 
 class TraceOut(BaseModel):

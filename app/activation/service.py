@@ -3,7 +3,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog, drift, gates, identity, release, routing, telemetry
+from app import audit, catalog, drift, gates, identity, release, routing
+from app.activation import desired, handoff, integration, preparing, reports
 from app.activation.rules import (
     NothingToRollBack,
     NotReady,
@@ -77,7 +78,11 @@ async def judge_step(
     )
     system = Actor.system(by.tenant_id)
     if step in {ActivationStep.APPLICATION_INTEGRATION, ActivationStep.PRODUCTION_AUDIT}:
-        await _measure_traffic(session, case, step, by=system)
+        await integration.measure(session, case, step, by=system)
+    elif step == ActivationStep.MODEL_ACTIVATION:
+        await handoff.measure(session, case, by=system)
+    elif step == ActivationStep.DEPLOYMENT:
+        await _measure_deployment(session, case, by=system)
     elif step == ActivationStep.TRACKING:
         await _measure_tracking(session, case, by=system)
     elif step == ActivationStep.KPI_VALIDATION:
@@ -116,6 +121,7 @@ async def commit(session: AsyncSession, case_id: UUID, *, by: Actor) -> routing.
             approved_against=case.details["instead_of"],
             champion=present,
         )
+    await preparing.require_prepared(session, case, point)
     version = await catalog.lock_version(session, by.tenant_id, case.version_id)
     if version.stage is Stage.RELEASED:
         await release.move(session, version.id, Stage.ACTIVATED, by=by, case=case.id)
@@ -124,6 +130,8 @@ async def commit(session: AsyncSession, case_id: UUID, *, by: Actor) -> routing.
     own = await routing.open_seat(session, by.tenant_id, point.id, version.id)
     seat = await _take_seat(session, case, point, role, by=by)
     await gates.mark_case(session, case, result=COMMITTED, by=by)
+    if role is SeatRole.CHALLENGER:
+        await reports.look_at(session, point, version.id)
     if role is SeatRole.CHAMPION:
         for vacated, result in ((champion, "replaced"), (own, "promoted")):
             if vacated is not None:
@@ -215,6 +223,7 @@ async def roll_back(
         session, by, "champion.rolled_back", f"point:{point.id}",
         to=before.version_id, instead_of=champion.version_id,
         returned=version.stage is Stage.RETURNED, unapproved=invalid,
+        cold=await desired.cold(session, point, version),
         version_id=before.version_id, personal={"reason": reason},
     )  # fmt: skip
     return seat
@@ -236,26 +245,22 @@ async def _leave(session: AsyncSession, seat: routing.Seat, result: str, *, by: 
         await gates.close_case(session, case, result=result, by=by)
 
 
-async def _measure_traffic(
-    session: AsyncSession, case: gates.Case, step: str, *, by: Actor
-) -> None:
+async def _measure_deployment(session: AsyncSession, case: gates.Case, *, by: Actor) -> None:
+    """Measure the deployment where the point has targets; elsewhere what was submitted counts."""
     assert case.point_id is not None  # noqa: S101 - an activation has a point
-    traffic = await telemetry.traffic(session, case.tenant_id, case.point_id, case.version_id)
-    done = await telemetry.outcomes(session, case.tenant_id, traffic.series)
-    await gates.add_evidence(
-        session,
-        case.id,
-        step,
-        kind="traffic",
-        payload={
-            "events": traffic.events,
-            "labelled": done.labelled,
-            "first_hour": traffic.first_hour,
-            "through": traffic.through,
-        },
-        by=by,
-        measured=True,
-    )
+    point = await catalog.point_by_id(session, case.tenant_id, case.point_id)
+    version = await catalog.version_by_id(session, case.tenant_id, case.version_id)
+    facts = await desired.facts_of(session, point, version)
+    if facts is not None:
+        await gates.add_evidence(
+            session,
+            case.id,
+            ActivationStep.DEPLOYMENT,
+            kind="deployment",
+            payload=facts,
+            by=by,
+            measured=True,
+        )
 
 
 async def _measure_tracking(session: AsyncSession, case: gates.Case, *, by: Actor) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, gates, identity, routing, telemetry
+from app.activation import handoff
 from app.kit.actor import Actor
 from app.kit.refusal import NotFound
 
@@ -97,6 +98,7 @@ async def _cases(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> li
             "result": case.result,
             "policy": f"{case.tier} revision {case.policy_revision}",
             "approvals": await gates.signatories(session, case),
+            "hand_off": await handoff.traced(session, case),
         }
         for case in rows
     ]

@@ -27,6 +27,7 @@ from app.gates.cases import (
     roles_in,
     signatories,
 )
+from app.gates.cases import lock as lock_case
 from app.gates.change_routes import ACCEPTED, accepted
 from app.gates.changes import propose
 from app.gates.classification import apply_tier
@@ -43,7 +44,7 @@ from app.gates.grants import apply_grant, ask_grant
 from app.gates.policies import apply_policy, seed_policies
 from app.gates.policy import WayOut
 from app.gates.rights_routes import apply_rights
-from app.gates.rules import ApprovalVoid, NotAStep, OutOfTurn, StepsOpen
+from app.gates.rules import ApprovalVoid, CaseClosed, NotAStep, OutOfTurn, StepsOpen
 from app.gates.schemas import CaseOut, VerdictOut
 from app.gates.service import add_evidence, judge, required_open
 from app.gates.standing import (
@@ -78,6 +79,7 @@ __all__ = [
     "ApprovalVoid",
     "BaselineInForce",
     "Case",
+    "CaseClosed",
     "CaseKind",
     "CaseOut",
     "CaseStanding",
@@ -112,6 +114,7 @@ __all__ = [
     "foundations",
     "grant_waiver",
     "judge",
+    "lock_case",
     "mark_case",
     "open_case",
     "passed_release",

@@ -28,6 +28,11 @@ MEASURED: dict[tuple[CaseKind, str], tuple[str, ...]] = {
     (CaseKind.RELEASE, "drift"): (_REHEARSE,),
     (CaseKind.RELEASE, "performance"): (_REHEARSE, _OUTCOMES),
     (CaseKind.RELEASE, "kpi"): ("PUT /v1/decision-points/{key}/kpis/{kpi}", _OUTCOMES),
+    (CaseKind.ACTIVATION, "hand_off"): ("POST /v1/activations/{case_id}/hand-off", _EVIDENCE),
+    (CaseKind.ACTIVATION, "deployment"): (
+        "POST /v1/decision-points/{key}/targets/{target}/reports",
+        _EVIDENCE,
+    ),
     (CaseKind.ACTIVATION, "traffic"): (_EVENTS, _OUTCOMES),
     (CaseKind.ACTIVATION, "tracking"): (_EVENTS,),
     (CaseKind.ACTIVATION, "telemetry"): (_EVENTS, _OUTCOMES),

@@ -43,6 +43,10 @@ class Action(StrEnum):
     BREAK_GLASS = "break_glass.use"
     REVIEW_BREAK_GLASS = "break_glass.review"
     RUN_PROCEDURE = "procedure.run"
+    REPORT_DEPLOYMENT = "deployment.report"
+    HANDLE_INCIDENT = "incident.handle"
+    HAND_OFF = "hand_off.give"
+    ACCEPT_HAND_OFF = "hand_off.accept"
 
 
 class Right(StrEnum):
@@ -182,6 +186,10 @@ LIMITS: dict[Action, tuple[str, ...]] = {
     Action.BREAK_GLASS: _EVERYWHERE,
     Action.REVIEW_BREAK_GLASS: _EVERYWHERE,
     Action.RUN_PROCEDURE: _VERSION,
+    Action.REPORT_DEPLOYMENT: _EVERYWHERE,
+    Action.HANDLE_INCIDENT: _EVERYWHERE,
+    Action.HAND_OFF: _EVERYWHERE,
+    Action.ACCEPT_HAND_OFF: _EVERYWHERE,
 }
 """What a right to an action can be limited to: what is known where it is asked for."""
 
@@ -235,7 +243,7 @@ def _limits(grant: Grant) -> str:
 
 _ADM, _DEV, _VAL = Role.ADMINISTRATOR, Role.DEVELOPER, Role.VALIDATOR
 _OPS, _COM, _AUD = Role.OPERATOR, Role.COMMITTEE, Role.AUDITOR
-_BUS = Role.BUSINESS
+_BUS, _APP = Role.BUSINESS, Role.APPLICATION
 
 # action → responsible, accountable, consulted, informed
 _START: dict[Action, tuple[tuple[Role, ...], ...]] = {
@@ -263,6 +271,10 @@ _START: dict[Action, tuple[tuple[Role, ...], ...]] = {
     Action.BREAK_GLASS: ((_OPS,), (_COM,), (), (_COM, _AUD)),
     Action.REVIEW_BREAK_GLASS: ((_COM, _VAL), (_COM,), (), (_AUD,)),
     Action.RUN_PROCEDURE: ((_DEV, _VAL, _OPS, _BUS), (_BUS,), (), (_COM,)),
+    Action.REPORT_DEPLOYMENT: ((_OPS, _APP), (_OPS,), (), (_DEV,)),
+    Action.HANDLE_INCIDENT: ((_OPS,), (_OPS,), (_DEV,), (_COM, _AUD)),
+    Action.HAND_OFF: ((_DEV, _BUS), (_DEV,), (_VAL,), (_OPS,)),
+    Action.ACCEPT_HAND_OFF: ((_OPS,), (_COM,), (_DEV,), ()),
 }
 
 DEFAULT = DecisionRights(
@@ -286,7 +298,8 @@ DEFAULT = DecisionRights(
 _LATER = frozenset(
     {
         Action.PUBLISH_VERSION, Action.EDIT_MODEL, Action.EDIT_POINT, Action.CLASSIFY,
-        Action.SUBMIT_EVIDENCE, Action.RUN_PROCEDURE,
+        Action.SUBMIT_EVIDENCE, Action.RUN_PROCEDURE, Action.REPORT_DEPLOYMENT,
+        Action.HANDLE_INCIDENT, Action.HAND_OFF, Action.ACCEPT_HAND_OFF,
     }
 )  # fmt: skip
 

@@ -69,6 +69,7 @@ ROLES: dict[Role, frozenset[str]] = {
         "release:judge",
         "release:rework",
         "activation:operate",
+        "deployment:report",
         "routing:plan",
         "monitor:write",
         "kpi:write",
@@ -79,7 +80,13 @@ ROLES: dict[Role, frozenset[str]] = {
     Role.BUSINESS: _READ
     | {"gates:ask", "gates:approve", "gates:evidence", "kpi:write", "release:rework"},
     Role.APPLICATION: frozenset(
-        {"routing:decide", "telemetry:write", "telemetry:outcome", "catalog:read"}
+        {
+            "routing:decide",
+            "telemetry:write",
+            "telemetry:outcome",
+            "catalog:read",
+            "deployment:report",
+        }
     ),
     Role.AUDITOR: _READ | {"audit:read", "identity:read"},
 }

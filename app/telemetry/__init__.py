@@ -18,6 +18,7 @@ from app.telemetry.token import BadToken, Claim, Part, seal, unit_hash, unseal
 from app.telemetry.windows import (
     arms,
     events_of,
+    first_decision,
     inputs,
     is_shadow,
     next_hour,
@@ -49,6 +50,7 @@ __all__ = [
     "baseline_of",
     "digest",
     "events_of",
+    "first_decision",
     "hot_routes",
     "inputs",
     "is_shadow",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -150,3 +150,31 @@ async def next_hour(
         )
     )
     return None if hour is None else datetime.fromtimestamp(hour * 3600, UTC)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_RANDOM_BITS = 80
+
+
+async def first_decision(
+    session: AsyncSession, tenant_id: UUID, series: Sequence[UUID], *, since: datetime
+) -> datetime | None:
+    """Return when the first decision from ``since`` on was routed that came back as an event.
+
+    A decision's id begins with its time, by the server's clock: the receipts' key is searched from
+    there on, whatever time the sender gave his event.
+    """
+    millis = (since - _EPOCH) // timedelta(milliseconds=1)
+    found = await session.scalar(
+        select(Receipt.decision_id)
+        .where(
+            Receipt.tenant_id == tenant_id,
+            Receipt.decision_id >= UUID(int=millis << _RANDOM_BITS),
+            Receipt.series_id.in_(series),
+        )
+        .order_by(Receipt.decision_id)
+        .limit(1)
+    )
+    if found is None:
+        return None
+    return _EPOCH + timedelta(milliseconds=found.int >> _RANDOM_BITS)

@@ -108,5 +108,7 @@ def test_where_if_match_is_asked_for_the_document_requires_it(document: dict[str
 
     # A KPI and a monitor are made by their first PUT; only replacing them takes a condition.
     creating = {name for name, required in asked.items() if not required}
-    assert {name.rpartition("/")[2] for name in creating} == {"monitor", "{kpi}"}
+    assert {name.rpartition("/")[2] for name in creating} == {
+        "monitor", "{kpi}", "{target}", "deployment-terms",
+    }  # fmt: skip
     assert len(asked) > len(creating)

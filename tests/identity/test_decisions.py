@@ -42,6 +42,10 @@ PERMISSIONS = {
     Action.BREAK_GLASS: "activation:operate",
     Action.REVIEW_BREAK_GLASS: "gates:approve",
     Action.RUN_PROCEDURE: "release:rework",
+    Action.REPORT_DEPLOYMENT: "deployment:report",
+    Action.HANDLE_INCIDENT: "activation:operate",
+    Action.HAND_OFF: "gates:evidence",
+    Action.ACCEPT_HAND_OFF: "activation:operate",
 }
 
 

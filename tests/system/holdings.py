@@ -37,9 +37,10 @@ from tests.ways import Way, operation_of
 OWNING = {
     "name", "key", "case_id", "principal_id", "key_id", "decision_id", "rule_id", "delegation_id",
     "request_id", "approval_id", "change_id", "waiver_id", "verdict_id", "procedure_id",
+    "incident_id",
 }  # fmt: skip
 """Path parameters that name a thing of one tenant's."""
-WITHIN = {"number", "alias", "kpi", "step", "task"}
+WITHIN = {"number", "alias", "kpi", "step", "task", "target"}
 """Path parameters that name a part of such a thing."""
 EVERYWHERE = {"tier"}
 """Path parameters whose every value each tenant has for itself."""
@@ -134,10 +135,12 @@ def hold(live: Live) -> Holdings:
     evidence(
         live["ops"], {"id": cases["activations"]}, "application_integration", "deployment", {"a": 1}
     )
+    deployed = deploy(live, place)
     lift_control(live, "plan")  # there was none: but a second revision of the rights is saved
     governed = govern(live, cases["activations"], person)
     things = {
         **governed,
+        **deployed,
         "name": place.model,
         "number": str(place.version),
         "alias": alias,
@@ -182,6 +185,17 @@ def come_back(live: Live, kpi: str) -> Place:
     live["ops"].post(f"/v1/activations/{case['id']}:commit")
     wait_routed(live, place)
     return place
+
+
+def deploy(live: Live, place: Place) -> dict[str, str]:
+    """Make a target that runs what nobody approved."""
+    target = unique("target")
+    path = f"/v1/decision-points/{place.point}/targets/{target}"
+    live["ops"].put(path, {"environment": "cloud", "required": False, "stale_after_seconds": 86400})
+    said = {"model": place.model, "version": 1, "digest": "sha256:other", "state": "serving"}
+    live["app"].post(f"{path}/reports", said)
+    (found,) = live["aud"].get("/v1/incidents", decision_point=place.point)["items"]
+    return {"target": target, "incident_id": found["id"]}
 
 
 def govern(live: Live, case: str, person: str) -> dict[str, str]:

@@ -43,6 +43,11 @@ FREE = {
     "revision", "?revision", "?seq", "?size", "?old_size",
     # what was done, by the server's own word for it
     "?action",
+    # where versions are deployed, and what is said of a target, an incident, a hand-off
+    "stale_after_seconds", "keep_warm_minutes", "prepared_minutes", "detail", "health_path",
+    "runbook", "contact", "on_call", "service_level", "rollback_plan", "notes",
+    # the generation of the state that a deployer knows
+    "?if-none-match",
 }  # fmt: skip
 """Fields of text and whole numbers that name nothing which exists already, by their last part."""
 
@@ -156,6 +161,14 @@ NAMING: dict[str, tuple[str, int, Named]] = {
         "dev", 404, lambda _, other: {"model": other.place.model, "version": 1},
     ),
     "GET /v1/procedures ?model": ("aud", 404, lambda _, other: {"model": other.place.model}),
+    "POST /v1/decision-points/{key}/targets/{target}/reports .model": (
+        "ops", 404, lambda _, other: {
+            "model": other.place.model, "version": 1, "digest": "sha256:1", "state": "warm",
+        },
+    ),
+    "GET /v1/incidents ?decision_point": (
+        "aud", 404, lambda _, other: {"decision_point": other.place.point},
+    ),
     "GET /v1/audit/proofs/inclusion ?stream": ("aud", 404, lambda _, other: other.entry),
     "GET /v1/cases ?model": (
         "aud", 404, lambda _, other: {"model": other.place.model, "version": 1},

@@ -62,7 +62,8 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     # Nobody hands out more than he has, nor what is not his to hand out.
     ("403", ["identity:issue_key", "identity:delegate", "identity:create_trust_rule"]),
     # Made by the first PUT, replaced only with a condition.
-    ("428", ["kpi:define_kpi", "drift:set_monitor"]),
+    ("428", ["kpi:define_kpi", "drift:set_monitor", "activation:put_target"]),
+    ("428", ["activation:set_terms"]),
     # Rules between fields, or over what is stored:
     ("422", ["routing:set_plan"]),  # names of arms are unique, one has a weight
     ("422", ["catalog:set_alias"]),  # some names are the server's
@@ -83,6 +84,9 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     ("422", ["routing:get_plan", "activation:get_champion"]),  # moments that have passed
     ("422", ["decision-rights:replace_rights"]),  # somebody is left who can mend them
     ("422", ["approvals:ask_approval", "waivers:ask_waiver", "waivers:break_glass"]),  # steps
+    ("422", ["activation:put_target"]),  # a health address is one that the server calls
+    # Nobody hands over, takes over or waves through in every part at once.
+    ("403", ["activation:accept_hand_off", "activation:resolve_incident"]),
     ("422", BATCHES),  # tokens are the server's own, times are not in the future
 )
 """What these may meet besides, though their schemas allow it."""
@@ -95,6 +99,9 @@ UNREACHED = {
     "POST /v1/releases/{case_id}/steps/{step}:judge",
     "POST /v1/validations/{case_id}/steps/{step}:judge",
     "PUT /v1/models/{name}/versions/{number}/baseline",
+    # What goes before the swap; whose hand-off and preparation are another test's.
+    "POST /v1/activations/{case_id}:prepare", "POST /v1/activations/{case_id}/hand-off",
+    "POST /v1/activations/{case_id}/hand-off:accept",
     # There is no other champion to go back to.
     "POST /v1/decision-points/{key}:rollback",
     # No CI system signs anything here.

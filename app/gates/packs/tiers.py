@@ -151,7 +151,12 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "when": "evidence.hand_off.runbook.size() > 0"
                 " && evidence.hand_off.contact.size() > 0",
                 "reason": "Evidence `hand_off` names the runbook and who is called.",
-            }
+            },
+            {
+                "name": "hand_off_accepted",
+                "when": "!has(evidence.hand_off.accepted) || evidence.hand_off.accepted == true",
+                "reason": "A hand-off that was recorded is accepted by the production team.",
+            },
         ],
     ),
     "activation.model_deployment": (

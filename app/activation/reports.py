@@ -1,0 +1,168 @@
+"""Reports: what deployers say of their targets, and the silence of those that say nothing."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select, true
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from app import audit, catalog, identity, routing
+from app.activation import incidents, targets
+from app.activation.convergence import Running
+from app.activation.tables import Incident, IncidentKind, Report, Target
+from app.identity import Action
+from app.kit.actor import Actor
+from app.kit.page import Rows
+from app.platform.db import ALL_TENANTS, Database, clock, page
+from app.platform.queue import for_each
+from app.routing import ChampionChanged
+
+
+async def report(
+    session: AsyncSession,
+    key: str,
+    name: str,
+    *,
+    model: str,
+    number: int,
+    digest: str,
+    state: Running,
+    detail: str,
+    by: Actor,
+) -> Report:
+    """Take down what a deployer says of a version at a target; the server's clock dates it.
+
+    Point, target, incident: everybody locks them in this order, a swap begins with the point.
+    """
+    point = await catalog.point_by_key(session, key, by=by, lock=True)
+    target = await targets.target_of(session, point, name, lock=True)
+    version = await catalog.find_version(session, model, number, by=by)
+    tier = (await catalog.model_of(session, model, by=by)).risk_tier
+    await identity.require_right(
+        session, by, Action.REPORT_DEPLOYMENT, tier=tier, model=model, point=key,
+        roles=incidents.roles_about(version, by),
+    )  # fmt: skip
+    row = Report(
+        tenant_id=by.tenant_id,
+        target_id=target.id,
+        version_id=version.id,
+        digest=digest,
+        state=state,
+        detail=detail,
+        reporter_id=by.person_id,
+    )
+    session.add(row)
+    await session.flush()
+    await session.refresh(row)
+    # Deployers speak often: a stream for each target, so that the point's own stays readable.
+    await audit.record(
+        session, by, "deployment.reported", f"target:{target.id}",
+        point=key, target=name, model=model, number=number, digest=digest, state=state,
+    )  # fmt: skip
+    await incidents.examine(session, point, target, version, row)
+    return row
+
+
+async def list_reports(
+    session: AsyncSession, key: str, name: str, *, cursor: str | None, limit: int, by: Actor
+) -> Rows[Report]:
+    """List what was reported of a target, newest first."""
+    point = await catalog.point_by_key(session, key, by=by)
+    target = await targets.target_of(session, point, name)
+    query = select(Report).filter_by(tenant_id=by.tenant_id, target_id=target.id)
+    return await page(
+        session, query, Report.at, Report.id, cursor=cursor, limit=limit, newest_first=True
+    )
+
+
+async def reexamine(session: AsyncSession, event: ChampionChanged) -> None:
+    """Look at the newest reports of who has the seat now: before, they may have been harmless."""
+    system = Actor.system(event.tenant_id)
+    point = await catalog.point_by_key(session, event.point, by=system)
+    await incidents.release_unseated(session, point)
+    await look_at(session, point, event.version_id)
+
+
+async def look_at(session: AsyncSession, point: catalog.DecisionPoint, version_id: UUID) -> None:
+    """Examine the newest report of a version at each target of a point."""
+    version = await catalog.version_by_id(session, point.tenant_id, version_id)
+    for target in await targets.targets_of(session, point):
+        newest = await session.scalar(
+            select(Report)
+            .filter_by(tenant_id=point.tenant_id, target_id=target.id, version_id=version_id)
+            .order_by(Report.at.desc(), Report.id.desc())
+            .limit(1)
+        )
+        if newest is not None:
+            await session.refresh(target, with_for_update=True)
+            await incidents.examine(session, point, target, version, newest)
+
+
+async def watch_targets(database: Database) -> None:
+    """Open an incident for each target that has gone silent about a version in a seat, once."""
+    newest = (
+        select(Report)
+        .where(
+            Report.tenant_id == Target.tenant_id,
+            Report.target_id == Target.id,
+            Report.version_id == routing.Seat.version_id,
+        )
+        .order_by(Report.at.desc(), Report.id.desc())
+        .limit(1)
+        .lateral()
+    )
+    last = aliased(Report, newest)
+    told = (
+        select(Incident.id)
+        .where(
+            Incident.tenant_id == last.tenant_id,
+            Incident.report_id == last.id,
+            Incident.kind == IncidentKind.STALE_TARGET,
+        )
+        .exists()
+    )
+    silent = (
+        select(Target.tenant_id, Target.id, last.version_id)
+        .join(
+            routing.Seat,
+            (routing.Seat.tenant_id == Target.tenant_id)
+            & (routing.Seat.point_id == Target.point_id)
+            & routing.Seat.until.is_(None),
+        )
+        .join(newest, true())
+        .where(
+            Target.removed_at.is_(None),
+            last.at <= func.clock_timestamp() - func.make_interval(
+                0, 0, 0, 0, 0, 0, Target.stale_after_seconds
+            ),
+            ~told,
+        )
+    )  # fmt: skip
+    async with database.session(ALL_TENANTS) as session:
+        due = [(row[0], row[1], row[2]) for row in await session.execute(silent)]
+    await for_each(database, due, note_silence)
+
+
+async def note_silence(
+    session: AsyncSession, tenant_id: UUID, target_id: UUID, version_id: UUID
+) -> None:
+    """Open the incident of a silent target, if it is silent still."""
+    target = await session.get_one(Target, (tenant_id, target_id))
+    known = await catalog.point_by_id(session, tenant_id, target.point_id)
+    system = Actor.system(tenant_id)
+    point = await catalog.point_by_key(session, known.key, by=system, lock=True)
+    await session.refresh(target, with_for_update=True)
+    if target.removed_at is not None:
+        return
+    last = await session.scalar(
+        select(Report)
+        .filter_by(tenant_id=tenant_id, target_id=target_id, version_id=version_id)
+        .order_by(Report.at.desc(), Report.id.desc())
+        .limit(1)
+    )
+    silence = timedelta(seconds=target.stale_after_seconds)
+    if last is None or last.at > await clock(session) - silence:
+        return
+    facts = {"last_report": last.at, "state": last.state, "stale_after": silence}
+    await incidents.open_incident(session, point, target, last, IncidentKind.STALE_TARGET, facts)

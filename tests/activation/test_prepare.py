@@ -1,0 +1,247 @@
+"""A swap in two phases: nothing is committed that could not answer at once."""
+
+from functools import partial
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.activation.deploying import (
+    APPROVED,
+    WRONG,
+    activation,
+    cleared,
+    commit,
+    judge,
+    open_ones,
+    prepare,
+    put_target,
+    refused,
+    report,
+    wait_for,
+)
+from tests.activation.health import Health
+from tests.live import Live, Place, evidence, released, wait_routed
+from tests.system.together import at_once
+from tests.tenants import database_of
+
+
+@pytest.fixture(scope="module")
+def place(works: Live) -> Place:
+    """A released version, at a point with one target that must be ready before a swap."""
+    found = released(works)
+    put_target(works, found.point, stale_after_seconds=3600)
+    return found
+
+
+@pytest.fixture(scope="module")
+def case(works: Live, place: Place) -> Any:
+    """Its activation, for which somebody has said that it is deployed."""
+    found = activation(works, place)
+    report(works, place)
+    cleared(works, found)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def there(works: Live, place: Place) -> None:
+    """Every test begins with a target that runs what was approved."""
+    report(works, place)
+
+
+def test_what_the_targets_report_outranks_what_was_submitted(
+    works: Live, place: Place, case: Any
+) -> None:
+    put_target(works, place.point, "spare", required=False)
+    report(works, place, digest=WRONG)
+    verdict = judge(works, case, "model_deployment")
+    assert not verdict["passed"]
+    facts = verdict["facts"]["evidence"]["deployment"]
+    assert (facts["digest"], facts["mismatched"], facts["unready"]["eu-1"]) == (
+        WRONG, 1, "mismatched",
+    )  # fmt: skip
+
+    report(works, place, state="warm")
+    verdict = judge(works, case, "model_deployment")
+
+    facts = verdict["facts"]["evidence"]["deployment"]
+    assert verdict["passed"]
+    assert (facts["digest"], facts["targets"], facts["ready"], facts["missing"]) == (
+        APPROVED, 2, 1, 1,
+    )  # fmt: skip
+    assert facts["independent"] is True
+
+
+def test_without_a_preparation_no_swap(works: Live, case: Any) -> None:
+    found = refused(lambda: commit(works, case), "not_prepared")
+
+    assert found["missing"] == ["preparation: none was made"]
+    assert found["prepare"].endswith(":prepare")
+    assert ":prepare" in found["mend"]
+
+
+def test_a_target_that_is_not_warm_is_named(works: Live, place: Place, case: Any) -> None:
+    report(works, place, state="pulling")
+
+    found = prepare(works, case)
+
+    assert (found["ready"], found["missing"]) == (False, ["target eu-1: pulling"])
+    assert refused(lambda: commit(works, case), "not_prepared")["missing"] == found["missing"]
+
+
+def test_what_happens_after_the_preparation_counts_as_well(
+    works: Live, place: Place, case: Any
+) -> None:
+    assert prepare(works, case)["ready"] is True
+    report(works, place, state="failed")
+
+    found = refused(lambda: commit(works, case), "not_prepared")
+
+    assert found["missing"] == ["target eu-1: failed"]
+
+
+def test_a_new_target_is_prepared_anew(works: Live, place: Place, case: Any) -> None:
+    assert prepare(works, case)["ready"] is True
+    put_target(works, place.point, "late", required=False)
+
+    found = refused(lambda: commit(works, case), "not_prepared")
+
+    assert found["missing"] == ["preparation: what was checked has changed"]
+
+
+def health_of(works: Live, place: Place, health: Health, **state: Any) -> None:
+    """Have the target asked for its health, by a server in this state."""
+    path = f"/v1/decision-points/{place.point}/targets/eu-1"
+    known = works["aud"].get(path)
+    body = {
+        "environment": "cloud", "stale_after_seconds": 3600, "endpoint": health.url + "/healthz",
+    }  # fmt: skip
+    works["ops"].put(path, body, revision=known["revision"])
+    for name, value in state.items():
+        setattr(health, name, value)
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        ({"status": 503}, "It answered 503."),
+        ({"status": 302, "location": "http://127.0.0.1:1/"}, "It answered 302."),
+    ],
+)
+def test_a_target_that_is_ill_is_not_ready(
+    works: Live, place: Place, case: Any, health: Health, state: dict[str, Any], why: str
+) -> None:
+    health_of(works, place, health, **state)
+
+    found = prepare(works, case)
+
+    assert (found["ready"], found["missing"]) == (False, [f"health of eu-1: {why}"])
+    assert health.asked == ["/healthz"]
+
+
+def test_a_target_that_hangs_holds_up_nobody(
+    works: Live, place: Place, case: Any, health: Health
+) -> None:
+    health_of(works, place, health)
+    health.silent.set()
+
+    made = works["ops"].post(f"/v1/activations/{case['id']}:prepare", {})
+    assert made["ready"] is None
+    wait_for(lambda: health.asked)
+    # While the other side keeps the worker waiting, nobody waits for a row.
+    report(works, place)
+    assert refused(lambda: commit(works, case), "not_prepared")
+    found = prepare(works, case)
+
+    assert found["missing"] == ["health of eu-1: 127.0.0.1 did not answer (TimeoutError)."]
+
+
+@pytest.mark.slow
+def test_a_worker_that_wakes_late_writes_nothing(
+    works: Live, place: Place, case: Any, health: Health
+) -> None:
+    health_of(works, place, health)
+    health.silent.set()
+    works["ops"].post(f"/v1/activations/{case['id']}:prepare", {})
+    wait_for(lambda: health.asked)
+    with psycopg.connect(database_of(works), autocommit=True) as superuser:
+        superuser.execute(
+            "UPDATE activation_preparation SET claim = gen_random_uuid(),"
+            " claimed_until = now() + interval '9 seconds' WHERE finished_at IS NULL"
+        )
+    health.over.set()
+    health.silent.clear()
+
+    found = wait_for(lambda: newest(works, case)["finished_at"] and newest(works, case))
+
+    # The first answer came under a claim that was no longer its own: the second call counts.
+    assert (found["ready"], health.asked) == (True, ["/healthz"] * 2)
+
+
+def newest(works: Live, case: Any) -> Any:
+    path = f"/v1/activations/{case['id']}/preparations"
+    return works["aud"].get(path, limit=1)["items"][0]
+
+
+def test_prepared_and_well_the_swap_goes_through(
+    works: Live, place: Place, case: Any, health: Health
+) -> None:
+    health_of(works, place, health)
+
+    found = prepare(works, case)
+    seat = commit(works, case)
+
+    assert (found["ready"], found["missing"]) == (True, [])
+    assert [(item["what"], item["ok"]) for item in found["results"]] == [
+        ("target eu-1", True), ("health of eu-1", True),
+    ]  # fmt: skip
+    assert seat["role"] == "champion"
+    wait_routed(works, place)
+    refused(lambda: works["ops"].post(f"/v1/activations/{case['id']}:prepare", {}), "case_closed")
+
+
+def test_the_versions_own_endpoint_is_asked(works: Live, health: Health) -> None:
+    place = released(works)
+    put_target(works, place.point)
+    report(works, place, state="warm")
+    case = activation(works, place, endpoint=f"{health.url}/score?v=1")
+    evidence(works["ops"], case, "model_deployment", "deployment", {"digest": APPROVED})
+    cleared(works, case)
+    health.status = 500
+
+    ill = prepare(works, case, health_path="/ready")
+    assert ill["missing"] == ["endpoint: It answered 500."]
+    health.status = 204
+    assert prepare(works, case)["ready"] is True
+    assert health.asked == ["/ready", "/score?v=1"]
+    works["ops"].put(f"/v1/decision-points/{place.point}/deployment-terms", {"prepared_minutes": 1})
+    assert commit(works, case)["endpoint"] == f"{health.url}/score?v=1"
+
+
+def test_a_swap_and_a_wrong_report_at_once_never_pass_each_other_by(
+    works: Live, place: Place, health: Health
+) -> None:
+    health_of(works, place, health)
+    heir = released(works, point=place.point)
+    case = activation(works, heir)
+    report(works, heir)
+    cleared(works, case)
+    assert prepare(works, case)["ready"] is True
+
+    swap, _ = at_once(partial(commit, works, case), partial(report, works, heir, digest=WRONG))
+
+    # Either the report came first, and nothing was swapped; or after it, and it shows.
+    known = [one["model"] for one in open_ones(works, place.point)]
+    assert (swap.status, swap.code, heir.model in known) in {
+        (0, "ok", True), (409, "not_prepared", False),
+    }  # fmt: skip
+
+
+def test_who_may_not_commit_does_not_prepare(works: Live, case: Any) -> None:
+    path = f"/v1/activations/{case['id']}:prepare"
+    refused(lambda: works["dev"].post(path, {}), "permission_denied")
+    refused(lambda: works["app"].post(path, {}), "permission_denied")
+
+
+def test_the_log_vouches_for_all_of_it(works: Live) -> None:
+    assert works["aud"].post("/v1/audit:verify")["faults"] == []
