@@ -57,6 +57,7 @@ def make_bus() -> Bus:
         gates.apply_grant,
         gates.apply_tier,
         routing.apply_plan,
+        routing.apply_fallback,
         kpi.apply_kpi,
         drift.apply_monitor,
     ):
@@ -122,7 +123,7 @@ def make_api(
         *gates.routers,
         drift.router,
         kpi.router,
-        routing.router,
+        *routing.routers,
         *release.routers,
         *activation.routers,
         *revalidation.routers,

@@ -1,5 +1,6 @@
 """Every table of the house, for Alembic and for tests."""
 
+from app.activation import guardrail_tables as guardrails
 from app.audit import tables as audit
 from app.catalog import tables as catalog
 from app.drift import tables as drift
@@ -14,8 +15,8 @@ from app.routing import tables as routing
 from app.telemetry import tables as telemetry
 
 MODULES = (
-    audit, catalog, drift, gates, idempotency, identity, kpi, notifications, revalidation,
-    routing, telemetry,
+    audit, catalog, drift, gates, guardrails, idempotency, identity, kpi, notifications,
+    revalidation, routing, telemetry,
 )  # fmt: skip
 metadata = Base.metadata
 

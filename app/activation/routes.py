@@ -66,9 +66,12 @@ async def judge_step(
     response_model=routing.SeatOut,
     responses=responses(NotFound, gates.StepsOpen, SwapLost, NotReady),
 )
-async def commit(case_id: UUID, actor: Operator, session: Session) -> routing.Seat:
-    """Swap: the version takes its seat at once, everywhere within seconds."""
-    return await service.commit(session, case_id, by=actor)
+async def commit(case_id: UUID, actor: Operator, session: Session) -> dict[str, Any]:
+    """Swap: the version takes its seat at once, everywhere within seconds.
+
+    A stop that holds at the point stays: the seat then says `stopped`.
+    """
+    return await routing.seat_shown(session, await service.commit(session, case_id, by=actor))
 
 
 @points.post(
@@ -78,9 +81,9 @@ async def commit(case_id: UUID, actor: Operator, session: Session) -> routing.Se
 )
 async def roll_back(
     key: Annotated[str, Path(pattern=NAME)], body: RollbackIn, actor: Operator, session: Session
-) -> routing.Seat:
+) -> dict[str, Any]:
     """Give the seat back to the champion before `instead_of`, which must be champion still."""
-    return await service.roll_back(
+    seat = await service.roll_back(
         session,
         key,
         instead_of=body.instead_of,
@@ -89,6 +92,7 @@ async def roll_back(
         accept_unapproved=body.accept_unapproved,
         by=actor,
     )
+    return await routing.seat_shown(session, seat)
 
 
 @points.get(

@@ -126,6 +126,15 @@ class CaseTrace(BaseModel):
     approvals: list[SignatureTrace]
 
 
+class StopTrace(BaseModel):
+    id: UUID
+    cause: str
+    reason: str
+    stopped_by: str | None = Field(description="Null where the server did.")
+    since: datetime
+    until: datetime | None
+
+
 class TraceOut(BaseModel):
     decision_id: UUID
     decision_point: str
@@ -134,3 +143,4 @@ class TraceOut(BaseModel):
     plan: PlanTrace | None
     version: VersionTrace
     cases: list[CaseTrace]
+    stop: StopTrace | None = Field(description="The stop for which the fallback answered.")

@@ -127,6 +127,16 @@ async def makers(session: AsyncSession, case: Case) -> dict[UUID, str]:
     return shaped | {case.developer_id: "developed the version"}
 
 
+async def makers_of(
+    session: AsyncSession, tenant_id: UUID, version_ids: Collection[UUID]
+) -> dict[UUID, str]:
+    """Return who made versions what they are, and how: the same without a case."""
+    found = await catalog.versions_by_id(session, tenant_id, set(version_ids))
+    shaped = await ask(session, Shapers(tenant_id, frozenset(found))) or {}
+    developers = {version.developer_id for _, version in found.values()}
+    return shaped | dict.fromkeys(developers, "developed the version")
+
+
 async def parties(session: AsyncSession, case: Case) -> dict[UUID, str]:
     """Return who had a part in a case or its version, and which: none of them decides on it."""
     return {case.requester_id: "opened the case"} | await makers(session, case)

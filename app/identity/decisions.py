@@ -42,6 +42,9 @@ class Action(StrEnum):
     APPROVE_CHANGE = "change.approve"
     BREAK_GLASS = "break_glass.use"
     REVIEW_BREAK_GLASS = "break_glass.review"
+    STOP_POINT = "point.stop"
+    """To stop a decision point, and to let it go on."""
+    RETIRE_VERSION = "version.retire"
 
 
 class Right(StrEnum):
@@ -180,6 +183,8 @@ LIMITS: dict[Action, tuple[str, ...]] = {
     Action.APPROVE_CHANGE: _EVERYWHERE,
     Action.BREAK_GLASS: _EVERYWHERE,
     Action.REVIEW_BREAK_GLASS: _EVERYWHERE,
+    Action.STOP_POINT: _POINT,
+    Action.RETIRE_VERSION: _VERSION,
 }
 """What a right to an action can be limited to: what is known where it is asked for."""
 
@@ -260,6 +265,8 @@ _START: dict[Action, tuple[tuple[Role, ...], ...]] = {
     Action.APPROVE_CHANGE: ((_COM, _VAL), (_COM,), (), (_AUD,)),
     Action.BREAK_GLASS: ((_OPS,), (_COM,), (), (_COM, _AUD)),
     Action.REVIEW_BREAK_GLASS: ((_COM, _VAL), (_COM,), (), (_AUD,)),
+    Action.STOP_POINT: ((_OPS, _COM), (_OPS,), (), (_BUS, _DEV, _AUD)),
+    Action.RETIRE_VERSION: ((_OPS, _BUS), (_COM,), (_DEV,), (_AUD,)),
 }
 
 DEFAULT = DecisionRights(
@@ -283,7 +290,7 @@ DEFAULT = DecisionRights(
 _LATER = frozenset(
     {
         Action.PUBLISH_VERSION, Action.EDIT_MODEL, Action.EDIT_POINT, Action.CLASSIFY,
-        Action.SUBMIT_EVIDENCE,
+        Action.SUBMIT_EVIDENCE, Action.STOP_POINT, Action.RETIRE_VERSION,
     }
 )  # fmt: skip
 

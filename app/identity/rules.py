@@ -61,13 +61,17 @@ ROLES: dict[Role, frozenset[str]] = {
         "release:judge",
         "activation:operate",
         "routing:plan",
+        "routing:stop",
+        "catalog:retire",
         "monitor:write",
         "kpi:write",
         "telemetry:rehearse",
         "telemetry:write",
     },
-    Role.COMMITTEE: _READ | {"gates:ask", "gates:approve", "kpi:write", "audit:read"},
-    Role.BUSINESS: _READ | {"gates:ask", "gates:approve", "gates:evidence", "kpi:write"},
+    Role.COMMITTEE: _READ
+    | {"gates:ask", "gates:approve", "kpi:write", "audit:read", "routing:stop"},
+    Role.BUSINESS: _READ
+    | {"gates:ask", "gates:approve", "gates:evidence", "kpi:write", "catalog:retire"},
     Role.APPLICATION: frozenset(
         {"routing:decide", "telemetry:write", "telemetry:outcome", "catalog:read"}
     ),

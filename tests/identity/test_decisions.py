@@ -41,6 +41,8 @@ PERMISSIONS = {
     Action.APPROVE_CHANGE: "gates:approve",
     Action.BREAK_GLASS: "activation:operate",
     Action.REVIEW_BREAK_GLASS: "gates:approve",
+    Action.STOP_POINT: "routing:stop",
+    Action.RETIRE_VERSION: "catalog:retire",
 }
 
 
