@@ -1,13 +1,14 @@
 """The worker process, composed: at every pulse, what is due is looked for and done.
 
-telemetry folds what arrived → drift examines closed windows → revalidation judges them → routing
-learns. Each step finds its own work in the database and commits it by itself, so that a step that
-was missed or failed is done at the next pulse, by whichever worker is there.
+telemetry folds what arrived → drift examines closed windows → activation guards champions →
+revalidation judges the windows → routing learns. Each step finds its own work in the database and
+commits it by itself, so that a step that was missed or failed is done at the next pulse, by
+whichever worker is there.
 """
 
 import logging
 
-from app import audit, drift, identity, revalidation, routing, telemetry
+from app import activation, audit, drift, identity, revalidation, routing, telemetry
 from app.main import make_bus
 from app.platform.db import Database
 from app.platform.http import idempotency
@@ -16,7 +17,7 @@ from app.platform.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-STEPS = (telemetry.digest, drift.watch, revalidation.review, routing.learn)
+STEPS = (telemetry.digest, drift.watch, activation.guard, revalidation.review, routing.learn)
 
 
 async def pulse(database: Database) -> None:

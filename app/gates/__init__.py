@@ -21,6 +21,7 @@ from app.gates.cases import (
     makers_of,
     mark_case,
     open_case,
+    open_cases_of,
     passed_release,
     place,
     reopen_case,
@@ -28,6 +29,7 @@ from app.gates.cases import (
     roles_in,
     signatories,
 )
+from app.gates.cel import Answer, BadExpression, Facts, Language, compiled, evaluate
 from app.gates.change_routes import ACCEPTED, accepted
 from app.gates.changes import propose
 from app.gates.classification import apply_tier
@@ -76,7 +78,9 @@ routers = (
 __all__ = [
     "ACCEPTED",
     "ActivationStep",
+    "Answer",
     "ApprovalVoid",
+    "BadExpression",
     "BaselineInForce",
     "Case",
     "CaseKind",
@@ -84,8 +88,10 @@ __all__ = [
     "CaseStanding",
     "Change",
     "ChangeApproved",
+    "Facts",
     "GateClosed",
     "KpisInForce",
+    "Language",
     "MonitorInForce",
     "NotAStep",
     "PlanInForce",
@@ -110,12 +116,15 @@ __all__ = [
     "cases_by_id",
     "close_case",
     "close_open_cases",
+    "compiled",
+    "evaluate",
     "foundations",
     "grant_waiver",
     "judge",
     "makers_of",
     "mark_case",
     "open_case",
+    "open_cases_of",
     "passed_release",
     "place",
     "propose",

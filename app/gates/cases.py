@@ -226,6 +226,12 @@ async def cases_of(
     return await page(session, query, Case.opened_at, Case.id, cursor=cursor, limit=limit)
 
 
+async def open_cases_of(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> list[Case]:
+    """Return a version's open cases in order of opening."""
+    query = select(Case).filter_by(tenant_id=tenant_id, version_id=version_id, closed_at=None)
+    return list(await session.scalars(query.order_by(Case.opened_at, Case.id)))
+
+
 async def close_open_cases(
     session: AsyncSession,
     version_id: UUID,

@@ -24,8 +24,9 @@ from app.routing.fallback import (
     stand_in,
 )
 from app.routing.learning import learn
+from app.routing.mentions import last_answered, plans_naming
 from app.routing.routes import hot_routes, router
-from app.routing.rules import NoChampion, SeatTaken
+from app.routing.rules import NoChampion, SeatTaken, SeatVacant
 from app.routing.schemas import SeatOut
 from app.routing.seats import (
     SeatRole,
@@ -75,6 +76,7 @@ __all__ = [
     "SeatOut",
     "SeatRole",
     "SeatTaken",
+    "SeatVacant",
     "StandIn",
     "Stop",
     "all_stopped",
@@ -87,11 +89,13 @@ __all__ = [
     "falls_back_to",
     "held_at",
     "hot_routes",
+    "last_answered",
     "learn",
     "open_seat",
     "open_seats_of",
     "plan_at",
     "plan_in_force",
+    "plans_naming",
     "plans_of",
     "previous_champion",
     "reconsider",

@@ -85,16 +85,15 @@ def divert(arms: Sequence[tuple[str, UUID, int]], stops: Collection[Held]) -> li
 
 
 def predecessor(seats: Iterable[R], barred: Collection[UUID]) -> R | None:
-    """Return the seat of the last champion before the present one who may stand in for him.
+    """Return the seat of the last champion before the newest one who may stand in for him.
 
     Not who is ``barred``, nor who was thrown out of his last seat by a rollback: he is why there
     was one.
     """
     reigns = sorted(seats, key=lambda seat: (seat.until is None, seat.until or seat.since))
-    present = next((seat for seat in reversed(reigns) if seat.until is None), None)
     back = {seat.since for seat in reigns if seat.cause == ROLLED_BACK}
-    seen = set(barred) | ({present.version_id} if present else set())
-    for seat in reversed(reigns):
+    seen = set(barred) | {seat.version_id for seat in reigns[-1:]}
+    for seat in reversed(reigns[:-1]):
         if seat.version_id in seen:
             continue
         seen.add(seat.version_id)

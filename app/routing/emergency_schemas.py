@@ -124,11 +124,3 @@ class StoppedOut(StopOut):
 class ResumedOut(BaseModel):
     resumed: list[StopOut]
     still_stopped: list[StopOut] = Field(description="Other stops that hold here.")
-
-
-class UnseatIn(Input):
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"reason": "The experiment is over."}]}
-    )
-
-    reason: Reason

@@ -113,7 +113,8 @@ async def edit_fallback(
     makers: set[UUID] = set()
     version = None
     if model is not None and number is not None:
-        version = await catalog.find_version(session, model, number, by=by)
+        # Held: who retires it meanwhile finds it declared, or is found to have retired it.
+        version = await catalog.find_version(session, model, number, by=by, lock=True)
         makers = {version.developer_id}
     roles = await gates.roles_at(session, point.id, by=by, beside=makers)
     await identity.require_right(session, by, identity.Action.EDIT_PLAN, point=key, roles=roles)
@@ -150,7 +151,7 @@ async def apply_fallback(session: AsyncSession, event: gates.ChangeApproved) -> 
     require_current(event.expected or 0, before.revision if before else 0)
     terms = event.after["fallback"]
     if terms["version_id"] is not None:
-        version = await catalog.version_by_id(session, event.tenant_id, UUID(terms["version_id"]))
+        version = await catalog.lock_version(session, event.tenant_id, UUID(terms["version_id"]))
         await _require_fit(session, point, version)
     await _append(session, point, terms, by=author)
 

@@ -39,14 +39,6 @@ class NotAFallback(Refusal):
     mend = "Name a version that has passed its release for this decision point, or sits there."
 
 
-class BadFallback(Invalid):
-    """The fallback does not say what is to answer, or says it twice."""
-
-    code = "bad_fallback"
-    title = "Unusable fallback"
-    mend = "Send model and version with kind version, constant with kind constant, or neither."
-
-
 class NotStopped(Refusal):
     """There is nothing to resume."""
 
@@ -81,6 +73,15 @@ class SeatTaken(Refusal):
     code = "seat_taken"
     title = "The seat is in use"
     mend = "Do what `in_the_way` names first, each with its call."
+
+
+class SeatVacant(Refusal):
+    """Nobody sits there any more."""
+
+    kind = Kind.CONFLICT
+    code = "seat_vacant"
+    title = "The seat is vacant"
+    mend = "GET …/seats lists who sits there: those without `until`."
 
 
 class BadRouteRequest(Invalid):

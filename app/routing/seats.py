@@ -91,12 +91,12 @@ async def seat_by_id(session: AsyncSession, point: catalog.DecisionPoint, seat_i
 async def vacate(
     session: AsyncSession, point: catalog.DecisionPoint, seat: Seat, *, reason: str, by: Actor
 ) -> None:
-    """End a challenger's seat; the point must be locked, and no arm of its plan be his."""
+    """End a seat; the point must be locked, and no unit of it be answered by who sits there."""
     seat.until = await clock(session)
     await session.flush()
     await service.bump(session, point.tenant_id, point.id)
     await audit.record(
-        session, by, "challenger.unseated", f"point:{point.id}",
+        session, by, f"{seat.role}.unseated", f"point:{point.id}",
         version_id=seat.version_id, seat=seat.id, case=seat.case_id, personal={"reason": reason},
     )  # fmt: skip
 

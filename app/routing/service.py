@@ -240,7 +240,10 @@ async def _require_seats(
         if version.id not in seated:
             raise NotSeated(f"{arm.model}@{arm.version} has no seat at {point.key}.", arm=arm.name)
     for shadow in plan.shadows:
-        version = await catalog.find_version(session, shadow.model, shadow.version, by=by)
+        # Held: who retires it meanwhile finds it in the plan, or is found to have retired it.
+        version = await catalog.find_version(
+            session, shadow.model, shadow.version, by=by, lock=True
+        )
         if version.stage is catalog.Stage.RETIRED:
             raise NotSeated(f"{shadow.model}@{shadow.version} is retired.", arm=shadow.name)
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -76,6 +77,10 @@ def asked(url: str, key: str, point: str, unit: str = "somebody") -> httpx.Respo
     )
 
 
+def routed(url: str, key: str, point: str, arm: str) -> bool:
+    return bool(asked(url, key, point).json().get("arm") == arm)
+
+
 def stop(client: Client, point: str, **more: Any) -> Any:
     return client.post(f"/v1/decision-points/{point}:stop", {**REASON, **more})
 
@@ -125,7 +130,7 @@ def test_two_processes_obey_a_stop_within_five_seconds_and_while_the_database_is
     stop(lone["com"], second.point)
     for url in urls:
         wait_for(
-            lambda url=url: by_fallback(asked(url, key, second.point).json()),
+            partial(routed, url, key, second.point, "fallback"),
             "the stop",
             OBEYED_SECONDS,
         )
@@ -144,7 +149,7 @@ def test_two_processes_obey_a_stop_within_five_seconds_and_while_the_database_is
     resume(lone["ops"], second.point)
     for url in urls:
         wait_for(
-            lambda url=url: by_champion(asked(url, key, second.point).json()),
+            partial(routed, url, key, second.point, "champion"),
             "the way back",
             OBEYED_SECONDS,
         )
@@ -332,7 +337,7 @@ def test_who_may_declare_stop_and_resume(live: Live, succession: tuple[Place, Pl
     path = f"/v1/decision-points/{second.point}"
     for who in ("val", "aud", "app"):
         for verb in ("stop", "resume"):
-            denied = refused(lambda who=who, verb=verb: live[who].post(f"{path}:{verb}", REASON))
+            denied = refused(partial(live[who].post, f"{path}:{verb}", REASON))
             assert denied["code"] == "permission_denied"
     unfit = champion(live)
     terms = {"kind": "version", "model": unfit.model, "version": unfit.version}
