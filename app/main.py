@@ -41,7 +41,6 @@ DESCRIPTION = (
     "A model-governance server: catalog, release and activation with gates, champion/challenger "
     "routing, drift and KPI validation, tamper-evident audit."
 )
-READY_AGE_MS = 30_000
 
 
 def make_bus() -> Bus:
@@ -57,10 +56,13 @@ def make_bus() -> Bus:
         gates.apply_grant,
         gates.apply_tier,
         routing.apply_plan,
+        routing.apply_fallback,
         kpi.apply_kpi,
         drift.apply_monitor,
+        activation.apply_guardrail,
     ):
         bus.subscribe(gates.ChangeApproved, carry_out)
+    bus.subscribe(release.VersionMoved, activation.reconsider)
     bus.answer(identity.GrantWanted, gates.ask_grant)
     bus.answer(gates.BaselineInForce, telemetry.baseline_in_force)
     bus.answer(gates.Shapers, telemetry.shapers)
@@ -123,7 +125,7 @@ def make_api(
         *gates.routers,
         drift.router,
         kpi.router,
-        routing.router,
+        *routing.routers,
         *release.routers,
         *activation.routers,
         *revalidation.routers,
@@ -174,13 +176,14 @@ def _add_probes(api: FastAPI) -> None:
 async def _parts(request: Request) -> dict[str, dict[str, Any]]:
     database: Database = request.app.state.database
     table: routing.RoutingTable = request.app.state.table
+    limit = request.app.state.settings.table_max_age_seconds * 1000
     reachable = False
     with suppress(SQLAlchemyError, OSError, TimeoutError):
         async with asyncio.timeout(2), database.session(ALL_TENANTS) as session:
             reachable = await session.scalar(text("SELECT 1")) == 1
     return {
         "database": {"ok": reachable},
-        "routing_table": {"ok": table.age_ms < READY_AGE_MS, "age_ms": table.age_ms},
+        "routing_table": {"ok": table.age_ms < limit, "age_ms": table.age_ms},
     }
 
 

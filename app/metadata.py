@@ -1,5 +1,6 @@
 """Every table of the house, for Alembic and for tests."""
 
+from app.activation import guardrail_tables as guardrails
 from app.activation import tables as activation
 from app.audit import tables as audit
 from app.catalog import tables as catalog
@@ -16,8 +17,8 @@ from app.routing import tables as routing
 from app.telemetry import tables as telemetry
 
 MODULES = (
-    activation, audit, catalog, drift, gates, idempotency, identity, kpi, notifications,
-    release, revalidation, routing, telemetry,
+    activation, audit, catalog, drift, gates, guardrails, idempotency, identity, kpi,
+    notifications, release, revalidation, routing, telemetry,
 )  # fmt: skip
 metadata = Base.metadata
 

@@ -1,9 +1,9 @@
 """The worker process, composed: at every pulse, what is due is looked for and done.
 
-telemetry folds what arrived → drift examines closed windows → revalidation judges them → routing
-learns → activation notices targets that have gone silent. Each step finds its own work in the
-database and commits it by itself, so that a step that was missed or failed is done at the next
-pulse, by whichever worker is there.
+telemetry folds what arrived → drift examines closed windows → activation guards champions →
+revalidation judges the windows → routing learns → activation notices targets that have gone silent.
+Each step finds its own work in the database and commits it by itself, so that a step that was
+missed or failed is done at the next pulse, by whichever worker is there.
 """
 
 import logging
@@ -19,7 +19,8 @@ from app.platform.settings import Settings
 logger = logging.getLogger(__name__)
 
 STEPS = (
-    telemetry.digest, drift.watch, revalidation.review, routing.learn, activation.watch_targets,
+    telemetry.digest, drift.watch, activation.guard, revalidation.review, routing.learn,
+    activation.watch_targets,
 )  # fmt: skip
 
 

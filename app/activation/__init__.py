@@ -1,15 +1,25 @@
-"""Activation: the seven steps, hand-off, deployment, the champion swap, rollback, and the trace.
+"""Activation: the seven steps, hand-off, deployment, the swap, rollback, retirement, the trace.
 
-Owns how a released version comes to decide: targets, what they should run and what is reported of
-them, incidents, hand-offs, preparations. Promises that a swap is atomic, approved and, where
-targets must be ready, prepared; that a running digest nobody approved is an incident; and that any
-decision can be traced to plan, version and people. Imports release, routing, gates, telemetry.
+Owns how a released version comes to decide, and how it goes: targets, what they should run and what
+is reported of them, incidents, hand-offs, preparations, and the guardrails a champion stays within.
+Promises that a swap is atomic, approved and, where targets must be ready, prepared; that a running
+digest nobody approved is an incident; that a breach acts once; and that any decision can be traced
+to plan, version and people. Imports release, routing, gates, telemetry.
 """
 
-from app.activation import incident_routes, routes, swap_routes, target_routes
-from app.activation.events import BlockLifted, BlockWanted
+from app.activation import (
+    guardrail_routes,
+    incident_routes,
+    retirement_routes,
+    routes,
+    swap_routes,
+    target_routes,
+)
+from app.activation.guarding import guard
+from app.activation.guardrails import apply_guardrail
 from app.activation.preparing import preparer
 from app.activation.reports import reexamine, watch_targets
+from app.activation.retirement import reconsider
 from app.activation.service import judge_step
 
 routers = (
@@ -18,13 +28,16 @@ routers = (
     swap_routes.router,
     target_routes.router,
     incident_routes.router,
+    guardrail_routes.router,
+    *retirement_routes.routers,
 )
 
 __all__ = [
-    "BlockLifted",
-    "BlockWanted",
+    "apply_guardrail",
+    "guard",
     "judge_step",
     "preparer",
+    "reconsider",
     "reexamine",
     "routers",
     "watch_targets",

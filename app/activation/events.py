@@ -41,32 +41,6 @@ class IncidentResolved(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BlockWanted(Event):
-    """A version must not answer at a decision point as long as ``cause`` holds."""
-
-    type: ClassVar[str] = "activation.block.wanted"
-
-    point_id: UUID
-    point: str
-    version_id: UUID
-    cause: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockLifted(Event):
-    """What a decision point was blocked for holds no more."""
-
-    type: ClassVar[str] = "activation.block.lifted"
-
-    point_id: UUID
-    point: str
-    version_id: UUID
-    cause: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SwapPrepared(Event):
     """The first phase of a swap ended."""
 

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, identity, routing
-from app.activation import blocking, targets
+from app.activation import targets
 from app.activation.convergence import UP, Running
 from app.activation.events import IncidentAcknowledged, IncidentOpened, IncidentResolved
 from app.activation.rules import IncidentClosed, OwnVersion
@@ -26,6 +26,8 @@ from app.kit.refusal import NotFound
 from app.platform.db import page
 from app.platform.events import publish
 
+CAUSE = "digest_mismatch"
+"""What a stop was made for that ends with its incident; a person's own stops have other causes."""
 _SEVERITY = {
     IncidentKind.DIGEST_MISMATCH: Severity.CRITICAL,
     IncidentKind.TARGET_FAILED: Severity.MAJOR,
@@ -125,8 +127,8 @@ async def _block(
     by: Actor,
 ) -> None:
     reason = f"{target.name} runs a digest that was not approved (incident {incident.id})."
-    await blocking.block(
-        session, point, version_id=incident.version_id, cause=blocking.CAUSE, reason=reason, by=by
+    await routing.stop(
+        session, point, version_id=incident.version_id, cause=CAUSE, reason=reason, by=by
     )
 
 
@@ -201,8 +203,8 @@ async def _lift(
         tenant_id=point.tenant_id, point_id=point.id, blocks=True, resolved_at=None
     )
     if await session.scalar(left.limit(1)) is None:
-        await blocking.unblock(
-            session, point, version_id=incident.version_id, cause=blocking.CAUSE, reason=reason,
+        await routing.resume(
+            session, point, version_id=incident.version_id, cause=CAUSE, reason=reason,
             by=by,
         )  # fmt: skip
 

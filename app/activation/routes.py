@@ -68,9 +68,12 @@ async def judge_step(
     response_model=routing.SeatOut,
     responses=responses(NotFound, gates.StepsOpen, SwapLost, NotReady, NotPrepared),
 )
-async def commit(case_id: UUID, actor: Operator, session: Session) -> routing.Seat:
-    """Swap: the version takes its seat at once, everywhere within seconds."""
-    return await service.commit(session, case_id, by=actor)
+async def commit(case_id: UUID, actor: Operator, session: Session) -> dict[str, Any]:
+    """Swap: the version takes its seat at once, everywhere within seconds.
+
+    A stop that holds at the point stays: the seat then says `stopped`.
+    """
+    return await routing.seat_shown(session, await service.commit(session, case_id, by=actor))
 
 
 @points.post(
@@ -95,7 +98,7 @@ async def roll_back(
         by=actor,
     )
     cold = await desired.cold_at(session, key, seat.version_id, by=actor)
-    return {**routing.SeatOut.model_validate(seat).model_dump(), "cold": cold}
+    return {**await routing.seat_shown(session, seat), "cold": cold}
 
 
 @points.get(

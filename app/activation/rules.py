@@ -1,6 +1,6 @@
 """What activation refuses."""
 
-from app.kit.refusal import Kind, Refusal
+from app.kit.refusal import Invalid, Kind, Refusal
 
 
 class NotReady(Refusal):
@@ -112,3 +112,23 @@ class OwnHandOff(Refusal):
     code = "own_hand_off"
     title = "Nobody takes over from himself"
     mend = "Ask somebody of the production team who neither gave it nor developed the version."
+
+
+class BadCondition(Invalid):
+    """A guardrail's condition does not compile, or does not say yes or no."""
+
+    code = "bad_condition"
+    title = "This condition cannot be watched"
+    mend = (
+        "Correct what `errors` names. `when` is a CEL expression of type bool over drift,"
+        " performance, kpi, traffic and minutes_since_swap, true where the champion must not stay."
+    )
+
+
+class StandsInTheWay(Refusal):
+    """Something still needs the version."""
+
+    kind = Kind.CONFLICT
+    code = "in_use"
+    title = "The version is in use"
+    mend = "Make the call that each entry of `in_the_way` names, then retire it."

@@ -128,6 +128,15 @@ class CaseTrace(BaseModel):
     hand_off: HandOffOut | None = Field(description="Of an activation: what was handed over.")
 
 
+class StopTrace(BaseModel):
+    id: UUID
+    cause: str
+    reason: str
+    stopped_by: str | None = Field(description="Null where the server did.")
+    since: datetime
+    until: datetime | None
+
+
 class TraceOut(BaseModel):
     decision_id: UUID
     decision_point: str
@@ -136,3 +145,4 @@ class TraceOut(BaseModel):
     plan: PlanTrace | None
     version: VersionTrace
     cases: list[CaseTrace]
+    stop: StopTrace | None = Field(description="The stop for which the fallback answered.")

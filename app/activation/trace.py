@@ -46,7 +46,11 @@ async def trace(session: AsyncSession, decision_id: UUID, *, by: Actor) -> dict[
             "owner": developer.get(model.owner_id),
         },
         "cases": await _cases(session, by.tenant_id, main.version_id),
+        "stop": None,
     }
+    if raw is not None and main.arm == routing.FALLBACK:
+        behind = await routing.stop_behind(session, by.tenant_id, point.id, raw.generation)
+        found["stop"] = behind and await _stop(session, behind)
     if raw is not None and raw.plan_revision:
         plan = await routing.plan_at(session, by.tenant_id, point.id, raw.plan_revision)
         authors = await identity.names_of(session, by.tenant_id, {plan.author_id})
@@ -61,6 +65,19 @@ async def trace(session: AsyncSession, decision_id: UUID, *, by: Actor) -> dict[
             "decided_at": raw.decided_at,
         }
     return found
+
+
+async def _stop(session: AsyncSession, stop: routing.Stop) -> dict[str, Any]:
+    """Return the stop under which the fallback answered: who pressed it, and why."""
+    names = await identity.names_of(session, stop.tenant_id, {stop.stopped_by})
+    return {
+        "id": stop.id,
+        "cause": stop.cause,
+        "reason": stop.reason,
+        "stopped_by": names.get(stop.stopped_by),
+        "since": stop.since,
+        "until": stop.until,
+    }
 
 
 def _event(

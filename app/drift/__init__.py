@@ -7,7 +7,7 @@ recomputed from what a window stores. Imports gates, telemetry, catalog.
 from app.drift.events import AlertRaised
 from app.drift.routes import router
 from app.drift.service import apply_monitor, monitor_in_force
-from app.drift.standings import Standing, compare_rehearsal, standing
+from app.drift.standings import Standing, compare_rehearsal, compare_since, standing
 from app.drift.tables import Alert, Window
 from app.drift.watching import watch
 
@@ -18,6 +18,7 @@ __all__ = [
     "Window",
     "apply_monitor",
     "compare_rehearsal",
+    "compare_since",
     "monitor_in_force",
     "router",
     "standing",

@@ -44,7 +44,7 @@ async def edit_monitor(
 
 async def apply_monitor(session: AsyncSession, event: gates.ChangeApproved) -> None:
     """Carry out an approved change of a monitor."""
-    if event.kind == identity.Governed.MONITOR:
+    if event.kind == identity.Governed.MONITOR and "settings" in event.after:
         author = await identity.acting(session, event.tenant_id, event.requester_id)
         asked = event.after
         await set_monitor(

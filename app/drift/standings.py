@@ -28,6 +28,8 @@ class Standing:
     labelled: int
     degraded: bool | None
     reference: dict[str, float] | None
+    events: int | None = None
+    """Of the one window that it was taken as; unknown of several."""
 
     @property
     def share(self) -> float:
@@ -79,11 +81,33 @@ async def compare_rehearsal(
     session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID
 ) -> Standing:
     """Return where a version stands after its rehearsal, taken as one window."""
+    return await _as_one_window(session, tenant_id, point_id, version_id, rehearsed=True)
+
+
+async def compare_since(
+    session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID, since: datetime
+) -> Standing:
+    """Return where a version stands in production by its events since an hour, as one window.
+
+    Profiles are by the hour of the event: the whole hour that ``since`` falls into counts.
+    """
+    return await _as_one_window(session, tenant_id, point_id, version_id, since=since)
+
+
+async def _as_one_window(
+    session: AsyncSession,
+    tenant_id: UUID,
+    point_id: UUID,
+    version_id: UUID,
+    *,
+    rehearsed: bool = False,
+    since: datetime | None = None,
+) -> Standing:
     limits = await thresholds(session, tenant_id, point_id)
-    traffic = await telemetry.traffic(session, tenant_id, point_id, version_id, rehearsed=True)
+    traffic = await telemetry.traffic(session, tenant_id, point_id, version_id, rehearsed=rehearsed)
     baseline = await telemetry.baseline_of(session, tenant_id, version_id)
-    found = await telemetry.inputs(session, tenant_id, traffic.series)
-    done = await telemetry.outcomes(session, tenant_id, traffic.series)
+    found = await telemetry.inputs(session, tenant_id, traffic.series, since=since)
+    done = await telemetry.outcomes(session, tenant_id, traffic.series, since=since)
     variables: list[dict[str, Any]] = []
     if found is not None and baseline is not None:
         layout = telemetry.Layout.load(baseline.layout)
@@ -92,7 +116,7 @@ async def compare_rehearsal(
     reference = baseline.reference if baseline else None
     return Standing(
         windows=1 if found else 0,
-        since=traffic.first_hour,
+        since=traffic.first_hour if since is None else since,
         until=traffic.through,
         variables=len(variables),
         drifting=sorted(item["name"] for item in variables if item["drifts"]),
@@ -101,6 +125,7 @@ async def compare_rehearsal(
         labelled=done.labelled,
         degraded=rules.degraded(done, reference, limits.min_rows),
         reference=reference,
+        events=found.n if found else 0,
     )
 
 

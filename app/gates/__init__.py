@@ -18,8 +18,10 @@ from app.gates.cases import (
     cases_by_id,
     close_case,
     close_open_cases,
+    makers_of,
     mark_case,
     open_case,
+    open_cases_of,
     passed_release,
     place,
     reopen_case,
@@ -28,6 +30,7 @@ from app.gates.cases import (
     signatories,
 )
 from app.gates.cases import lock as lock_case
+from app.gates.cel import Answer, BadExpression, Facts, Language, compiled, evaluate
 from app.gates.change_routes import ACCEPTED, accepted
 from app.gates.changes import propose
 from app.gates.classification import apply_tier
@@ -76,7 +79,9 @@ routers = (
 __all__ = [
     "ACCEPTED",
     "ActivationStep",
+    "Answer",
     "ApprovalVoid",
+    "BadExpression",
     "BaselineInForce",
     "Case",
     "CaseClosed",
@@ -85,7 +90,9 @@ __all__ = [
     "CaseStanding",
     "Change",
     "ChangeApproved",
+    "Facts",
     "KpisInForce",
+    "Language",
     "MonitorInForce",
     "NotAStep",
     "OutOfTurn",
@@ -111,12 +118,16 @@ __all__ = [
     "cases_by_id",
     "close_case",
     "close_open_cases",
+    "compiled",
+    "evaluate",
     "foundations",
     "grant_waiver",
     "judge",
     "lock_case",
+    "makers_of",
     "mark_case",
     "open_case",
+    "open_cases_of",
     "passed_release",
     "place",
     "propose",

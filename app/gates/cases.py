@@ -127,6 +127,16 @@ async def makers(session: AsyncSession, case: Case) -> dict[UUID, str]:
     return shaped | {case.developer_id: "developed the version"}
 
 
+async def makers_of(
+    session: AsyncSession, tenant_id: UUID, version_ids: Collection[UUID]
+) -> dict[UUID, str]:
+    """Return who made versions what they are, and how: the same without a case."""
+    found = await catalog.versions_by_id(session, tenant_id, set(version_ids))
+    shaped = await ask(session, Shapers(tenant_id, frozenset(found))) or {}
+    developers = {version.developer_id for _, version in found.values()}
+    return shaped | dict.fromkeys(developers, "developed the version")
+
+
 async def parties(session: AsyncSession, case: Case) -> dict[UUID, str]:
     """Return who had a part in a case or its version, and which: none of them decides on it."""
     return {case.requester_id: "opened the case"} | await makers(session, case)
@@ -214,6 +224,12 @@ async def cases_of(
     version = await catalog.find_version(session, model, number, by=by)
     query = select(Case).filter_by(tenant_id=by.tenant_id, version_id=version.id)
     return await page(session, query, Case.opened_at, Case.id, cursor=cursor, limit=limit)
+
+
+async def open_cases_of(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> list[Case]:
+    """Return a version's open cases in order of opening."""
+    query = select(Case).filter_by(tenant_id=tenant_id, version_id=version_id, closed_at=None)
+    return list(await session.scalars(query.order_by(Case.opened_at, Case.id)))
 
 
 async def close_open_cases(

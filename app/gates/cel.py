@@ -14,16 +14,24 @@ from app.gates.cost import BUDGET_NS, GENEROUS, Path, Size, at, cost, measure
 from app.gates.syntax import Node, never_bool, tree, walk
 
 _MAP = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
-_ENVIRONMENT = cel.NewEnv(
-    variables={
-        "case": _MAP,
-        "version": _MAP,
-        "point": _MAP,
-        "evidence": _MAP,
-        "approvals": cel.Type.List(cel.Type.DYN),
-        "rejections": cel.Type.List(cel.Type.DYN),
-    }
-)
+_LIST = cel.Type.List(cel.Type.DYN)
+
+
+class Language:
+    """What expressions may speak of: maps by text, lists, and plain values, each by its name."""
+
+    def __init__(
+        self, *, maps: tuple[str, ...], lists: tuple[str, ...] = (), values: tuple[str, ...] = ()
+    ) -> None:
+        self.environment = cel.NewEnv(
+            variables=dict.fromkeys(maps, _MAP)
+            | dict.fromkeys(lists, _LIST)
+            | dict.fromkeys(values, cel.Type.DYN)
+        )
+
+
+RULES = Language(maps=("case", "version", "point", "evidence"), lists=("approvals", "rejections"))
+"""The language of policies."""
 MAX_LENGTH = 4000
 MAX_PATTERN = 200
 _MOST_FAULTS = 10
@@ -61,10 +69,11 @@ class Answer:
 class Facts:
     """Facts that many rules look at: handed to the runtime once, measured at most once."""
 
-    def __init__(self, found: dict[str, Any]) -> None:
+    def __init__(self, found: dict[str, Any], language: Language = RULES) -> None:
         self._found = found
         self._sizes: dict[Path, Size] = {}
-        self.activation = _ENVIRONMENT.Activation(data=found)
+        self.language = language
+        self.activation = language.environment.Activation(data=found)
 
     def size(self, path: Path) -> Size:
         """Return how large the facts are, or what of them lies at a path."""
@@ -88,7 +97,7 @@ class Compiled:
 
 
 @lru_cache(maxsize=4096)
-def compiled(text: str) -> Compiled:
+def compiled(text: str, language: Language = RULES) -> Compiled:
     """Return the compiled expression; raise ``BadExpression``."""
     if len(text) > MAX_LENGTH:
         raise BadExpression(Fault(f"longer than {MAX_LENGTH} characters"))
@@ -96,7 +105,7 @@ def compiled(text: str) -> Compiled:
         # The runtime's budget counts steps, not the lists that nested macros build.
         raise BadExpression(Fault("uses map or filter more than once"))
     try:
-        program = _ENVIRONMENT.compile(text)
+        program = language.environment.compile(text)
     except RuntimeError as error:
         raise BadExpression(*_faults(str(error), text)) from error
     root = tree(program.serialize())
@@ -113,7 +122,7 @@ def evaluate(text: str, facts: dict[str, Any] | Facts) -> Answer:
     """Run one expression over the facts."""
     known = facts if isinstance(facts, Facts) else Facts(facts)
     try:
-        expression = compiled(text)
+        expression = compiled(text, known.language)
         if not expression.affordable(known):
             return Answer(passed=False, error=_DEAR)
         found = expression.program.eval(activation=known.activation)

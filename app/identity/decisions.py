@@ -47,6 +47,9 @@ class Action(StrEnum):
     HANDLE_INCIDENT = "incident.handle"
     HAND_OFF = "hand_off.give"
     ACCEPT_HAND_OFF = "hand_off.accept"
+    STOP_POINT = "point.stop"
+    """To stop a decision point, and to let it go on."""
+    RETIRE_VERSION = "version.retire"
 
 
 class Right(StrEnum):
@@ -190,6 +193,8 @@ LIMITS: dict[Action, tuple[str, ...]] = {
     Action.HANDLE_INCIDENT: _EVERYWHERE,
     Action.HAND_OFF: _EVERYWHERE,
     Action.ACCEPT_HAND_OFF: _EVERYWHERE,
+    Action.STOP_POINT: _POINT,
+    Action.RETIRE_VERSION: _VERSION,
 }
 """What a right to an action can be limited to: what is known where it is asked for."""
 
@@ -275,6 +280,8 @@ _START: dict[Action, tuple[tuple[Role, ...], ...]] = {
     Action.HANDLE_INCIDENT: ((_OPS,), (_OPS,), (_DEV,), (_COM, _AUD)),
     Action.HAND_OFF: ((_DEV, _BUS), (_DEV,), (_VAL,), (_OPS,)),
     Action.ACCEPT_HAND_OFF: ((_OPS,), (_COM,), (_DEV,), ()),
+    Action.STOP_POINT: ((_OPS, _COM), (_OPS,), (), (_BUS, _DEV, _AUD)),
+    Action.RETIRE_VERSION: ((_OPS, _BUS), (_COM,), (_DEV,), (_AUD,)),
 }
 
 DEFAULT = DecisionRights(
@@ -299,7 +306,8 @@ _LATER = frozenset(
     {
         Action.PUBLISH_VERSION, Action.EDIT_MODEL, Action.EDIT_POINT, Action.CLASSIFY,
         Action.SUBMIT_EVIDENCE, Action.RUN_PROCEDURE, Action.REPORT_DEPLOYMENT,
-        Action.HANDLE_INCIDENT, Action.HAND_OFF, Action.ACCEPT_HAND_OFF,
+        Action.HANDLE_INCIDENT, Action.HAND_OFF, Action.ACCEPT_HAND_OFF, Action.STOP_POINT,
+        Action.RETIRE_VERSION,
     }
 )  # fmt: skip
 

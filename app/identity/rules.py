@@ -71,14 +71,24 @@ ROLES: dict[Role, frozenset[str]] = {
         "activation:operate",
         "deployment:report",
         "routing:plan",
+        "routing:stop",
+        "catalog:retire",
         "monitor:write",
         "kpi:write",
         "telemetry:rehearse",
         "telemetry:write",
     },
-    Role.COMMITTEE: _READ | {"gates:ask", "gates:approve", "kpi:write", "audit:read"},
+    Role.COMMITTEE: _READ
+    | {"gates:ask", "gates:approve", "kpi:write", "audit:read", "routing:stop"},
     Role.BUSINESS: _READ
-    | {"gates:ask", "gates:approve", "gates:evidence", "kpi:write", "release:rework"},
+    | {
+        "gates:ask",
+        "gates:approve",
+        "gates:evidence",
+        "kpi:write",
+        "release:rework",
+        "catalog:retire",
+    },
     Role.APPLICATION: frozenset(
         {
             "routing:decide",

@@ -44,6 +44,12 @@ class Settings(BaseSettings):
     refresh_seconds: float = Field(
         2.0, gt=0, le=5, description="Poll of the routing table and of the keys in use."
     )
+    table_max_age_seconds: float = Field(
+        30.0,
+        gt=0,
+        description="Older than this a routing table makes its process not ready; for so long a"
+        " version is drained before it is retired.",
+    )
     stale_keys_seconds: float = Field(
         3600.0, description="How long keys last seen good keep working without a database."
     )

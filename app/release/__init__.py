@@ -5,8 +5,8 @@ version's stage moves only along the machine's edges. Imports gates, drift, kpi,
 """
 
 from app.release.events import VersionMoved, VersionReturned
-from app.release.kpi_validation import conclude, measure_kpis
-from app.release.lifecycle import NEXT, RETURN, IllegalMove
+from app.release.kpi_validation import conclude, measure_kpis, measure_since
+from app.release.lifecycle import NEXT, RETURN, IllegalMove, require_edge
 from app.release.moves import move, send_back
 from app.release.rework_routes import hand_backs, procedures
 from app.release.routes import releases, validations
@@ -23,7 +23,9 @@ __all__ = [
     "about",
     "conclude",
     "measure_kpis",
+    "measure_since",
     "move",
+    "require_edge",
     "routers",
     "send_back",
 ]

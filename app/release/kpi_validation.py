@@ -4,7 +4,9 @@ Evidence is measured here, judged by the policy's gate, and the first failed rul
 """
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,6 +18,10 @@ from app.release.lifecycle import RETURN
 STEP = "kpi_validation"
 
 
+Measured = dict[str, dict[str, Any]]
+"""Facts by kind: drift, performance, kpi."""
+
+
 async def measure_kpis(
     session: AsyncSession, case: gates.Case, *, rehearsed: bool, by: Actor
 ) -> drift.Standing:
@@ -23,13 +29,58 @@ async def measure_kpis(
     assert case.point_id is not None  # noqa: S101 - releases and activations have a point
     key = (session, case.tenant_id, case.point_id, case.version_id)
     stand = await (drift.compare_rehearsal(*key) if rehearsed else drift.standing(*key))
-    measured = await kpi.measure(
+    found = await _facts(
         *key,
+        stand,
         rehearsed=rehearsed,
         since=None if rehearsed else stand.since,
         until=None if rehearsed else stand.until,
     )
-    found: dict[str, dict[str, Any]] = {
+    for kind, payload in found.items():
+        await gates.add_evidence(
+            session, case.id, STEP, kind=kind, payload=payload, by=by, measured=True
+        )
+    return stand
+
+
+async def measure_since(
+    session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID, since: datetime
+) -> Measured:
+    """Measure the same of a version's production since a moment, and its traffic; record nothing.
+
+    Counted are its events at the point, under whatever arm but a shadow's, whose own time lies in
+    the hour of ``since`` or later: profiles are by the hour, so that hour counts whole. What is not
+    folded yet is not counted yet.
+    """
+    key = (session, tenant_id, point_id, version_id)
+    stand = await drift.compare_since(*key, since)
+    found = await _facts(*key, stand, rehearsed=False, since=since, until=None)
+    return found | {
+        "traffic": {
+            "events": stand.events or 0,
+            "labelled": stand.labelled,
+            "since": since,
+            "through": stand.until,
+        }
+    }
+
+
+async def _facts(
+    session: AsyncSession,
+    tenant_id: UUID,
+    point_id: UUID,
+    version_id: UUID,
+    stand: drift.Standing,
+    *,
+    rehearsed: bool,
+    since: datetime | None,
+    until: datetime | None,
+) -> Measured:
+    """Return what a standing says, and the KPIs of the same time, as facts."""
+    measured = await kpi.measure(
+        session, tenant_id, point_id, version_id, rehearsed=rehearsed, since=since, until=until
+    )
+    return {
         "drift": {
             "windows": stand.windows,
             "since": stand.since,
@@ -48,15 +99,11 @@ async def measure_kpis(
         },
         "kpi": {
             "measured": [asdict(item) for item in measured],
+            "values": {item.key: item.value for item in measured if item.value is not None},
             "missed": [item.key for item in measured if item.missed],
             "unmeasured": [item.key for item in measured if item.value is None],
         },
     }
-    for kind, payload in found.items():
-        await gates.add_evidence(
-            session, case.id, STEP, kind=kind, payload=payload, by=by, measured=True
-        )
-    return stand
 
 
 def conclude(verdict: gates.Verdict) -> tuple[WayOut | None, Any]:

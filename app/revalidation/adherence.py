@@ -19,6 +19,7 @@ from app.kit.page import Rows
 from app.platform.db import clock, page
 
 _BATCH = 500
+_EMERGENCY = timedelta(days=1)
 _GOVERNED = {"kpis": identity.Governed.KPI, "monitor": identity.Governed.MONITOR}
 
 
@@ -39,6 +40,8 @@ class Kind(StrEnum):
     ORPHANED_MODEL = "orphaned_model"
     ORPHANED_POINT = "orphaned_point"
     EMERGENCY_UNREVIEWED = "emergency_unreviewed"
+    STOPPED_LONG = "stopped_long"
+    """A stop is for an emergency: after a day somebody has to decide what answers for good."""
     NOBODY_APPROVES = "nobody_approves"
     """Edits of this kind are under change control, and too few people could agree to one."""
 
@@ -102,6 +105,7 @@ async def findings(session: AsyncSession, tenant_id: UUID) -> list[Finding]:
             break
     found += await _orphans(session, tenant_id)
     found += await _emergencies(session, tenant_id)
+    found += await _stopped(session, tenant_id)
     return [*found, *await _unreachable(session, tenant_id)]
 
 
@@ -221,6 +225,24 @@ async def _emergencies(session: AsyncSession, tenant_id: UUID) -> list[Finding]:
     return [
         Finding(Kind.EMERGENCY_UNREVIEWED, row.gate, f"the glass was broken on {row.at:%Y-%m-%d}")
         for row in rows
+    ]
+
+
+async def _stopped(session: AsyncSession, tenant_id: UUID) -> list[Finding]:
+    now = await clock(session)
+    long = [
+        stop
+        for stop in await routing.all_stopped(session, tenant_id)
+        if now - stop.since > _EMERGENCY
+    ]
+    points = await catalog.points_by_id(session, tenant_id, {stop.point_id for stop in long})
+    return [
+        Finding(
+            Kind.STOPPED_LONG,
+            points[stop.point_id].key,
+            f"stopped since {stop.since:%Y-%m-%d} for {stop.cause}",
+        )
+        for stop in long
     ]
 
 

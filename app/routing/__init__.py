@@ -1,15 +1,32 @@
 """Routing: which version answers, decided in memory.
 
-Owns seats (who is champion or challenger where), plans, bandit weights and the in-memory table.
-Promises at most one champion a decision point at any moment (the database forbids two), a decision
-without a database write, and that the last good table answers while the database is away.
+Owns seats (who is champion or challenger where), plans, stops with what answers in them, bandit
+weights and the in-memory table. Promises at most one champion a decision point at any moment (the
+database forbids two), a decision without a database write, that a stop is obeyed everywhere within
+five seconds, and that the last good table answers while the database is away.
 """
 
 from app.routing.asof import NothingThen
-from app.routing.events import ChampionChanged, PlanChanged
+from app.routing.diversion import FALLBACK
+from app.routing.emergency_routes import emergency, stopping
+from app.routing.events import (
+    ChampionChanged,
+    FallbackChanged,
+    PlanChanged,
+    PointResumed,
+    PointStopped,
+)
+from app.routing.fallback import (
+    StandIn,
+    apply_fallback,
+    declared,
+    falls_back_to,
+    stand_in,
+)
 from app.routing.learning import learn
+from app.routing.mentions import last_answered, plans_naming
 from app.routing.routes import hot_routes, router
-from app.routing.rules import NoChampion
+from app.routing.rules import NoChampion, SeatTaken, SeatVacant
 from app.routing.schemas import SeatOut
 from app.routing.seats import (
     SeatRole,
@@ -17,36 +34,80 @@ from app.routing.seats import (
     champion_of,
     crown,
     open_seat,
+    open_seats_of,
     previous_champion,
+    seat_by_id,
     seat_challenger,
     seats_of,
+    vacate,
 )
 from app.routing.service import apply_plan, plan_at, plan_in_force, plans_of
 from app.routing.snapshot import RoutingTable
-from app.routing.tables import PlanRevision, Seat
+from app.routing.stops import (
+    CausesStanding,
+    all_stopped,
+    held_at,
+    reconsider,
+    resume,
+    seat_shown,
+    stop,
+    stop_behind,
+    stopped,
+)
+from app.routing.tables import Fallback, FallbackKind, PlanRevision, Seat, Stop
+
+routers = (router, emergency, stopping)
 
 __all__ = [
+    "FALLBACK",
+    "CausesStanding",
     "ChampionChanged",
+    "Fallback",
+    "FallbackChanged",
+    "FallbackKind",
     "NoChampion",
     "NothingThen",
     "PlanChanged",
     "PlanRevision",
+    "PointResumed",
+    "PointStopped",
     "RoutingTable",
     "Seat",
     "SeatOut",
     "SeatRole",
+    "SeatTaken",
+    "SeatVacant",
+    "StandIn",
+    "Stop",
+    "all_stopped",
+    "apply_fallback",
     "apply_plan",
     "champion_at",
     "champion_of",
     "crown",
+    "declared",
+    "falls_back_to",
+    "held_at",
     "hot_routes",
+    "last_answered",
     "learn",
     "open_seat",
+    "open_seats_of",
     "plan_at",
     "plan_in_force",
+    "plans_naming",
     "plans_of",
     "previous_champion",
-    "router",
+    "reconsider",
+    "resume",
+    "routers",
+    "seat_by_id",
     "seat_challenger",
+    "seat_shown",
     "seats_of",
+    "stand_in",
+    "stop",
+    "stop_behind",
+    "stopped",
+    "vacate",
 ]

@@ -11,7 +11,7 @@ from app.kit.refusal import NotFound
 from app.kit.strictjson import loads_flat
 from app.platform.http import PlainCounter
 from app.routing.engine import Arm, cbor_text
-from app.routing.rules import BadRouteRequest
+from app.routing.rules import BadRouteRequest, NobodyAnswers
 from app.routing.snapshot import RoutingTable
 from app.telemetry import Claim, Part, seal, unit_hash
 
@@ -65,12 +65,18 @@ class Decider:
                 f'{{{shadow.fragment},"token":"{token(shadow, Part.SHADOW)}"}}'
                 for shadow in plan.watchers(text)
             )
+        if arm.version_id:
+            sealed = f'"{token(arm, Part.ARM)}"'
+        elif arm.fragment:
+            sealed = "null"  # a constant answers: no version earns or loses by it
+        else:
+            raise NobodyAnswers(f"{key} is stopped, and nothing stands in.", stop_id=arm.stop)
         self._decisions.value += 1
         id_ = decision.hex()
         answer = (
             f'{{"decision_id":"{id_[:8]}-{id_[8:12]}-{id_[12:16]}-{id_[16:20]}-{id_[20:]}",'
             f'{plan.fragment},{arm.fragment},"shadows":[{shadows}],'
-            f'"token":"{token(arm, Part.ARM)}","age_ms":{self._table.age_ms}}}'
+            f'"token":{sealed},"age_ms":{self._table.age_ms}}}'
         )
         return 200, answer.encode()
 

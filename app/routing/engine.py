@@ -17,12 +17,17 @@ _SHADOW_SCALE = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """An arm ready to answer: ``fragment`` is its part of the JSON answer, braces left out."""
+    """An arm ready to answer: ``fragment`` is its part of the JSON answer, braces left out.
+
+    Where no version answers, ``version_id`` is empty: a constant does, or, without a fragment,
+    nobody because of ``stop``.
+    """
 
     name: str
     version_id: bytes
     propensity: float
     fragment: str
+    stop: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

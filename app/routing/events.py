@@ -25,3 +25,38 @@ class PlanChanged(Event):
 
     point: str
     revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointStopped(Event):
+    """The fallback answers at a decision point, for everything or for one version."""
+
+    type: ClassVar[str] = "routing.point.stopped"
+
+    point: str
+    stop_id: UUID
+    version_id: UUID | None
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointResumed(Event):
+    """A stop is over; another one may still hold."""
+
+    type: ClassVar[str] = "routing.point.resumed"
+
+    point: str
+    stop_id: UUID
+    version_id: UUID | None
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FallbackChanged(Event):
+    """Something else is to answer while a decision point is stopped."""
+
+    type: ClassVar[str] = "routing.fallback.changed"
+
+    point: str
+    revision: int
+    kind: str

@@ -25,14 +25,14 @@ from app.platform.http import (
 from app.platform.http import router as make_router
 from app.platform.http.documented import editing
 from app.platform.settings import Settings
-from app.routing import seats, service
+from app.routing import seats, service, stops
 from app.routing.asof import NothingThen
 from app.routing.decide import Decider
-from app.routing.rules import BadRouteRequest, NotSeated
+from app.routing.rules import BadRouteRequest, NobodyAnswers, NotSeated
 from app.routing.schemas import ROUTE_OPERATION, BanditOut, PlanIn, PlanOut, SeatOut
 from app.routing.snapshot import RoutingTable
 from app.routing.spec import Plan
-from app.routing.tables import PlanRevision, Seat
+from app.routing.tables import PlanRevision
 
 router = make_router("/v1/decision-points/{key}", tag="routing")
 
@@ -45,12 +45,12 @@ Reader = Annotated[Actor, allow("routing:read")]
 )
 async def get_plan(
     key: Name, actor: Reader, session: Session, response: Response, at: At = None
-) -> PlanRevision:
+) -> dict[str, Any]:
     """Return the routing plan, whose ETag guards edits; or the one in force `at` a moment."""
     found = await service.plan_of(session, key, at=at, by=actor)
     if at is None:
         etag(response, found.revision)
-    return found
+    return await stops.plan_shown(session, found, at=at)
 
 
 @router.put(
@@ -73,16 +73,17 @@ async def set_plan(
     if not isinstance(row, PlanRevision):
         return gates.accepted(row)
     etag(response, row.revision)
-    return row
+    return await stops.plan_shown(session, row)
 
 
 @router.get("/seats", response_model=Page[SeatOut], responses=responses(NotFound, BadCursor))
 async def list_seats(
     key: Name, actor: Reader, session: Session, cursor: Cursor = None, limit: Limit = 50
-) -> Rows[Seat]:
+) -> Rows[dict[str, Any]]:
     """List who was champion or challenger here, and when: newest first."""
     point = await catalog.point_by_key(session, key, by=actor)
-    return await seats.seats_of(session, actor.tenant_id, point.id, cursor=cursor, limit=limit)
+    found = await seats.seats_of(session, actor.tenant_id, point.id, cursor=cursor, limit=limit)
+    return Rows(await stops.seats_shown(session, found.items), found.next_cursor)
 
 
 @router.get("/bandit", response_model=BanditOut, responses=responses(NotFound))
@@ -98,7 +99,7 @@ def hot_routes(
     registry: CollectorRegistry,
 ) -> list[HotRoute]:
     """Return the raw endpoint of decisions."""
-    problems = hot_responses(NotFound, BadRouteRequest)
+    problems = hot_responses(NotFound, BadRouteRequest, NobodyAnswers)
     return [
         HotRoute(
             name="routing:route",

@@ -21,6 +21,69 @@ class NotSeated(Refusal):
     mend = "Activate the version at this decision point, as champion or challenger."
 
 
+class NobodyAnswers(Refusal):
+    """The decision point is stopped, and no fallback stands in: nobody answers."""
+
+    kind = Kind.CONFLICT
+    code = "stopped"
+    title = "Stopped, and nobody answers"
+    mend = "Decide without a model. GET …/stops says why; PUT …/fallback lets something stand in."
+
+
+class NotAFallback(Refusal):
+    """The version was never found fit for this decision point."""
+
+    kind = Kind.CONFLICT
+    code = "not_a_fallback"
+    title = "The version may not stand in here"
+    mend = "Name a version that has passed its release for this decision point, or sits there."
+
+
+class NotStopped(Refusal):
+    """There is nothing to resume."""
+
+    kind = Kind.CONFLICT
+    code = "not_stopped"
+    title = "Nothing is stopped"
+    mend = "GET …/stops lists what was stopped, and when it was resumed."
+
+
+class CauseStands(Refusal):
+    """The server stopped it for a reason that still holds."""
+
+    kind = Kind.CONFLICT
+    code = "cause_stands"
+    title = "What it was stopped for still holds"
+    mend = "End what `causes` names; or repeat with accept_cause=true, which is recorded."
+
+
+class OwnVersion(Refusal):
+    """Who made a version does not put it back to work."""
+
+    kind = Kind.FORBIDDEN
+    code = "own_version"
+    title = "Nobody resumes his own version"
+    mend = "Ask somebody who took no part in developing what would answer again."
+
+
+class SeatTaken(Refusal):
+    """The seat cannot be vacated as it is."""
+
+    kind = Kind.CONFLICT
+    code = "seat_taken"
+    title = "The seat is in use"
+    mend = "Do what `in_the_way` names first, each with its call."
+
+
+class SeatVacant(Refusal):
+    """Nobody sits there any more."""
+
+    kind = Kind.CONFLICT
+    code = "seat_vacant"
+    title = "The seat is vacant"
+    mend = "GET …/seats lists who sits there: those without `until`."
+
+
 class BadRouteRequest(Invalid):
     """The route call's body is not acceptable."""
 

@@ -2,9 +2,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.routing.spec import Plan
+from app.routing.diversion import FALLBACK
+from app.routing.spec import Champion, Plan
 from app.routing.tables import SeatRole
 
 
@@ -30,6 +31,14 @@ class PlanIn(Plan):
         }
     )
 
+    @model_validator(mode="after")
+    def _named(self) -> "PlanIn":
+        strategy = self.strategy
+        arms = () if isinstance(strategy, Champion) else strategy.arms
+        if any(arm.name == FALLBACK for arm in (*arms, *self.shadows)):
+            raise ValueError(f"{FALLBACK!r} is who answers while a point is stopped")
+        return self
+
 
 class PlanOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
@@ -41,11 +50,16 @@ class PlanOut(BaseModel):
     author_id: UUID
     cause: str = Field(description="edited, activated, rolled_back, …")
     at: datetime
+    stopped: bool = Field(
+        description="A stop holds here: the fallback answers in place of all of the plan, or of"
+        " some versions. GET …/stops says which."
+    )
 
 
 class SeatOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
+    id: UUID
     version_id: UUID
     role: SeatRole
     endpoint: str | None
@@ -53,6 +67,7 @@ class SeatOut(BaseModel):
     cause: str
     since: datetime
     until: datetime | None
+    stopped: bool = Field(description="A stop keeps it from deciding; GET …/stops says why.")
 
 
 class BanditOut(BaseModel):
@@ -66,15 +81,28 @@ class BanditOut(BaseModel):
     )
 
 
+_OF_NO_MODEL = "Null where a constant answers."
 _ARM: dict[str, Any] = {
-    "arm": {"type": "string"},
-    "model": {"type": "string"},
-    "version": {"type": "integer"},
-    "version_id": {"type": "string", "format": "uuid"},
+    "arm": {"type": "string", "description": "`fallback`: what stands in for what is stopped."},
+    "model": {"type": ["string", "null"], "description": _OF_NO_MODEL},
+    "version": {"type": ["integer", "null"], "description": _OF_NO_MODEL},
+    "version_id": {"type": ["string", "null"], "format": "uuid", "description": _OF_NO_MODEL},
     "endpoint": {"type": ["string", "null"]},
     "parameters": {"type": "object"},
     "propensity": {"type": "number"},
-    "token": {"type": "string", "description": "Send it back with the scored event."},
+    "token": {
+        "type": ["string", "null"],
+        "description": "Send it back with the scored event; null where a constant answers.",
+    },
+}
+_IN_A_STOP: dict[str, Any] = {
+    "stopped": {
+        "type": "boolean",
+        "const": True,
+        "description": "There only while a stop holds for this unit's arm.",
+    },
+    "stop_id": {"type": "string", "format": "uuid", "description": "Beside `stopped`: which."},
+    "constant": {"description": "Beside `stopped`: the answer itself, where it is a constant."},
 }
 
 ROUTE_OPERATION: dict[str, Any] = {
@@ -119,6 +147,7 @@ ROUTE_OPERATION: dict[str, Any] = {
                             "decision_id": {"type": "string", "format": "uuid"},
                             "decision_point": {"type": "string"},
                             **_ARM,
+                            **_IN_A_STOP,
                             "shadows": {
                                 "type": "array",
                                 "items": {"type": "object", "properties": _ARM},

@@ -11,6 +11,7 @@ from app.kit.actor import Actor
 from app.kit.canonical import plain
 from app.kit.moment import require_past
 from app.kit.page import Rows
+from app.kit.refusal import NotFound
 from app.platform.db import clock, page
 from app.platform.events import publish
 from app.routing import asof, service
@@ -24,9 +25,12 @@ __all__ = [
     "champion_of",
     "crown",
     "open_seat",
+    "open_seats_of",
     "previous_champion",
+    "seat_by_id",
     "seat_challenger",
     "seats_of",
+    "vacate",
 ]
 
 
@@ -66,6 +70,35 @@ async def open_seat(
             tenant_id=tenant_id, point_id=point_id, version_id=version_id, until=None
         )
     )
+
+
+async def open_seats_of(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> list[Seat]:
+    """Return the seats that a version has now, wherever they are."""
+    query = select(Seat).filter_by(tenant_id=tenant_id, version_id=version_id, until=None)
+    return list(await session.scalars(query.order_by(Seat.since)))
+
+
+async def seat_by_id(session: AsyncSession, point: catalog.DecisionPoint, seat_id: UUID) -> Seat:
+    """Return a seat of a point, locked until the transaction ends."""
+    found = await session.get(
+        Seat, (point.tenant_id, seat_id), with_for_update=True, populate_existing=True
+    )
+    if found is None or found.point_id != point.id:
+        raise NotFound("seat", seat_id)
+    return found
+
+
+async def vacate(
+    session: AsyncSession, point: catalog.DecisionPoint, seat: Seat, *, reason: str, by: Actor
+) -> None:
+    """End a seat; the point must be locked, and no unit of it be answered by who sits there."""
+    seat.until = await clock(session)
+    await session.flush()
+    await service.bump(session, point.tenant_id, point.id)
+    await audit.record(
+        session, by, f"{seat.role}.unseated", f"point:{point.id}",
+        version_id=seat.version_id, seat=seat.id, case=seat.case_id, personal={"reason": reason},
+    )  # fmt: skip
 
 
 async def seats_of(

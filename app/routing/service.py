@@ -142,12 +142,12 @@ async def _developers(session: AsyncSession, plan: Plan, *, by: Actor) -> set[UU
 
 async def apply_plan(session: AsyncSession, event: gates.ChangeApproved) -> None:
     """Carry out an approved change of a plan."""
-    if event.kind != identity.Governed.PLAN or event.expected is None:
+    if event.kind != identity.Governed.PLAN or "spec" not in event.after:
         return
     author = await identity.acting(session, event.tenant_id, event.requester_id)
     plan = Plan.model_validate(event.after["spec"])
     point = await catalog.point_by_key(session, event.after["point"], by=author, lock=True)
-    await _editable(session, point, plan, expected=event.expected, by=author)
+    await _editable(session, point, plan, expected=event.expected or 0, by=author)
     await write_plan(session, point, plan, cause="edited", by=author)
 
 
@@ -240,7 +240,10 @@ async def _require_seats(
         if version.id not in seated:
             raise NotSeated(f"{arm.model}@{arm.version} has no seat at {point.key}.", arm=arm.name)
     for shadow in plan.shadows:
-        version = await catalog.find_version(session, shadow.model, shadow.version, by=by)
+        # Held: who retires it meanwhile finds it in the plan, or is found to have retired it.
+        version = await catalog.find_version(
+            session, shadow.model, shadow.version, by=by, lock=True
+        )
         if version.stage is catalog.Stage.RETIRED:
             raise NotSeated(f"{shadow.model}@{shadow.version} is retired.", arm=shadow.name)
 

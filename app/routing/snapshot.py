@@ -8,10 +8,8 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
-from typing import Any
 from uuid import UUID
 
-import orjson
 import psycopg
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,10 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, telemetry
 from app.platform.db import ALL_TENANTS, Database
-from app.routing import bandit, service
-from app.routing.engine import Arm, Compiled, bounds, salt, watcher
-from app.routing.spec import Bandit, Champion, Plan, VersionArm
-from app.routing.tables import Generation, PointState, Seat, SeatRole
+from app.routing import service
+from app.routing.compiling import compile_point, unanswered
+from app.routing.engine import Compiled
+from app.routing.tables import Generation, PointState
 from app.telemetry import SigningKeys
 
 logger = logging.getLogger(__name__)
@@ -109,125 +107,11 @@ class RoutingTable:
             except (ValueError, LookupError):
                 # One plan that cannot be read must not keep the others from being served.
                 logger.exception("a plan cannot be compiled", extra={"point": point.key})
-                continue
+                # Nor may what was good once go on answering where somebody has stopped it.
+                plan = await unanswered(session, point, state.generation)
+                if plan is None:
+                    continue
             if plan is not None:
                 self._plans[tenant_id, point.key] = plan
             else:
                 self._plans.pop((tenant_id, point.key), None)
-
-
-async def compile_point(
-    session: AsyncSession, point: catalog.DecisionPoint, generation: int
-) -> Compiled | None:
-    """Return a point's newest plan compiled; ``None`` if nobody could answer by it."""
-    row = await service.current_plan(session, point.tenant_id, point.id)
-    if row is None:
-        return None
-    plan = Plan.model_validate(row.spec)
-    seats = await _open_seats(session, point)
-    weighted: list[tuple[str, UUID, int]]
-    strategy = plan.strategy
-    if isinstance(strategy, Champion):
-        weighted = [
-            ("champion", seat.version_id, 1)
-            for seat in seats.values()
-            if seat.role is SeatRole.CHAMPION
-        ]
-    else:
-        ids = await catalog.version_ids(session, point.tenant_id, named(strategy.arms))
-        weights = await _weights(session, point, row.revision, strategy, plan)
-        weighted = [
-            (arm.name, ids[arm.model, arm.version], weights[arm.name])
-            for arm in strategy.arms
-            if ids[arm.model, arm.version] in seats
-        ]
-    total = sum(weight for _, _, weight in weighted)
-    if not total:
-        return None
-    shadow_ids = await catalog.version_ids(session, point.tenant_id, named(plan.shadows))
-    wanted = {version_id for _, version_id, _ in weighted} | set(shadow_ids.values())
-    versions = await catalog.versions_by_id(session, point.tenant_id, wanted)
-
-    def arm(name: str, version_id: UUID, propensity: float) -> Arm:
-        model, version = versions[version_id]
-        return _arm(name, model, version, seats.get(version_id), propensity)
-
-    return Compiled(
-        key=point.key,
-        fragment=_fragment(
-            {
-                "decision_point": point.key,
-                "plan_revision": row.revision,
-                "generation": generation,
-            }
-        ),
-        point_id=point.id.bytes,
-        revision=row.revision,
-        generation=generation,
-        salt=salt(point.key),
-        total=total,
-        bounds=bounds([weight for _, _, weight in weighted]),
-        arms=tuple(arm(name, id_, weight / total) for name, id_, weight in weighted),
-        shadows=tuple(
-            watcher(
-                point.key,
-                arm(shadow.name, shadow_ids[shadow.model, shadow.version], shadow.rate),
-                shadow.rate,
-            )
-            for shadow in plan.shadows
-        ),
-    )
-
-
-async def _open_seats(session: AsyncSession, point: catalog.DecisionPoint) -> dict[UUID, Seat]:
-    rows = await session.scalars(
-        select(Seat).filter_by(tenant_id=point.tenant_id, point_id=point.id, until=None)
-    )
-    return {seat.version_id: seat for seat in rows}
-
-
-async def _weights(
-    session: AsyncSession,
-    point: catalog.DecisionPoint,
-    revision: int,
-    strategy: object,
-    plan: Plan,
-) -> dict[str, int]:
-    """Return each arm's weight: as written for a split, as learnt for a bandit."""
-    if not isinstance(strategy, Bandit):
-        return {arm.name: arm.weight for arm in plan.strategy.arms}  # type: ignore[union-attr]
-    learnt = await service.newest_weights(session, point.tenant_id, point.id, revision)
-    if learnt is None:
-        return {arm.name: bandit.SCALE for arm in strategy.arms}
-    return {name: int(weight) for name, weight in learnt.weights.items()}
-
-
-def named(arms: tuple[VersionArm, ...]) -> set[tuple[str, int]]:
-    """Return the versions that arms name, as model and number."""
-    return {(arm.model, arm.version) for arm in arms}
-
-
-def _arm(
-    name: str,
-    model: catalog.Model,
-    version: catalog.Version,
-    seat: Seat | None,
-    propensity: float,
-) -> Arm:
-    fragment = _fragment(
-        {
-            "arm": name,
-            "model": model.name,
-            "version": version.number,
-            "version_id": version.id,
-            "endpoint": seat.endpoint if seat else None,
-            "parameters": seat.parameters if seat else {},
-            "propensity": propensity,
-        }
-    )
-    return Arm(name, version.id.bytes, propensity, fragment)
-
-
-def _fragment(fields: dict[str, Any]) -> str:
-    """Return fields as they stand within a JSON object."""
-    return orjson.dumps(fields).decode()[1:-1]

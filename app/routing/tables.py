@@ -2,7 +2,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, func, text
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.audit import Vouched
@@ -14,6 +14,14 @@ class SeatRole(StrEnum):
 
     CHAMPION = "champion"
     CHALLENGER = "challenger"
+
+
+class FallbackKind(StrEnum):
+    """What answers while a decision point is stopped."""
+
+    PREVIOUS_CHAMPION = "previous_champion"
+    VERSION = "version"
+    CONSTANT = "constant"
 
 
 class Generation(Base):
@@ -125,3 +133,84 @@ class Weights(Vouched, Base):
     weights: Mapped[Json]
     learnt: Mapped[Json]
     at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Fallback(Vouched, Base):
+    """What answers while a point is stopped, from one change to the next. Rows are appended."""
+
+    __tablename__ = "routing_fallback"
+    __vouched__ = ("kind", "version_id", "endpoint", "parameters", "constant", "author_id", "at")
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "point_id"],
+            ["catalog_decision_point.tenant_id", "catalog_decision_point.id"],
+        ),
+        ForeignKeyConstraint(
+            ["tenant_id", "version_id"], ["catalog_version.tenant_id", "catalog_version.id"]
+        ),
+        CheckConstraint("(kind = 'version') = (version_id IS NOT NULL)", name="version"),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    point_id: Mapped[UUID] = mapped_column(primary_key=True)
+    revision: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[FallbackKind]
+    version_id: Mapped[UUID | None]
+    endpoint: Mapped[str | None]
+    parameters: Mapped[Json]
+    constant: Mapped[Json]
+    """The value itself under ``value``; empty of what is no constant."""
+    author_id: Mapped[UUID]
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class Stop(Vouched, Base):
+    """A decision point, or one version at it, answered by the fallback: ``[since, until)``.
+
+    One cause stops the same thing once at a time; what several causes stop stays stopped until the
+    last of them is lifted.
+    """
+
+    __tablename__ = "routing_stop"
+    __vouched__ = (
+        "point_id", "version_id", "cause", "stopped_by", "generation", "since", "until",
+        "resumed_by", "resumed_generation",
+    )  # fmt: skip
+    __personal__ = ("reason", "resumed_reason")
+    __since__ = "since"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "point_id"],
+            ["catalog_decision_point.tenant_id", "catalog_decision_point.id"],
+        ),
+        ForeignKeyConstraint(
+            ["tenant_id", "version_id"], ["catalog_version.tenant_id", "catalog_version.id"]
+        ),
+        Index(
+            "uq_routing_stop_one_a_cause",
+            "tenant_id",
+            "point_id",
+            "version_id",
+            "cause",
+            unique=True,
+            postgresql_where=text("until IS NULL"),
+            postgresql_nulls_not_distinct=True,
+        ),
+        Index("ix_routing_stop_history", "tenant_id", "point_id", "since"),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[uuid_pk]
+    point_id: Mapped[UUID]
+    version_id: Mapped[UUID | None]
+    cause: Mapped[str]
+    reason: Mapped[str]
+    stopped_by: Mapped[UUID]
+    generation: Mapped[int]
+    """That of the change itself: decisions from it on, up to ``resumed_generation``, fell under it.
+    """
+    since: Mapped[datetime]
+    until: Mapped[datetime | None]
+    resumed_by: Mapped[UUID | None]
+    resumed_reason: Mapped[str | None]
+    resumed_generation: Mapped[int | None]

@@ -265,7 +265,7 @@ def test_an_incident_blocks_where_the_point_says_so(works: Live) -> None:
 
     (found,) = open_ones(works, place.point)
     assert found["blocks"] is True
-    wanted = [e["data"] for e in events(works, "activation.block.wanted")]
+    wanted = [e["data"] for e in events(works, "routing.point.stopped")]
     assert [(e["version_id"], e["cause"]) for e in wanted if e["point"] == place.point] == [
         (found["version_id"], CAUSE)
     ]
@@ -280,7 +280,7 @@ def test_an_incident_blocks_where_the_point_says_so(works: Live) -> None:
     roll_back(works, place.point)
     assert [one["blocks"] for one in open_ones(works, place.point)] == [True]
     report(works, place)
-    lifted = [e["data"]["point"] for e in events(works, "activation.block.lifted")]
+    lifted = [e["data"]["point"] for e in events(works, "routing.point.resumed")]
     assert lifted.count(place.point) == 2
     # Reports, swaps and words of people meet at the point, and none of them in a circle.
     for _ in range(3):

@@ -46,6 +46,8 @@ PERMISSIONS = {
     Action.HANDLE_INCIDENT: "activation:operate",
     Action.HAND_OFF: "gates:evidence",
     Action.ACCEPT_HAND_OFF: "activation:operate",
+    Action.STOP_POINT: "routing:stop",
+    Action.RETIRE_VERSION: "catalog:retire",
 }
 
 

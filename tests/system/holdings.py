@@ -40,7 +40,7 @@ OWNING = {
     "incident_id",
 }  # fmt: skip
 """Path parameters that name a thing of one tenant's."""
-WITHIN = {"number", "alias", "kpi", "step", "task", "target"}
+WITHIN = {"number", "alias", "kpi", "step", "task", "target", "guardrail", "seat_id"}
 """Path parameters that name a part of such a thing."""
 EVERYWHERE = {"tier"}
 """Path parameters whose every value each tenant has for itself."""
@@ -124,6 +124,8 @@ def hold(live: Live) -> Holdings:
     make_version(live, place.model)  # the one that the documented example of an alias names
     live["dev"].put(f"{model}/aliases/{alias}", {"number": place.version})
     live["ops"].put(f"{point}/monitor", {"psi": 0.3})
+    rail = unique("rail")
+    live["ops"].put(f"{point}/guardrails/{rail}", {"when": "traffic.events < 0", "action": "alert"})
     live.admin.post("/v1/principals", {"name": person, "roles": ["developer"]})
     # Whoever disables by id shall not take the one away that is known by name.
     spare, _ = live.newcomer("developer")
@@ -146,6 +148,8 @@ def hold(live: Live) -> Holdings:
         "alias": alias,
         "key": place.point,
         "kpi": kpi,
+        "guardrail": rail,
+        "seat_id": next(live["aud"].pages(f"{point}/seats"))["id"],
         "principal_id": spare,
         "key_id": key["id"],
         "decision_id": decided["decision_id"],

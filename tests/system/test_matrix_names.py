@@ -48,6 +48,8 @@ FREE = {
     "runbook", "contact", "on_call", "service_level", "rollback_plan", "notes",
     # the generation of the state that a deployer knows
     "?if-none-match",
+    # a condition over what is measured, and how long and from how many events it is asked
+    "when", "within_minutes", "min_events",
 }  # fmt: skip
 """Fields of text and whole numbers that name nothing which exists already, by their last part."""
 
@@ -135,6 +137,14 @@ NAMING: dict[str, tuple[str, int, Named]] = {
     "PUT /v1/decision-points/{key}/plan .shadows.model": (
         "ops", 404, lambda _, other: {"shadows": [arm(other, "s")]},
     ),
+    "PUT /v1/decision-points/{key}/fallback .model": (
+        "ops", 404, lambda _, other: {
+            "kind": "version", "model": other.place.model, "version": 1,
+        },
+    ),
+    "POST /v1/decision-points/{key}:stop .model": (
+        "ops", 404, lambda _, other: {"reason": "r", "model": other.place.model, "version": 1},
+    ),
     "POST /v1/events .model": ("dev", 404, lambda own, other: at(other, own, events=event())),
     "POST /v1/events .decision_point": (
         "dev", 404, lambda own, other: at(own, other, events=event()),
@@ -180,6 +190,7 @@ NAMING: dict[str, tuple[str, int, Named]] = {
 ELSEWHERE = {"POST /v1/events .events.token", "POST /v1/outcomes .outcomes.decision_id",
              "GET /v1/audit ?stream", "GET /v1/audit ?actor_id",
              "GET /v1/audit ?version_id",
+             "POST /v1/decision-points/{key}:resume .stop_id",
              "POST /v1/decision-points/{key}:rollback .instead_of"}  # fmt: skip
 """What is answered in other ways than with a refusal of the whole: a test each."""
 LISTS = [
@@ -260,6 +271,18 @@ def test_anothers_version_is_never_champion_here(own: Holdings, other: Holdings)
 
     assert answer.status_code == 409
     assert other.seen_in(answer.text, json.dumps(sent)) == set()
+
+
+def test_anothers_stop_is_not_resumed_here(own: Holdings, other: Holdings) -> None:
+    point, stopping = f"/v1/decision-points/{other.place.point}", {"reason": "a test"}
+    theirs = other.live["ops"].post(f"{point}:stop", stopping)["id"]
+    sent = {"reason": "a test", "stop_id": theirs}
+
+    answer = say(own, "POST /v1/decision-points/{key}:resume .stop_id", "ops", sent)
+
+    assert theirs in problem_of(answer, 404, "not_found")["detail"]
+    assert other.seen_in(answer.text, json.dumps(sent)) == set()
+    assert len(other.live["ops"].post(f"{point}:resume", stopping)["resumed"]) == 1
 
 
 def test_the_same_fields_name_ones_own_things(own: Holdings) -> None:

@@ -64,8 +64,16 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     # Made by the first PUT, replaced only with a condition.
     ("428", ["kpi:define_kpi", "drift:set_monitor", "activation:put_target"]),
     ("428", ["activation:set_terms"]),
+    ("428", ["kpi:define_kpi", "drift:set_monitor"]),
+    ("428", ["routing:set_fallback", "guardrails:set_guardrail"]),
     # Rules between fields, or over what is stored:
     ("422", ["routing:set_plan"]),  # names of arms are unique, one has a weight
+    ("422", ["routing:set_fallback"]),  # what is said is of the kind
+    ("422", ["routing:stop_point"]),  # model and version together
+    ("422", ["routing:list_stops"]),  # a moment that has passed
+    ("422", ["guardrails:set_guardrail"]),  # a condition that compiles
+    # Who developed it does not let it answer again.
+    ("403", ["routing:resume_point"]),
     ("422", ["catalog:set_alias"]),  # some names are the server's
     # Names of variables are unique, a source is harmless.
     ("422", ["catalog:register_version", "catalog:create_point", "catalog:edit_point"]),
@@ -104,6 +112,9 @@ UNREACHED = {
     "POST /v1/activations/{case_id}/hand-off:accept",
     # There is no other champion to go back to.
     "POST /v1/decision-points/{key}:rollback",
+    # The champion stays, and whatever is in use.
+    "POST /v1/decision-points/{key}/seats/{seat_id}:unseat",
+    "POST /v1/models/{name}/versions/{number}:retire",
     # No CI system signs anything here.
     "POST /v1/trust-rules/{rule_id}:exchange",
 }  # fmt: skip

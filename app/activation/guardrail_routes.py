@@ -1,0 +1,180 @@
+"""Guardrails of a decision point, and what did not hold them."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app import gates, identity
+from app.activation import guardrails
+from app.activation.guardrail_tables import Action, Breach, Guardrail, Taken
+from app.activation.rules import BadCondition
+from app.kit.actor import Actor
+from app.kit.input import Input
+from app.kit.names import NAME
+from app.kit.page import BadCursor, Page, Rows
+from app.kit.refusal import NotFound
+from app.platform.http import (
+    Cursor,
+    IfMatch,
+    IfMatchToReplace,
+    Limit,
+    Session,
+    allow,
+    etag,
+    responses,
+)
+from app.platform.http import router as make_router
+from app.platform.http.documented import editing
+
+router = make_router("/v1/decision-points/{key}", tag="guardrails")
+
+Name = Annotated[str, Path(pattern=NAME)]
+Reader = Annotated[Actor, allow("telemetry:read")]
+Writer = Annotated[Actor, allow("monitor:write")]
+Reason = Annotated[str, Query(max_length=2000)]
+
+
+class GuardrailIn(Input):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "when": "performance.labelled >= 200 && performance.accuracy < 0.7",
+                    "within_minutes": 1440,
+                    "min_events": 500,
+                    "action": "rollback",
+                }
+            ]
+        },
+    )
+
+    when: str = Field(
+        min_length=1,
+        max_length=4000,
+        description="CEL over drift, performance, kpi and traffic since the swap, and"
+        " minutes_since_swap; true: the champion must not stay.",
+    )
+    within_minutes: int | None = Field(
+        None, ge=1, le=5_256_000, description="Only so long after the swap; null: always."
+    )
+    min_events: int = Field(
+        100, ge=0, le=10**9, description="Events since the swap before it is asked at all."
+    )
+    action: Action = Action.ROLLBACK
+
+
+class GuardrailOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    when: str
+    within_minutes: int | None
+    min_events: int
+    action: Action
+    revision: int
+    at: datetime
+
+
+class BreachOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    guardrail: str
+    revision: int
+    when: str
+    version_id: UUID = Field(description="The champion that did not hold it.")
+    seat_id: UUID
+    facts: dict[str, Any] = Field(description="What was measured, and the condition asked of.")
+    action: Action = Field(description="What it was to lead to.")
+    taken: Taken = Field(description="What it did lead to.")
+    why: str | None = Field(description="Why it was another thing, or what failed.")
+    restored_id: UUID | None = Field(description="The version that answers again.")
+    stop_id: UUID | None
+    at: datetime
+
+
+@router.get(
+    "/guardrails", response_model=Page[GuardrailOut], responses=responses(NotFound, BadCursor)
+)
+async def list_guardrails(
+    key: Name, actor: Reader, session: Session, cursor: Cursor = None, limit: Limit = 50
+) -> Rows[Guardrail]:
+    """List the conditions under which a champion does not stay here."""
+    return await guardrails.list_guardrails(session, key, cursor=cursor, limit=limit, by=actor)
+
+
+@router.get("/guardrails/{guardrail}", response_model=GuardrailOut, responses=responses(NotFound))
+async def get_guardrail(
+    key: Name, guardrail: Name, actor: Reader, session: Session, response: Response
+) -> Guardrail:
+    """Return a guardrail; its ETag guards edits."""
+    found = await guardrails.guardrail_of(session, key, guardrail, by=actor)
+    etag(response, found.revision)
+    return found
+
+
+@router.put(
+    "/guardrails/{guardrail}",
+    response_model=GuardrailOut,
+    responses=editing(NotFound, BadCondition, identity.DecisionDenied) | gates.ACCEPTED,
+)
+async def set_guardrail(
+    key: Name,
+    guardrail: Name,
+    body: GuardrailIn,
+    expected: IfMatchToReplace,
+    actor: Writer,
+    session: Session,
+    response: Response,
+    reason: Reason = "",
+) -> Any:
+    """Say under which condition a champion is rolled back, stopped, or told of.
+
+    It is measured over the events since the swap, by the hour of the event: the hour of the swap
+    counts whole, so what the version did there earlier in that hour, as challenger, is among it.
+    A breach acts once for each time that a version is champion. Where the champion before was
+    returned, is not approved any more or was rolled back from himself, a declared version or
+    constant answers instead; without one, nothing moves and the breach is only told. A condition
+    that fails moves nothing.
+    """
+    found = await guardrails.edit_guardrail(
+        session, key, guardrail, expected=expected, fields=body.model_dump(), reason=reason,
+        by=actor,
+    )  # fmt: skip
+    if isinstance(found, gates.Change):
+        return gates.accepted(found)
+    if found is not None:
+        etag(response, found.revision)
+    return found
+
+
+@router.delete(
+    "/guardrails/{guardrail}",
+    status_code=204,
+    response_model=None,
+    responses=editing(NotFound, identity.DecisionDenied) | gates.ACCEPTED,
+)
+async def remove_guardrail(
+    key: Name,
+    guardrail: Name,
+    expected: IfMatch,
+    actor: Writer,
+    session: Session,
+    reason: Reason = "",
+) -> Any:
+    """Watch no longer by a guardrail; what did not hold it stays on record."""
+    change = await guardrails.edit_guardrail(
+        session, key, guardrail, expected=expected, fields=None, reason=reason, by=actor
+    )
+    return gates.accepted(change) if isinstance(change, gates.Change) else Response(status_code=204)
+
+
+@router.get("/breaches", response_model=Page[BreachOut], responses=responses(NotFound, BadCursor))
+async def list_breaches(
+    key: Name, actor: Reader, session: Session, cursor: Cursor = None, limit: Limit = 50
+) -> Rows[Breach]:
+    """List what did not hold a guardrail here, with what was measured and done: newest first."""
+    return await guardrails.list_breaches(session, key, cursor=cursor, limit=limit, by=actor)

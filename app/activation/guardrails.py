@@ -1,0 +1,177 @@
+"""Guardrails: agreed before the swap, so that nobody has to be awake after it."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import audit, catalog, gates, identity, routing
+from app.activation.guardrail_tables import Breach, Guardrail
+from app.activation.rules import BadCondition
+from app.kit.actor import Actor
+from app.kit.page import Rows
+from app.kit.refusal import NotFound
+from app.kit.revision import require_condition, require_current
+from app.platform.db import page
+
+LANGUAGE = gates.Language(
+    maps=("drift", "performance", "kpi", "traffic"), values=("minutes_since_swap",)
+)
+"""What a guardrail's condition may speak of."""
+_FIELDS = ("when", "within_minutes", "min_events", "action")
+
+
+def require_condition_that_compiles(text: str) -> None:
+    """Refuse a condition that could never be answered, with each fault and its place."""
+    try:
+        gates.compiled(text, LANGUAGE)
+    except gates.BadExpression as error:
+        faults = [
+            {"problem": fault.problem, "line": fault.line, "column": fault.column}
+            for fault in error.faults
+        ]
+        raise BadCondition(str(error), errors=faults) from error
+
+
+async def edit_guardrail(
+    session: AsyncSession,
+    key: str,
+    name: str,
+    *,
+    expected: int | None,
+    fields: dict[str, Any] | None,
+    reason: str,
+    by: Actor,
+) -> Guardrail | gates.Change | None:
+    """Set a guardrail, or with no ``fields`` remove it; ask for it where monitors are controlled.
+
+    Whoever developed what decides there has no say in what would end that.
+    """
+    point = await catalog.point_by_key(session, key, by=by, lock=True)
+    roles = await gates.roles_at(session, point.id, by=by)
+    await identity.require_right(session, by, identity.Action.EDIT_MONITOR, point=key, roles=roles)
+    if fields is not None:
+        require_condition_that_compiles(fields["when"])
+    found = await _found(session, point, name)
+    _require_expected(found, name, expected, removing=fields is None)
+    change = await gates.propose(
+        session, identity.Governed.MONITOR, f"guardrail {name} of {key}",
+        expected=expected, before=_terms(found) if found else None,
+        after={
+            "point": key, "guardrail": name, "fields": fields,
+            "barred": sorted(await _makers(session, point)), "part": "made what decides there",
+        },
+        scope={"point": key}, reason=reason, by=by,
+    )  # fmt: skip
+    return change or await _write(session, point, name, found, fields, by=by)
+
+
+async def apply_guardrail(session: AsyncSession, event: gates.ChangeApproved) -> None:
+    """Carry out an approved change of a guardrail."""
+    if event.kind != identity.Governed.MONITOR or "guardrail" not in event.after:
+        return
+    author = await identity.acting(session, event.tenant_id, event.requester_id)
+    name, fields = event.after["guardrail"], event.after["fields"]
+    point = await catalog.point_by_key(session, event.after["point"], by=author, lock=True)
+    found = await _found(session, point, name)
+    _require_expected(found, name, event.expected, removing=fields is None)
+    await _write(session, point, name, found, fields, by=author)
+
+
+async def guardrails_at(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> list[Guardrail]:
+    """Return the guardrails of a point by name."""
+    query = select(Guardrail).filter_by(tenant_id=tenant_id, point_id=point_id)
+    return list(await session.scalars(query.order_by(Guardrail.name)))
+
+
+async def guardrail_of(session: AsyncSession, key: str, name: str, *, by: Actor) -> Guardrail:
+    """Return a guardrail of a decision point."""
+    point = await catalog.point_by_key(session, key, by=by)
+    found = await _found(session, point, name)
+    if found is None:
+        raise NotFound("guardrail", name)
+    return found
+
+
+async def list_guardrails(
+    session: AsyncSession, key: str, *, cursor: str | None, limit: int, by: Actor
+) -> Rows[Guardrail]:
+    """List the guardrails of a decision point by name."""
+    point = await catalog.point_by_key(session, key, by=by)
+    query = select(Guardrail).filter_by(tenant_id=by.tenant_id, point_id=point.id)
+    return await page(session, query, Guardrail.name, cursor=cursor, limit=limit)
+
+
+async def list_breaches(
+    session: AsyncSession, key: str, *, cursor: str | None, limit: int, by: Actor
+) -> Rows[Breach]:
+    """List what did not hold at a decision point, newest first."""
+    point = await catalog.point_by_key(session, key, by=by)
+    query = select(Breach).filter_by(tenant_id=by.tenant_id, point_id=point.id)
+    return await page(
+        session, query, Breach.at, Breach.id, cursor=cursor, limit=limit, newest_first=True
+    )
+
+
+async def _found(
+    session: AsyncSession, point: catalog.DecisionPoint, name: str
+) -> Guardrail | None:
+    return await session.scalar(
+        select(Guardrail).filter_by(tenant_id=point.tenant_id, point_id=point.id, name=name)
+    )
+
+
+async def _makers(session: AsyncSession, point: catalog.DecisionPoint) -> set[UUID]:
+    champion = await routing.champion_of(session, point.tenant_id, point.id)
+    if champion is None:
+        return set()
+    return set(await gates.makers_of(session, point.tenant_id, {champion.version_id}))
+
+
+def _require_expected(
+    found: Guardrail | None, name: str, expected: int | None, *, removing: bool
+) -> None:
+    if found is not None:
+        require_condition(expected, found.revision)
+    elif removing:
+        raise NotFound("guardrail", name)
+    elif expected is not None:
+        require_current(expected, 0)
+
+
+def _terms(found: Guardrail) -> dict[str, Any]:
+    return {name: getattr(found, name) for name in _FIELDS}
+
+
+async def _write(
+    session: AsyncSession,
+    point: catalog.DecisionPoint,
+    name: str,
+    found: Guardrail | None,
+    fields: dict[str, Any] | None,
+    *,
+    by: Actor,
+) -> Guardrail | None:
+    before = _terms(found) if found else None
+    if fields is None:
+        await session.delete(found)
+        await audit.record(
+            session, by, "guardrail.removed", f"point:{point.id}", guardrail=name, before=before
+        )
+        return None
+    if found is None:
+        found = Guardrail(tenant_id=point.tenant_id, point_id=point.id, name=name, **fields)
+        session.add(found)
+    else:
+        for field, value in fields.items():
+            setattr(found, field, value)
+        found.revision += 1
+        found.at = func.clock_timestamp()
+    await session.flush()
+    await session.refresh(found)
+    await audit.record(
+        session, by, "guardrail.set", f"point:{point.id}",
+        guardrail=name, revision=found.revision, before=before, terms=fields,
+    )  # fmt: skip
+    return found
