@@ -39,12 +39,13 @@ from app.gates.covered import (
 )
 from app.gates.docket import Step, StepState, states
 from app.gates.events import ChangeApproved
+from app.gates.evidence import newest_measured
 from app.gates.grants import apply_grant, ask_grant
 from app.gates.policies import apply_policy, seed_policies
 from app.gates.policy import WayOut
 from app.gates.rights_routes import apply_rights
-from app.gates.rules import ApprovalVoid, GateClosed, NotAStep, StepsOpen
-from app.gates.schemas import CaseOut, VerdictOut
+from app.gates.rules import ApprovalVoid, CaseClosed, GateClosed, NotAStep, StepsOpen
+from app.gates.schemas import CaseOut, EvidenceOut, VerdictOut
 from app.gates.service import add_evidence, judge, required_open
 from app.gates.standing import (
     CaseStanding,
@@ -57,7 +58,7 @@ from app.gates.standing import (
     unsound,
 )
 from app.gates.steps import ActivationStep, CaseKind, ReleaseStep, ValidationStep
-from app.gates.tables import Case, Change, Verdict, Waiver
+from app.gates.tables import Case, Change, Evidence, Verdict, Waiver
 from app.gates.waivers import grant_waiver
 
 routers = (
@@ -78,11 +79,14 @@ __all__ = [
     "ApprovalVoid",
     "BaselineInForce",
     "Case",
+    "CaseClosed",
     "CaseKind",
     "CaseOut",
     "CaseStanding",
     "Change",
     "ChangeApproved",
+    "Evidence",
+    "EvidenceOut",
     "GateClosed",
     "KpisInForce",
     "MonitorInForce",
@@ -113,6 +117,7 @@ __all__ = [
     "grant_waiver",
     "judge",
     "mark_case",
+    "newest_measured",
     "open_case",
     "passed_release",
     "place",

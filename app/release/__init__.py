@@ -4,11 +4,15 @@ Owns the pure lifecycle machine and the KPI validation with its four ways out. P
 version's stage moves only along the machine's edges. Imports gates, drift, kpi, telemetry, catalog.
 """
 
+from app.release.contract_routes import contracts
 from app.release.events import VersionMoved, VersionReturned
 from app.release.kpi_validation import conclude, measure_kpis
 from app.release.lifecycle import NEXT, RETURN, IllegalMove
-from app.release.routes import routers
+from app.release.routes import releases, validations
+from app.release.sample_routes import samples
 from app.release.service import about, move, send_back
+
+routers = (validations, releases, samples, contracts)
 
 __all__ = [
     "NEXT",

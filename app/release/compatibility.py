@@ -119,7 +119,8 @@ class _Comparison:
             yield Mismatch(path, "nothing is accepted here", False, given.type)
             return
         if given.values is not None:
-            yield from self._values(given.values, wanted, path)
+            worded = list(_type(given, wanted, path)) if given.type in {"null", "boolean"} else []
+            yield from worded or self._values(given.values, wanted, path)
             return
         yield from _type(given, wanted, path)
         for keyword in ("enum", "const"):

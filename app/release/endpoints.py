@@ -10,6 +10,17 @@ from app.gates import ReleaseStep
 from app.kit.actor import Actor
 from app.release.contract import mismatches
 
+_LONG = frozenset({"input_schema", "output_schema"})
+
+
+def about_point(point: catalog.DecisionPoint) -> dict[str, Any]:
+    """Return what rules may know of a decision point: its contract, the schemas left out.
+
+    Verdicts keep all that rules may know, for ever; whether the schemas fit is evidence.
+    """
+    terms = {name: value for name, value in point.contract.items() if name not in _LONG}
+    return {"key": point.key, "kind": point.kind.value, **terms}
+
 
 async def measure_contract(session: AsyncSession, case: gates.Case, *, by: Actor) -> None:
     """Record everything in which a case's version does not fit its decision point."""

@@ -16,7 +16,6 @@ from app.release.lifecycle import IllegalMove
 
 validations = make_router("/v1/validations", tag="release")
 releases = make_router("/v1/releases", tag="release")
-routers = (validations, releases)
 
 StepName = Annotated[str, Path(pattern=r"^[a-z_]{1,64}$")]
 
