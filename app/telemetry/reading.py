@@ -8,7 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import numpy as np
@@ -47,7 +47,7 @@ class Table(Protocol):
         """Return each distinct value of a column with the number of its rows."""
 
     def times(self, name: str) -> Floats:
-        """Return a column as seconds since 1970, NaN for what is no time with its zone."""
+        """Return a column as seconds since 1970, NaN for what is no time; without a zone, UTC."""
 
 
 class LakeTable:
@@ -113,7 +113,7 @@ class LakeTable:
         return [(value, int(count)) for value, count in found]
 
     def times(self, name: str) -> Floats:
-        """Return a column as seconds since 1970, NaN for what is no time with its zone."""
+        """Return a column as seconds since 1970, NaN for what is no time; without a zone, UTC."""
         query = f"SELECT epoch_us(TRY_CAST({_quoted(name)} AS TIMESTAMPTZ)) AS c FROM t"  # noqa: S608 - quoted
         found = self._lake.execute(query).fetchnumpy()["c"]
         return np.asarray(np.ma.filled(found.astype(np.float64), np.nan)) / 1e6
@@ -155,7 +155,7 @@ class RowTable:
         return [(value, count) for (_, value), count in counts.items()]
 
     def times(self, name: str) -> Floats:
-        """Return a column as seconds since 1970, NaN for what is no time with its zone."""
+        """Return a column as seconds since 1970, NaN for what is no time; without a zone, UTC."""
         return np.array([_seconds(one) for one in self._column(name)], dtype=np.float64)
 
 
@@ -233,13 +233,13 @@ def _kind(value: Any) -> str:
 
 
 def _seconds(value: Any) -> float:
-    if isinstance(value, datetime):
-        return value.timestamp()
     try:
         found = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return np.nan
-    return np.nan if found is None or found.tzinfo is None else found.timestamp()
+    if found is None:
+        return np.nan
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
 def _quoted(name: str) -> str:

@@ -40,7 +40,7 @@ def encoded(found: list[dict[str, Any]], media: str) -> bytes:
     return parquet(
         "SELECT * FROM (VALUES "
         + ", ".join(f"('{r['at']}', {'NULL' if r['x'] is None else r['x']}::DOUBLE)" for r in found)
-        + ") t(at, x)"
+        + ') t("at", x)'
     )
 
 

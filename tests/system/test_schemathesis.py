@@ -79,6 +79,7 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     ("422", ["routing:get_plan", "activation:get_champion"]),  # moments that have passed
     ("422", ["decision-rights:replace_rights"]),  # somebody is left who can mend them
     ("422", ["approvals:ask_approval", "waivers:ask_waiver", "waivers:break_glass"]),  # steps
+    ("422", ["release:take_sample", "release:take_scores"]),  # of one common sample, a case's own
     ("422", BATCHES),  # tokens are the server's own, times are not in the future
 )
 """What these may meet besides, though their schemas allow it."""
@@ -91,6 +92,9 @@ UNREACHED = {
     "POST /v1/releases/{case_id}/steps/{step}:judge",
     "POST /v1/validations/{case_id}/steps/{step}:judge",
     "PUT /v1/models/{name}/versions/{number}/baseline",
+    "POST /v1/releases/{case_id}/steps/parameter_testing:sample",
+    "POST /v1/releases/{case_id}/steps/parameter_testing:recorded",
+    "POST /v1/releases/{case_id}/steps/instantiation_validation:sample",
     # There is no other champion to go back to.
     "POST /v1/decision-points/{key}:rollback",
     # No CI system signs anything here.
@@ -138,7 +142,8 @@ def configured() -> SchemathesisConfig:
     )
 
 
-schemathesis.openapi.media_type("application/vnd.apache.parquet", st.binary(max_size=200))
+for _media in ("application/vnd.apache.parquet", "text/csv", "application/x-ndjson"):
+    schemathesis.openapi.media_type(_media, st.binary(max_size=200))
 schema = schemathesis.openapi.from_dict(copy.deepcopy(DOCUMENT), config=configured())
 WAY: dict[str, Way] = {str(way): way for way in declared() if way.path not in SEEN}
 NAMED: dict[str, Callable[[Holdings], Any]] = {
