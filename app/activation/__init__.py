@@ -17,6 +17,7 @@ from app.activation import (
 )
 from app.activation.guarding import guard
 from app.activation.guardrails import apply_guardrail
+from app.activation.incidents import causes_standing
 from app.activation.preparing import preparer
 from app.activation.reports import reexamine, watch_targets
 from app.activation.retirement import reconsider
@@ -34,6 +35,7 @@ routers = (
 
 __all__ = [
     "apply_guardrail",
+    "causes_standing",
     "guard",
     "judge_step",
     "preparer",

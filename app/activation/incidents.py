@@ -209,6 +209,15 @@ async def _lift(
         )  # fmt: skip
 
 
+async def causes_standing(session: AsyncSession, asked: routing.CausesStanding) -> frozenset[str]:
+    """Say what still holds of what the server stopped a point for: an incident ends by itself."""
+    query = select(Incident.id).filter_by(
+        tenant_id=asked.tenant_id, point_id=asked.point_id, blocks=True, resolved_at=None
+    )
+    blocked = await session.scalar(query.limit(1)) is not None
+    return asked.causes if blocked else asked.causes - {CAUSE}
+
+
 async def acknowledge(
     session: AsyncSession, incident_id: UUID, *, note: str, by: Actor
 ) -> Incident:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, identity
+from app.catalog.neighbours import require_neighbours
 from app.catalog.rules import PointKind
 from app.catalog.tables import DecisionPoint
 from app.kit.actor import Actor
@@ -32,6 +33,7 @@ async def create_point(
     await identity.require_right(session, by, identity.Action.EDIT_POINT, point=key)
     if await session.scalar(select(DecisionPoint.id).filter_by(tenant_id=by.tenant_id, key=key)):
         raise AlreadyExists("decision point", key)
+    await require_neighbours(session, key, contract, by=by)
     point = DecisionPoint(
         tenant_id=by.tenant_id,
         key=key,
@@ -86,6 +88,8 @@ async def edit_point(
     point = await point_by_key(session, key, by=by, lock=True)
     require_current(expected, point.revision)
     await identity.require_right(session, by, identity.Action.EDIT_POINT, point=key)
+    if "contract" in changes:
+        await require_neighbours(session, key, changes["contract"], by=by)
     for field, value in changes.items():
         setattr(point, field, value)
     point.revision += 1

@@ -3,7 +3,7 @@ from typing import Annotated, Any
 from fastapi import Path, Query, Response
 
 from app.catalog import aliases, points, service, versions
-from app.catalog.rules import AssetKind, BadSource, ReservedName, RiskTier, Stage
+from app.catalog.rules import AssetKind, BadSource, OwnNeighbour, ReservedName, RiskTier, Stage
 from app.catalog.schemas import (
     AliasIn,
     AliasOut,
@@ -182,7 +182,10 @@ async def delete_alias(name: Name, alias: Name, actor: Writer, session: Session)
 
 
 @decision_points.post(
-    "", status_code=201, response_model=PointOut, responses=responses(AlreadyExists, NotFound)
+    "",
+    status_code=201,
+    response_model=PointOut,
+    responses=responses(AlreadyExists, NotFound, OwnNeighbour),
 )
 async def create_point(
     body: PointIn, actor: Operator, session: Session, response: Response
@@ -219,7 +222,7 @@ async def get_point(
     return point
 
 
-@decision_points.patch("/{key}", response_model=PointOut, responses=editing(NotFound))
+@decision_points.patch("/{key}", response_model=PointOut, responses=editing(NotFound, OwnNeighbour))
 async def edit_point(
     key: Name,
     body: PointPatch,

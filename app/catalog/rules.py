@@ -81,6 +81,14 @@ class ReservedName(Refusal):
     mend = "Choose another alias; `champion`, `latest` and numbers are kept for the server."
 
 
+class OwnNeighbour(Invalid):
+    """A decision point is not upstream or downstream of itself."""
+
+    code = "own_neighbour"
+    title = "A decision point is not its own neighbour"
+    mend = "Leave the point's own key out of `upstream` and `downstream`."
+
+
 def require_source(uri: str) -> str:
     """Return ``uri`` if it is opaque and harmless: it is stored and handed on, never opened."""
     decoded = _decoded(uri)

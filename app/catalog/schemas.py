@@ -2,10 +2,17 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from app.catalog.rules import AssetKind, PointKind, ReturnTo, RiskTier, Stage
-from app.catalog.signature import Signature, Variable
+from app.catalog.signature import DataClass, JsonSchema, Signature, Variable
 from app.kit.input import Input, optional
 from app.kit.names import MOST, NAME
 
@@ -158,12 +165,52 @@ class AliasOut(BaseModel):
     version_id: UUID
 
 
+Place = Annotated[
+    str,
+    StringConstraints(
+        max_length=500,
+        pattern=r'^\$(\.[^.\[\]$"]{1,128}|\[(\*|\d{1,4}|"[^"\\]{1,128}")\]){0,20}$',
+    ),
+]
+"""Where in a document: `$`, `$.customer.age`, `$.lines[*].amount`."""
+Neighbours = Annotated[list[Annotated[str, StringConstraints(pattern=NAME)]], Field(max_length=100)]
+
+
 class Contract(Input):
-    """What the decision point sends and how fast it must be answered."""
+    """What the decision point sends, what it takes for an answer, and how fast."""
 
     inputs: list[Variable] = Field(min_length=1, max_length=1000)
     events_per_minute: float = Field(gt=0, description="Expected velocity.")
     latency_ms: float = Field(gt=0, description="Budget for an answer.")
+    input_schema: JsonSchema | None = Field(
+        None,
+        description="JSON Schema (draft 2020-12: local `$ref` only) of what the point sends;"
+        " without one it follows from `inputs`.",
+    )
+    output_schema: JsonSchema | None = Field(
+        None, description="The same of what it takes for an answer; without one, anything."
+    )
+    data_classes: dict[Place, DataClass] = Field(
+        default_factory=dict,
+        max_length=1000,
+        description="How carefully what stands at a path (`$.customer.age`) is to be handled.",
+    )
+    instance_tolerance: float | None = Field(
+        None, gt=0, description="How far instances of one version may differ here, in its scores."
+    )
+    upstream: Neighbours = Field(
+        default_factory=list, description="Decision points whose decisions this one receives."
+    )
+    downstream: Neighbours = Field(
+        default_factory=list, description="Decision points that receive this one's decisions."
+    )
+
+    @field_validator("upstream", "downstream")
+    @classmethod
+    def _once(cls, keys: list[str]) -> list[str]:
+        if len(set(keys)) != len(keys):
+            raise ValueError("a decision point is named twice")
+        return keys
 
 
 class PointIn(Input):
@@ -190,6 +237,20 @@ class PointIn(Input):
     owner: str = Field(pattern=NAME)
     description: str = Field("", max_length=2000)
     contract: Contract
+
+
+class NeighbourOut(BaseModel):
+    key: str
+    declared_by: list[str] = Field(description="Whose contract says so: one of the two, or both.")
+
+
+class NeighboursOut(BaseModel):
+    decision_point: str
+    upstream: list[NeighbourOut]
+    downstream: list[NeighbourOut]
+    cycle: list[str] | None = Field(
+        description="A shortest way from here downstream and back to here: a feedback loop."
+    )
 
 
 class PointPatch(Input):

@@ -1,10 +1,31 @@
-"""A version's signature: its original set of variables, typed, with units."""
+"""A version's signature: its original set of variables, typed, with units, and what it accepts."""
 
 from enum import StrEnum
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator
 
+from app.catalog.json_schema import require_schema
 from app.kit.input import Input
+
+
+def _checked(schema: dict[str, Any]) -> dict[str, Any]:
+    require_schema(schema)
+    return schema
+
+
+JsonSchema = Annotated[dict[str, Any], AfterValidator(_checked)]
+"""A JSON Schema of the subset that contracts are compared in."""
+
+
+class DataClass(StrEnum):
+    """How carefully data are to be handled, from least to most."""
+
+    PUBLIC = "public"
+    INTERNAL = "internal"
+    CONFIDENTIAL = "confidential"
+    PERSONAL = "personal"
+    SPECIAL_CATEGORY = "special_category"
 
 
 class VariableType(StrEnum):
@@ -42,6 +63,28 @@ class Signature(Input):
 
     inputs: list[Variable] = Field(min_length=1, max_length=1000)
     output: Target = Target.PROBABILITY
+    input_schema: JsonSchema | None = Field(
+        None,
+        description="JSON Schema (draft 2020-12: local `$ref` only) of what the version accepts;"
+        " without one it follows from `inputs`.",
+    )
+    output_schema: JsonSchema | None = Field(
+        None, description="The same of what it answers; without one it follows from `output`."
+    )
+    data_classes_allowed: list[DataClass] | None = Field(
+        None,
+        max_length=len(DataClass),
+        description="Which data the version may receive. One that does not say may receive public"
+        " and internal data.",
+    )
+    latency_ms: float | None = Field(
+        None, gt=0, description="What an answer takes at most, as far as development saw."
+    )
+
+    @field_validator("data_classes_allowed")
+    @classmethod
+    def _in_order(cls, classes: list[DataClass] | None) -> list[DataClass] | None:
+        return None if classes is None else [one for one in DataClass if one in classes]
 
     @field_validator("inputs")
     @classmethod

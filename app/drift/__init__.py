@@ -6,7 +6,8 @@ recomputed from what a window stores. Imports gates, telemetry, catalog.
 
 from app.drift.events import AlertRaised
 from app.drift.routes import router
-from app.drift.service import apply_monitor, monitor_in_force
+from app.drift.rules import Thresholds, compare
+from app.drift.service import apply_monitor, monitor_in_force, thresholds
 from app.drift.standings import Standing, compare_rehearsal, compare_since, standing
 from app.drift.tables import Alert, Window
 from app.drift.watching import watch
@@ -15,12 +16,15 @@ __all__ = [
     "Alert",
     "AlertRaised",
     "Standing",
+    "Thresholds",
     "Window",
     "apply_monitor",
+    "compare",
     "compare_rehearsal",
     "compare_since",
     "monitor_in_force",
     "router",
     "standing",
+    "thresholds",
     "watch",
 ]

@@ -43,12 +43,13 @@ from app.gates.covered import (
 )
 from app.gates.docket import Step, StepState, states
 from app.gates.events import ChangeApproved
+from app.gates.evidence import newest_measured
 from app.gates.grants import apply_grant, ask_grant
 from app.gates.policies import apply_policy, seed_policies
 from app.gates.policy import WayOut
 from app.gates.rights_routes import apply_rights
 from app.gates.rules import ApprovalVoid, CaseClosed, NotAStep, OutOfTurn, StepsOpen
-from app.gates.schemas import CaseOut, VerdictOut
+from app.gates.schemas import CaseOut, EvidenceOut, VerdictOut
 from app.gates.service import add_evidence, judge, required_open
 from app.gates.standing import (
     CaseStanding,
@@ -61,7 +62,7 @@ from app.gates.standing import (
     unsound,
 )
 from app.gates.steps import ActivationStep, CaseKind, ReleaseStep, ValidationStep
-from app.gates.tables import Case, Change, Verdict, Waiver
+from app.gates.tables import Case, Change, Evidence, Verdict, Waiver
 from app.gates.waivers import grant_waiver
 
 routers = (
@@ -90,6 +91,8 @@ __all__ = [
     "CaseStanding",
     "Change",
     "ChangeApproved",
+    "Evidence",
+    "EvidenceOut",
     "Facts",
     "KpisInForce",
     "Language",
@@ -126,6 +129,7 @@ __all__ = [
     "lock_case",
     "makers_of",
     "mark_case",
+    "newest_measured",
     "open_case",
     "open_cases_of",
     "passed_release",

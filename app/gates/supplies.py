@@ -24,7 +24,14 @@ MEASURED: dict[tuple[CaseKind, str], tuple[str, ...]] = {
         "PATCH /v1/decision-points/{key}",
         "POST /v1/models/{model}/versions with a signature that fits",
     ),
-    (CaseKind.RELEASE, "parameters"): (_REHEARSE,),
+    (CaseKind.RELEASE, "parameters"): (
+        _REHEARSE,
+        "POST /v1/releases/{case_id}/steps/parameter_testing:sample",
+    ),
+    (CaseKind.RELEASE, "instances"): (
+        "POST /v1/releases/{case_id}/steps/instantiation_validation:sample",
+        _EVIDENCE,
+    ),
     (CaseKind.RELEASE, "drift"): (_REHEARSE,),
     (CaseKind.RELEASE, "performance"): (_REHEARSE, _OUTCOMES),
     (CaseKind.RELEASE, "kpi"): ("PUT /v1/decision-points/{key}/kpis/{kpi}", _OUTCOMES),

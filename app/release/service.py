@@ -8,10 +8,12 @@ from app.catalog import Stage
 from app.gates import CaseKind, ReleaseStep
 from app.identity import Action
 from app.kit.actor import Actor
-from app.release import contract, parameters
+from app.release.endpoints import about_point, measure_contract
+from app.release.instances import measure_instances
 from app.release.kpi_validation import conclude, measure_kpis
 from app.release.lifecycle import require_edge
 from app.release.moves import move, send_back
+from app.release.sampling import measure_parameters
 
 _RELEASABLE = frozenset({Stage.CANDIDATE, Stage.RELEASED, Stage.ACTIVATED})
 _FURTHER = _RELEASABLE | {Stage.VALIDATED}
@@ -30,7 +32,7 @@ async def about(session: AsyncSession, case: gates.Case) -> tuple[dict[str, Any]
     if case.point_id is None:
         return version, {}
     point = await catalog.point_by_id(session, case.tenant_id, case.point_id)
-    return version, {"key": point.key, "kind": point.kind.value, **point.contract}
+    return version, about_point(point)
 
 
 async def open_validation(
@@ -129,55 +131,10 @@ async def judge_release(
 
 async def _measure(session: AsyncSession, case: gates.Case, step: str, *, by: Actor) -> None:
     if step == ReleaseStep.ENDPOINT_IDENTIFICATION:
-        await _measure_contract(session, case, by=by)
+        await measure_contract(session, case, by=by)
     elif step == ReleaseStep.PARAMETER_TESTING:
-        await _measure_parameters(session, case, by=by)
+        await measure_parameters(session, case, by=by)
+    elif step == ReleaseStep.INSTANTIATION_VALIDATION:
+        await measure_instances(session, case, by=by)
     elif step == ReleaseStep.KPI_VALIDATION:
         await measure_kpis(session, case, rehearsed=True, by=by)
-
-
-async def _measure_contract(session: AsyncSession, case: gates.Case, *, by: Actor) -> None:
-    version = await catalog.version_by_id(session, case.tenant_id, case.version_id)
-    point = await _point(session, case)
-    wanted = catalog.Signature.model_validate(version.signature).inputs
-    supplied = [catalog.Variable.model_validate(item) for item in point.contract["inputs"]]
-    await gates.add_evidence(
-        session,
-        case.id,
-        ReleaseStep.ENDPOINT_IDENTIFICATION,
-        kind="contract",
-        payload={"mismatches": contract.mismatches(wanted, supplied)},
-        by=by,
-        measured=True,
-    )
-
-
-async def _measure_parameters(session: AsyncSession, case: gates.Case, *, by: Actor) -> None:
-    point = await _point(session, case)
-    baseline = await telemetry.baseline_of(session, case.tenant_id, case.version_id)
-    traffic = await telemetry.traffic(
-        session, case.tenant_id, point.id, case.version_id, rehearsed=True
-    )
-    found = await telemetry.inputs(session, case.tenant_id, traffic.series)
-    hours = 0.0
-    if traffic.first_hour and traffic.through:
-        hours = (traffic.through - traffic.first_hour).total_seconds() / 3600 + 1
-    await gates.add_evidence(
-        session,
-        case.id,
-        ReleaseStep.PARAMETER_TESTING,
-        kind="parameters",
-        payload=parameters.report(
-            telemetry.Layout.load(baseline.layout) if baseline else None,
-            found,
-            hours=hours,
-            expected_per_minute=point.contract["events_per_minute"],
-        ),
-        by=by,
-        measured=True,
-    )
-
-
-async def _point(session: AsyncSession, case: gates.Case) -> catalog.DecisionPoint:
-    assert case.point_id is not None  # noqa: S101 - a release has a point
-    return await catalog.point_by_id(session, case.tenant_id, case.point_id)

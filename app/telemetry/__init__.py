@@ -11,6 +11,8 @@ from app.telemetry.events import MAX_EVENTS, REHEARSAL, SHADOW_PREFIX
 from app.telemetry.keys import SigningKeys, make_key, signing_keys
 from app.telemetry.layout import SCORE, Binning, Bins, Layout
 from app.telemetry.outcomes import Performance
+from app.telemetry.reading import CSV, JSON_LINES, PARQUET, LakeTable, RowTable, Table, opened
+from app.telemetry.recorded import Recorded, recorded
 from app.telemetry.routes import hot_routes, router
 from app.telemetry.tables import Baseline, Outcome, RawEvent, Receipt, Series
 from app.telemetry.tally import Tally
@@ -27,7 +29,10 @@ from app.telemetry.windows import (
 )
 
 __all__ = [
+    "CSV",
+    "JSON_LINES",
     "MAX_EVENTS",
+    "PARQUET",
     "REHEARSAL",
     "SCORE",
     "SHADOW_PREFIX",
@@ -36,14 +41,18 @@ __all__ = [
     "Binning",
     "Bins",
     "Claim",
+    "LakeTable",
     "Layout",
     "Outcome",
     "Part",
     "Performance",
     "RawEvent",
     "Receipt",
+    "Recorded",
+    "RowTable",
     "Series",
     "SigningKeys",
+    "Table",
     "Tally",
     "arms",
     "baseline_in_force",
@@ -57,7 +66,9 @@ __all__ = [
     "make_key",
     "make_partitions",
     "next_hour",
+    "opened",
     "outcomes",
+    "recorded",
     "router",
     "seal",
     "shapers",

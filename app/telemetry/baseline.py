@@ -1,12 +1,10 @@
 """Baselines: uploaded rows to a frozen layout and its profile."""
 
 import asyncio
-import tempfile
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-import numpy as np
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,13 +14,12 @@ from app.kit.canonical import digest as digest_of
 from app.kit.refusal import AlreadyExists, Invalid, NotFound
 from app.telemetry.layout import SCORE, Layout, fit, numbers, score_bins
 from app.telemetry.outcomes import reference
+from app.telemetry.reading import PARQUET, opened
 from app.telemetry.tables import Baseline, Series
 from app.telemetry.tally import Tally, tally
 
 LABEL = "label"
 MIN_ROWS = 100
-MAX_ROWS = 1_000_000
-"""A file of constant columns is small, however many rows it stands for."""
 
 
 class BadBaseline(Invalid):
@@ -177,27 +174,7 @@ def _build(
 
 def _read_parquet(raw: bytes, names: list[str]) -> dict[str, list[Any]]:
     """Return the wanted columns of a Parquet file; nothing else of it is read."""
-    import duckdb  # noqa: PLC0415 - 30 MB that only processes given such a file should carry
-
-    with tempfile.NamedTemporaryFile(suffix=".parquet") as file, duckdb.connect() as lake:
-        file.write(raw)
-        file.flush()
-        try:
-            query = "SELECT num_rows FROM parquet_file_metadata(?)"
-            ((rows,),) = lake.execute(query, [file.name]).fetchall()
-            if rows > MAX_ROWS:
-                raise BadBaseline(f"The file has {rows} rows; {MAX_ROWS} are read.")
-            relation = lake.read_parquet(file.name)
-            wanted = [name for name in (*names, SCORE, LABEL) if name in relation.columns]
-            quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in wanted)
-            fetched = relation.project(quoted).fetchnumpy() if wanted else {}
-        except duckdb.Error as error:
-            raise BadBaseline("The file is not a readable Parquet file.") from error
-    return {name: _plain(column) for name, column in fetched.items()}
-
-
-def _plain(column: Any) -> list[Any]:
-    if isinstance(column, np.ma.MaskedArray):
-        return [None if value is np.ma.masked else value for value in column.tolist()]
-    found: list[Any] = column.tolist()
-    return found
+    with opened(raw, PARQUET, BadBaseline) as table:
+        wanted = [name for name in (*names, SCORE, LABEL) if name in table.columns]
+        table.require(wanted)
+        return {name: table.plain(name) for name in wanted}

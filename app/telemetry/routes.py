@@ -25,6 +25,7 @@ from app.telemetry.baseline import BadBaseline, BaselineTooLate
 from app.telemetry.events import NoEvents, TooManyEvents
 from app.telemetry.ingest import Ingest
 from app.telemetry.layout import Layout
+from app.telemetry.reading import PARQUET
 from app.telemetry.schemas import (
     EVENT,
     OUTCOME,
@@ -41,7 +42,6 @@ router = make_router("/v1", tag="telemetry")
 
 Name = Annotated[str, Path(pattern=NAME)]
 Number = Annotated[int, Path(ge=1, lt=MOST)]
-PARQUET = "application/vnd.apache.parquet"
 
 
 @router.put(

@@ -1,11 +1,14 @@
+import json
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.release.parameters import report
-from app.telemetry import Layout, Tally
+from app.drift import Thresholds
+from app.release.parameters import Pace, Source, again, inputs_only, look, report
+from app.telemetry import Layout, RowTable, Tally
 from app.telemetry.layout import BARE, fit, score_bins
 from app.telemetry.tally import tally
 
@@ -16,8 +19,9 @@ LAYOUT = Layout(
         score_bins(),
     )
 )
-DEMANDS = st.sampled_from([1.0, 2, 3.5, None, "many", float("inf")])
-REGIONS = st.sampled_from(["north", "south", "moon", None])
+DEMANDS = st.sampled_from([1.0, 2, 3.5, None, "many", float("inf"), True])
+REGIONS = st.sampled_from(["north", "south", "moon", None, 7])
+ROWS = st.lists(st.tuples(DEMANDS, REGIONS), min_size=1, max_size=40)
 
 
 def profile(demands: list[Any], regions: list[Any]) -> Tally:
@@ -25,12 +29,23 @@ def profile(demands: list[Any], regions: list[Any]) -> Tally:
     return tally(codes, values, LAYOUT.size)
 
 
-def said(found: Tally | None, layout: Layout | None = LAYOUT, hours: float = 1) -> dict[str, Any]:
-    return report(layout, found, hours=hours, expected_per_minute=2)
+BASELINE = profile([1.0, 2.0, 3.0] * 100, ["north", "south", "north"] * 100)
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.tuples(DEMANDS, REGIONS), min_size=1, max_size=40))
+def said(
+    found: Tally | None, layout: Layout | None = LAYOUT, hours: float = 1, **more: Any
+) -> dict[str, Any]:
+    events = found.n if found else 0
+    pace = Pace(events, events / (hours * 60) if hours else 0.0, 2)
+    baseline = BASELINE if layout is LAYOUT else Tally.empty(BARE.size, 1)
+    return report(
+        layout, baseline, found,
+        pace=pace, limits=Thresholds(), source=Source.REHEARSAL, **more,
+    )  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(ROWS)
 def test_shares_are_of_all_events_and_the_worst_variable_speaks_for_all(
     rows: list[tuple[Any, Any]],
 ) -> None:
@@ -39,62 +54,104 @@ def test_shares_are_of_all_events_and_the_worst_variable_speaks_for_all(
     found = said(profile(demands, regions))
 
     count = len(rows)
-    assert found["variables"] == [
-        {
-            "name": "demand",
-            "null_share": demands.count(None) / count,
-            "invalid_share": (demands.count("many") + demands.count(float("inf"))) / count,
-            "unseen_share": demands.count(3.5) / count,
-        },
-        {
-            "name": "region",
-            "null_share": regions.count(None) / count,
-            "invalid_share": 0,
-            "unseen_share": regions.count("moon") / count,
-        },
+    bad = sum(one in ("many", float("inf")) or one is True for one in demands)
+    shares = [
+        [item[f"{what}_share"] for what in ("null", "invalid", "unseen")]
+        for item in found["variables"]
+    ]
+    assert shares == [
+        [demands.count(None) / count, bad / count, demands.count(3.5) / count],
+        [regions.count(None) / count, 0, sum(one in {"moon", 7} for one in regions) / count],
     ]
     for share in ("null_share", "invalid_share", "unseen_share"):
         assert found[share] == max(item[share] for item in found["variables"])
 
 
+@settings(max_examples=150, deadline=None)
+@given(ROWS)
+def test_a_table_is_profiled_as_the_events_would_have_been(rows: list[tuple[Any, Any]]) -> None:
+    demands, regions = [row[0] for row in rows], [row[1] for row in rows]
+    table = RowTable([{"demand": one, "region": other} for one, other in rows])
+
+    looked = look(LAYOUT, table)
+
+    _, expected = inputs_only(LAYOUT, profile(demands, regions))
+    assert looked.profile.n == expected.n
+    assert looked.profile.counts.tolist() == expected.counts.tolist()
+    assert np.allclose(looked.profile.sums, expected.sums)
+    assert np.allclose(looked.profile.moments, expected.moments)
+    named = {item["value"]: item["count"] for item in looked.notes["region"]["unseen"]}
+    assert named == {
+        name: regions.count(value)
+        for name, value in (("moon", "moon"), ("7", 7))
+        if value in regions
+    }
+
+
+def test_what_is_missing_and_what_nobody_asked_for_is_named() -> None:
+    looked = look(LAYOUT, RowTable([{"demand": 1.0, "at": "x", "extra": 1}]), aside=["at"])
+
+    assert (looked.missing, looked.unexpected) == (["region"], ["extra"])
+    found = report(
+        LAYOUT, BASELINE, looked.profile,
+        pace=Pace(1, None, 2), limits=Thresholds(), source=Source.SAMPLE, notes=looked.notes,
+    )  # fmt: skip
+    assert found["variables"][1]["null_share"] == 1
+    assert found["variables"][1]["found"] is None
+    assert found["variables"][0]["found"] == "number"
+    assert found["velocity_ratio"] is None
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.integers(1, 50), st.floats(0.1, 1000), st.floats(0.01, 1000))
 def test_velocity_is_events_a_minute_against_what_the_contract_expects(
-    events: int, hours: float, expected: float
+    events: int, minutes: float, expected: float
 ) -> None:
-    found = report(
-        LAYOUT,
-        profile([1.0] * events, ["north"] * events),
-        hours=hours,
-        expected_per_minute=expected,
-    )
+    times = np.linspace(0, minutes * 60, events + 1)
 
-    assert found["events"] == events
-    assert found["events_per_minute"] == pytest.approx(events / (hours * 60))
-    assert found["velocity_ratio"] == pytest.approx(events / (hours * 60) / expected)
+    found = Pace.of(times, len(times), expected)
+
+    assert found.events == events + 1
+    assert found.per_minute == pytest.approx(events / minutes)
+    kept = said(BASELINE)
+    assert again(kept, kept["expected_per_minute"]) is None
+    changed = again(kept, expected * 7)
+    assert changed is not None
+    assert changed["velocity_ratio"] == pytest.approx(kept["events_per_minute"] / expected / 7)
+
+
+def test_rows_of_no_time_have_no_pace() -> None:
+    for times in ([], [1.0], [1.0, 1.0], [np.nan, np.nan, 3.0]):
+        assert Pace.of(np.array(times, dtype=np.float64), 5, 1.0).per_minute is None
 
 
 @pytest.mark.parametrize("layout", [None, LAYOUT, BARE])
 def test_without_events_there_is_nothing_but_zero(layout: Layout | None) -> None:
     for found in (None, Tally.empty(layout.size if layout else 1, 1)):
-        assert said(found, layout) == {
-            "events": 0,
-            "events_per_minute": 0,
-            "velocity_ratio": 0,
-            "null_share": 0,
-            "invalid_share": 0,
-            "unseen_share": 0,
-            "variables": [],
-        }
+        said_of_it = said(found, layout)
 
-
-def test_events_of_no_time_at_all_have_no_velocity() -> None:
-    found = said(profile([1.0], ["north"]), hours=0)
-
-    assert (found["events"], found["velocity_ratio"]) == (1, 0)
+        assert said_of_it["events"] == said_of_it["velocity_ratio"] == 0
+        assert said_of_it["null_share"] == said_of_it["unseen_share"] == 0
+        assert said_of_it["variables"] == said_of_it["drifting"] == []
 
 
 def test_the_score_is_no_parameter() -> None:
     names = [item["name"] for item in said(profile([1.0], ["north"]))["variables"]]
 
     assert names == ["demand", "region"]
+
+
+def test_drift_and_range_are_told_by_variable() -> None:
+    moved = said(profile([3.0] * 600 + [9.0], ["north", "south", "north"] * 200 + ["south"]))
+
+    assert moved["drifting"] == ["demand"]
+    assert moved["out_of_range"] == ["demand"]
+    demand = moved["variables"][0]
+    assert (demand["min"], demand["max"]) == (3, 9)
+    assert (demand["baseline_min"], demand["baseline_max"]) == (1, 3)
+    assert demand["js"] >= 0.1
+    assert json.dumps(moved, allow_nan=False)
+
+
+def test_few_rows_are_measured_and_never_drift() -> None:
+    assert said(profile([3.0] * 100, ["south"] * 100))["drifting"] == []

@@ -50,6 +50,8 @@ FREE = {
     "?if-none-match",
     # a condition over what is measured, and how long and from how many events it is asked
     "when", "within_minutes", "min_events",
+    # a column of the caller's own file
+    "?time_column",
 }  # fmt: skip
 """Fields of text and whole numbers that name nothing which exists already, by their last part."""
 
@@ -99,6 +101,29 @@ def trust(_: Holdings, other: Holdings) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def beside(other: Holdings, side: str) -> dict[str, Any]:
+    return {**CONTRACT, side: [other.place.point]}
+
+
+def neighbour(side: str) -> dict[str, tuple[str, int, Named]]:
+    """A contract that names a point of the other's as its neighbour, new or edited."""
+
+    def made(_: Holdings, other: Holdings) -> dict[str, Any]:
+        contract = beside(other, side)
+        return {"key": unique("p"), "kind": "rule", "owner": "ops", "contract": contract}
+
+    def edited(own: Holdings, other: Holdings) -> dict[str, Any]:
+        # A point is not its own neighbour: of one's own there is another.
+        if own is other:
+            return {"contract": CONTRACT}
+        return {"contract": beside(other, side)}
+
+    return {
+        f"POST /v1/decision-points .contract.{side}": ("ops", 404, made),
+        f"PATCH /v1/decision-points/{{key}} .contract.{side}": ("ops", 404, edited),
+    }
+
+
 def of_case(other: Holdings) -> dict[str, Any]:
     return {"case_id": other.cases["activations"], "step": "application_integration"}
 
@@ -125,6 +150,11 @@ NAMING: dict[str, tuple[str, int, Named]] = {
         "ops", 404, lambda _, other: {
             "key": unique("p"), "kind": "rule", "owner": other.person, "contract": CONTRACT,
         },
+    ),
+    **neighbour("upstream"),
+    **neighbour("downstream"),
+    "POST /v1/decision-points/{key}:check-contract .model": (
+        "dev", 404, lambda _, other: {"model": other.place.model, "version": 1},
     ),
     "POST /v1/validations .model": (
         "dev", 404, lambda _, other: {"model": other.place.model, "version": 1},

@@ -95,6 +95,7 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     ("422", ["activation:put_target"]),  # a health address is one that the server calls
     # Nobody hands over, takes over or waves through in every part at once.
     ("403", ["activation:accept_hand_off", "activation:resolve_incident"]),
+    ("422", ["release:take_sample", "release:take_scores"]),  # of one common sample, a case's own
     ("422", BATCHES),  # tokens are the server's own, times are not in the future
 )
 """What these may meet besides, though their schemas allow it."""
@@ -110,6 +111,9 @@ UNREACHED = {
     # What goes before the swap; whose hand-off and preparation are another test's.
     "POST /v1/activations/{case_id}:prepare", "POST /v1/activations/{case_id}/hand-off",
     "POST /v1/activations/{case_id}/hand-off:accept",
+    "POST /v1/releases/{case_id}/steps/parameter_testing:sample",
+    "POST /v1/releases/{case_id}/steps/parameter_testing:recorded",
+    "POST /v1/releases/{case_id}/steps/instantiation_validation:sample",
     # There is no other champion to go back to.
     "POST /v1/decision-points/{key}:rollback",
     # The champion stays, and whatever is in use.
@@ -160,7 +164,8 @@ def configured() -> SchemathesisConfig:
     )
 
 
-schemathesis.openapi.media_type("application/vnd.apache.parquet", st.binary(max_size=200))
+for _media in ("application/vnd.apache.parquet", "text/csv", "application/x-ndjson"):
+    schemathesis.openapi.media_type(_media, st.binary(max_size=200))
 schema = schemathesis.openapi.from_dict(copy.deepcopy(DOCUMENT), config=configured())
 WAY: dict[str, Way] = {str(way): way for way in declared() if way.path not in SEEN}
 NAMED: dict[str, Callable[[Holdings], Any]] = {

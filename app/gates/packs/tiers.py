@@ -77,7 +77,7 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
             {
                 "name": "contract_fits",
                 "when": "size(evidence.contract.mismatches) == 0",
-                "reason": "The decision point's contract supplies every variable of the signature.",
+                "reason": "The version accepts what the point sends, and the point its answers.",
             }
         ],
     ),
@@ -100,6 +100,12 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "when": "evidence.parameters.velocity_ratio >= 0.5"
                 " && evidence.parameters.velocity_ratio <= 2.0",
                 "reason": "Events arrive within half and double the contract's velocity.",
+                "severity": "warn",
+            },
+            {
+                "name": "like_the_baseline",
+                "when": "size(evidence.parameters.drifting) == 0",
+                "reason": "No variable drifts from the baseline, as production is watched.",
                 "severity": "warn",
             },
         ],
@@ -127,7 +133,25 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "when": "evidence.instances.segments > 0"
                 " && evidence.instances.dispersion <= evidence.instances.tolerance",
                 "reason": "Evidence `instances`: segments agree within the tolerance.",
-            }
+            },
+            {
+                "name": "agreed_tolerance",
+                "when": "evidence.instances.tolerance_by == 'contract'",
+                "reason": "The tolerance is the contract's, not chosen by who sent the scores.",
+                "severity": "warn",
+            },
+            {
+                "name": "none_stands_apart",
+                "when": "evidence.instances.outliers == 0",
+                "reason": "There are five instances or more, and none is an outlier.",
+                "severity": "warn",
+            },
+            {
+                "name": "same_order",
+                "when": "evidence.instances.rank_agreement >= 0.7",
+                "reason": "The instances put cases into much the same order (Kendall's W).",
+                "severity": "warn",
+            },
         ],
     ),
     "release.kpi_validation": (_ALL, []),

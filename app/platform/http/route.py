@@ -71,6 +71,7 @@ class GovernedRoute(APIRoute):
             if dependency.call is not None and (permission := permission_of(dependency.call))
         ]
         known = _parameters(self.dependant)
+        uploads = UPLOADS | _declared(self.openapi_extra or {})
 
         async def handle(request: Request) -> Response:
             settings: Settings = request.app.state.settings
@@ -84,7 +85,7 @@ class GovernedRoute(APIRoute):
                     require(actor, permission)
             require_known(request.scope["query_string"], known)
             if request.method in {"POST", "PUT", "PATCH", "DELETE"}:
-                await _take_body(request, settings)
+                await _take_body(request, settings, uploads)
             async with database.session(scope) as session:
                 request.state.session = session
                 key = request.headers.get("idempotency-key")
@@ -105,11 +106,17 @@ def _parameters(dependant: Dependant) -> frozenset[str]:
     return own.union(*(_parameters(inner) for inner in dependant.dependencies))
 
 
-async def _take_body(request: Request, settings: Settings) -> None:
+def _declared(extra: dict[str, Any]) -> frozenset[str]:
+    """Return the media types besides JSON that a route says it takes."""
+    content = extra.get("requestBody", {}).get("content", {})
+    return frozenset(content) - {"application/json"}
+
+
+async def _take_body(request: Request, settings: Settings, uploads: frozenset[str]) -> None:
     """Put the body, read within limits and parsed strictly, where Starlette will find it."""
     media, encoding = (request.headers.get(f"content-{name}") for name in ("type", "encoding"))
     require_plain(encoding)
-    upload = media_of(media) in UPLOADS
+    upload = media_of(media) in uploads
     limit = settings.max_upload_bytes if upload else settings.max_body_bytes
     length = dict(request.scope["headers"]).get(b"content-length")
     body = await read(length, request.receive, limit, settings.body_seconds)

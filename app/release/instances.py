@@ -1,0 +1,130 @@
+"""Instantiation validation: scores of all instances on a common sample, measured by the server."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import catalog, gates
+from app.gates import ReleaseStep
+from app.kit.actor import Actor
+from app.kit.refusal import Invalid
+from app.release import instantiation
+from app.release.instantiation import Combiner, Instance
+from app.release.sampling import open_release_case, part_of
+
+STEP = ReleaseStep.INSTANTIATION_VALIDATION
+KIND = "instances"
+
+
+class BadScores(Invalid):
+    """The scores are not of one common sample."""
+
+    code = "bad_scores"
+    title = "Not scores of a common sample"
+    mend = "Send as many scores of every instance and member, and as many labels, as `rows` says."
+
+
+async def take_scores(
+    session: AsyncSession,
+    case_id: UUID,
+    *,
+    rows: int,
+    instances: Mapping[str, tuple[Mapping[str, str], list[float]]],
+    labels: list[float] | None,
+    members: Mapping[str, tuple[float, list[float]]] | None,
+    combiner: Combiner,
+    tolerance: float,
+    by: Actor,
+) -> gates.Evidence:
+    """Record how far a version's instances agree, and what each member of an ensemble weighs."""
+    case = await open_release_case(session, case_id, by=by)
+    _require_common(rows, instances, labels, members)
+    limit, whose = agreed(tolerance, await _contracts(session, case))
+    payload = await asyncio.to_thread(
+        _measured, instances, labels, members, combiner, tolerance=limit
+    )
+    more = {
+        "tolerance_asked": tolerance,
+        "tolerance_by": whose,
+        "sampled_by": by.person_id,
+        "part": await part_of(session, case, by),
+    }
+    return await _record(session, case, {**payload, **more}, by=by)
+
+
+async def measure_instances(session: AsyncSession, case: gates.Case, *, by: Actor) -> None:
+    """Record the newest scores against the tolerance that the contract names by now."""
+    kept = await gates.newest_measured(session, case, STEP, KIND)
+    if kept is None:
+        return
+    limit, whose = agreed(kept["tolerance_asked"], await _contracts(session, case))
+    if limit != kept["tolerance"]:
+        found = instantiation.held_to(kept, limit)
+        await _record(session, case, {**found, "tolerance_by": whose}, by=by)
+
+
+def agreed(asked: float, contracts: float | None) -> tuple[float, str]:
+    """Return the stricter tolerance of two, and whose it is."""
+    if contracts is not None and contracts <= asked:
+        return contracts, "contract"
+    return asked, "sender"
+
+
+async def _contracts(session: AsyncSession, case: gates.Case) -> float | None:
+    assert case.point_id is not None  # noqa: S101 - a release has a point
+    point = await catalog.point_by_id(session, case.tenant_id, case.point_id)
+    return catalog.Contract.model_validate(point.contract).instance_tolerance
+
+
+def _require_common(
+    rows: int,
+    instances: Mapping[str, tuple[Mapping[str, str], list[float]]],
+    labels: list[float] | None,
+    members: Mapping[str, tuple[float, list[float]]] | None,
+) -> None:
+    """Refuse scores that are not of the same rows."""
+    columns = {f"instance {key}": scores for key, (_, scores) in instances.items()}
+    columns |= {f"member {name}": scores for name, (_, scores) in (members or {}).items()}
+    columns |= {"labels": labels} if labels is not None else {}
+    wrong = sorted(name for name, column in columns.items() if len(column) != rows)
+    if wrong:
+        raise BadScores(f"Not of {rows} rows: {', '.join(wrong[:10])}.", wrong=wrong)
+
+
+def _measured(
+    instances: Mapping[str, tuple[Mapping[str, str], list[float]]],
+    labels: list[float] | None,
+    members: Mapping[str, tuple[float, list[float]]] | None,
+    combiner: Combiner,
+    *,
+    tolerance: float,
+) -> dict[str, Any]:
+    """Measure; a thread's work."""
+    found = instantiation.measure(
+        [
+            Instance(key, segment, np.array(scores, dtype=np.float64))
+            for key, (segment, scores) in sorted(instances.items())
+        ],
+        tolerance=tolerance,
+        labels=None if labels is None else np.array(labels, dtype=np.float64),
+    )
+    ensemble = None
+    if members is not None:
+        ensemble = instantiation.influence(
+            {name: np.array(scores, dtype=np.float64) for name, (_, scores) in members.items()},
+            {name: weight for name, (weight, _) in members.items()},
+            combiner,
+        )
+    return {**found, "ensemble": ensemble}
+
+
+async def _record(
+    session: AsyncSession, case: gates.Case, payload: dict[str, Any], *, by: Actor
+) -> gates.Evidence:
+    return await gates.add_evidence(
+        session, case.id, STEP, kind=KIND, payload=payload, by=by, measured=True
+    )

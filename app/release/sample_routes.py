@@ -1,0 +1,175 @@
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query, Request
+from pydantic import ConfigDict, Field, StringConstraints
+
+from app import gates, telemetry
+from app.identity import DecisionDenied
+from app.kit.actor import Actor
+from app.kit.input import Input
+from app.kit.names import NAME
+from app.kit.refusal import NotFound
+from app.platform.http import Session, allow, responses
+from app.platform.http import router as make_router
+from app.platform.http.body import UnsupportedMedia, media_of
+from app.release import instances, sampling
+from app.release.instances import BadScores
+from app.release.instantiation import Combiner
+from app.release.sampling import BadSample, NoBaseline, NothingRecorded
+
+samples = make_router("/v1/releases", tag="release")
+
+Submitter = Annotated[Actor, allow("gates:evidence")]
+Scores = Annotated[list[float], Field(min_length=2, max_length=100_000)]
+Key = Annotated[str, StringConstraints(pattern=NAME)]
+MEDIA = (telemetry.PARQUET, telemetry.CSV, telemetry.JSON_LINES)
+
+
+class RecordedIn(Input):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"days": 7}]})
+
+    days: int = Field(7, ge=1, le=366, description="How far back; at most 20,000 rows are read.")
+
+
+class InstanceIn(Input):
+    segment: dict[
+        Annotated[str, StringConstraints(min_length=1, max_length=64)],
+        Annotated[str, StringConstraints(min_length=1, max_length=128)],
+    ] = Field(min_length=1, max_length=10, description="What it is for: state, region, product.")
+    scores: Scores
+
+
+class MemberIn(Input):
+    weight: float = Field(1.0, gt=0, le=1e6)
+    scores: Scores
+
+
+class EnsembleIn(Input):
+    members: dict[Key, MemberIn] = Field(min_length=2, max_length=100)
+    combiner: Combiner = Combiner.MEAN
+
+
+class InstancesIn(Input):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "rows": 3,
+                    "tolerance": 0.05,
+                    "instances": {
+                        "nsw": {"segment": {"state": "NSW"}, "scores": [0.2, 0.7, 0.4]},
+                        "vic": {"segment": {"state": "VIC"}, "scores": [0.21, 0.68, 0.41]},
+                    },
+                    "ensemble": {
+                        "members": {
+                            "linear": {"weight": 2, "scores": [0.2, 0.7, 0.4]},
+                            "tree": {"weight": 1, "scores": [0.1, 0.9, 0.6]},
+                        },
+                        "combiner": "weighted_mean",
+                    },
+                }
+            ]
+        },
+    )
+
+    rows: int = Field(ge=2, le=100_000, description="Of the common sample.")
+    instances: dict[Key, InstanceIn] = Field(
+        min_length=2, max_length=200, description="Each by its key, all on the same rows in order."
+    )
+    labels: Annotated[list[float], Field(max_length=100_000)] | None = Field(
+        None, description="What became of the rows, 0 or 1, for the accuracy of each instance."
+    )
+    ensemble: EnsembleIn | None = None
+    tolerance: float = Field(
+        gt=0,
+        le=1e9,
+        description="In units of the score. The contract's `instance_tolerance` takes its place"
+        " where that is stricter.",
+    )
+
+
+@samples.post(
+    "/{case_id}/steps/parameter_testing:sample",
+    status_code=201,
+    response_model=gates.EvidenceOut,
+    responses=responses(
+        NotFound, gates.CaseClosed, BadSample, NoBaseline, DecisionDenied, UnsupportedMedia
+    ),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                telemetry.PARQUET: {"schema": {"type": "string", "format": "binary"}},
+                telemetry.CSV: {
+                    "schema": {"type": "string", "format": "binary"},
+                    "example": "at,demand\n2026-02-01T00:00:00Z,0.43\n",
+                },
+                telemetry.JSON_LINES: {
+                    "schema": {"type": "string", "format": "binary"},
+                    "example": '{"at": "2026-02-01T00:00:00Z", "demand": 0.43}\n',
+                },
+            },
+        }
+    },
+)
+async def take_sample(
+    case_id: UUID,
+    request: Request,
+    actor: Submitter,
+    session: Session,
+    time_column: Annotated[
+        str | None,
+        Query(max_length=128, description="The column that tells when; without it no velocity."),
+    ] = None,
+) -> gates.Evidence:
+    """Report on a sample of production input: Parquet, CSV with a header, or JSON lines.
+
+    The report is kept as the step's evidence, the rows are not.
+    """
+    media = media_of(request.headers.get("content-type"))
+    if media not in MEDIA:
+        raise UnsupportedMedia(f"This call reads {', '.join(MEDIA)}, not {media or 'nothing'}.")
+    return await sampling.take_sample(
+        session, case_id, raw=await request.body(), media=media, time_column=time_column, by=actor
+    )
+
+
+@samples.post(
+    "/{case_id}/steps/parameter_testing:recorded",
+    status_code=201,
+    response_model=gates.EvidenceOut,
+    responses=responses(NotFound, gates.CaseClosed, NothingRecorded, NoBaseline, DecisionDenied),
+)
+async def take_recorded(
+    case_id: UUID, body: RecordedIn, actor: Submitter, session: Session
+) -> gates.Evidence:
+    """Report on what production carried at the decision point, as this version would see it."""
+    return await sampling.take_recorded(session, case_id, days=body.days, by=actor)
+
+
+@samples.post(
+    "/{case_id}/steps/instantiation_validation:sample",
+    status_code=201,
+    response_model=gates.EvidenceOut,
+    responses=responses(NotFound, gates.CaseClosed, BadScores, DecisionDenied),
+)
+async def take_scores(
+    case_id: UUID, body: InstancesIn, actor: Submitter, session: Session
+) -> gates.Evidence:
+    """Measure how far a version's instances agree, and what each member of an ensemble weighs."""
+    ensemble = body.ensemble
+    members: dict[str, Any] | None = None
+    if ensemble is not None:
+        members = {name: (one.weight, one.scores) for name, one in ensemble.members.items()}
+    return await instances.take_scores(
+        session,
+        case_id,
+        rows=body.rows,
+        instances={key: (one.segment, one.scores) for key, one in body.instances.items()},
+        labels=body.labels,
+        members=members,
+        combiner=ensemble.combiner if ensemble else Combiner.MEAN,
+        tolerance=body.tolerance,
+        by=actor,
+    )
