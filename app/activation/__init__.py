@@ -4,7 +4,9 @@ Owns how a released version comes to decide. Promises that a swap is atomic and 
 any decision can be traced to plan, version and people. Imports release, routing, gates, telemetry.
 """
 
+from app.activation.arrival import Lack, Signal, lacking
 from app.activation.routes import routers
 from app.activation.service import judge_step
+from app.activation.telemetry_check import arrival
 
-__all__ = ["judge_step", "routers"]
+__all__ = ["Lack", "Signal", "arrival", "judge_step", "lacking", "routers"]

@@ -3,7 +3,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog, drift, gates, identity, release, routing, telemetry
+from app import audit, catalog, gates, identity, release, routing
+from app.activation import telemetry_check
 from app.activation.rules import (
     NothingToRollBack,
     NotReady,
@@ -237,34 +238,14 @@ async def _leave(session: AsyncSession, seat: routing.Seat, result: str, *, by: 
 async def _measure_traffic(
     session: AsyncSession, case: gates.Case, step: str, *, by: Actor
 ) -> None:
-    assert case.point_id is not None  # noqa: S101 - an activation has a point
-    traffic = await telemetry.traffic(session, case.tenant_id, case.point_id, case.version_id)
-    done = await telemetry.outcomes(session, case.tenant_id, traffic.series)
+    found = await telemetry_check.traffic_of(session, case)
     await gates.add_evidence(
-        session,
-        case.id,
-        step,
-        kind="traffic",
-        payload={
-            "events": traffic.events,
-            "labelled": done.labelled,
-            "first_hour": traffic.first_hour,
-            "through": traffic.through,
-        },
-        by=by,
-        measured=True,
+        session, case.id, step, kind="traffic", payload=found, by=by, measured=True
     )
 
 
 async def _measure_tracking(session: AsyncSession, case: gates.Case, *, by: Actor) -> None:
-    assert case.point_id is not None  # noqa: S101 - an activation has a point
-    stand = await drift.standing(session, case.tenant_id, case.point_id, case.version_id)
+    step, found = ActivationStep.TRACKING, await telemetry_check.tracking_of(session, case)
     await gates.add_evidence(
-        session,
-        case.id,
-        ActivationStep.TRACKING,
-        kind="tracking",
-        payload={"windows": stand.windows, "drifting": stand.drifting, "until": stand.until},
-        by=by,
-        measured=True,
+        session, case.id, step, kind="tracking", payload=found, by=by, measured=True
     )

@@ -13,6 +13,7 @@ from app.gates import (
     rights_routes,
     routes,
 )
+from app.gates.approvals import approvers_of, require_apart
 from app.gates.cases import (
     case_of,
     cases_by_id,
@@ -40,15 +41,23 @@ from app.gates.covered import (
 from app.gates.docket import Step, StepState, states
 from app.gates.events import ChangeApproved
 from app.gates.grants import apply_grant, ask_grant
-from app.gates.policies import apply_policy, seed_policies
-from app.gates.policy import WayOut
+from app.gates.policies import apply_policy, law_of, seed_policies
+from app.gates.policy import Revalidation, Telemetry, WayOut
 from app.gates.rights_routes import apply_rights
-from app.gates.rules import ApprovalVoid, GateClosed, NotAStep, StepsOpen
+from app.gates.rules import (
+    ApprovalVoid,
+    CaseClosed,
+    GateClosed,
+    NotAStep,
+    SelfApproval,
+    StepsOpen,
+)
 from app.gates.schemas import CaseOut, VerdictOut
 from app.gates.service import add_evidence, judge, required_open
 from app.gates.standing import (
     CaseStanding,
     foundations,
+    policies_now,
     require_foundations,
     require_present_policy,
     require_unvoided,
@@ -78,6 +87,7 @@ __all__ = [
     "ApprovalVoid",
     "BaselineInForce",
     "Case",
+    "CaseClosed",
     "CaseKind",
     "CaseOut",
     "CaseStanding",
@@ -89,10 +99,13 @@ __all__ = [
     "NotAStep",
     "PlanInForce",
     "ReleaseStep",
+    "Revalidation",
+    "SelfApproval",
     "Shapers",
     "Step",
     "StepState",
     "StepsOpen",
+    "Telemetry",
     "ValidationStep",
     "Verdict",
     "VerdictOut",
@@ -104,6 +117,7 @@ __all__ = [
     "apply_policy",
     "apply_rights",
     "apply_tier",
+    "approvers_of",
     "ask_grant",
     "case_of",
     "cases_by_id",
@@ -112,12 +126,15 @@ __all__ = [
     "foundations",
     "grant_waiver",
     "judge",
+    "law_of",
     "mark_case",
     "open_case",
     "passed_release",
     "place",
+    "policies_now",
     "propose",
     "reopen_case",
+    "require_apart",
     "require_foundations",
     "require_present_policy",
     "require_unvoided",

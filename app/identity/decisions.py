@@ -42,6 +42,7 @@ class Action(StrEnum):
     APPROVE_CHANGE = "change.approve"
     BREAK_GLASS = "break_glass.use"
     REVIEW_BREAK_GLASS = "break_glass.review"
+    EDIT_WEBHOOK = "webhook.edit"
 
 
 class Right(StrEnum):
@@ -180,6 +181,7 @@ LIMITS: dict[Action, tuple[str, ...]] = {
     Action.APPROVE_CHANGE: _EVERYWHERE,
     Action.BREAK_GLASS: _EVERYWHERE,
     Action.REVIEW_BREAK_GLASS: _EVERYWHERE,
+    Action.EDIT_WEBHOOK: (),
 }
 """What a right to an action can be limited to: what is known where it is asked for."""
 
@@ -260,6 +262,7 @@ _START: dict[Action, tuple[tuple[Role, ...], ...]] = {
     Action.APPROVE_CHANGE: ((_COM, _VAL), (_COM,), (), (_AUD,)),
     Action.BREAK_GLASS: ((_OPS,), (_COM,), (), (_COM, _AUD)),
     Action.REVIEW_BREAK_GLASS: ((_COM, _VAL), (_COM,), (), (_AUD,)),
+    Action.EDIT_WEBHOOK: ((_ADM, _OPS), (_OPS,), (), (_AUD,)),
 }
 
 DEFAULT = DecisionRights(
@@ -283,7 +286,7 @@ DEFAULT = DecisionRights(
 _LATER = frozenset(
     {
         Action.PUBLISH_VERSION, Action.EDIT_MODEL, Action.EDIT_POINT, Action.CLASSIFY,
-        Action.SUBMIT_EVIDENCE,
+        Action.SUBMIT_EVIDENCE, Action.EDIT_WEBHOOK,
     }
 )  # fmt: skip
 

@@ -27,3 +27,5 @@ class VersionReturned(Event):
     number: int
     path: str
     returned_to: str
+    addressees: tuple[UUID, ...] = ()
+    """Who owns the model, and who developed the version."""

@@ -16,6 +16,7 @@ from app.telemetry.tables import Baseline, Outcome, RawEvent, Receipt, Series
 from app.telemetry.tally import Tally
 from app.telemetry.token import BadToken, Claim, Part, seal, unit_hash, unseal
 from app.telemetry.windows import (
+    Traffic,
     arms,
     events_of,
     inputs,
@@ -44,6 +45,7 @@ __all__ = [
     "Series",
     "SigningKeys",
     "Tally",
+    "Traffic",
     "arms",
     "baseline_in_force",
     "baseline_of",

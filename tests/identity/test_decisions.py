@@ -41,6 +41,7 @@ PERMISSIONS = {
     Action.APPROVE_CHANGE: "gates:approve",
     Action.BREAK_GLASS: "activation:operate",
     Action.REVIEW_BREAK_GLASS: "gates:approve",
+    Action.EDIT_WEBHOOK: "notifications:manage",
 }
 
 
