@@ -89,7 +89,8 @@ async def arrival(
     baseline = await telemetry.baseline_of(session, tenant_id, version_id)
     layout = telemetry.Layout.load(baseline.layout) if baseline else None
     inputs, score = _missing(layout, seen)
-    window = {"since": now - late - width, "until": now - late}
+    # Profiles are by the hour: what may come at once is asked of the present one as well.
+    window = {"since": now - late - width, "until": now - late if late else None}
     due = await telemetry.inputs(session, tenant_id, traffic.series, **window)
     outcomes = None
     if due and due.n:

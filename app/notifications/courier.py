@@ -12,6 +12,7 @@ import random
 import time
 from contextlib import suppress
 from datetime import timedelta
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.kit.refusal import Refusal
 from app.notifications import deliveries
 from app.notifications.deliveries import Answer, Parcel, Patience, Round, Turn
-from app.notifications.rules import sign
+from app.notifications.rules import sign, succeeded
 from app.notifications.telling import MEDIA_TYPE
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.outbound import Outbound, OutboundFailed
@@ -125,16 +126,23 @@ class Courier:
             if self._stopped.is_set() or time.monotonic() - begun > _TURN_SECONDS:
                 break
             answer = await self._send(packed, parcel)
-            async with self._connections, self._database.transaction(turn.tenant_id) as session:
-                goes_on = await deliveries.note(
-                    session, turn, parcel.delivery_id, answer,
-                    lease=self._lease, patience=self._patience, luck=self._luck.random(),
-                )  # fmt: skip
-            if not goes_on:
+            if not await self._note(turn, parcel.delivery_id, answer):
                 break
         with suppress(SQLAlchemyError, OSError):
             async with self._connections, self._database.transaction(turn.tenant_id) as session:
                 await deliveries.let_go(session, turn)
+
+    async def _note(self, turn: Turn, delivery_id: UUID, answer: Answer) -> bool:
+        """Write down what came of an attempt; say whether the turn goes on."""
+        async with self._connections, self._database.transaction(turn.tenant_id) as session:
+            if answer.code is not None and succeeded(answer.code):
+                return await deliveries.arrived(
+                    session, turn, delivery_id, answer.code, lease=self._lease
+                )
+            return await deliveries.failed(
+                session, turn, delivery_id, answer,
+                lease=self._lease, patience=self._patience, luck=self._luck.random(),
+            )  # fmt: skip
 
     async def _send(self, packed: Round, parcel: Parcel) -> Answer:
         """Send one message; only what its receiver's status says counts."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit
@@ -26,7 +26,6 @@ from app.notifications.rules import (
     WebhookInactive,
     rest_after,
     retry_after,
-    succeeded,
     wants,
 )
 from app.notifications.service import outgoing, settle
@@ -39,6 +38,21 @@ _LOOKED_AT = 1000
 _A_TURN = 50
 _KEPT_DAYS = 30
 _FORGOTTEN_AT_ONCE = 5000
+_ARRIVED = """
+WITH held AS (
+    UPDATE notifications_progress
+    SET leased_until = clock_timestamp() + :lease, failures = 0, failing_since = NULL,
+        resume_at = NULL
+    WHERE tenant_id = :tenant AND webhook_id = :webhook AND fence = :fence
+    RETURNING tenant_id, webhook_id
+)
+UPDATE notifications_delivery d
+SET state = 'delivered', attempts = attempts + 1, code = :code, error = NULL,
+    tried_at = clock_timestamp()
+FROM held JOIN notifications_webhook w ON w.tenant_id = held.tenant_id AND w.id = held.webhook_id
+WHERE d.tenant_id = held.tenant_id AND d.id = :delivery
+RETURNING w.active
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +182,21 @@ async def _wait_for_the_next(session: AsyncSession, progress: Progress) -> None:
         progress.resume_at = due_at
 
 
-async def note(
+async def arrived(
+    session: AsyncSession, turn: Turn, delivery_id: UUID, code: int, *, lease: timedelta
+) -> bool:
+    """Write down that a message was taken; say whether the turn goes on.
+
+    One statement: there is one of these for each message.
+    """
+    values = {
+        "tenant": turn.tenant_id, "webhook": turn.webhook_id, "fence": turn.fence,
+        "delivery": delivery_id, "code": code, "lease": lease,
+    }  # fmt: skip
+    return bool(await session.scalar(text(_ARRIVED), values))
+
+
+async def failed(
     session: AsyncSession,
     turn: Turn,
     delivery_id: UUID,
@@ -178,32 +206,23 @@ async def note(
     patience: Patience,
     luck: float,
 ) -> bool:
-    """Write down what came of an attempt; say whether the turn goes on."""
+    """Write down that a message was not taken; say whether the turn goes on."""
     # A receiver that may have to be switched off is locked before its notes, as an edit does.
-    good = succeeded(answer.code)
-    webhook = await session.get(
-        Webhook, (turn.tenant_id, turn.webhook_id), with_for_update=None if good else True
-    )
+    webhook = await session.get(Webhook, (turn.tenant_id, turn.webhook_id), with_for_update=True)
     progress = await _held(session, turn)
     if webhook is None or progress is None:
         return False
     now = await clock(session)
-    progress.leased_until = now + lease
     found = await session.get(Delivery, (turn.tenant_id, delivery_id), with_for_update=True)
     if found is not None:
         found.attempts += 1
         found.code, found.error, found.tried_at = answer.code, answer.error, now
-        if good:
-            found.state = State.DELIVERED
+        wait = retry_after(found.attempts, patience.retry_seconds, luck)
+        if wait is None:
+            found.state = State.FAILED
         else:
-            wait = retry_after(found.attempts, patience.retry_seconds, luck)
-            if wait is None:
-                found.state = State.FAILED
-            else:
-                found.due_at = now + timedelta(seconds=wait)
-    if good:
-        progress.failures, progress.failing_since, progress.resume_at = 0, None, None
-        return webhook.active
+            found.due_at = now + timedelta(seconds=wait)
+    progress.leased_until = now + lease
     progress.failures += 1
     progress.failing_since = progress.failing_since or now
     rest = rest_after(progress.failures, patience.retry_seconds, luck)

@@ -82,9 +82,9 @@ def sign(secrets: Sequence[bytes], event_id: str, timestamp: int, body: bytes) -
     )
 
 
-def succeeded(code: int | None) -> bool:
+def succeeded(code: int) -> bool:
     """Say whether an answer means that the message was taken; a redirect does not."""
-    return code is not None and code // 100 == 2  # noqa: PLR2004 - as RFC 9110 sorts them
+    return code // 100 == 2  # noqa: PLR2004 - as RFC 9110 sorts them
 
 
 def retry_after(attempts: int, first: float, luck: float) -> float | None:

@@ -67,7 +67,7 @@ class WebhookPatch(Input):
 
 class WebhookOut(BaseModel):
     id: UUID
-    url: str
+    url: str = Field(description="In full for who manages webhooks; for others its host alone.")
     types: list[str]
     description: str
     active: bool

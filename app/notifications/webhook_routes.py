@@ -25,6 +25,7 @@ from app.platform.outbound import Outbound, OutboundRefused
 
 router = make_router("/v1/webhooks", tag="webhooks")
 
+Reader = Annotated[Actor, allow("notifications:read")]
 Manager = Annotated[Actor, allow("notifications:manage")]
 
 
@@ -63,7 +64,7 @@ async def create_webhook(
 
 @router.get("", response_model=Page[WebhookOut], responses=responses(BadCursor))
 async def list_webhooks(
-    actor: Manager, session: Session, cursor: Cursor = None, limit: Limit = 50
+    actor: Reader, session: Session, cursor: Cursor = None, limit: Limit = 50
 ) -> Rows[dict[str, Any]]:
     """List where events go, each address with how it does."""
     return await webhooks.list_webhooks(session, cursor=cursor, limit=limit, by=actor)
@@ -71,7 +72,7 @@ async def list_webhooks(
 
 @router.get("/{webhook_id}", response_model=WebhookOut, responses=responses(NotFound))
 async def get_webhook(
-    webhook_id: UUID, actor: Manager, session: Session, response: Response
+    webhook_id: UUID, actor: Reader, session: Session, response: Response
 ) -> dict[str, Any]:
     """Return a webhook; its secret is not among it."""
     webhook = await webhooks.webhook_of(session, webhook_id, by=actor)
@@ -149,7 +150,7 @@ async def test_webhook(webhook_id: UUID, actor: Manager, session: Session) -> De
 )
 async def list_deliveries(
     webhook_id: UUID,
-    actor: Manager,
+    actor: Reader,
     session: Session,
     state: Annotated[State | None, Query(description="Only those in this state.")] = None,
     cursor: Cursor = None,

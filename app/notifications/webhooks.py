@@ -28,6 +28,8 @@ from app.notifications.tables import Progress, Secret, Webhook
 from app.platform.db import clock, page
 from app.platform.events import publish
 
+_MANAGE = "notifications:manage"
+
 
 async def require_right(session: AsyncSession, *, by: Actor) -> None:
     """Refuse who is not responsible for where events go: they are of every decision point."""
@@ -92,7 +94,10 @@ async def list_webhooks(
 async def shown(
     session: AsyncSession, webhooks: Sequence[Webhook], *, by: Actor
 ) -> list[dict[str, Any]]:
-    """Return receivers as they are shown, each with how it does."""
+    """Return receivers as they are shown, each with how it does.
+
+    An address may itself be a secret: who does not manage them is shown the host alone.
+    """
     rows = await session.scalars(
         select(Progress).where(
             Progress.tenant_id == by.tenant_id,
@@ -103,7 +108,7 @@ async def shown(
     return [
         {
             "id": item.id,
-            "url": item.url,
+            "url": item.url if _MANAGE in by.permissions else f"https://{host(item)}/…",
             "types": item.types,
             "description": item.description,
             "active": item.active,

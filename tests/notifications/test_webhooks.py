@@ -276,7 +276,7 @@ def test_a_name_that_leads_inside_is_not_called(live: Live) -> None:
 
 
 def test_who_may_not_say_where_events_go_is_refused(live: Live) -> None:
-    body = {"url": "https://hooks.example.com/", "types": ["release.*"]}
+    body = {"url": "https://hooks.example.com/T0/B0", "types": ["release.*"]}
     narrow = live["ops"].post(
         f"/v1/principals/{live['ops'].get('/v1/me')['id']}/keys", {"days": 1, "points": ["one"]}
     )["key"]
@@ -294,8 +294,12 @@ def test_who_may_not_say_where_events_go_is_refused(live: Live) -> None:
         ):
             problem_of(answer, 403, "out_of_scope")
     for who in ("dev", "val", "com", "aud"):
-        problem_of(speaker(live, who).get("/v1/webhooks"), 403, "permission_denied")
+        problem_of(speaker(live, who).post("/v1/webhooks", json=body), 403, "permission_denied")
+    shown = live["aud"].get(path)
     remove(live, webhook)
+
+    # An address may be a secret itself: who only reads is told where it leads.
+    assert (webhook["url"], shown["url"]) == (body["url"], "https://hooks.example.com/…")
 
 
 def test_nobody_edits_what_he_has_not_seen(live: Live) -> None:

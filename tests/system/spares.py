@@ -90,6 +90,11 @@ def keyless(live: Live, _: Client, __: str) -> str:
     return str(live.admin.post("/v1/principals", person)["id"])
 
 
+def webhook(live: Live, _: Client, __: str) -> str:
+    made = live["ops"].post("/v1/webhooks", {"url": "https://hooks.example.com/", "types": ["x"]})
+    return str(made["id"])
+
+
 def himself(_: Live, by: Client, __: str) -> str:
     return str(by.get("/v1/me")["id"])
 
@@ -105,6 +110,7 @@ MADE: dict[str, tuple[str, bool, Maker]] = {
     "POST /v1/changes/{change_id}:withdraw": ("change_id", True, change),
     "POST /v1/waivers/{waiver_id}:end": ("waiver_id", False, emergency),
     "POST /v1/waivers/{waiver_id}:review": ("waiver_id", False, emergency),
+    "DELETE /v1/webhooks/{webhook_id}": ("webhook_id", False, webhook),
     "POST /v1/principals/{principal_id}:erase": ("principal_id", False, left),
     "POST /v1/principals/{principal_id}:invite": ("principal_id", False, keyless),
     "POST /v1/principals/{principal_id}/keys": ("principal_id", True, himself),

@@ -79,6 +79,8 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     ("422", ["routing:get_plan", "activation:get_champion"]),  # moments that have passed
     ("422", ["decision-rights:replace_rights"]),  # somebody is left who can mend them
     ("422", ["approvals:ask_approval", "waivers:ask_waiver", "waivers:break_glass"]),  # steps
+    ("422", ["webhooks:create_webhook", "webhooks:edit_webhook"]),  # an address that is called
+    ("403", ["release:fail_validation"]),  # who opened a case does not end it so
     ("422", BATCHES),  # tokens are the server's own, times are not in the future
 )
 """What these may meet besides, though their schemas allow it."""
@@ -89,7 +91,7 @@ UNREACHED = {
     "POST /v1/activations", "POST /v1/activations/{case_id}:commit", "POST /v1/validations",
     "POST /v1/releases", "POST /v1/cases/{case_id}:withdraw",
     "POST /v1/releases/{case_id}/steps/{step}:judge",
-    "POST /v1/validations/{case_id}/steps/{step}:judge",
+    "POST /v1/validations/{case_id}/steps/{step}:judge", "POST /v1/validations/{case_id}:fail",
     "PUT /v1/models/{name}/versions/{number}/baseline",
     # There is no other champion to go back to.
     "POST /v1/decision-points/{key}:rollback",
@@ -175,6 +177,8 @@ ONCE: dict[str, dict[str, Callable[[Holdings], Any]]] = {
         "issuer": lambda _: "https://ci.example.com", "claims": lambda _: {"project": "1"},
         "roles": lambda _: ["application"],
     },
+    "POST /v1/webhooks": {"url": lambda _: "https://hooks.example.com/"},
+    "PATCH /v1/webhooks/{webhook_id}": {"url": lambda _: "https://hooks.example.com/"},
     "POST /v1/invitations:redeem": {"code": invited},
     "PUT /v1/decision-rights": {
         "body": lambda held: held.live["aud"].get("/v1/decision-rights")["body"],

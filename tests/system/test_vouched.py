@@ -92,6 +92,17 @@ EDITS = {
     " SELECT tenant_id, gen_random_uuid(), point_id, version_id, 'data', 'age', now()"
     " FROM routing_seat WHERE {tenant} LIMIT 1",
     "watch of yesterday": "UPDATE drift_monitor SET at = at - interval '300 days' WHERE {tenant}",
+    # Where events go, and what their messages are signed with.
+    "receiver": "UPDATE notifications_webhook SET url = 'https://elsewhere.example.com/'"
+    " WHERE {tenant}",
+    "purpose of a receiver": "UPDATE notifications_webhook SET description = 'x' WHERE {tenant}",
+    "secret": "UPDATE notifications_secret SET secret = 'known to me' WHERE {tenant}",
+    "reminder": "INSERT INTO revalidation_reminder (tenant_id, id, point_id, version_id, due,"
+    " notice, days, addressees) SELECT tenant_id, gen_random_uuid(), point_id, version_id, now(),"
+    " 'due', 7, '[]' FROM routing_seat WHERE {tenant} LIMIT 1",
+    "gap": "INSERT INTO revalidation_gap (tenant_id, id, point_id, version_id, signal, asked,"
+    " found) SELECT tenant_id, gen_random_uuid(), point_id, version_id, 'events', 1, 2"
+    " FROM routing_seat WHERE {tenant} LIMIT 1",
     "baseline": "UPDATE telemetry_baseline SET profile = profile || 'x'::bytea WHERE {tenant}",
 }
 
