@@ -313,6 +313,8 @@ UNVOUCHED = {
     "drift_window",  # computed from profiles; what was decided on it stands in a verdict's facts
     "identity_oidc_use",  # that a token was used: the key it became is vouched for
     "notifications_outbox",  # tells of acts that have their entries
+    # How far events have got on their way: the worker's notes.
+    "notifications_delivery", "notifications_progress",
     "platform_idempotency",  # answers of the last hours, to be repeated
     "routing_generation",  # a counter: what changed is read from plans and seats
     "routing_point",  # likewise
