@@ -120,7 +120,7 @@ def make_api(
     for router in (
         audit.router,
         *identity.routers,
-        notifications.router,
+        *notifications.routers,
         *catalog.routers,
         telemetry.router,
         *gates.routers,

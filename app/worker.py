@@ -6,9 +6,19 @@ Each step finds its own work in the database and commits it by itself, so that a
 missed or failed is done at the next pulse, by whichever worker is there.
 """
 
+import asyncio
 import logging
 
-from app import activation, audit, drift, identity, revalidation, routing, telemetry
+from app import (
+    activation,
+    audit,
+    drift,
+    identity,
+    notifications,
+    revalidation,
+    routing,
+    telemetry,
+)
 from app.main import make_bus
 from app.platform.db import Database
 from app.platform.http import idempotency
@@ -75,8 +85,17 @@ async def work(settings: Settings, database_url: str) -> None:
     queue.every(59, "telemetry.make_partitions", telemetry.make_partitions)
     queue.every(59, "platform.forget_keys", idempotency.forget)
     queue.every(59, "identity.forget_tokens", identity.forget_tokens)
+    queue.every(59, "notifications.forget", notifications.forget)
+    queue.every(30, "revalidation.remind", revalidation.remind)
+    queue.every(30, "revalidation.watch_arrival", revalidation.watch_arrival)
+    courier = notifications.Courier(database, Outbound(settings), settings)
     try:
         await telemetry.make_partitions(database)
-        await queue.run()
+        delivering = asyncio.create_task(courier.run())
+        try:
+            await queue.run()
+        finally:
+            courier.stop()
+            await delivering
     finally:
         await database.close()

@@ -15,6 +15,7 @@ from app.activation import (
     swap_routes,
     target_routes,
 )
+from app.activation.arrival import Lack, Signal, lacking
 from app.activation.guarding import guard
 from app.activation.guardrails import apply_guardrail
 from app.activation.incidents import causes_standing
@@ -22,6 +23,7 @@ from app.activation.preparing import preparer
 from app.activation.reports import reexamine, watch_targets
 from app.activation.retirement import reconsider
 from app.activation.service import judge_step
+from app.activation.telemetry_check import arrival
 
 routers = (
     *routes.routers,
@@ -34,10 +36,14 @@ routers = (
 )
 
 __all__ = [
+    "Lack",
+    "Signal",
     "apply_guardrail",
+    "arrival",
     "causes_standing",
     "guard",
     "judge_step",
+    "lacking",
     "preparer",
     "reconsider",
     "reexamine",

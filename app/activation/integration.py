@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, gates, routing, telemetry
+from app.activation import telemetry_check
 from app.kit.actor import Actor
 
 
@@ -41,7 +42,11 @@ async def traffic_facts(
 async def measure(session: AsyncSession, case: gates.Case, step: str, *, by: Actor) -> None:
     """Record what a case's version has shown in production so far."""
     assert case.point_id is not None  # noqa: S101 - an activation has a point
-    payload = await traffic_facts(session, case.tenant_id, case.point_id, case.version_id)
+    key = (session, case.tenant_id, case.point_id, case.version_id)
+    payload = {
+        **await traffic_facts(*key),
+        **await telemetry_check.asked_for(session, case, await telemetry.traffic(*key)),
+    }
     await gates.add_evidence(
         session, case.id, step, kind="traffic", payload=payload, by=by, measured=True
     )

@@ -3,8 +3,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog, drift, gates, identity, release, routing
-from app.activation import desired, handoff, integration, preparing, reports
+from app import audit, catalog, gates, identity, release, routing
+from app.activation import desired, handoff, integration, preparing, reports, telemetry_check
 from app.activation.rules import (
     NothingToRollBack,
     NotReady,
@@ -264,14 +264,7 @@ async def _measure_deployment(session: AsyncSession, case: gates.Case, *, by: Ac
 
 
 async def _measure_tracking(session: AsyncSession, case: gates.Case, *, by: Actor) -> None:
-    assert case.point_id is not None  # noqa: S101 - an activation has a point
-    stand = await drift.standing(session, case.tenant_id, case.point_id, case.version_id)
+    step, found = ActivationStep.TRACKING, await telemetry_check.tracking_of(session, case)
     await gates.add_evidence(
-        session,
-        case.id,
-        ActivationStep.TRACKING,
-        kind="tracking",
-        payload={"windows": stand.windows, "drifting": stand.drifting, "until": stand.until},
-        by=by,
-        measured=True,
+        session, case.id, step, kind="tracking", payload=found, by=by, measured=True
     )

@@ -13,6 +13,7 @@ from app.gates import (
     rights_routes,
     routes,
 )
+from app.gates.approvals import approvers_of, require_apart
 from app.gates.cases import (
     case_of,
     cases_by_id,
@@ -45,15 +46,23 @@ from app.gates.docket import Step, StepState, states
 from app.gates.events import ChangeApproved
 from app.gates.evidence import newest_measured
 from app.gates.grants import apply_grant, ask_grant
-from app.gates.policies import apply_policy, seed_policies
-from app.gates.policy import WayOut
+from app.gates.policies import apply_policy, law_of, seed_policies
+from app.gates.policy import Revalidation, Telemetry, WayOut
 from app.gates.rights_routes import apply_rights
-from app.gates.rules import ApprovalVoid, CaseClosed, NotAStep, OutOfTurn, StepsOpen
+from app.gates.rules import (
+    ApprovalVoid,
+    CaseClosed,
+    NotAStep,
+    OutOfTurn,
+    SelfApproval,
+    StepsOpen,
+)
 from app.gates.schemas import CaseOut, EvidenceOut, VerdictOut
 from app.gates.service import add_evidence, judge, required_open
 from app.gates.standing import (
     CaseStanding,
     foundations,
+    policies_now,
     require_foundations,
     require_present_policy,
     require_unvoided,
@@ -101,10 +110,13 @@ __all__ = [
     "OutOfTurn",
     "PlanInForce",
     "ReleaseStep",
+    "Revalidation",
+    "SelfApproval",
     "Shapers",
     "Step",
     "StepState",
     "StepsOpen",
+    "Telemetry",
     "ValidationStep",
     "Verdict",
     "VerdictOut",
@@ -116,6 +128,7 @@ __all__ = [
     "apply_policy",
     "apply_rights",
     "apply_tier",
+    "approvers_of",
     "ask_grant",
     "case_of",
     "cases_by_id",
@@ -126,6 +139,7 @@ __all__ = [
     "foundations",
     "grant_waiver",
     "judge",
+    "law_of",
     "lock_case",
     "makers_of",
     "mark_case",
@@ -134,8 +148,10 @@ __all__ = [
     "open_cases_of",
     "passed_release",
     "place",
+    "policies_now",
     "propose",
     "reopen_case",
+    "require_apart",
     "require_foundations",
     "require_present_policy",
     "require_unvoided",

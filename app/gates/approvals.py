@@ -100,6 +100,30 @@ async def decide(
     return approval
 
 
+async def require_apart(session: AsyncSession, case: Case, *, by: Actor) -> frozenset[str]:
+    """Return the roles that somebody decides on a case in; refuse whoever had a part in it."""
+    conflicted = await parties(session, case)
+    if by.person_id in conflicted:
+        raise SelfApproval(f"{by.name} {conflicted[by.person_id]} and cannot decide on it.")
+    return by.deciding(conflicted)
+
+
+async def approvers_of(
+    session: AsyncSession, tenant_id: UUID, case_ids: Collection[UUID]
+) -> dict[UUID, set[UUID]]:
+    """Return who approved something in each case and did not take it back, gone or not."""
+    withdrawn = select(Withdrawal.approval_id).filter_by(tenant_id=tenant_id)
+    rows = await session.execute(
+        select(Approval.case_id, Approval.person_id)
+        .filter_by(tenant_id=tenant_id, approved=True)
+        .where(Approval.case_id.in_(case_ids), Approval.id.not_in(withdrawn))
+    )
+    found: dict[UUID, set[UUID]] = {case_id: set() for case_id in case_ids}
+    for case_id, person_id in rows:
+        found[case_id].add(person_id)
+    return found
+
+
 async def _askers(session: AsyncSession, case: Case, step: str) -> dict[UUID, str]:
     """Return who asked for approvals of the step: nobody answers his own request."""
     asked = select(Request.requester_id).filter_by(withdrawn_at=None)

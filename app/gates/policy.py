@@ -8,7 +8,13 @@ from enum import StrEnum
 from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from app.gates.cel import Facts, evaluate
 from app.gates.quorum import missing
@@ -91,6 +97,43 @@ class Gate(Input):
     )
 
 
+class Revalidation(Input):
+    """Who is told when a version is to be validated again."""
+
+    model_config = ConfigDict(frozen=True)
+
+    remind_days: tuple[Annotated[int, Field(ge=0, le=3660)], ...] = Field(
+        (30, 7, 0), max_length=10, description="The owner is reminded so many days before."
+    )
+    escalate_days: int = Field(
+        7, ge=0, le=3660, description="So many days after, the production committee is told."
+    )
+
+
+class Telemetry(Input):
+    """What production has to report of a champion. Shares are of 1; null asks for nothing."""
+
+    model_config = ConfigDict(frozen=True)
+
+    silence_minutes: int | None = Field(
+        None, ge=1, le=525_600, description="The longest time without an event…"
+    )
+    silence_intervals: float = Field(
+        10.0, ge=1, le=10_000, description="…or so many of the contract's intervals, if longer."
+    )
+    features: float | None = Field(None, gt=0, le=1, description="Events with their inputs.")
+    scores: float | None = Field(None, gt=0, le=1, description="Events with a score.")
+    outcomes: float | None = Field(None, gt=0, le=1, description="Events with an outcome…")
+    outcome_hours: int = Field(
+        24, ge=0, le=8784, description="…which is not asked for before they are so old."
+    )
+    window_hours: int = Field(24, ge=1, le=744, description="Shares are of so many hours' events.")
+
+
+_LATER = ("revalidation", "telemetry")
+"""What policies could not say at first: where they say nothing of it, it is not written down."""
+
+
 class Policy(Input):
     """The gates of one risk tier, by kind of case and step: ``release.kpi_validation``."""
 
@@ -100,6 +143,20 @@ class Policy(Input):
     revalidate_days: int | None = Field(
         None, ge=1, le=3660, description="Champions must be validated again within this time."
     )
+    revalidation: Revalidation | None = Field(
+        None, description="Who is told of that when; null is as `{}`."
+    )
+    telemetry: Telemetry | None = Field(
+        None, description="What production has to report; null asks for nothing."
+    )
+
+    @model_serializer(mode="wrap")
+    def _as_stored(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write a policy as it always was, so that its digest stays."""
+        found: dict[str, Any] = write(self)
+        return {
+            name: value for name, value in found.items() if name not in _LATER or value is not None
+        }
 
     @model_validator(mode="after")
     def _complete(self) -> "Policy":

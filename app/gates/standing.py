@@ -240,6 +240,13 @@ async def require_present_policy(session: AsyncSession, case: Case) -> None:
         )
 
 
+async def policies_now(
+    session: AsyncSession, tenant_id: UUID, tiers: Collection[str]
+) -> dict[str, Policy]:
+    """Return the policies as they stand, by tier."""
+    return await _present(session, tenant_id, tiers)
+
+
 async def revalidate_days(
     session: AsyncSession, tenant_id: UUID, tiers: Collection[str]
 ) -> dict[str, int | None]:

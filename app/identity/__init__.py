@@ -41,6 +41,7 @@ from app.identity.service import (
     get_principal,
     names_of,
     owner_of,
+    people_in,
     principal_by_name,
 )
 from app.identity.tables import Principal, RightsRevision
@@ -84,6 +85,7 @@ __all__ = [
     "list_rights",
     "names_of",
     "owner_of",
+    "people_in",
     "principal_by_name",
     "raci",
     "replace_rights",

@@ -50,6 +50,7 @@ class Action(StrEnum):
     STOP_POINT = "point.stop"
     """To stop a decision point, and to let it go on."""
     RETIRE_VERSION = "version.retire"
+    EDIT_WEBHOOK = "webhook.edit"
 
 
 class Right(StrEnum):
@@ -195,6 +196,7 @@ LIMITS: dict[Action, tuple[str, ...]] = {
     Action.ACCEPT_HAND_OFF: _EVERYWHERE,
     Action.STOP_POINT: _POINT,
     Action.RETIRE_VERSION: _VERSION,
+    Action.EDIT_WEBHOOK: (),
 }
 """What a right to an action can be limited to: what is known where it is asked for."""
 
@@ -282,6 +284,7 @@ _START: dict[Action, tuple[tuple[Role, ...], ...]] = {
     Action.ACCEPT_HAND_OFF: ((_OPS,), (_COM,), (_DEV,), ()),
     Action.STOP_POINT: ((_OPS, _COM), (_OPS,), (), (_BUS, _DEV, _AUD)),
     Action.RETIRE_VERSION: ((_OPS, _BUS), (_COM,), (_DEV,), (_AUD,)),
+    Action.EDIT_WEBHOOK: ((_ADM, _OPS), (_OPS,), (), (_AUD,)),
 }
 
 DEFAULT = DecisionRights(
@@ -307,7 +310,7 @@ _LATER = frozenset(
         Action.PUBLISH_VERSION, Action.EDIT_MODEL, Action.EDIT_POINT, Action.CLASSIFY,
         Action.SUBMIT_EVIDENCE, Action.RUN_PROCEDURE, Action.REPORT_DEPLOYMENT,
         Action.HANDLE_INCIDENT, Action.HAND_OFF, Action.ACCEPT_HAND_OFF, Action.STOP_POINT,
-        Action.RETIRE_VERSION,
+        Action.RETIRE_VERSION, Action.EDIT_WEBHOOK,
     }
 )  # fmt: skip
 

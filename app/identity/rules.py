@@ -40,7 +40,14 @@ _READ = frozenset(
 
 ROLES: dict[Role, frozenset[str]] = {
     # An administrator manages people and rules; he neither develops nor approves.
-    Role.ADMINISTRATOR: _READ | {"identity:manage", "identity:read", "audit:read", "policy:write"},
+    Role.ADMINISTRATOR: _READ
+    | {
+        "identity:manage",
+        "identity:read",
+        "audit:read",
+        "policy:write",
+        "notifications:manage",
+    },
     Role.DEVELOPER: _READ
     | {
         "catalog:write",
@@ -75,6 +82,7 @@ ROLES: dict[Role, frozenset[str]] = {
         "catalog:retire",
         "monitor:write",
         "kpi:write",
+        "notifications:manage",
         "telemetry:rehearse",
         "telemetry:write",
     },

@@ -1,7 +1,8 @@
 from collections.abc import Collection, Iterable
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import cast, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit
@@ -97,6 +98,17 @@ async def names_of(session: AsyncSession, tenant_id: UUID, ids: Iterable[UUID]) 
         )
     )
     return {row.id: row.name for row in rows}
+
+
+async def people_in(session: AsyncSession, tenant_id: UUID, role: Role) -> list[UUID]:
+    """Return the people who have a role and are here."""
+    rows = await session.scalars(
+        select(Principal.id)
+        .filter_by(tenant_id=tenant_id, kind=PrincipalKind.PERSON, disabled_at=None)
+        .where(cast(Principal.roles, JSONB).contains([role.value]))
+        .order_by(Principal.id)
+    )
+    return list(rows)
 
 
 async def list_principals(

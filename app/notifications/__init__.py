@@ -1,10 +1,18 @@
 """Notifications: what happened, for those outside.
 
-Owns the outbox. Promises that every published event is written in the transaction of the act it
-tells of, once. Imports platform.
+Owns the outbox, and the webhooks it is delivered to. Promises that every published event is
+written in the transaction of the act it tells of, once; that it reaches every receiver that asked
+for it at least once, signed, under the same id at each attempt; and that no receiver waits for
+another. Imports identity, audit, platform.
 """
 
-from app.notifications.routes import router
+from app.notifications.courier import Courier
+from app.notifications.deliveries import forget
+from app.notifications.events import WebhookDisabled
+from app.notifications.routes import router as feed
 from app.notifications.service import keep
+from app.notifications.webhook_routes import router as webhooks
 
-__all__ = ["keep", "router"]
+routers = (feed, webhooks)
+
+__all__ = ["Courier", "WebhookDisabled", "forget", "keep", "routers"]

@@ -1,26 +1,14 @@
-from datetime import datetime
-from typing import Annotated, Any
-from uuid import UUID
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated
 
 from app.kit.actor import Actor
 from app.kit.page import BadCursor, Page, Rows
 from app.notifications import service
-from app.notifications.tables import Outgoing
+from app.notifications.schemas import EventOut
+from app.notifications.telling import Told
 from app.platform.http import Cursor, Limit, Session, allow, responses
 from app.platform.http import router as make_router
 
 router = make_router("/v1/events-feed", tag="notifications")
-
-
-class EventOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    id: UUID = Field(description="The CloudEvent's id; the same on every reading.")
-    type: str = Field(examples=["activation.champion.changed"])
-    at: datetime
-    data: dict[str, Any]
 
 
 @router.get("", response_model=Page[EventOut], responses=responses(BadCursor))
@@ -29,6 +17,6 @@ async def read_feed(
     session: Session,
     cursor: Cursor = None,
     limit: Limit = 50,
-) -> Rows[Outgoing]:
+) -> Rows[Told]:
     """Read what happened, oldest first; keep `next_cursor` and come back with it."""
     return await service.feed(session, cursor=cursor, limit=limit, by=actor)

@@ -8,6 +8,7 @@ from app.kit.actor import Actor
 from app.kit.canonical import plain
 from app.kit.page import Rows, decode, encode
 from app.notifications.tables import Outgoing
+from app.notifications.telling import Told, tell
 from app.platform.events import Event
 
 _SETTLE = """
@@ -22,20 +23,23 @@ WHERE o.tenant_id = :tenant AND o.id = fresh.id
 
 async def keep(session: AsyncSession, event: Event) -> None:
     """Write an event into the outbox, in the transaction it happened in."""
+    session.add(outgoing(event))
+
+
+def outgoing(event: Event) -> Outgoing:
+    """Return an event as the outbox holds it."""
     facts = asdict(event)
     facts.pop("tenant_id")
-    session.add(Outgoing(tenant_id=event.tenant_id, type=event.type, data=plain(facts)))
+    return Outgoing(tenant_id=event.tenant_id, type=event.type, data=plain(facts))
 
 
-async def feed(
-    session: AsyncSession, *, cursor: str | None, limit: int, by: Actor
-) -> Rows[Outgoing]:
+async def feed(session: AsyncSession, *, cursor: str | None, limit: int, by: Actor) -> Rows[Told]:
     """Return events in the order in which they became known, from the cursor on.
 
     The last page's cursor may be kept: what is committed later stands behind it, however long ago
     its transaction began.
     """
-    await _settle(session, by.tenant_id)
+    await settle(session, by.tenant_id)
     query = select(Outgoing).where(
         Outgoing.tenant_id == by.tenant_id, Outgoing.position.is_not(None)
     )
@@ -43,10 +47,11 @@ async def feed(
         (after,) = decode(cursor, int)
         query = query.where(Outgoing.position > after)
     rows = list(await session.scalars(query.order_by(Outgoing.position).limit(limit)))
-    return Rows(rows, encode([rows[-1].position]) if rows else cursor)
+    told = await tell(session, by.tenant_id, rows)
+    return Rows(told, encode([rows[-1].position]) if rows else cursor)
 
 
-async def _settle(session: AsyncSession, tenant_id: UUID) -> None:
+async def settle(session: AsyncSession, tenant_id: UUID) -> None:
     """Give every event that is committed its position; one reader at a time."""
     waiting = select(Outgoing.id).filter_by(tenant_id=tenant_id, position=None)
     if await session.scalar(waiting.limit(1)) is None:
@@ -54,3 +59,10 @@ async def _settle(session: AsyncSession, tenant_id: UUID) -> None:
     lock = func.pg_advisory_xact_lock(func.hashtextextended(f"feed {tenant_id}", 0))
     await session.execute(select(lock))
     await session.execute(text(_SETTLE), {"tenant": tenant_id})
+
+
+async def last_position(session: AsyncSession, tenant_id: UUID) -> int:
+    """Return the place in the feed of what is known by now: what comes later stands behind it."""
+    await settle(session, tenant_id)
+    last = select(func.max(Outgoing.position)).filter_by(tenant_id=tenant_id)
+    return await session.scalar(last) or 0

@@ -94,4 +94,16 @@ class Settings(BaseSettings):
         description="Comma-separated names of hosts whose addresses may be private: a CI system of"
         " one's own. Its certificate is verified; SSL_CERT_FILE names another authority.",
     )
+    webhook_timeout_seconds: float = Field(
+        10.0, gt=0, le=30, description="A receiver that has not answered by then has failed."
+    )
+    webhook_retry_seconds: float = Field(
+        5.0, gt=0, le=60, description="The first new attempt; the later ones, five times as late."
+    )
+    webhook_patience_hours: float = Field(
+        120.0, gt=0, description="A receiver that takes nothing for so long is switched off."
+    )
+    webhook_concurrency: int = Field(
+        16, ge=1, le=256, description="Receivers that a worker sends to at a time."
+    )
     log_level: str = "INFO"

@@ -27,6 +27,8 @@ class VersionReturned(Event):
     number: int
     path: str
     returned_to: str
+    addressees: tuple[UUID, ...]
+    """Who owns the model, and who developed the version."""
     hand_back_id: UUID
     owner: str | None
     developer: str | None

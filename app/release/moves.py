@@ -76,6 +76,7 @@ async def send_back(
             number=version.number,
             path=path.value,
             returned_to=to.value,
+            addressees=tuple(dict.fromkeys((model.owner_id, version.developer_id))),
             hand_back_id=given.id,
             owner=names.get(model.owner_id),
             developer=names.get(version.developer_id),

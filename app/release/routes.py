@@ -1,11 +1,13 @@
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Path
 from pydantic import ConfigDict, Field
 
 from app import gates
-from app.kit.actor import Actor
+from app.gates import WayOut
+from app.identity import DecisionDenied
+from app.kit.actor import Actor, OutOfScope
 from app.kit.input import Input
 from app.kit.names import MOST, NAME
 from app.kit.refusal import AlreadyExists, NotFound
@@ -45,6 +47,19 @@ class ReleaseIn(ValidationIn):
     decision_point: str = Field(pattern=NAME)
 
 
+class FailureIn(Input):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"path": "mathematical_drift", "reason": "Precision fell below what was agreed."}
+            ]
+        },
+    )
+
+    path: Literal["data_drift", "business_drift", "mathematical_drift"]
+    reason: str = Field(min_length=1, max_length=5000)
+
+
 @validations.post(
     "",
     status_code=201,
@@ -71,6 +86,23 @@ async def judge_validation(
 ) -> gates.Verdict:
     """Judge a step; with the last required one passed, the version is validated."""
     return await service.judge_validation(session, case_id, step, by=actor)
+
+
+@validations.post(
+    "/{case_id}:fail",
+    response_model=gates.CaseOut,
+    responses=responses(NotFound, gates.CaseClosed, gates.SelfApproval, DecisionDenied, OutOfScope),
+)
+async def fail_validation(
+    case_id: UUID,
+    body: FailureIn,
+    actor: Annotated[Actor, allow("release:validate")],
+    session: Session,
+) -> gates.Case:
+    """Say that a version is not valid: the case ends, and the version goes back on that path."""
+    return await service.fail_validation(
+        session, case_id, WayOut(body.path), reason=body.reason, by=actor
+    )
 
 
 @releases.post(

@@ -3,15 +3,15 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import catalog, gates, identity, telemetry
+from app import audit, catalog, gates, identity, telemetry
 from app.catalog import Stage
-from app.gates import CaseKind, ReleaseStep
+from app.gates import CaseKind, ReleaseStep, WayOut
 from app.identity import Action
 from app.kit.actor import Actor
 from app.release.endpoints import about_point, measure_contract
 from app.release.instances import measure_instances
 from app.release.kpi_validation import conclude, measure_kpis
-from app.release.lifecycle import require_edge
+from app.release.lifecycle import NEXT, RETURN, require_edge
 from app.release.moves import move, send_back
 from app.release.sampling import measure_parameters
 
@@ -72,6 +72,29 @@ async def judge_validation(
             await move(session, case.version_id, Stage.VALIDATED, by=by, case=case.id)
         await gates.close_case(session, case, result="validated", by=by)
     return verdict
+
+
+async def fail_validation(
+    session: AsyncSession, case_id: UUID, path: WayOut, *, reason: str, by: Actor
+) -> gates.Case:
+    """End a validation with the drift that its validator found; the version goes back on its path.
+
+    Wherever the lifecycle lets it: what is already returned stays where it is.
+    """
+    case = await gates.case_of(session, case_id, by=by, kind=CaseKind.VALIDATION)
+    roles = await gates.require_apart(session, case, by=by)
+    await identity.require_right(
+        session, by, Action.JUDGE_VALIDATION, **gates.place(case), roles=roles
+    )
+    await gates.close_case(session, case, result=path.value, by=by)
+    await audit.record(
+        session, by, "validation.failed", f"version:{case.version_id}",
+        case=case.id, path=path, personal={"reason": reason},
+    )  # fmt: skip
+    here = (await catalog.lock_version(session, by.tenant_id, case.version_id)).stage
+    if Stage.RETURNED in NEXT[here]:
+        await send_back(session, case.version_id, path, RETURN[path], by=by, case=case)
+    return case
 
 
 async def open_release(

@@ -1,15 +1,19 @@
 """Revalidation: what production evidence sends back into the cycle.
 
-Owns reviews, and the report on adherence. Promises that every version in a seat is validated
-against its KPIs after each examined window, and that one which no longer earns its place goes back.
-Imports activation, drift.
+Owns reviews, the schedule with its reminders, telemetry gaps, and the report on adherence. Promises
+that every version in a seat is validated against its KPIs after each examined window, that one
+which no longer earns its place goes back, that whoever is asked to validate it again is told so
+once each time, and that telemetry which policy asks for is missed. Imports activation, drift.
 """
 
 from app.revalidation.adherence_routes import router as adherence
+from app.revalidation.gaps import watch_arrival
 from app.revalidation.gauges import Gauges
+from app.revalidation.reminding import remind
 from app.revalidation.routes import router as reviews
+from app.revalidation.schedule_routes import revalidations, telemetry_gaps
 from app.revalidation.service import review
 
-routers = (reviews, adherence)
+routers = (reviews, adherence, revalidations, telemetry_gaps)
 
-__all__ = ["Gauges", "review", "routers"]
+__all__ = ["Gauges", "remind", "review", "routers", "watch_arrival"]

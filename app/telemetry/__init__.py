@@ -18,6 +18,7 @@ from app.telemetry.tables import Baseline, Outcome, RawEvent, Receipt, Series
 from app.telemetry.tally import Tally
 from app.telemetry.token import BadToken, Claim, Part, seal, unit_hash, unseal
 from app.telemetry.windows import (
+    Traffic,
     arms,
     events_of,
     first_decision,
@@ -54,6 +55,7 @@ __all__ = [
     "SigningKeys",
     "Table",
     "Tally",
+    "Traffic",
     "arms",
     "baseline_in_force",
     "baseline_of",

@@ -35,7 +35,13 @@ KPI: dict[str, Any] = {
     "performance": {"accuracy": 0.9, "labelled": 900, "reference": 0.91, "degraded": False},
     "kpi": {"measured": [{"key": "margin", "value": 2.0}], "missed": [], "unmeasured": []},
 }  # fmt: skip
-TRAFFIC = {"events": 900, "labelled": 800, "first_hour": None, "through": None}
+TRAFFIC: dict[str, Any] = {
+    "events": 900,
+    "labelled": 800,
+    "first_hour": None,
+    "through": None,
+    "gaps": [],
+}
 EVIDENCE: dict[str, dict[str, Any]] = {
     "validation.business_validation": {
         "business": {"thresholds_met": True},
@@ -73,7 +79,7 @@ EVIDENCE: dict[str, dict[str, Any]] = {
     "activation.application_integration": {"traffic": TRAFFIC},
     "activation.production_audit_procedures": {"traffic": TRAFFIC},
     "activation.model_tracking_behaviour": {
-        "tracking": {"windows": 3, "drifting": [], "until": None},
+        "tracking": {"windows": 3, "drifting": [], "until": None, "gaps": []},
     },
     "activation.kpi_validation": KPI,
 }  # fmt: skip

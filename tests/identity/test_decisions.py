@@ -48,6 +48,7 @@ PERMISSIONS = {
     Action.ACCEPT_HAND_OFF: "activation:operate",
     Action.STOP_POINT: "routing:stop",
     Action.RETIRE_VERSION: "catalog:retire",
+    Action.EDIT_WEBHOOK: "notifications:manage",
 }
 
 

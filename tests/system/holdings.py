@@ -37,10 +37,12 @@ from tests.ways import Way, operation_of
 OWNING = {
     "name", "key", "case_id", "principal_id", "key_id", "decision_id", "rule_id", "delegation_id",
     "request_id", "approval_id", "change_id", "waiver_id", "verdict_id", "procedure_id",
-    "incident_id",
+    "incident_id", "webhook_id",
 }  # fmt: skip
 """Path parameters that name a thing of one tenant's."""
-WITHIN = {"number", "alias", "kpi", "step", "task", "target", "guardrail", "seat_id"}
+WITHIN = {
+    "number", "alias", "kpi", "step", "task", "target", "guardrail", "seat_id", "delivery_id",
+}  # fmt: skip
 """Path parameters that name a part of such a thing."""
 EVERYWHERE = {"tier"}
 """Path parameters whose every value each tenant has for itself."""
@@ -153,6 +155,7 @@ def hold(live: Live) -> Holdings:
         "principal_id": spare,
         "key_id": key["id"],
         "decision_id": decided["decision_id"],
+        **listening(live),
         "verdict_id": live["aud"].get(f"/v1/cases/{cases['releases']}")["verdicts"][0]["id"],
         "tier": "low",
         "task": "publish_version",
@@ -200,6 +203,13 @@ def deploy(live: Live, place: Place) -> dict[str, str]:
     live["app"].post(f"{path}/reports", said)
     (found,) = live["aud"].get("/v1/incidents", decision_point=place.point)["items"]
     return {"target": target, "incident_id": found["id"]}
+
+
+def listening(live: Live) -> dict[str, str]:
+    """Make a webhook, with an event on its way to it."""
+    made = live["ops"].post("/v1/webhooks", {"url": "https://hooks.example.com/", "types": ["x"]})
+    sent = live["ops"].post(f"/v1/webhooks/{made['id']}:test")
+    return {"webhook_id": made["id"], "delivery_id": sent["id"]}
 
 
 def govern(live: Live, case: str, person: str) -> dict[str, str]:

@@ -90,6 +90,11 @@ def keyless(live: Live, _: Client, __: str) -> str:
     return str(live.admin.post("/v1/principals", person)["id"])
 
 
+def webhook(live: Live, _: Client, __: str) -> str:
+    made = live["ops"].post("/v1/webhooks", {"url": "https://hooks.example.com/", "types": ["x"]})
+    return str(made["id"])
+
+
 def himself(_: Live, by: Client, __: str) -> str:
     return str(by.get("/v1/me")["id"])
 
@@ -121,6 +126,7 @@ MADE: dict[str, tuple[str, bool, Maker]] = {
     "POST /v1/procedures/{procedure_id}:link": ("procedure_id", False, procedure),
     "POST /v1/procedures/{procedure_id}:conclude": ("procedure_id", False, procedure),
     "POST /v1/procedures/{procedure_id}:abandon": ("procedure_id", False, procedure),
+    "DELETE /v1/webhooks/{webhook_id}": ("webhook_id", False, webhook),
     "POST /v1/principals/{principal_id}:erase": ("principal_id", False, left),
     "POST /v1/principals/{principal_id}:invite": ("principal_id", False, keyless),
     "POST /v1/principals/{principal_id}/keys": ("principal_id", True, himself),

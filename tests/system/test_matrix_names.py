@@ -52,6 +52,8 @@ FREE = {
     "when", "within_minutes", "min_events",
     # a column of the caller's own file
     "?time_column",
+    # of a webhook: where events go, which types of them, how long two secrets sign
+    "url", "types", "overlap_hours",
 }  # fmt: skip
 """Fields of text and whole numbers that name nothing which exists already, by their last part."""
 
@@ -223,6 +225,8 @@ ELSEWHERE = {"POST /v1/events .events.token", "POST /v1/outcomes .outcomes.decis
              "POST /v1/decision-points/{key}:resume .stop_id",
              "POST /v1/decision-points/{key}:rollback .instead_of"}  # fmt: skip
 """What is answered in other ways than with a refusal of the whole: a test each."""
+EMPTY = {"GET /v1/telemetry-gaps"}
+"""Lists in which nothing stands so soon: of who was just seated nothing is missed yet."""
 LISTS = [
     way
     for way in WAYS
@@ -370,5 +374,5 @@ def test_no_page_of_a_list_holds_anything_of_another_tenant(
     assert other.seen_in(json.dumps(items), own.url(way)) == set()
     assert crossed.status_code in {200, 400}, crossed.text
     assert other.seen_in(crossed.text, str(after)) == set()
-    if len(way.parameters) == 0:
+    if len(way.parameters) == 0 and str(way) not in EMPTY:
         assert items

@@ -96,6 +96,8 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     # Nobody hands over, takes over or waves through in every part at once.
     ("403", ["activation:accept_hand_off", "activation:resolve_incident"]),
     ("422", ["release:take_sample", "release:take_scores"]),  # of one common sample, a case's own
+    ("422", ["webhooks:create_webhook", "webhooks:edit_webhook"]),  # an address that is called
+    ("403", ["release:fail_validation"]),  # who opened a case does not end it so
     ("422", BATCHES),  # tokens are the server's own, times are not in the future
 )
 """What these may meet besides, though their schemas allow it."""
@@ -106,7 +108,7 @@ UNREACHED = {
     "POST /v1/activations", "POST /v1/activations/{case_id}:commit", "POST /v1/validations",
     "POST /v1/releases", "POST /v1/cases/{case_id}:withdraw",
     "POST /v1/releases/{case_id}/steps/{step}:judge",
-    "POST /v1/validations/{case_id}/steps/{step}:judge",
+    "POST /v1/validations/{case_id}/steps/{step}:judge", "POST /v1/validations/{case_id}:fail",
     "PUT /v1/models/{name}/versions/{number}/baseline",
     # What goes before the swap; whose hand-off and preparation are another test's.
     "POST /v1/activations/{case_id}:prepare", "POST /v1/activations/{case_id}/hand-off",
@@ -212,6 +214,8 @@ ONCE: dict[str, dict[str, Callable[[Holdings], Any]]] = {
         "expected": lambda _: {"metric": "accuracy", "by": 0.01},
     },
     "POST /v1/procedures/{procedure_id}:link": {"version": published},
+    "POST /v1/webhooks": {"url": lambda _: "https://hooks.example.com/"},
+    "PATCH /v1/webhooks/{webhook_id}": {"url": lambda _: "https://hooks.example.com/"},
     "POST /v1/invitations:redeem": {"code": invited},
     "PUT /v1/decision-rights": {
         "body": lambda held: held.live["aud"].get("/v1/decision-rights")["body"],

@@ -92,6 +92,17 @@ EDITS = {
     " SELECT tenant_id, gen_random_uuid(), point_id, version_id, 'data', 'age', now()"
     " FROM routing_seat WHERE {tenant} LIMIT 1",
     "watch of yesterday": "UPDATE drift_monitor SET at = at - interval '300 days' WHERE {tenant}",
+    # Where events go, and what their messages are signed with.
+    "receiver": "UPDATE notifications_webhook SET url = 'https://elsewhere.example.com/'"
+    " WHERE {tenant}",
+    "purpose of a receiver": "UPDATE notifications_webhook SET description = 'x' WHERE {tenant}",
+    "secret": "UPDATE notifications_secret SET secret = 'known to me' WHERE {tenant}",
+    "reminder": "INSERT INTO revalidation_reminder (tenant_id, id, point_id, version_id, due,"
+    " notice, days, addressees) SELECT tenant_id, gen_random_uuid(), point_id, version_id, now(),"
+    " 'due', 7, '[]' FROM routing_seat WHERE {tenant} LIMIT 1",
+    "gap": "INSERT INTO revalidation_gap (tenant_id, id, point_id, version_id, signal, asked,"
+    " found) SELECT tenant_id, gen_random_uuid(), point_id, version_id, 'events', 1, 2"
+    " FROM routing_seat WHERE {tenant} LIMIT 1",
     "baseline": "UPDATE telemetry_baseline SET profile = profile || 'x'::bytea WHERE {tenant}",
 }
 
@@ -302,6 +313,8 @@ UNVOUCHED = {
     "drift_window",  # computed from profiles; what was decided on it stands in a verdict's facts
     "identity_oidc_use",  # that a token was used: the key it became is vouched for
     "notifications_outbox",  # tells of acts that have their entries
+    # How far events have got on their way: the worker's notes.
+    "notifications_delivery", "notifications_progress",
     "platform_idempotency",  # answers of the last hours, to be repeated
     "routing_generation",  # a counter: what changed is read from plans and seats
     "routing_point",  # likewise

@@ -12,6 +12,14 @@ from app.gates.policy import Policy
 LOW, MEDIUM, HIGH = "low", "medium", "high"
 TIERS = _ALL = (LOW, MEDIUM, HIGH)
 _GRAVE = (MEDIUM, HIGH)
+_TELEMETRY: dict[str, dict[str, Any] | None] = {
+    LOW: None,
+    MEDIUM: {"silence_minutes": 1440, "features": 0.9, "scores": 0.9, "outcomes": 0.1,
+             "outcome_hours": 168},
+    HIGH: {"silence_minutes": 240, "features": 0.95, "scores": 0.95, "outcomes": 0.25,
+           "outcome_hours": 72},
+}  # fmt: skip
+"""What production has to report: the graver the decisions, the less may be missing."""
 _REVALIDATE = {LOW: 365, MEDIUM: 180, HIGH: 90}
 _SHARE = {LOW: 0.75, MEDIUM: 0.5, HIGH: 0.5}
 
@@ -211,7 +219,13 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "name": "outcomes",
                 "when": "evidence.traffic.labelled > 0",
                 "reason": "Outcomes arrive, so that accuracy is measured.",
-            }
+            },
+            {
+                "name": "telemetry_arrives",
+                "when": "size(evidence.traffic.gaps) == 0",
+                "reason": "Inputs, scores and outcomes arrive as `telemetry` of the policy asks.",
+                "severity": "warn",
+            },
         ],
     ),
     "activation.model_tracking_behaviour": (
@@ -243,7 +257,13 @@ def tier_policy(tier: str) -> Policy:
             "rules": found,
             "approval_days": _REVALIDATE[tier],
         }
-    return Policy.model_validate({"gates": gates, "revalidate_days": _REVALIDATE[tier]})
+    return Policy.model_validate(
+        {
+            "gates": gates,
+            "revalidate_days": _REVALIDATE[tier],
+            "telemetry": _TELEMETRY[tier],
+        }
+    )
 
 
 def tier_pack(tier: str) -> Pack:
