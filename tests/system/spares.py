@@ -3,6 +3,7 @@
 No one person may do everything: who hands out roles decides nothing.
 """
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -112,6 +113,11 @@ def procedure(live: Live, _: Client, __: str) -> str:
     return made
 
 
+def nobodys(_: Live, __: Client, ___: str) -> str:
+    """No seat at all: once everything is stopped, the champion's would be given up for good."""
+    return str(uuid.uuid4())
+
+
 Maker = Callable[[Live, Client, str], str]
 MADE: dict[str, tuple[str, bool, Maker]] = {
     "POST /v1/approval-requests/{request_id}:withdraw": ("request_id", True, request),
@@ -129,6 +135,7 @@ MADE: dict[str, tuple[str, bool, Maker]] = {
     "DELETE /v1/webhooks/{webhook_id}": ("webhook_id", False, webhook),
     "POST /v1/principals/{principal_id}:erase": ("principal_id", False, left),
     "POST /v1/principals/{principal_id}:invite": ("principal_id", False, keyless),
+    "POST /v1/decision-points/{key}/seats/{seat_id}:unseat": ("seat_id", False, nobodys),
     "POST /v1/principals/{principal_id}/keys": ("principal_id", True, himself),
 }
 """What is made for a call, and whether who makes the call has to have made it himself."""
