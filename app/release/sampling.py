@@ -44,6 +44,9 @@ class BadSample(Invalid):
 class UnreadMedia(UnsupportedMedia):
     """The rows are in no form that is read here."""
 
+    # A code of its own: two refusals under one would take turns in the document.
+    code = "unread_media"
+    title = "The rows are in no form that is read"
     mend = f"Send {', '.join(MEDIA)}, and say which in Content-Type."
 
 
