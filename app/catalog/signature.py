@@ -1,16 +1,24 @@
 """A version's signature: its original set of variables, typed, with units, and what it accepts."""
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any
 
+import orjson
 from pydantic import AfterValidator, ConfigDict, Field, field_validator
 
 from app.catalog.json_schema import require_schema
 from app.kit.input import Input
 
 
+@lru_cache(maxsize=512)
+def _require(raw: bytes) -> None:
+    """Look at a schema once: what is kept is read at every call that shows it."""
+    require_schema(orjson.loads(raw))
+
+
 def _checked(schema: dict[str, Any]) -> dict[str, Any]:
-    require_schema(schema)
+    _require(orjson.dumps(schema))
     return schema
 
 

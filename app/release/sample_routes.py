@@ -12,18 +12,17 @@ from app.kit.names import NAME
 from app.kit.refusal import NotFound
 from app.platform.http import Session, allow, responses
 from app.platform.http import router as make_router
-from app.platform.http.body import UnsupportedMedia, media_of
+from app.platform.http.body import media_of
 from app.release import instances, sampling
 from app.release.instances import BadScores
 from app.release.instantiation import Combiner
-from app.release.sampling import BadSample, NoBaseline, NothingRecorded
+from app.release.sampling import BadSample, NoBaseline, NothingRecorded, UnreadMedia
 
 samples = make_router("/v1/releases", tag="release")
 
 Submitter = Annotated[Actor, allow("gates:evidence")]
 Scores = Annotated[list[float], Field(min_length=2, max_length=100_000)]
 Key = Annotated[str, StringConstraints(pattern=NAME)]
-MEDIA = (telemetry.PARQUET, telemetry.CSV, telemetry.JSON_LINES)
 
 
 class RecordedIn(Input):
@@ -94,7 +93,7 @@ class InstancesIn(Input):
     status_code=201,
     response_model=gates.EvidenceOut,
     responses=responses(
-        NotFound, gates.CaseClosed, BadSample, NoBaseline, DecisionDenied, UnsupportedMedia
+        NotFound, gates.CaseClosed, BadSample, NoBaseline, DecisionDenied, UnreadMedia
     ),
     openapi_extra={
         "requestBody": {
@@ -128,8 +127,6 @@ async def take_sample(
     The report is kept as the step's evidence, the rows are not.
     """
     media = media_of(request.headers.get("content-type"))
-    if media not in MEDIA:
-        raise UnsupportedMedia(f"This call reads {', '.join(MEDIA)}, not {media or 'nothing'}.")
     return await sampling.take_sample(
         session, case_id, raw=await request.body(), media=media, time_column=time_column, by=actor
     )

@@ -20,6 +20,7 @@ from app.kit.actor import Actor
 from app.kit.arrays import Floats
 from app.kit.refusal import Invalid, Kind, Refusal
 from app.platform.events import ask
+from app.platform.http.body import UnsupportedMedia
 from app.release import parameters
 from app.release.parameters import Pace, Source
 
@@ -29,12 +30,24 @@ MOST_RECORDED = 20_000
 _SENT = (Source.SAMPLE.value, Source.RECORDED.value)
 
 
+MEDIA = (telemetry.PARQUET, telemetry.CSV, telemetry.JSON_LINES)
+
+
 class BadSample(Invalid):
     """The rows cannot be looked at."""
 
     code = "bad_sample"
     title = "Unusable sample"
     mend = f"Send 1 to {MAX_ROWS} rows with a column for each input of the version's signature."
+
+
+class UnreadMedia(UnsupportedMedia):
+    """The rows are in no form that is read here."""
+
+    # A code of its own: two refusals under one would take turns in the document.
+    code = "unread_media"
+    title = "The rows are in no form that is read"
+    mend = f"Send {', '.join(MEDIA)}, and say which in Content-Type."
 
 
 class NoBaseline(Refusal):
@@ -66,6 +79,8 @@ async def take_sample(
 ) -> gates.Evidence:
     """Report on rows of production input that somebody has sent; the rows are not kept."""
     case = await open_release_case(session, case_id, by=by)
+    if media not in MEDIA:
+        raise UnreadMedia(f"This call does not read {media or 'what says not what it is'}.")
     layout, profile = await _baseline(session, case)
     looked, pace_of, span = await asyncio.to_thread(_look, layout, raw, media, time_column)
     return await _keep(

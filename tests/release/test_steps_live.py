@@ -188,7 +188,7 @@ def test_what_unpacks_to_too_much_is_refused(live: Live, case: Any, bomb: str) -
         (b"[1]", JSON_LINES, 422, "bad_sample"),
         (b"", CSV, 422, "bad_sample"),
         (b"x\n", CSV, 422, "bad_sample"),
-        (b"{}", "application/json", 415, "unsupported_media_type"),
+        (b"{}", "application/json", 415, "unread_media"),
         (b"x", "text/plain", 415, "unsupported_media_type"),
     ],
 )
