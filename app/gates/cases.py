@@ -124,7 +124,9 @@ async def _conclude(session: AsyncSession, case: Case, result: str, what: str, b
 async def makers(session: AsyncSession, case: Case) -> dict[UUID, str]:
     """Return who made the version of a case what it is, and how."""
     shaped = await ask(session, Shapers(case.tenant_id, frozenset({case.version_id}))) or {}
-    return shaped | {case.developer_id: "developed the version"}
+    origins = await catalog.origin_developers(session, case.tenant_id, {case.version_id})
+    forked = dict.fromkeys(origins, "developed what the version was forked from")
+    return shaped | forked | {case.developer_id: "developed the version"}
 
 
 async def parties(session: AsyncSession, case: Case) -> dict[UUID, str]:

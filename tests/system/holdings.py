@@ -12,6 +12,7 @@ from sqlalchemy import Uuid
 
 from app.kit.actor import SYSTEM_ID
 from app.metadata import metadata
+from tests.catalog.assets import make_ensemble, make_model
 from tests.live import (
     Live,
     Place,
@@ -32,7 +33,7 @@ OWNING = {
     "request_id", "approval_id", "change_id", "waiver_id", "verdict_id",
 }  # fmt: skip
 """Path parameters that name a thing of one tenant's."""
-WITHIN = {"number", "alias", "kpi", "step"}
+WITHIN = {"number", "alias", "kpi", "step", "instance"}
 """Path parameters that name a part of such a thing."""
 EVERYWHERE = {"tier"}
 """Path parameters whose every value each tenant has for itself."""
@@ -112,8 +113,12 @@ def hold(live: Live) -> Holdings:
     place = champion(live)
     model, point = f"/v1/models/{place.model}", f"/v1/decision-points/{place.point}"
     alias, kpi, person = unique("alias"), unique("kpi"), unique("person")
+    instance = unique("instance")
     make_version(live, place.model)  # the one that the documented example of an alias names
     live["dev"].put(f"{model}/aliases/{alias}", {"number": place.version})
+    segment = {"key": instance, "segment": {"state": "NSW"}}
+    live["dev"].post(f"{model}/versions/{place.version}/instances", segment)
+    make_ensemble(live, place.model, version=2)
     live["ops"].put(f"{point}/kpis/{kpi}", {"name": "k", "threshold": 0, "unit": "AUD"})
     live["ops"].put(f"{point}/monitor", {"psi": 0.3})
     live.admin.post("/v1/principals", {"name": person, "roles": ["developer"]})
@@ -136,6 +141,7 @@ def hold(live: Live) -> Holdings:
         "alias": alias,
         "key": place.point,
         "kpi": kpi,
+        "instance": instance,
         "principal_id": spare,
         "key_id": key["id"],
         "decision_id": decided["decision_id"],
