@@ -13,7 +13,7 @@ from app.kit.names import NAME
 
 Attribute = Annotated[str, StringConstraints(pattern=NAME)]
 Value = Annotated[str, StringConstraints(min_length=1, max_length=500)]
-Parameter = Annotated[str, StringConstraints(max_length=1000)] | float | bool | None
+Parameter = Annotated[str, StringConstraints(max_length=1000)] | bool | int | float | None
 
 
 class MemberOut(BaseModel):

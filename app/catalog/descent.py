@@ -47,6 +47,8 @@ async def origin_developers(
 
     Read from what the versions' digests cover, not from the index.
     """
+    if not version_ids:
+        return set()
     before = Version.lineage["forked_from"]["version_id"].astext
     origin = (
         select(cast(before, Uuid).label("id"))

@@ -64,10 +64,10 @@ async def lineage_of(
                 origins.setdefault(node["id"], node)
                 edges.append({"source": node["id"], "target": str(version_id), "kind": kind})
     data = _data_node(root)["id"]
-    edges += [
-        {"source": data, "target": str(version_id), "kind": "trained_on"}
-        for version_id in sorted(alike - up)
-    ]
+    for version_id in sorted(alike):
+        edge = {"source": data, "target": str(version_id), "kind": "trained_on"}
+        if edge not in edges:
+            edges.append(edge)
     return {
         "root": root.id,
         "direction": direction,

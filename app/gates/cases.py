@@ -183,12 +183,15 @@ async def roles_at(
 ) -> frozenset[str]:
     """Return the roles somebody acts in on a decision point's terms, as ``roles_in`` on a case.
 
-    Whoever developed what decides there, or asks to, has a stake in them; ``beside`` do as well.
+    Whoever developed what decides there, or asks to, or what that was forked from, has a stake in
+    them; ``beside`` do as well.
     """
-    query = select(Case.developer_id).filter_by(
+    query = select(Case.version_id, Case.developer_id).filter_by(
         tenant_id=by.tenant_id, point_id=point_id, closed_at=None
     )
-    developers = {*await session.scalars(query.distinct()), *beside}
+    developed = {row.version_id: row.developer_id for row in await session.execute(query)}
+    origins = await catalog.origin_developers(session, by.tenant_id, developed.keys())
+    developers = {*developed.values(), *origins, *beside}
     return by.roles if by.person_id in developers else by.deciding(developers)
 
 

@@ -1,10 +1,17 @@
 """Lineage both ways, and forks with where they come from."""
 
+import asyncio
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 
+from app import catalog
+from app.kit.actor import Actor
+from app.main import make_bus
+from app.platform.db import Database
+from app.platform.settings import Settings
 from tests.catalog.assets import (
     content,
     make_ensemble,
@@ -184,6 +191,39 @@ def test_a_fork_goes_into_another_model_of_the_same_kind(live: Live) -> None:
     ):
         problem_of(speaker(live, "dev").post(path, json={"into": into}), status, code)
     problem_of(speaker(live, "val").post(path, json={"into": model}), 403, "permission_denied")
+
+
+def test_a_change_procedure_links_what_it_made_and_the_original_bars_its_developer(
+    live: Live,
+) -> None:
+    model, team = make_version(live), make_model(live)
+    publish(live, model)
+    _, key = live.newcomer("developer")
+    with type(live.admin)(live.url, key) as other:
+        other.post(f"/v1/models/{model}/versions/1:fork", {"into": team})
+    first, second = (live["dev"].get(f"/v1/models/{model}/versions/{n}") for n in (1, 2))
+
+    developers = asyncio.run(linked(live, team, child=second["id"], parent=first["id"]))
+
+    assert UUID(live["dev"].get("/v1/me")["id"]) in developers
+    assert len(developers) == 2
+    assert (f"{model}@1", f"{model}@2", "retrain") in edges(graph(live, model))
+
+
+async def linked(live: Live, team: str, *, child: str, parent: str) -> set[UUID]:
+    """Link twice; return who registered versions of ``team``, or what they were forked from."""
+    tenant = UUID(live.admin.get("/v1/me")["tenant_id"])
+    database = Database(database_of(live), Settings(), make_bus())
+    try:
+        async with database.transaction(tenant) as session:
+            for _ in range(2):
+                await catalog.link_retrained(
+                    session, tenant, child=UUID(child), parent=UUID(parent)
+                )
+            model = await catalog.model_of(session, team, by=Actor.system(tenant))
+            return await catalog.developers_of(session, model)
+    finally:
+        await database.close()
 
 
 def test_who_developed_the_original_does_not_decide_on_a_fork_of_its_fork(live: Live) -> None:

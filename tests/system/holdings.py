@@ -12,7 +12,7 @@ from sqlalchemy import Uuid
 
 from app.kit.actor import SYSTEM_ID
 from app.metadata import metadata
-from tests.catalog.assets import make_ensemble, make_model
+from tests.catalog.assets import make_model, publish, specifics
 from tests.live import (
     Live,
     Place,
@@ -118,7 +118,8 @@ def hold(live: Live) -> Holdings:
     live["dev"].put(f"{model}/aliases/{alias}", {"number": place.version})
     segment = {"key": instance, "segment": {"state": "NSW"}}
     live["dev"].post(f"{model}/versions/{place.version}/instances", segment)
-    make_ensemble(live, place.model, version=2)
+    inside = [{"model": place.model, "version": number} for number in (1, 2)]
+    publish(live, make_model(live, "ensemble"), specifics=specifics("ensemble", members=inside))
     live["ops"].put(f"{point}/kpis/{kpi}", {"name": "k", "threshold": 0, "unit": "AUD"})
     live["ops"].put(f"{point}/monitor", {"psi": 0.3})
     live.admin.post("/v1/principals", {"name": person, "roles": ["developer"]})

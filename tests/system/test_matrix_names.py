@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from app.kit.actor import SYSTEM_ID
+from tests.catalog.assets import content, make_model, specifics
 from tests.live import unique
 from tests.platform.wire import problem_of, speaker
 from tests.system.holdings import AT, Holdings
@@ -21,6 +22,10 @@ FREE = {
     # of a version's content, which is stored and handed on, never looked up
     "source", "digest", "reference", "rows", "commit", "repository", "run", "summary",
     "intended_use", "limitations", "documents", "endpoint",
+    # of what a version of its kind says of itself, likewise
+    "algorithm", "framework", "equation", "assumptions", "rule_count", "objective", "constraints",
+    "solver", "ontology", "entity_types", "relation_types", "entities", "relations", "tools",
+    "base_model", "escalation", "prohibited_actions", "population", "location", "role",
     # a version's number within the model that is named beside it
     "version", "number", "parents",
     # the sender's own name for his event
@@ -28,7 +33,7 @@ FREE = {
     # words to look for, pages, conditions, sizes, counts
     "?q", "?tag", "?limit", "?version", "?if-match", "days", "min_rows", "window_hours",
     "step_hours", "hits", "of", "weight", "burn_in_units", "burn_in_conversions",
-    "update_seconds", "hours", "last", "max_minutes",
+    "update_seconds", "hours", "last", "max_minutes", "?depth",
     # what people say of a request, an emergency, an edit
     "note", "review", "?reason",
     # of a trust rule: whose tokens it will take, which are asked for outside
@@ -105,6 +110,9 @@ NAMING: dict[str, tuple[str, int, Named]] = {
             "key": unique("p"), "kind": "rule", "owner": other.person, "contract": CONTRACT,
         },
     ),
+    "POST /v1/models/{name}/versions/{number}:fork .into": (
+        "dev", 404, lambda _, other: {"into": other.place.model},
+    ),
     "POST /v1/validations .model": (
         "dev", 404, lambda _, other: {"model": other.place.model, "version": 1},
     ),
@@ -140,7 +148,8 @@ NAMING: dict[str, tuple[str, int, Named]] = {
         "aud", 404, lambda _, other: {"model": other.place.model, "version": 1},
     ),
 }  # fmt: skip
-ELSEWHERE = {"POST /v1/events .events.token", "POST /v1/outcomes .outcomes.decision_id",
+ELSEWHERE = {"POST /v1/models/{name}/versions .specifics.members.model",
+             "POST /v1/events .events.token", "POST /v1/outcomes .outcomes.decision_id",
              "GET /v1/audit ?stream", "GET /v1/audit ?actor_id",
              "GET /v1/audit ?version_id",
              "POST /v1/decision-points/{key}:rollback .instead_of"}  # fmt: skip
@@ -222,6 +231,17 @@ def test_anothers_version_is_never_champion_here(own: Holdings, other: Holdings)
     answer = say(own, field, "ops", sent)
 
     assert answer.status_code == 409
+    assert other.seen_in(answer.text, json.dumps(sent)) == set()
+
+
+def test_anothers_version_is_never_a_member_here(own: Holdings, other: Holdings) -> None:
+    inside = [{"model": holder.place.model, "version": 1} for holder in (own, other)]
+    sent = content(specifics=specifics("ensemble", members=inside))
+
+    path = f"/v1/models/{make_model(own.live, 'ensemble')}/versions"
+    answer = speaker(own.live, "dev").post(path, json=sent)
+
+    assert other.place.model in problem_of(answer, 404, "not_found")["detail"]
     assert other.seen_in(answer.text, json.dumps(sent)) == set()
 
 

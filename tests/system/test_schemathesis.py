@@ -22,7 +22,7 @@ from hypothesis.errors import FlakyStrategyDefinition
 from schemathesis.config import SchemathesisConfig
 from schemathesis.generation.meta import TestPhase
 
-from tests.live import Live, lift_control, unique
+from tests.live import Live, lift_control, make_model, unique
 from tests.system.holdings import Holdings, hold
 from tests.system.spares import Callers, Spares
 from tests.tenants import another
@@ -62,8 +62,9 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     # Rules between fields, or over what is stored:
     ("422", ["routing:set_plan"]),  # names of arms are unique, one has a weight
     ("422", ["catalog:set_alias"]),  # some names are the server's
-    # Names of variables are unique, a source is harmless.
+    # Names of variables are unique, a source is harmless, specifics are of the model's kind.
     ("422", ["catalog:register_version", "catalog:create_point", "catalog:edit_point"]),
+    ("422", ["catalog:make_instance"]),  # an endpoint is harmless
     ("422", ["gates:replace_policy"]),  # every gate is named, every rule compiles
     ("422", ["gates:add_evidence", "gates:decide", *JUDGING]),  # the step is one of the case's
     ("422", ["identity:create_principal"]),  # a service account, and no other, has an owner
@@ -162,6 +163,7 @@ def invited(held: Holdings) -> str:
 
 
 ONCE: dict[str, dict[str, Callable[[Holdings], Any]]] = {
+    "POST /v1/models/{name}/versions/{number}:fork": {"into": lambda held: make_model(held.live)},
     "POST /v1/approval-requests": {"step": lambda _: "application_integration"},
     "POST /v1/waivers": {
         "step": lambda _: "application_integration", "rule": lambda _: "traffic",
