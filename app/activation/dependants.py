@@ -130,9 +130,18 @@ async def _standing_in(session: AsyncSession, version: catalog.Version) -> list[
     return found
 
 
-async def _ensembles(_: AsyncSession, __: catalog.Version) -> list[Dependant]:
-    """Return the ensembles that a version is a member of; the catalog knows of none yet."""
-    return []
+async def _ensembles(session: AsyncSession, version: catalog.Version) -> list[Dependant]:
+    """Return the ensembles that a version is a member of, at whatever depth."""
+    return [
+        Dependant(
+            "ensemble",
+            Weight.ACCEPTABLE,
+            f"The ensemble {model.name}@{ensemble.number} answers with it.",
+            f"POST /v1/models/{model.name}/versions without it, and retire the one with it.",
+        )
+        for model, ensemble in await catalog.ensembles_of(session, version.tenant_id, version.id)
+        if ensemble.stage is not catalog.Stage.RETIRED
+    ]
 
 
 async def _downstream(

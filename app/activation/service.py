@@ -79,6 +79,8 @@ async def judge_step(
     system = Actor.system(by.tenant_id)
     if step in {ActivationStep.APPLICATION_INTEGRATION, ActivationStep.PRODUCTION_AUDIT}:
         await integration.measure(session, case, step, by=system)
+    elif step == ActivationStep.GOVERNANCE:
+        await _measure_completeness(session, case, by=system)
     elif step == ActivationStep.MODEL_ACTIVATION:
         await handoff.measure(session, case, by=system)
     elif step == ActivationStep.DEPLOYMENT:
@@ -243,6 +245,22 @@ async def _leave(session: AsyncSession, seat: routing.Seat, result: str, *, by: 
     case = await gates.case_of(session, seat.case_id, by=by)
     if case.closed_at is None:
         await gates.close_case(session, case, result=result, by=by)
+
+
+async def _measure_completeness(session: AsyncSession, case: gates.Case, *, by: Actor) -> None:
+    """Record what the catalog still lacks of the version: card, variables, lineage, documents."""
+    found = await catalog.versions_by_id(session, case.tenant_id, {case.version_id})
+    model, version = found[case.version_id]
+    gaps = catalog.completeness(version, model)
+    await gates.add_evidence(
+        session,
+        case.id,
+        ActivationStep.GOVERNANCE,
+        kind="completeness",
+        payload={"complete": not gaps, "gaps": gaps},
+        by=by,
+        measured=True,
+    )
 
 
 async def _measure_deployment(session: AsyncSession, case: gates.Case, *, by: Actor) -> None:

@@ -1,19 +1,28 @@
 """Catalog: models, their versions, aliases and the decision points they serve.
 
-Owns what exists and what it is called. Promises that versions count up from one, never reuse a
-number and never change but for stage, tags and aliases. Imports identity, audit.
+Owns what exists, what it is called, what it is made of and what it came out of. Promises that
+versions count up from one, never reuse a number and never change but for stage, tags and aliases;
+that an ensemble is never inside of itself; that a fork says where it comes from. Imports identity,
+audit.
 """
 
+from app.catalog.asset_routes import assets
+from app.catalog.content import Gap, completeness
+from app.catalog.descent import link_retrained, origin_developers
+from app.catalog.ensembles import ensembles_of, every_member
+from app.catalog.events import VersionForked, VersionRegistered
 from app.catalog.history_routes import history
+from app.catalog.instance_routes import instances
+from app.catalog.instances import instances_of
 from app.catalog.json_schema import key_of, resolve
 from app.catalog.neighbour_routes import neighbouring
 from app.catalog.points import point_by_id, point_by_key, points_by_id
 from app.catalog.routes import decision_points, models
-from app.catalog.rules import PointKind, ReturnTo, RiskTier, Stage
+from app.catalog.rules import AssetKind, PointKind, ReturnTo, RiskTier, Stage
 from app.catalog.schemas import Contract, ModelOut
 from app.catalog.service import classify, model_of
 from app.catalog.signature import DataClass, Signature, Target, Variable, VariableType
-from app.catalog.tables import DecisionPoint, Model, Version
+from app.catalog.tables import DecisionPoint, Instance, Model, Version
 from app.catalog.versions import (
     developers_of,
     find_version,
@@ -24,12 +33,15 @@ from app.catalog.versions import (
     versions_by_id,
 )
 
-routers = (models, history, decision_points, neighbouring)
+routers = (models, assets, instances, history, decision_points, neighbouring)
 
 __all__ = [
+    "AssetKind",
     "Contract",
     "DataClass",
     "DecisionPoint",
+    "Gap",
+    "Instance",
     "Model",
     "ModelOut",
     "PointKind",
@@ -41,12 +53,20 @@ __all__ = [
     "Variable",
     "VariableType",
     "Version",
+    "VersionForked",
+    "VersionRegistered",
     "classify",
+    "completeness",
     "developers_of",
+    "ensembles_of",
+    "every_member",
     "find_version",
+    "instances_of",
     "key_of",
+    "link_retrained",
     "lock_version",
     "model_of",
+    "origin_developers",
     "point_by_id",
     "point_by_key",
     "points_by_id",

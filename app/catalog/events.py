@@ -14,3 +14,17 @@ class VersionRegistered(Event):
     version_id: UUID
     model: str
     number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionForked(Event):
+    """A version was taken over into another model; it was published there as well."""
+
+    type: ClassVar[str] = "catalog.version.forked"
+
+    version_id: UUID
+    model: str
+    number: int
+    origin_id: UUID
+    origin_model: str
+    origin_number: int

@@ -3,7 +3,16 @@ from typing import Annotated, Any
 from fastapi import Path, Query, Response
 
 from app.catalog import aliases, points, service, versions
-from app.catalog.rules import AssetKind, BadSource, OwnNeighbour, ReservedName, RiskTier, Stage
+from app.catalog.rules import (
+    AssetKind,
+    BadSource,
+    EnsembleInItself,
+    MemberRetired,
+    OwnNeighbour,
+    ReservedName,
+    RiskTier,
+    Stage,
+)
 from app.catalog.schemas import (
     AliasIn,
     AliasOut,
@@ -17,6 +26,7 @@ from app.catalog.schemas import (
     VersionOut,
     VersionPatch,
 )
+from app.catalog.specifics import WrongSpecifics
 from app.catalog.tables import DecisionPoint, Model, Version
 from app.kit.actor import Actor
 from app.kit.names import MOST, NAME
@@ -98,7 +108,7 @@ async def edit_model(
     "/{name}/versions",
     status_code=201,
     response_model=VersionOut,
-    responses=responses(NotFound, BadSource),
+    responses=responses(NotFound, BadSource, WrongSpecifics, MemberRetired, EnsembleInItself),
 )
 async def register_version(
     name: Name, body: VersionIn, actor: Writer, session: Session, response: Response

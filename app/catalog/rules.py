@@ -22,6 +22,8 @@ class AssetKind(StrEnum):
     MATHEMATICAL = "mathematical"
     RULE_SET = "rule_set"
     OPTIMISER = "optimiser"
+    KNOWLEDGE_GRAPH = "knowledge_graph"
+    AGENT = "agent"
     PRECALCULATED = "precalculated_scores"
     ENSEMBLE = "ensemble"
 
@@ -54,6 +56,17 @@ class ReturnTo(StrEnum):
     ANALYSIS = "analysis"
 
 
+class Descent(StrEnum):
+    """How one version came out of another."""
+
+    PARENT = "parent"
+    """The version before it, or one that it was built from, of the same model."""
+    FORK = "fork"
+    """The same content, taken over into another model."""
+    RETRAIN = "retrain"
+    """What a change procedure made of it."""
+
+
 class PointKind(StrEnum):
     """Where a decision is made."""
 
@@ -70,6 +83,59 @@ class BadSource(Invalid):
     code = "bad_source"
     title = "Unacceptable source URI"
     mend = "Use an absolute URI of a known scheme, without .., ;, # or user information."
+
+
+class EnsembleInItself(Refusal):
+    """An ensemble cannot have a version of itself inside, at whatever depth."""
+
+    kind = Kind.CONFLICT
+    code = "ensemble_in_itself"
+    title = "An ensemble inside itself"
+    mend = "Name the members themselves: GET …/versions/{number}/members lists an ensemble's."
+
+
+class MemberRetired(Refusal):
+    """What was retired answers nobody, nor inside of an ensemble."""
+
+    kind = Kind.CONFLICT
+    code = "member_retired"
+    title = "A member is retired"
+    mend = "Name another version: GET /v1/models/{name}/versions lists them with their stages."
+
+
+class VersionRetired(Refusal):
+    """Nothing new is made of a version that has served."""
+
+    kind = Kind.CONFLICT
+    code = "version_retired"
+    title = "The version is retired"
+    mend = "Name another version: GET /v1/models/{name}/versions lists them with their stages."
+
+
+class OwnModel(Refusal):
+    """A fork is for another model."""
+
+    kind = Kind.CONFLICT
+    code = "own_model"
+    title = "A version is not forked into its own model"
+    mend = "Name the model of another team, or publish the next version with this one as parent."
+
+
+class AnotherKind(Refusal):
+    """A fork stays what it is."""
+
+    kind = Kind.CONFLICT
+    code = "another_kind"
+    title = "The two models are of different kinds"
+    mend = "Fork into a model of the same kind: POST /v1/models makes one."
+
+
+class BadEndpoint(Invalid):
+    """The endpoint is not one that can safely be called later."""
+
+    code = "bad_endpoint"
+    title = "Unacceptable endpoint"
+    mend = "Use an absolute http or https URL without blanks, fragment or user information."
 
 
 class ReservedName(Refusal):
@@ -106,6 +172,22 @@ def require_source(uri: str) -> str:
     if any(step in {".", ".."} for step in _STEPS.split(decoded)):
         raise BadSource("The source URI climbs out of its directory.")
     return uri
+
+
+def require_endpoint(url: str) -> str:
+    """Return ``url`` if it names a host over HTTP; whether it may be called is asked later."""
+    if any(ord(char) < 33 or ord(char) == 127 or char == "\\" for char in url):  # noqa: PLR2004 - ASCII
+        raise BadEndpoint("The endpoint holds blanks, control characters or backslashes.")
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise BadEndpoint(f"The endpoint cannot be read: {error}.") from error
+    if parts.scheme not in {"http", "https"} or not named:
+        raise BadEndpoint("The endpoint is no http or https URL with a host.")
+    if "@" in parts.netloc or "#" in url:
+        raise BadEndpoint("The endpoint holds user information or a fragment.")
+    return url
 
 
 def _decoded(uri: str) -> str:

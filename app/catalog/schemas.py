@@ -13,6 +13,7 @@ from pydantic import (
 
 from app.catalog.rules import AssetKind, PointKind, ReturnTo, RiskTier, Stage
 from app.catalog.signature import DataClass, JsonSchema, Signature, Variable
+from app.catalog.specifics import Specifics
 from app.kit.input import Input, optional
 from app.kit.names import MOST, NAME
 
@@ -121,6 +122,11 @@ class VersionIn(Input):
     training_data: TrainingData
     lineage: Lineage = Field(default_factory=Lineage)
     card: Card
+    specifics: Specifics | None = Field(
+        None,
+        description="What the model's kind asks for; `kind` is the model's."
+        " Only a machine-learning model may do without.",
+    )
     tags: Tags = Field(default_factory=dict, max_length=100)
 
 
@@ -142,6 +148,7 @@ class VersionOut(BaseModel):
     training_data: dict[str, Any]
     lineage: dict[str, Any]
     card: dict[str, Any]
+    specifics: dict[str, Any] | None = Field(description="As in VersionIn, by `kind`.")
     content_digest: str = Field(description="Over all that cannot change.")
     stage: Stage
     returned_to: ReturnTo | None = Field(description="The development step it went back to.")

@@ -1,11 +1,19 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, func
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.audit import Vouched
-from app.catalog.rules import AssetKind, PointKind, ReturnTo, RiskTier, Stage
+from app.catalog.rules import AssetKind, Descent, PointKind, ReturnTo, RiskTier, Stage
 from app.platform.db import Base, Json, tenant_pk, uuid_pk
 
 
@@ -50,6 +58,16 @@ class Version(Vouched, Base):
         ),
         CheckConstraint("(stage = 'returned') = (returned_to IS NOT NULL)", name="returned_to"),
         Index("ix_catalog_version_stage", "tenant_id", "stage"),
+        Index(
+            "ix_catalog_version_data_reference",
+            "tenant_id",
+            text("md5(training_data ->> 'reference'::text)"),
+        ),
+        Index(
+            "ix_catalog_version_data_digest",
+            "tenant_id",
+            text("(training_data ->> 'digest'::text)"),
+        ),
     )
 
     tenant_id: Mapped[tenant_pk]
@@ -62,6 +80,8 @@ class Version(Vouched, Base):
     training_data: Mapped[Json]
     lineage: Mapped[Json]
     card: Mapped[Json]
+    specifics: Mapped[Json | None] = mapped_column(JSONB(none_as_null=True))
+    """What its kind asks for; vouched for by ``content_digest``, which covers it."""
     content_digest: Mapped[str]
     stage: Mapped[Stage] = mapped_column(default=Stage.PUBLISHED)
     returned_to: Mapped[ReturnTo | None]
@@ -70,6 +90,86 @@ class Version(Vouched, Base):
     developer_id: Mapped[UUID]
     """The person who registered it, through whatever account; he never approves it."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class DescentRow(Base):
+    """One version came out of another: the index of what lineages and change procedures say."""
+
+    __tablename__ = "catalog_descent"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "child_id"], ["catalog_version.tenant_id", "catalog_version.id"]
+        ),
+        ForeignKeyConstraint(
+            ["tenant_id", "parent_id"], ["catalog_version.tenant_id", "catalog_version.id"]
+        ),
+        Index("ix_catalog_descent_parent_id", "tenant_id", "parent_id"),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    child_id: Mapped[UUID] = mapped_column(primary_key=True)
+    parent_id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[Descent] = mapped_column(primary_key=True)
+
+
+class Member(Vouched, Base):
+    """A version inside of an ensemble's. Rows are appended, never updated."""
+
+    __tablename__ = "catalog_member"
+    __vouched__ = ("position", "role", "weight")
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "ensemble_id"], ["catalog_version.tenant_id", "catalog_version.id"]
+        ),
+        ForeignKeyConstraint(
+            ["tenant_id", "member_id"], ["catalog_version.tenant_id", "catalog_version.id"]
+        ),
+        UniqueConstraint("tenant_id", "ensemble_id", "position"),
+        CheckConstraint("ensemble_id <> member_id", name="another"),
+        Index("ix_catalog_member_member_id", "tenant_id", "member_id"),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    ensemble_id: Mapped[UUID] = mapped_column(primary_key=True)
+    member_id: Mapped[UUID] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    role: Mapped[str]
+    weight: Mapped[float | None]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Instance(Vouched, Base):
+    """A version as it is set up for one segment; ended, it stays with the date."""
+
+    __tablename__ = "catalog_instance"
+    __vouched__ = (
+        "version_id", "key", "segment", "parameters", "endpoint", "author_id", "at", "ended_at",
+    )  # fmt: skip
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "version_id"], ["catalog_version.tenant_id", "catalog_version.id"]
+        ),
+        Index(
+            "uq_catalog_instance_standing",
+            "tenant_id",
+            "version_id",
+            "key",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index("ix_catalog_instance_version_id", "tenant_id", "version_id", "key", "id"),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[uuid_pk]
+    version_id: Mapped[UUID]
+    key: Mapped[str]
+    segment: Mapped[Json]
+    parameters: Mapped[Json]
+    endpoint: Mapped[str | None]
+    author_id: Mapped[UUID]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    ended_at: Mapped[datetime | None]
 
 
 class Alias(Vouched, Base):

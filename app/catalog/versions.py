@@ -7,6 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, identity
+from app.catalog import descent, ensembles
+from app.catalog.content import digest_over
 from app.catalog.events import VersionRegistered
 from app.catalog.rules import (
     ReturnTo,
@@ -14,9 +16,9 @@ from app.catalog.rules import (
     require_source,
 )
 from app.catalog.service import model_of, require_right
+from app.catalog.specifics import require_specifics
 from app.catalog.tables import Model, Version
 from app.kit.actor import Actor
-from app.kit.canonical import digest as digest_of
 from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_current
@@ -32,6 +34,12 @@ async def register_version(
     model = await model_of(session, model_name, by=by, lock=True)
     await require_right(session, model, identity.Action.PUBLISH_VERSION, by=by)
     tags = content.pop("tags")
+    # What says nothing of its kind has the digest that it had before there were kinds.
+    specifics = content.pop("specifics", None)
+    require_specifics(model.kind, specifics)
+    members = await ensembles.require_members(session, model, specifics)
+    if specifics is not None:
+        content["specifics"] = specifics
     for parent in content["lineage"]["parents"]:
         if not 1 <= parent <= model.last_number:
             raise NotFound("parent version", f"{model_name}@{parent}")
@@ -40,13 +48,17 @@ async def register_version(
         tenant_id=by.tenant_id,
         model_id=model.id,
         number=model.last_number,
-        content_digest=digest_of({"model": model.id, **content}),
+        content_digest=digest_over(model.id, content),
         tags=tags,
         developer_id=by.person_id,
         **content,
     )
     session.add(version)
     await session.flush()
+    for member in members:
+        member.ensemble_id = version.id
+        session.add(member)
+    await descent.index(session, version)
     await audit.record(
         session, by, "version.published", f"version:{version.id}",
         model=model_name, number=version.number, content_digest=version.content_digest,
@@ -118,9 +130,14 @@ async def versions_by_id(
 
 
 async def developers_of(session: AsyncSession, model: Model) -> set[UUID]:
-    """Return who registered versions of a model."""
-    query = select(Version.developer_id).filter_by(tenant_id=model.tenant_id, model_id=model.id)
-    return set(await session.scalars(query.distinct()))
+    """Return who registered versions of a model, or what versions of it were forked from."""
+    own = select(Version).filter_by(tenant_id=model.tenant_id, model_id=model.id)
+    registered = own.with_only_columns(Version.developer_id).distinct()
+    forks = own.with_only_columns(Version.id).where(Version.lineage.has_key("forked_from"))
+    origins = await descent.origin_developers(
+        session, model.tenant_id, set(await session.scalars(forks))
+    )
+    return {*await session.scalars(registered), *origins}
 
 
 async def lock_version(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> Version:

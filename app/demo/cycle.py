@@ -94,6 +94,12 @@ def register_model(cast: Cast, names: Names) -> None:
             "signature": {"inputs": [{"name": RULE_INPUT}]},
             "training_data": {"reference": "none"},
             "card": {"summary": "Repeat the last outcome.", "intended_use": "A yardstick."},
+            "specifics": {
+                "kind": "rule_set",
+                "language": "other",
+                "rule_count": 1,
+                "conflict_resolution": "unique",
+            },
         },
     )
 

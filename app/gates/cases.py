@@ -124,7 +124,9 @@ async def _conclude(session: AsyncSession, case: Case, result: str, what: str, b
 async def makers(session: AsyncSession, case: Case) -> dict[UUID, str]:
     """Return who made the version of a case what it is, and how."""
     shaped = await ask(session, Shapers(case.tenant_id, frozenset({case.version_id}))) or {}
-    return shaped | {case.developer_id: "developed the version"}
+    origins = await catalog.origin_developers(session, case.tenant_id, {case.version_id})
+    forked = dict.fromkeys(origins, "developed what the version was forked from")
+    return shaped | forked | {case.developer_id: "developed the version"}
 
 
 async def makers_of(
@@ -191,12 +193,15 @@ async def roles_at(
 ) -> frozenset[str]:
     """Return the roles somebody acts in on a decision point's terms, as ``roles_in`` on a case.
 
-    Whoever developed what decides there, or asks to, has a stake in them; ``beside`` do as well.
+    Whoever developed what decides there, or asks to, or what that was forked from, has a stake in
+    them; ``beside`` do as well.
     """
-    query = select(Case.developer_id).filter_by(
+    query = select(Case.version_id, Case.developer_id).filter_by(
         tenant_id=by.tenant_id, point_id=point_id, closed_at=None
     )
-    developers = {*await session.scalars(query.distinct()), *beside}
+    developed = {row.version_id: row.developer_id for row in await session.execute(query)}
+    origins = await catalog.origin_developers(session, by.tenant_id, developed.keys())
+    developers = {*developed.values(), *origins, *beside}
     return by.roles if by.person_id in developers else by.deciding(developers)
 
 

@@ -131,13 +131,14 @@ async def _outweighed(session: AsyncSession, point: catalog.DecisionPoint, plan:
 
 
 async def _developers(session: AsyncSession, plan: Plan, *, by: Actor) -> set[UUID]:
-    """Return who developed what a plan sends traffic to, beside the champion."""
+    """Return who developed what a plan sends traffic to, or its origin, beside the champion."""
     arms = [] if isinstance(plan.strategy, Champion) else list(plan.strategy.arms)
     named = {(arm.model, arm.version) for arm in (*arms, *plan.shadows)}
-    return {
-        (await catalog.find_version(session, model, number, by=by)).developer_id
-        for model, number in named
-    }
+    found = [await catalog.find_version(session, model, number, by=by) for model, number in named]
+    origins = await catalog.origin_developers(
+        session, by.tenant_id, {version.id for version in found}
+    )
+    return {version.developer_id for version in found} | origins
 
 
 async def apply_plan(session: AsyncSession, event: gates.ChangeApproved) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Uuid
 
 from app.kit.actor import SYSTEM_ID
 from app.metadata import metadata
+from tests.catalog import assets
 from tests.live import (
     Live,
     Place,
@@ -42,6 +43,7 @@ OWNING = {
 """Path parameters that name a thing of one tenant's."""
 WITHIN = {
     "number", "alias", "kpi", "step", "task", "target", "guardrail", "seat_id", "delivery_id",
+    "instance",
 }  # fmt: skip
 """Path parameters that name a part of such a thing."""
 EVERYWHERE = {"tier"}
@@ -123,8 +125,14 @@ def hold(live: Live) -> Holdings:
     place = come_back(live, kpi)
     model, point = f"/v1/models/{place.model}", f"/v1/decision-points/{place.point}"
     alias, person = unique("alias"), unique("person")
+    instance = unique("instance")
     make_version(live, place.model)  # the one that the documented example of an alias names
     live["dev"].put(f"{model}/aliases/{alias}", {"number": place.version})
+    segment = {"key": instance, "segment": {"state": "NSW"}}
+    live["dev"].post(f"{model}/versions/{place.version}/instances", segment)
+    inside = [{"model": place.model, "version": number} for number in (1, 2)]
+    combined = assets.specifics("ensemble", members=inside)
+    assets.publish(live, assets.make_model(live, "ensemble"), specifics=combined)
     live["ops"].put(f"{point}/monitor", {"psi": 0.3})
     rail = unique("rail")
     live["ops"].put(f"{point}/guardrails/{rail}", {"when": "traffic.events < 0", "action": "alert"})
@@ -152,6 +160,7 @@ def hold(live: Live) -> Holdings:
         "kpi": kpi,
         "guardrail": rail,
         "seat_id": next(live["aud"].pages(f"{point}/seats"))["id"],
+        "instance": instance,
         "principal_id": spare,
         "key_id": key["id"],
         "decision_id": decided["decision_id"],

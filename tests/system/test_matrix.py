@@ -19,7 +19,7 @@ from tests.system.holdings import EVERYWHERE, OWNING, WITHIN, Holdings, nothing,
 from tests.ways import WAYS, Way, example_of
 
 INVALID = b'{"no JSON'
-NAMES = OWNING | {"alias", "kpi"}
+NAMES = OWNING | {"alias", "kpi", "instance"}
 ORDER = ("GET", "PUT", "PATCH", "POST", "DELETE")
 BESIDE = {
     "POST /v1/outcomes": "telemetry:outcome",

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from app.kit.actor import SYSTEM_ID
+from tests.catalog.assets import content, make_model, specifics
 from tests.live import unique
 from tests.platform.wire import problem_of, speaker
 from tests.system.holdings import AT, Holdings
@@ -23,6 +24,10 @@ FREE = {
     "intended_use", "limitations", "documents", "endpoint",
     # of what is measured
     "metric",
+    # of what a version of its kind says of itself, likewise
+    "algorithm", "framework", "equation", "assumptions", "rule_count", "objective", "constraints",
+    "solver", "ontology", "entity_types", "relation_types", "entities", "relations", "tools",
+    "base_model", "escalation", "prohibited_actions", "population", "location", "role",
     # a version's number within the model that is named beside it
     "version", "number", "parents",
     # the sender's own name for his event
@@ -30,7 +35,7 @@ FREE = {
     # words to look for, pages, conditions, sizes, counts
     "?q", "?tag", "?limit", "?version", "?if-match", "days", "min_rows", "window_hours",
     "step_hours", "hits", "of", "weight", "burn_in_units", "burn_in_conversions",
-    "update_seconds", "hours", "last", "max_minutes",
+    "update_seconds", "hours", "last", "max_minutes", "?depth",
     # what people say of a request, an emergency, an edit
     "note", "review", "?reason",
     # of a trust rule: whose tokens it will take, which are asked for outside
@@ -158,6 +163,9 @@ NAMING: dict[str, tuple[str, int, Named]] = {
     "POST /v1/decision-points/{key}:check-contract .model": (
         "dev", 404, lambda _, other: {"model": other.place.model, "version": 1},
     ),
+    "POST /v1/models/{name}/versions/{number}:fork .into": (
+        "dev", 404, lambda _, other: {"into": other.place.model},
+    ),
     "POST /v1/validations .model": (
         "dev", 404, lambda _, other: {"model": other.place.model, "version": 1},
     ),
@@ -219,7 +227,8 @@ NAMING: dict[str, tuple[str, int, Named]] = {
         "aud", 404, lambda _, other: {"model": other.place.model, "version": 1},
     ),
 }  # fmt: skip
-ELSEWHERE = {"POST /v1/events .events.token", "POST /v1/outcomes .outcomes.decision_id",
+ELSEWHERE = {"POST /v1/models/{name}/versions .specifics.members.model",
+             "POST /v1/events .events.token", "POST /v1/outcomes .outcomes.decision_id",
              "GET /v1/audit ?stream", "GET /v1/audit ?actor_id",
              "GET /v1/audit ?version_id",
              "POST /v1/decision-points/{key}:resume .stop_id",
@@ -317,6 +326,17 @@ def test_anothers_stop_is_not_resumed_here(own: Holdings, other: Holdings) -> No
     assert theirs in problem_of(answer, 404, "not_found")["detail"]
     assert other.seen_in(answer.text, json.dumps(sent)) == set()
     assert len(other.live["ops"].post(f"{point}:resume", stopping)["resumed"]) == 1
+
+
+def test_anothers_version_is_never_a_member_here(own: Holdings, other: Holdings) -> None:
+    inside = [{"model": holder.place.model, "version": 1} for holder in (own, other)]
+    sent = content(specifics=specifics("ensemble", members=inside))
+
+    path = f"/v1/models/{make_model(own.live, 'ensemble')}/versions"
+    answer = speaker(own.live, "dev").post(path, json=sent)
+
+    assert other.place.model in problem_of(answer, 404, "not_found")["detail"]
+    assert other.seen_in(answer.text, json.dumps(sent)) == set()
 
 
 def test_the_same_fields_name_ones_own_things(own: Holdings) -> None:

@@ -22,7 +22,7 @@ from hypothesis.errors import FlakyStrategyDefinition
 from schemathesis.config import SchemathesisConfig
 from schemathesis.generation.meta import TestPhase
 
-from tests.live import Live, lift_control, make_version, unique
+from tests.live import Live, lift_control, make_model, make_version, unique
 from tests.system.holdings import Holdings, hold
 from tests.system.spares import Callers, Spares
 from tests.tenants import another
@@ -75,8 +75,9 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     # Who developed it does not let it answer again.
     ("403", ["routing:resume_point"]),
     ("422", ["catalog:set_alias"]),  # some names are the server's
-    # Names of variables are unique, a source is harmless.
+    # Names of variables are unique, a source is harmless, specifics are of the model's kind.
     ("422", ["catalog:register_version", "catalog:create_point", "catalog:edit_point"]),
+    ("422", ["catalog:make_instance"]),  # an endpoint is harmless
     ("422", ["gates:replace_policy"]),  # every gate is named, every rule compiles
     ("422", ["gates:add_evidence", "gates:decide", *JUDGING]),  # the step is one of the case's
     ("422", ["identity:create_principal"]),  # a service account, and no other, has an owner
@@ -196,6 +197,7 @@ def invited(held: Holdings) -> str:
 
 
 ONCE: dict[str, dict[str, Callable[[Holdings], Any]]] = {
+    "POST /v1/models/{name}/versions/{number}:fork": {"into": lambda held: make_model(held.live)},
     "POST /v1/approval-requests": {"step": lambda _: "application_integration"},
     "POST /v1/waivers": {
         "step": lambda _: "application_integration", "rule": lambda _: "traffic",

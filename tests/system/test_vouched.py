@@ -58,6 +58,9 @@ EDITS = {
     "tier": "UPDATE catalog_model SET risk_tier = 'high' WHERE {tenant}",
     "stage": "UPDATE catalog_version SET stage = 'retired', returned_to = NULL WHERE {tenant}",
     "contract": "UPDATE catalog_decision_point SET contract = '{{}}' WHERE {tenant}",
+    "member": "UPDATE catalog_member SET weight = 9 WHERE {tenant}",
+    "member gone": "DELETE FROM catalog_member WHERE {tenant}",
+    "instance": "UPDATE catalog_instance SET segment = '{{}}' WHERE {tenant}",
     "champion": "UPDATE routing_seat SET version_id = (SELECT id FROM catalog_version v WHERE"
     " v.tenant_id = routing_seat.tenant_id AND v.id <> routing_seat.version_id LIMIT 1)"
     " WHERE {tenant}",
@@ -309,6 +312,7 @@ UNVOUCHED = {
     # The log itself, which verification recomputes.
     "audit_checkpoint", "audit_delivery", "audit_entry", "audit_leaf", "audit_log", "audit_node",
     "audit_pending", "audit_stream",
+    "catalog_descent",  # an index of what versions' lineages say, which are vouched for
     "drift_watch",  # how far a worker has got
     "drift_window",  # computed from profiles; what was decided on it stands in a verdict's facts
     "identity_oidc_use",  # that a token was used: the key it became is vouched for

@@ -172,6 +172,12 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 " && size(version.signature.inputs) > 0",
                 "reason": "Card and original set of variables are complete.",
             },
+            {
+                "name": "nothing_undocumented",
+                "when": "evidence.completeness.complete == true",
+                "reason": "Units, documents, lineage and digests are catalogued, none is missing.",
+                "severity": "warn",
+            },
             _COMMITTEE,
         ],
     ),

@@ -1,0 +1,64 @@
+"""Descent: which version came out of which, kept where both ways are quick.
+
+Parents and forks stand in a version's lineage, which its digest covers; the table is their index,
+for the way down.
+"""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy import Uuid, cast, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.catalog.rules import Descent
+from app.catalog.tables import DescentRow, Version
+
+
+async def index(session: AsyncSession, version: Version) -> None:
+    """Keep for the way down what a new version's lineage says."""
+    origin = version.lineage.get("forked_from")
+    rows = {(UUID(origin["version_id"]), Descent.FORK)} if origin else set()
+    if parents := version.lineage["parents"]:
+        same = select(Version.id).filter_by(tenant_id=version.tenant_id, model_id=version.model_id)
+        found = await session.scalars(same.where(Version.number.in_(parents)))
+        rows |= {(parent, Descent.PARENT) for parent in found}
+    for parent, kind in sorted(rows):
+        _add(session, version.tenant_id, version.id, parent, kind)
+
+
+async def link_retrained(
+    session: AsyncSession, tenant_id: UUID, *, child: UUID, parent: UUID
+) -> None:
+    """Keep that a change procedure made one version of another; that is asked for but once."""
+    key = (tenant_id, child, parent, Descent.RETRAIN)
+    if await session.get(DescentRow, key) is None:
+        _add(session, tenant_id, child, parent, Descent.RETRAIN)
+        await session.flush()
+
+
+def _add(session: AsyncSession, tenant_id: UUID, child: UUID, parent: UUID, kind: Descent) -> None:
+    session.add(DescentRow(tenant_id=tenant_id, child_id=child, parent_id=parent, kind=kind))
+
+
+async def origin_developers(
+    session: AsyncSession, tenant_id: UUID, version_ids: Collection[UUID]
+) -> set[UUID]:
+    """Return who developed what versions were forked from, as far back as it goes.
+
+    Read from what the versions' digests cover, not from the index.
+    """
+    if not version_ids:
+        return set()
+    before = Version.lineage["forked_from"]["version_id"].astext
+    origin = (
+        select(cast(before, Uuid).label("id"))
+        .where(Version.tenant_id == tenant_id, Version.id.in_(version_ids), before.is_not(None))
+        .cte("origin", recursive=True)
+    )
+    origin = origin.union(
+        select(cast(before, Uuid)).where(
+            Version.tenant_id == tenant_id, Version.id == origin.c.id, before.is_not(None)
+        )
+    )
+    developers = select(Version.developer_id).join(origin, Version.id == origin.c.id)
+    return set(await session.scalars(developers.where(Version.tenant_id == tenant_id)))
