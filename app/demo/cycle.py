@@ -10,10 +10,10 @@ import numpy as np
 from app.client import Client, Problem
 from app.demo.cast import Cast
 from app.demo.desk import EVEN, RULE_INPUT
-from app.demo.market import INPUTS, Market, when
-from app.demo.scorers import Floats, LogisticRegression, train
+from app.demo.market import INPUTS, ROWS_A_DAY, Market, when
+from app.demo.scorers import Floats, LogisticRegression, recalibrated, train
 
-_SEGMENTS = 4
+_PARTS = ("night", "morning", "afternoon", "evening")
 _TOLERANCE = 0.15
 _CASES = 200
 
@@ -192,7 +192,7 @@ def release(
         {"model": names.model, "version": built.number, "decision_point": names.point},
     )
     _record(cast["dana"], case, "integration_testing", "integration", _integration(market, built))
-    _record(cast["dana"], case, "instantiation_validation", "instances", _instances(market, built))
+    _instantiate(cast, names, market, built, case)
     verdict: Any = None
     for step in (
         "model_release",
@@ -207,25 +207,6 @@ def release(
     return verdict
 
 
-def open_activation(cast: Cast, names: Names, built: Built, role: str) -> Any:
-    """Oscar asks for the seat, with hand-off and deployment reported."""
-    case = cast["oscar"].post(
-        "/v1/activations",
-        {
-            "model": names.model,
-            "version": built.number,
-            "decision_point": names.point,
-            "role": role,
-            "endpoint": f"urn:endpoint:{names.model}:{built.number}",
-        },
-    )
-    hand_off = {"runbook": "restart, then call oscar", "contact": "oscar"}
-    _record(cast["oscar"], case, "model_activation", "hand_off", hand_off)
-    deployed = {"digest": built.model.digest, "environment": "on premises"}
-    _record(cast["oscar"], case, "model_deployment", "deployment", deployed)
-    return case
-
-
 def try_approval(client: Client, case: Any) -> Problem | None:
     """Approve the governance step; return the refusal if there is one."""
     try:
@@ -235,12 +216,11 @@ def try_approval(client: Client, case: Any) -> Problem | None:
     return None
 
 
-def commit(cast: Cast, case: Any) -> Any:
-    """Carla approves for the production committee, the gates are judged, Oscar swaps."""
+def approve_and_judge(cast: Cast, case: Any) -> None:
+    """Carla approves for the production committee, the gates before the swap are judged."""
     _approve(cast["carla"], case, "management_and_governance", "reviewed by the committee")
     for step in ("management_and_governance", "model_activation", "model_deployment"):
         cast["oscar"].post(f"/v1/activations/{case['id']}/steps/{step}:judge")
-    return cast["oscar"].post(f"/v1/activations/{case['id']}:commit")
 
 
 def judge_after_swap(cast: Cast, case: Any) -> Iterator[tuple[str, Any]]:
@@ -278,16 +258,21 @@ def _integration(market: Market, built: Built) -> dict[str, Any]:
     }
 
 
-def _instances(market: Market, built: Built) -> dict[str, Any]:
-    """Score the segments of the day apart: night, morning, afternoon, evening."""
-    rows = np.arange(built.held_out.start, built.held_out.stop)
-    scores = built.model.score(market.inputs[rows])
-    right = (scores >= EVEN) == market.rises[rows].astype(bool)
-    segment = rows % 48 * _SEGMENTS // 48
-    shares = [float(right[segment == part].mean()) for part in range(_SEGMENTS)]
-    return {
-        "segments": _SEGMENTS,
-        "accuracy": shares,
-        "dispersion": float(np.std(shares)),
-        "tolerance": _TOLERANCE,
-    }
+def _instantiate(cast: Cast, names: Names, market: Market, built: Built, case: Any) -> None:
+    """Dana makes an instance for each part of the day, and sends their scores of the same rows."""
+    trained = np.arange(built.trained.start, built.trained.stop)
+    segment = trained % ROWS_A_DAY * len(_PARTS) // ROWS_A_DAY
+    common = market.inputs[built.held_out.start : built.held_out.stop]
+    instances = {}
+    for number, part in enumerate(_PARTS):
+        rows = trained[segment == number]
+        own = recalibrated(built.model, market.inputs[rows], market.rises[rows])
+        instances[part] = {"segment": {"part_of_day": part}, "scores": own.score(common).tolist()}
+        cast["dana"].post(
+            f"/v1/models/{names.model}/versions/{built.number}/instances",
+            {"key": part, "segment": {"part_of_day": part}},
+        )
+    cast["dana"].post(
+        f"/v1/releases/{case['id']}/steps/instantiation_validation:sample",
+        {"rows": len(common), "tolerance": _TOLERANCE, "instances": instances},
+    )

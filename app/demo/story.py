@@ -16,7 +16,7 @@ from typing import Any
 import uvloop
 
 from app.client import AsyncClient, Client, Problem
-from app.demo import closing, cycle, market, rework
+from app.demo import closing, cycle, market, production, rework
 from app.demo.cast import Cast, Peopled, assemble
 from app.demo.cycle import Built, Names
 from app.demo.desk import Desk, rehearse
@@ -126,6 +126,7 @@ class Story:
         say.line("An administrator let the people in; carla agreed to each who judges or operates.")
         cycle.register_model(cast, names)
         cycle.identify_point(cast, names)
+        production.name_target(cast, names)
         v1 = cycle.build(self._market, 1, range(TRAINED), range(TRAINED, HELD_OUT))
         version = cycle.register(cast, names, self._market, v1)
         say.line(
@@ -146,12 +147,13 @@ class Story:
         await desk.drained()
         cycle.release(cast, names, self._market, v1, self._tell_step)
         say.chapter("Activation: nobody approves his own work")
-        case = cycle.open_activation(cast, names, v1, "champion")
+        case = production.open_activation(cast, names, v1, "champion")
         refused = cycle.try_approval(cast["dana"], case)
         self.findings["self_approval"] = "refused" if refused else "accepted"
         if refused:
             say.line(f"dana (who also sits on the committee) tries to approve: {refused}")
-        seat = cycle.commit(cast, case)
+        say.line("dana hands the version over, oscar accepts; the desk reports its digest.")
+        seat = production.swap(cast, case)
         say.line(
             f"carla approves for the committee; oscar swaps: {names.model}@1 is {seat['role']}."
         )
@@ -237,7 +239,7 @@ class Story:
         if self._procedure is not None:
             rework.conclude(say, cast, names, self._procedure, v2)
         desk.deploy(names.model, 2, v2.model.score(self._market.inputs), 0)
-        cycle.commit(cast, cycle.open_activation(cast, names, v2, "challenger"))
+        production.swap(cast, production.open_activation(cast, names, v2, "challenger"))
         self._start_bandit()
         row = await self._trial(desk, row)
         self._sample = desk.sample
@@ -302,8 +304,7 @@ class Story:
     def _promote(self, v2: Built) -> None:
         say, cast, names = self._say, self._cast, self._names
         say.chapter("Promotion by approval; a rollback and its undoing")
-        case = cycle.open_activation(cast, names, v2, "champion")
-        cycle.commit(cast, case)
+        production.swap(cast, production.open_activation(cast, names, v2, "champion"))
         say.line(f"carla approves, oscar swaps: {self._champion()} is champion.")
         try:
             self._roll_back("a rehearsal of the emergency")
@@ -313,6 +314,7 @@ class Story:
         say.line(f"he insists: {self._champion()} is champion again.")
         self._roll_back("rehearsal over")
         say.line(f"and undoes it: {self._champion()} is champion.")
+        production.rehearse_stop(say, cast, names)
 
     def _roll_back(self, reason: str, **more: bool) -> None:
         """Have whoever is champion now give the seat back to the one before."""

@@ -44,8 +44,15 @@ async def take_scores(
     case = await open_release_case(session, case_id, by=by)
     _require_common(rows, instances, labels, members)
     limit, whose = agreed(tolerance, await _contracts(session, case))
+    known = await catalog.instances_of(session, case.tenant_id, case.version_id)
     payload = await asyncio.to_thread(
-        _measured, instances, labels, members, combiner, tolerance=limit
+        _measured,
+        instances,
+        labels,
+        members,
+        combiner,
+        tolerance=limit,
+        registered=[item.key for item in known] or None,
     )
     more = {
         "tolerance_asked": tolerance,
@@ -102,14 +109,16 @@ def _measured(
     combiner: Combiner,
     *,
     tolerance: float,
+    registered: list[str] | None,
 ) -> dict[str, Any]:
-    """Measure; a thread's work."""
+    """Measure; a thread's work. ``registered`` are the instances that the catalog knows, if any."""
     found = instantiation.measure(
         [
             Instance(key, segment, np.array(scores, dtype=np.float64))
             for key, (segment, scores) in sorted(instances.items())
         ],
         tolerance=tolerance,
+        registered=registered,
         labels=None if labels is None else np.array(labels, dtype=np.float64),
     )
     ensemble = None

@@ -159,6 +159,7 @@ async def conclude(session: AsyncSession, procedure_id: UUID, *, by: Actor) -> P
     result = await catalog.version_by_id(session, by.tenant_id, row.result_id)
     if result.developer_id == by.person_id:
         raise OwnResult("You developed the version that came of it.")
+    await catalog.link_retrained(session, by.tenant_id, child=row.result_id, parent=row.version_id)
     row.observed = (await observed(session, by.tenant_id, [row]))[row.id]
     return await _close(session, row, "concluded", by=by)
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 import numpy as np
 
 from app.client import Client
-from app.demo import cycle
+from app.demo import production
 from app.demo.cast import Cast, assemble
 from app.demo.cycle import Built, Names
 from app.demo.scorers import LogisticRegression
@@ -53,7 +53,8 @@ def crown(url: str, key: str) -> Crowned:
     _register(cast, scorer.digest, dice)
     _validate(cast)
     _release(cast, made, dice)
-    cycle.commit(cast, cycle.open_activation(cast, NAMES, built, "champion"))
+    production.name_target(cast, NAMES)
+    production.swap(cast, production.open_activation(cast, NAMES, built, "champion"))
     _await_route(Client(url, made.key))
     return made
 

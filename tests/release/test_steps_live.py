@@ -316,3 +316,16 @@ def test_what_the_server_measured_is_not_outranked_by_what_is_claimed(
 
     assert evidence_of(verdict, "instances")["tolerance"] == 0.001
     assert not verdict["passed"]
+
+
+def test_instances_that_the_catalog_knows_are_missed_when_left_out(
+    live: Live, place: Place, case: Any
+) -> None:
+    catalogued = f"/v1/models/{place.model}/versions/{place.version}/instances"
+    for key in ("nsw", "wa"):
+        live["dev"].post(catalogued, {"key": key, "segment": {"state": key}})
+    path = f"/v1/releases/{case['id']}/steps/{INSTANCES}:sample"
+
+    found = live["dev"].post(path, scores())["payload"]
+
+    assert (found["unscored"], found["unregistered"]) == (["wa"], ["qld", "sa", "tas", "vic"])

@@ -160,6 +160,13 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "reason": "The instances put cases into much the same order (Kendall's W).",
                 "severity": "warn",
             },
+            {
+                "name": "every_instance_scored",
+                "when": "!has(evidence.instances.unscored) || evidence.instances.unscored == null"
+                " || size(evidence.instances.unscored) == 0",
+                "reason": "No instance that the catalog knows of the version was left out.",
+                "severity": "warn",
+            },
         ],
     ),
     "release.kpi_validation": (_ALL, []),
