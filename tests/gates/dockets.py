@@ -70,7 +70,7 @@ EVIDENCE: dict[str, dict[str, Any]] = {
                       "rank_agreement": 0.9, "tolerance_by": "contract"},
     },
     "release.kpi_validation": KPI,
-    "activation.management_and_governance": {},
+    "activation.management_and_governance": {"completeness": {"complete": True, "gaps": []}},
     "activation.model_activation": {
         "hand_off": {"runbook": "https://example.org/runbook", "contact": "ops@example.org"},
         "oversight": {"person": "olga", "trained": True, "can_stop": True},

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-ARRIVES_SECONDS = 15
+ARRIVES_SECONDS = 60
 HANG = -1
 
 

@@ -92,7 +92,7 @@ async def delivering(db: Database, *, couriers: int = 1) -> AsyncIterator[list[C
         await asyncio.gather(*tasks)
 
 
-async def until(true: Any, *, seconds: float = 20) -> None:
+async def until(true: Any, *, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline
@@ -135,7 +135,7 @@ async def test_ten_thousand_that_wait_for_the_dead_keep_nobody_else_waiting(
         ).fetchone()
 
     assert numbers(good) == list(range(MANY, MANY + 50))
-    assert took < 5
+    assert took < 20  # of ten thousand, each held until it times out, this would take hours
     # The feed waits for the dead one, not a row for each event.
     assert waiting is not None
     assert waiting[0] <= 200

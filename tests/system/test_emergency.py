@@ -1,22 +1,15 @@
 """The emergency stop: obeyed everywhere within seconds, answered by what was declared."""
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 import httpx
 import pytest
 
-from app import catalog, routing
 from app.client import Client, Problem
-from app.kit.actor import Actor
-from app.main import make_bus
-from app.platform.db import Database
-from app.platform.settings import Settings
 from tests.conftest import home
 from tests.live import (
     Live,
@@ -300,7 +293,7 @@ def test_swaps_and_rollbacks_go_on_under_a_stop_that_stays(live: Live) -> None:
 def test_what_the_server_stopped_is_resumed_when_that_is_over_or_accepted(live: Live) -> None:
     place = champion(live)
     declare(live, place.point, kind="constant", constant=False)
-    asyncio.run(stopped_by_itself(live, place))
+    stopped_by_itself(live, place)
     settle(live, place.point, by_fallback)
     by_hand = stop(live["ops"], place.point)
 
@@ -316,20 +309,17 @@ def test_what_the_server_stopped_is_resumed_when_that_is_over_or_accepted(live: 
     assert [one["accepted"] for one in told] == [True]
 
 
-async def stopped_by_itself(live: Live, place: Place) -> None:
-    """Stop a version as an incident does: through the front door, by the server itself."""
-    database = Database(database_of(live), Settings(), make_bus())
-    tenant = UUID(live.admin.get("/v1/me")["tenant_id"])
-    async with database.transaction(tenant) as session:
-        system = Actor.system(tenant)
-        point = await catalog.point_by_key(session, place.point, by=system, lock=True)
-        version = await catalog.find_version(session, place.model, place.version, by=system)
-        for _ in range(2):
-            await routing.stop(
-                session, point, version_id=version.id, cause="digest_mismatch",
-                reason="runs something else", by=system,
-            )  # fmt: skip
-    await database.close()
+def stopped_by_itself(live: Live, place: Place) -> None:
+    """Have a target run what nobody approved, where that stops the version."""
+    point = f"/v1/decision-points/{place.point}"
+    live["ops"].put(f"{point}/targets/edge", {"environment": "edge", "required": False})
+    live["ops"].put(f"{point}/deployment-terms", {"on_digest_mismatch": "block"})
+    said = {
+        "model": place.model, "version": place.version, "digest": "sha256:unknown",
+        "state": "serving",
+    }  # fmt: skip
+    for _ in range(2):
+        live["app"].post(f"{point}/targets/edge/reports", said)
 
 
 def test_who_may_declare_stop_and_resume(live: Live, succession: tuple[Place, Place]) -> None:
