@@ -9,13 +9,14 @@ from app.kpi import tables as kpi
 from app.notifications import tables as notifications
 from app.platform.db import Base
 from app.platform.http import idempotency
+from app.release import tables as release
 from app.revalidation import tables as revalidation
 from app.routing import tables as routing
 from app.telemetry import tables as telemetry
 
 MODULES = (
-    audit, catalog, drift, gates, idempotency, identity, kpi, notifications, revalidation,
-    routing, telemetry,
+    audit, catalog, drift, gates, idempotency, identity, kpi, notifications, release,
+    revalidation, routing, telemetry,
 )  # fmt: skip
 metadata = Base.metadata
 

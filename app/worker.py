@@ -7,10 +7,11 @@ was missed or failed is done at the next pulse, by whichever worker is there.
 
 import logging
 
-from app import audit, drift, identity, revalidation, routing, telemetry
+from app import audit, drift, identity, release, revalidation, routing, telemetry
 from app.main import make_bus
 from app.platform.db import Database
 from app.platform.http import idempotency
+from app.platform.outbound import Outbound
 from app.platform.queue import Job, Queue
 from app.platform.settings import Settings
 
@@ -68,8 +69,11 @@ async def work(settings: Settings, database_url: str) -> None:
     queue.every(59, "telemetry.make_partitions", telemetry.make_partitions)
     queue.every(59, "platform.forget_keys", idempotency.forget)
     queue.every(59, "identity.forget_tokens", identity.forget_tokens)
+    operator = release.Operator(Outbound(settings))
+    queue.every(settings.pulse_seconds, "release.operate", operator.turn)
     try:
         await telemetry.make_partitions(database)
         await queue.run()
     finally:
+        await operator.close()
         await database.close()

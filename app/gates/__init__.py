@@ -13,15 +13,18 @@ from app.gates import (
     rights_routes,
     routes,
 )
+from app.gates.approvals import gate_of
 from app.gates.cases import (
     case_of,
     cases_by_id,
     close_case,
     close_open_cases,
+    makers_of,
     mark_case,
     open_case,
     passed_release,
     place,
+    release_of,
     reopen_case,
     roles_at,
     roles_in,
@@ -41,9 +44,9 @@ from app.gates.docket import Step, StepState, states
 from app.gates.events import ChangeApproved
 from app.gates.grants import apply_grant, ask_grant
 from app.gates.policies import apply_policy, seed_policies
-from app.gates.policy import WayOut
+from app.gates.policy import QUORUM, VETO, WayOut
 from app.gates.rights_routes import apply_rights
-from app.gates.rules import ApprovalVoid, GateClosed, NotAStep, StepsOpen
+from app.gates.rules import ApprovalVoid, CaseClosed, GateClosed, NotAStep, StepsOpen
 from app.gates.schemas import CaseOut, VerdictOut
 from app.gates.service import add_evidence, judge, required_open
 from app.gates.standing import (
@@ -74,10 +77,13 @@ routers = (
 
 __all__ = [
     "ACCEPTED",
+    "QUORUM",
+    "VETO",
     "ActivationStep",
     "ApprovalVoid",
     "BaselineInForce",
     "Case",
+    "CaseClosed",
     "CaseKind",
     "CaseOut",
     "CaseStanding",
@@ -110,13 +116,16 @@ __all__ = [
     "close_case",
     "close_open_cases",
     "foundations",
+    "gate_of",
     "grant_waiver",
     "judge",
+    "makers_of",
     "mark_case",
     "open_case",
     "passed_release",
     "place",
     "propose",
+    "release_of",
     "reopen_case",
     "require_foundations",
     "require_present_policy",

@@ -123,8 +123,16 @@ async def _conclude(session: AsyncSession, case: Case, result: str, what: str, b
 
 async def makers(session: AsyncSession, case: Case) -> dict[UUID, str]:
     """Return who made the version of a case what it is, and how."""
-    shaped = await ask(session, Shapers(case.tenant_id, frozenset({case.version_id}))) or {}
-    return shaped | {case.developer_id: "developed the version"}
+    version = await catalog.version_by_id(session, case.tenant_id, case.version_id)
+    return await makers_of(session, case.tenant_id, version)
+
+
+async def makers_of(
+    session: AsyncSession, tenant_id: UUID, version: catalog.Version
+) -> dict[UUID, str]:
+    """Return who made a version what it is, and how: none of them validates it."""
+    shaped = await ask(session, Shapers(tenant_id, frozenset({version.id}))) or {}
+    return shaped | {version.developer_id: "developed the version"}
 
 
 async def parties(session: AsyncSession, case: Case) -> dict[UUID, str]:
@@ -233,6 +241,23 @@ async def close_open_cases(
         query = query.filter_by(kind=kind)
     for case in list(await session.scalars(query)):
         await close_case(session, case, result=result, by=by)
+
+
+async def release_of(
+    session: AsyncSession, tenant_id: UUID, version_id: UUID, point_id: UUID
+) -> Case | None:
+    """Return a version's release for a point: the open one, or the last that was not withdrawn."""
+    found: Case | None = await session.scalar(
+        select(Case)
+        .filter_by(
+            tenant_id=tenant_id, version_id=version_id, point_id=point_id, kind=CaseKind.RELEASE
+        )
+        .where(Case.result.is_distinct_from("withdrawn"))
+        .order_by(Case.closed_at.desc().nulls_first())
+        .limit(1)
+        .execution_options(populate_existing=True)
+    )
+    return found
 
 
 async def passed_release(

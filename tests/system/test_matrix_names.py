@@ -41,6 +41,12 @@ FREE = {
     "revision", "?revision", "?seq", "?size", "?old_size",
     # what was done, by the server's own word for it
     "?action",
+    # of a call to an endpoint: how often and how long, where in its answer, and its own names
+    "requests", "concurrency", "timeout_ms", "pointer", "remote_model", "remote_version",
+    # KPIs of the decision points that are named beside them
+    "kpis",
+    # bytes of keys and signatures
+    "public_key", "proof", "value",
 }  # fmt: skip
 """Fields of text and whole numbers that name nothing which exists already, by their last part."""
 
@@ -90,6 +96,11 @@ def trust(_: Holdings, other: Holdings) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def run(model: Holdings, point: Holdings, **more: Any) -> dict[str, Any]:
+    named = {"model": model.place.model, "version": 1, "decision_points": [point.place.point]}
+    return {**named, **more}
+
+
 def of_case(other: Holdings) -> dict[str, Any]:
     return {"case_id": other.cases["activations"], "step": "application_integration"}
 
@@ -110,6 +121,11 @@ NAMING: dict[str, tuple[str, int, Named]] = {
     ),
     "POST /v1/releases .model": ("dev", 404, lambda own, other: at(other, own)),
     "POST /v1/releases .decision_point": ("dev", 404, at),
+    "POST /v1/releases:run .model": ("dev", 404, lambda own, other: run(other, own)),
+    "POST /v1/releases:run .decision_points": ("dev", 404, run),
+    "POST /v1/releases:run .validator": (
+        "dev", 404, lambda own, other: run(own, own, validator=other.person),
+    ),
     "POST /v1/activations .model": ("ops", 404, lambda own, other: at(other, own)),
     "POST /v1/activations .decision_point": ("ops", 404, at),
     "PUT /v1/decision-points/{key}/plan .segments.strategy.arms.model": ("ops", 404, split),
@@ -140,7 +156,8 @@ NAMING: dict[str, tuple[str, int, Named]] = {
         "aud", 404, lambda _, other: {"model": other.place.model, "version": 1},
     ),
 }  # fmt: skip
-ELSEWHERE = {"POST /v1/events .events.token", "POST /v1/outcomes .outcomes.decision_id",
+ELSEWHERE = {"POST /v1/cases/{case_id}/steps/{step}/evidence .signature.key_id",
+             "POST /v1/events .events.token", "POST /v1/outcomes .outcomes.decision_id",
              "GET /v1/audit ?stream", "GET /v1/audit ?actor_id",
              "GET /v1/audit ?version_id",
              "POST /v1/decision-points/{key}:rollback .instead_of"}  # fmt: skip

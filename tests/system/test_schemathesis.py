@@ -79,6 +79,13 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     ("422", ["routing:get_plan", "activation:get_champion"]),  # moments that have passed
     ("422", ["decision-rights:replace_rights"]),  # somebody is left who can mend them
     ("422", ["approvals:ask_approval", "waivers:ask_waiver", "waivers:break_glass"]),  # steps
+    # Nobody signs in another's name: the key is one's own, and the signature is the key's.
+    ("422", ["identity:register_signing_key"]),
+    ("403", ["identity:register_signing_key", "identity:revoke_signing_key"]),
+    ("403", ["gates:add_evidence", "operations:cancel_operation"]),
+    # Cases are told apart; an endpoint is one that is called; what is asked for can be.
+    ("428", ["release:keep_contract_cases"]),
+    ("422", ["release:keep_contract_cases", "release:run_integration", "release:run_release"]),
     ("422", BATCHES),  # tokens are the server's own, times are not in the future
 )
 """What these may meet besides, though their schemas allow it."""
@@ -91,6 +98,9 @@ UNREACHED = {
     "POST /v1/releases/{case_id}/steps/{step}:judge",
     "POST /v1/validations/{case_id}/steps/{step}:judge",
     "PUT /v1/models/{name}/versions/{number}/baseline",
+    "POST /v1/releases/{case_id}/integration-runs",
+    # Evidence of a key is made by who has it; the operation that stands here is over.
+    "POST /v1/principals/{principal_id}/signing-keys", "POST /v1/operations/{operation_id}:cancel",
     # There is no other champion to go back to.
     "POST /v1/decision-points/{key}:rollback",
     # No CI system signs anything here.
@@ -145,6 +155,7 @@ NAMED: dict[str, Callable[[Holdings], Any]] = {
     "model": lambda held: held.place.model,
     "version": lambda held: held.place.version,
     "decision_point": lambda held: held.place.point,
+    "decision_points": lambda held: [held.place.point],
     "owner": lambda held: held.person,
     "to": lambda held: held.person,
     "principal_id": lambda held: held.account,
@@ -176,6 +187,10 @@ ONCE: dict[str, dict[str, Callable[[Holdings], Any]]] = {
         "roles": lambda _: ["application"],
     },
     "POST /v1/invitations:redeem": {"code": invited},
+    "POST /v1/releases:run": {
+        "kpis": lambda _: [], "validator": lambda _: "val", "risk_tier": lambda _: "low",
+        "integration": lambda _: None,
+    },
     "PUT /v1/decision-rights": {
         "body": lambda held: held.live["aud"].get("/v1/decision-rights")["body"],
     },
