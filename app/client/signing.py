@@ -46,7 +46,7 @@ class Signer:
         self, case_id: UUID | str, step: str, kind: str, payload: dict[str, Any], *, key_id: str
     ) -> dict[str, Any]:
         """Return the body that submits evidence of this step of this case, signed."""
-        said = {"case": str(case_id), "step": step, "kind": kind, "payload": payload}
+        said: Any = {"case": str(case_id), "step": step, "kind": kind, "payload": payload}
         value = self._sign(rfc8785.dumps(said))
         return {
             "kind": kind, "payload": payload, "signature": {"key_id": key_id, "value": value},

@@ -1,11 +1,15 @@
 """Signed evidence: whose word it is can be shown, and nobody speaks in another's name."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
+from typer.testing import CliRunner
 
+from app.cli.evidence import evidence
 from app.client import Client, Problem, Signer
 from tests.live import Live, make_model, make_version
 from tests.platform.wire import problem_of, speaker
@@ -133,3 +137,23 @@ def test_a_key_is_registered_by_who_has_it_for_himself_or_his_machine(bank: Live
     with pytest.raises(Problem, match="beyond_own_rights"):
         bank["val"].post(f"/v1/signing-keys/{machine['id']}:revoke")
     assert bank.admin.post(f"/v1/signing-keys/{machine['id']}:revoke")["revoked_at"]
+
+
+def test_the_command_line_makes_keys_and_signs(bank: Live, case: Any, tmp_path: Path) -> None:
+    me, key_file, payload = bank["val"].get("/v1/me"), tmp_path / "key", tmp_path / "facts.json"
+    payload.write_bytes(orjson.dumps(PAYLOAD))
+
+    def run(*arguments: str) -> Any:
+        done = CliRunner().invoke(evidence, [*arguments, "--key-file", str(key_file)])
+        assert done.exit_code == 0, done.output
+        return orjson.loads(done.output)
+
+    made = run("new-key", "--tenant", me["tenant_id"], "--principal", me["id"])
+    key = bank["val"].post(f"/v1/principals/{me['id']}/signing-keys", made)
+    body = run(
+        "sign", "--key-id", key["id"], "--case", case["id"], "--step", STEP,
+        "--kind", "technical", "--payload", str(payload),
+    )  # fmt: skip
+
+    assert key_file.stat().st_mode & 0o077 == 0
+    assert submit(bank, "val", case, body).status_code == 201

@@ -248,7 +248,9 @@ def test_the_same_fields_name_ones_own_things(own: Holdings) -> None:
         answer = say(own, field, who, make(own, own))
 
         assert answer.status_code in {200, 201, 202, 409, 412, 422}, (field, answer.text)
-        assert answer.status_code != 422 or "same name" in answer.text, (field, answer.text)
+        # Found, but not somebody who can be that here.
+        known = "same name" in answer.text or "unfit_validator" in answer.text
+        assert answer.status_code != 422 or known, (field, answer.text)
 
 
 def test_another_tenants_token_is_a_forged_one(own: Holdings, other: Holdings) -> None:
