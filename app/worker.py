@@ -15,6 +15,7 @@ from app import (
     drift,
     identity,
     notifications,
+    release,
     revalidation,
     routing,
     telemetry,
@@ -89,6 +90,8 @@ async def work(settings: Settings, database_url: str) -> None:
     queue.every(30, "revalidation.remind", revalidation.remind)
     queue.every(30, "revalidation.watch_arrival", revalidation.watch_arrival)
     courier = notifications.Courier(database, Outbound(settings), settings)
+    operator = release.Operator(Outbound(settings))
+    queue.every(settings.pulse_seconds, "release.operate", operator.turn)
     try:
         await telemetry.make_partitions(database)
         delivering = asyncio.create_task(courier.run())
@@ -98,4 +101,5 @@ async def work(settings: Settings, database_url: str) -> None:
             courier.stop()
             await delivering
     finally:
+        await operator.close()
         await database.close()

@@ -15,6 +15,7 @@ from rich.console import Console
 from app import audit, identity, telemetry
 from app.cli import run
 from app.cli.audits import audits
+from app.cli.evidence import evidence
 from app.demo import story
 from app.identity import PrincipalKind, Role
 from app.kit.actor import Actor
@@ -41,6 +42,7 @@ cli.add_typer(db, name="db")
 cli.add_typer(keys, name="keys")
 cli.add_typer(tenancy, name="tenants")
 cli.add_typer(audits, name="audit")
+cli.add_typer(evidence, name="evidence")
 console = Console(highlight=False, soft_wrap=True)
 
 DataDir = Annotated[Path | None, typer.Option(help="Where the embedded Postgres keeps its files.")]

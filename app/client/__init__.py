@@ -1,5 +1,6 @@
 """A client of the REST API: thin, typed where it pays, and free of the server's code."""
 
 from app.client.http import AsyncClient, Client, Problem, redeem
+from app.client.signing import Signer
 
-__all__ = ["AsyncClient", "Client", "Problem", "redeem"]
+__all__ = ["AsyncClient", "Client", "Problem", "Signer", "redeem"]

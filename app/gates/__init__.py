@@ -13,7 +13,7 @@ from app.gates import (
     rights_routes,
     routes,
 )
-from app.gates.approvals import approvers_of, require_apart
+from app.gates.approvals import approvers_of, gate_of, require_apart
 from app.gates.cases import (
     case_of,
     cases_by_id,
@@ -25,6 +25,7 @@ from app.gates.cases import (
     open_cases_of,
     passed_release,
     place,
+    release_of,
     reopen_case,
     roles_at,
     roles_in,
@@ -47,7 +48,7 @@ from app.gates.events import ChangeApproved
 from app.gates.evidence import newest_measured
 from app.gates.grants import apply_grant, ask_grant
 from app.gates.policies import apply_policy, law_of, seed_policies
-from app.gates.policy import Revalidation, Telemetry, WayOut
+from app.gates.policy import QUORUM, VETO, Revalidation, Telemetry, WayOut
 from app.gates.rights_routes import apply_rights
 from app.gates.rules import (
     ApprovalVoid,
@@ -88,6 +89,8 @@ routers = (
 
 __all__ = [
     "ACCEPTED",
+    "QUORUM",
+    "VETO",
     "ActivationStep",
     "Answer",
     "ApprovalVoid",
@@ -137,6 +140,7 @@ __all__ = [
     "compiled",
     "evaluate",
     "foundations",
+    "gate_of",
     "grant_waiver",
     "judge",
     "law_of",
@@ -150,6 +154,7 @@ __all__ = [
     "place",
     "policies_now",
     "propose",
+    "release_of",
     "reopen_case",
     "require_apart",
     "require_foundations",

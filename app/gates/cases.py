@@ -123,20 +123,19 @@ async def _conclude(session: AsyncSession, case: Case, result: str, what: str, b
 
 async def makers(session: AsyncSession, case: Case) -> dict[UUID, str]:
     """Return who made the version of a case what it is, and how."""
-    shaped = await ask(session, Shapers(case.tenant_id, frozenset({case.version_id}))) or {}
-    origins = await catalog.origin_developers(session, case.tenant_id, {case.version_id})
-    forked = dict.fromkeys(origins, "developed what the version was forked from")
-    return shaped | forked | {case.developer_id: "developed the version"}
+    return await makers_of(session, case.tenant_id, {case.version_id})
 
 
 async def makers_of(
     session: AsyncSession, tenant_id: UUID, version_ids: Collection[UUID]
 ) -> dict[UUID, str]:
-    """Return who made versions what they are, and how: the same without a case."""
+    """Return who made versions what they are, and how: none of them decides about them."""
     found = await catalog.versions_by_id(session, tenant_id, set(version_ids))
     shaped = await ask(session, Shapers(tenant_id, frozenset(found))) or {}
+    origins = await catalog.origin_developers(session, tenant_id, set(found))
+    forked = dict.fromkeys(origins, "developed what the version was forked from")
     developers = {version.developer_id for _, version in found.values()}
-    return shaped | dict.fromkeys(developers, "developed the version")
+    return shaped | forked | dict.fromkeys(developers, "developed the version")
 
 
 async def parties(session: AsyncSession, case: Case) -> dict[UUID, str]:
@@ -254,6 +253,23 @@ async def close_open_cases(
         query = query.filter_by(kind=kind)
     for case in list(await session.scalars(query)):
         await close_case(session, case, result=result, by=by)
+
+
+async def release_of(
+    session: AsyncSession, tenant_id: UUID, version_id: UUID, point_id: UUID
+) -> Case | None:
+    """Return a version's release for a point: the open one, or the last that was not withdrawn."""
+    found: Case | None = await session.scalar(
+        select(Case)
+        .filter_by(
+            tenant_id=tenant_id, version_id=version_id, point_id=point_id, kind=CaseKind.RELEASE
+        )
+        .where(Case.result.is_distinct_from("withdrawn"))
+        .order_by(Case.closed_at.desc().nulls_first())
+        .limit(1)
+        .execution_options(populate_existing=True)
+    )
+    return found
 
 
 async def passed_release(

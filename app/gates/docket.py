@@ -158,7 +158,7 @@ async def _newest(
 async def _changed(
     session: AsyncSession, tenant_id: UUID, ids: Collection[UUID]
 ) -> dict[Place, datetime]:
-    """Return when each step last got evidence or a decision from somebody.
+    """Return when each step last got evidence, submitted or measured, or a decision.
 
     A verdict older than that has not looked at it, and counts no more. All these times are the
     database clock's, taken under the case's lock.
@@ -166,13 +166,11 @@ async def _changed(
     told = union_all(
         *(
             select(table.case_id, table.step, table.at).where(
-                table.tenant_id == tenant_id, table.case_id.in_(ids), *also
+                table.tenant_id == tenant_id, table.case_id.in_(ids)
             )
-            for table, also in (
-                (Evidence, [Evidence.measured.is_(False)]), (Approval, []), (Withdrawal, []),
-            )
+            for table in (Evidence, Approval, Withdrawal)
         )
-    ).subquery()  # fmt: skip
+    ).subquery()
     rows = await session.execute(
         select(told.c.case_id, told.c.step, func.max(told.c.at)).group_by(
             told.c.case_id, told.c.step

@@ -11,6 +11,7 @@ from app.gates.rules import (
     CaseClosed,
     NotAStep,
     NotTheRequester,
+    ReservedFact,
     SelfApproval,
 )
 from app.gates.schemas import (
@@ -23,7 +24,7 @@ from app.gates.schemas import (
     StepOut,
 )
 from app.gates.tables import Approval, Case, Evidence
-from app.identity import DecisionDenied
+from app.identity import BadSignature, DecisionDenied, SigningKeyRefused
 from app.kit.actor import Actor
 from app.kit.names import MOST, NAME
 from app.kit.page import BadCursor, Page, Rows
@@ -75,8 +76,11 @@ async def get_case(case_id: UUID, actor: Reader, session: Session) -> dict[str, 
     "/{case_id}/steps/{step}/evidence",
     status_code=201,
     response_model=EvidenceOut,
-    responses=responses(NotFound, NotAStep, CaseClosed),
-)
+    responses=responses(
+        NotFound, NotAStep, CaseClosed, DecisionDenied, ReservedFact, BadSignature,
+        SigningKeyRefused,
+    ),
+)  # fmt: skip
 async def add_evidence(
     case_id: UUID,
     step: StepName,
@@ -84,9 +88,11 @@ async def add_evidence(
     actor: Annotated[Actor, allow("gates:evidence")],
     session: Session,
 ) -> Evidence:
-    """Record a fact that the step's gate looks at."""
+    """Record a fact that the step's gate looks at; who signs it is written into it."""
+    sent = body.signature
+    signed = None if sent is None else (sent.key_id, sent.value)
     return await service.add_evidence(
-        session, case_id, step, kind=body.kind, payload=body.payload, by=actor
+        session, case_id, step, kind=body.kind, payload=body.payload, signature=signed, by=actor
     )
 
 

@@ -1,5 +1,7 @@
 """What gates refuse."""
 
+from collections.abc import Collection
+
 from app.gates.steps import STEPS, CaseKind
 from app.kit.refusal import Invalid, Kind, Refusal
 
@@ -56,6 +58,14 @@ class NotTheApprover(Refusal):
     code = "not_the_approver"
     title = "Not your approval"
     mend = "Ask who gave it; you can still reject the step."
+
+
+class ReservedFact(Invalid):
+    """The server alone says this in a piece of evidence."""
+
+    code = "reserved_fact"
+    title = "Not yours to say"
+    mend = "Leave the field out; `signature` has the server write who signed."
 
 
 class NotWaivable(Invalid):
@@ -140,3 +150,15 @@ def require_step(kind: CaseKind, step: str) -> None:
     """Refuse a step that a case of this kind does not have."""
     if step not in STEPS[kind]:
         raise NotAStep(f"A {kind} has no step {step!r}.", steps=list(STEPS[kind]))
+
+
+SIGNED_BY = "signed_by"
+_RESERVED: dict[str, frozenset[str]] = {"integration": frozenset({"run"})}
+"""What of some kinds of evidence tells that the server measured it."""
+
+
+def require_unreserved(kind: str, payload: Collection[str]) -> None:
+    """Refuse evidence that says what only the server says."""
+    taken = sorted(({SIGNED_BY} | _RESERVED.get(kind, frozenset())) & set(payload))
+    if taken:
+        raise ReservedFact(f"Evidence `{kind}` cannot say {', '.join(taken)} itself.", fields=taken)

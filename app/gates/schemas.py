@@ -9,6 +9,17 @@ from app.gates.steps import CaseKind
 from app.kit.input import Input
 
 
+class Signature(Input):
+    """Whose word a piece of evidence is, provably."""
+
+    key_id: UUID = Field(description="A signing key of the caller, or of whom he answers for.")
+    value: str = Field(
+        max_length=128,
+        description="Ed25519 signature, 64 bytes in base64, over the RFC 8785 canonical JSON of"
+        ' `{"case": <its id>, "step": …, "kind": …, "payload": …}`.',
+    )
+
+
 class EvidenceIn(Input):
     model_config = ConfigDict(
         json_schema_extra={
@@ -22,7 +33,12 @@ class EvidenceIn(Input):
     )
 
     kind: str = Field(pattern=r"^[a-z_]{1,64}$", description="Rules read it as evidence.<kind>.")
-    payload: dict[str, Any]
+    payload: dict[str, Any] = Field(
+        description="`signed_by` is the server's to write, and `run` of kind `integration`."
+    )
+    signature: Signature | None = Field(
+        None, description="The payload as it is kept then says `signed_by` whom."
+    )
 
 
 class EvidenceOut(BaseModel):

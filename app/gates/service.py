@@ -14,13 +14,20 @@ from app.gates.counting import counted
 from app.gates.covered import covered
 from app.gates.events import StepJudged
 from app.gates.policy import Gate, ruling_of
-from app.gates.rules import CaseClosed, OutOfTurn, StepsOpen, require_step
+from app.gates.rules import (
+    SIGNED_BY,
+    CaseClosed,
+    OutOfTurn,
+    StepsOpen,
+    require_step,
+    require_unreserved,
+)
 from app.gates.tables import Case, Evidence, Verdict
 from app.gates.waivers import active_waivers
 from app.identity import Action
 from app.kit.actor import Actor
+from app.kit.canonical import canonical, plain
 from app.kit.canonical import digest as digest_of
-from app.kit.canonical import plain
 from app.platform.events import publish
 
 
@@ -33,14 +40,21 @@ async def add_evidence(
     payload: dict[str, Any],
     by: Actor,
     measured: bool = False,
+    signature: tuple[UUID, str] | None = None,
 ) -> Evidence:
-    """Record a fact for a step. Submitted evidence voids approvals that did not know it."""
+    """Record a fact for a step. Submitted evidence voids approvals that did not know it.
+
+    ``signature`` is the signing key's id and what it made of ``signed_words``.
+    """
     case = await lock(session, case_id, by.tenant_id)
     require_step(case.kind, step)
     if not measured:
         await identity.require_right(session, by, Action.SUBMIT_EVIDENCE, **place(case))
         await _require_awaited(session, case, step)
+        require_unreserved(kind, payload)
     payload = plain(payload)
+    if signature is not None:
+        payload[SIGNED_BY] = await _signed(session, case_id, step, kind, payload, signature, by=by)
     evidence = Evidence(
         tenant_id=by.tenant_id,
         case_id=case_id,
@@ -59,6 +73,23 @@ async def add_evidence(
         case=case_id, step=step, kind=kind, digest=evidence.digest, measured=measured,
     )  # fmt: skip
     return evidence
+
+
+async def _signed(
+    session: AsyncSession,
+    case_id: UUID,
+    step: str,
+    kind: str,
+    payload: dict[str, Any],
+    signature: tuple[UUID, str],
+    *,
+    by: Actor,
+) -> dict[str, str]:
+    """Return who signed a piece of evidence about this very step, and how that is seen again."""
+    key_id, value = signature
+    words = canonical({"case": str(case_id), "step": step, "kind": kind, "payload": payload})
+    signed = await identity.signed_by(session, key_id, signature=value, words=words, by=by)
+    return {"principal": str(signed.principal_id), "key_id": str(signed.key_id), "value": value}
 
 
 async def _require_awaited(session: AsyncSession, case: Case, step: str) -> None:

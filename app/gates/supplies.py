@@ -28,6 +28,10 @@ MEASURED: dict[tuple[CaseKind, str], tuple[str, ...]] = {
         _REHEARSE,
         "POST /v1/releases/{case_id}/steps/parameter_testing:sample",
     ),
+    (CaseKind.RELEASE, "integration"): (
+        "POST /v1/releases/{case_id}/integration-runs",
+        _EVIDENCE,
+    ),
     (CaseKind.RELEASE, "instances"): (
         "POST /v1/releases/{case_id}/steps/instantiation_validation:sample",
         _EVIDENCE,

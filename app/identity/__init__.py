@@ -44,24 +44,30 @@ from app.identity.service import (
     people_in,
     principal_by_name,
 )
+from app.identity.signatures import BadSignature, SigningKeyRefused
+from app.identity.signing import Signed, signed_by
+from app.identity.signing_routes import router as signing_keys
+from app.identity.standing_in import KeyEnded, acting_with
 from app.identity.tables import Principal, RightsRevision
 from app.identity.tenants import bootstrap, create_tenant, default_tenant, tenants
 from app.identity.trust import forget_tokens
 from app.identity.trust_routes import router as trust
 
-routers = (people, delegations, trust)
+routers = (people, delegations, trust, signing_keys)
 
 __all__ = [
     "DECIDING",
     "ROLES",
     "Action",
     "BadRights",
+    "BadSignature",
     "DecisionDenied",
     "DecisionRights",
     "Disabled",
     "Exchange",
     "Governed",
     "GrantWanted",
+    "KeyEnded",
     "Keyring",
     "NoKeyYet",
     "Principal",
@@ -69,8 +75,11 @@ __all__ = [
     "PrincipalOut",
     "RightsRevision",
     "Role",
+    "Signed",
+    "SigningKeyRefused",
     "TenantCreated",
     "acting",
+    "acting_with",
     "bootstrap",
     "checked",
     "completed",
@@ -95,6 +104,7 @@ __all__ = [
     "rights_row",
     "routers",
     "seed_rights",
+    "signed_by",
     "tenants",
     "unreachable",
 ]

@@ -207,3 +207,26 @@ class Delegation(Vouched, Base):
     reason: Mapped[str]
     ended_at: Mapped[datetime | None]
     at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class SigningKey(Vouched, Base):
+    """A public Ed25519 key, whose other half a principal has shown to have. It lets nobody in."""
+
+    __tablename__ = "identity_signing_key"
+    __vouched__ = ("principal_id", "public_key", "issuer_id", "revoked_at", "at")
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "public_key"),
+        ForeignKeyConstraint(
+            ["tenant_id", "principal_id"],
+            ["identity_principal.tenant_id", "identity_principal.id"],
+        ),
+        Index("ix_identity_signing_key_principal_id", "tenant_id", "principal_id"),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[uuid_pk]
+    principal_id: Mapped[UUID]
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    issuer_id: Mapped[UUID]
+    revoked_at: Mapped[datetime | None]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -4,6 +4,6 @@ Owns definitions and their measurement from outcomes. Imports gates, telemetry, 
 """
 
 from app.kpi.routes import router
-from app.kpi.service import Measured, apply_kpi, kpis_in_force, measure
+from app.kpi.service import Measured, apply_kpi, definitions, kpis_in_force, measure
 
-__all__ = ["Measured", "apply_kpi", "kpis_in_force", "measure", "router"]
+__all__ = ["Measured", "apply_kpi", "definitions", "kpis_in_force", "measure", "router"]

@@ -11,7 +11,8 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -62,6 +63,10 @@ class OutboundFailed(Refusal):
     code = "outbound_failed"
     title = "The other side did not answer"
     mend = "Send the same request again after Retry-After seconds."
+
+
+class OutboundLate(OutboundFailed):
+    """The other side did not answer in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +175,7 @@ class Outbound:
             async with asyncio.timeout(seconds):
                 return await self._call(method, target, httpx.Headers(headers), body, limit)
         except (httpx.HTTPError, OSError, TimeoutError, UnicodeError) as error:
-            name = type(error).__name__
-            raise OutboundFailed(f"{target.host} did not answer ({name}).") from error
+            raise _failed(target, error) from error
 
     async def _call(
         self,
@@ -207,6 +211,25 @@ class Outbound:
                     await response.aclose()
         raise failed
 
+    @asynccontextmanager
+    async def keep(self, url: str, *, connections: int) -> AsyncIterator["Kept"]:
+        """Open a line to ``url``'s host, for many calls over so many connections that stay open.
+
+        The name is resolved this once: every call goes to an address that was judged here.
+        """
+        target = self.check(url)
+        try:
+            async with asyncio.timeout(SECONDS):
+                addresses = await self._addresses(target)
+        except (OSError, TimeoutError, UnicodeError) as error:
+            raise _failed(target, error) from error
+        if not addresses:
+            raise OutboundFailed(f"{target.host} has no address.")
+        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+        transport = httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False, limits=limits)
+        async with transport:
+            yield Kept(target, addresses, transport)
+
     async def _addresses(self, target: httpx.URL) -> list[str]:
         """Resolve once; refuse if any address is one that must not be reached."""
         port = target.port or (443 if target.scheme == "https" else 80)
@@ -222,6 +245,63 @@ class Outbound:
             if target.scheme != "https" or not reachable:
                 raise OutboundRefused(f"{target.host} is not on the public internet.")
         return [str(address) for address in dict.fromkeys(found)][:_ADDRESSES]
+
+
+class Kept:
+    """Connections to one host that stay open, so that what a call takes is not a handshake's."""
+
+    def __init__(
+        self, target: httpx.URL, addresses: list[str], transport: httpx.AsyncHTTPTransport
+    ) -> None:
+        self._target = target
+        self._addresses = addresses
+        self._transport = transport
+        self._headers = {
+            "Host": target.netloc.decode("ascii"),
+            "Accept-Encoding": "identity",
+            "Accept": "application/json",
+        }
+        self._sni = target.raw_host.decode("ascii")
+
+    async def call(
+        self, method: str, path: str, *, body: bytes | None = None, limit: int, seconds: float
+    ) -> Fetched:
+        """Call a path of the host; at most ``limit`` bytes of answer, within ``seconds``."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._call(method, path, body, limit)
+        except TimeoutError as error:
+            raise OutboundLate(f"no answer within {seconds:g} s") from error
+        except (httpx.HTTPError, OSError, UnicodeError) as error:
+            raise _failed(self._target, error) from error
+
+    async def _call(self, method: str, path: str, body: bytes | None, limit: int) -> Fetched:
+        headers = self._headers | ({} if body is None else {"Content-Type": "application/json"})
+        for number, address in enumerate(self._addresses):
+            request = httpx.Request(
+                method,
+                self._target.copy_with(host=address, raw_path=path.encode("ascii")),
+                headers=headers,
+                content=body,
+                extensions={"sni_hostname": self._sni, "timeout": {}},
+            )
+            try:
+                response = await self._transport.handle_async_request(request)
+            except httpx.ConnectError:
+                if number + 1 == len(self._addresses):
+                    raise
+                continue
+            if number:  # later calls begin with the one that answers
+                self._addresses = [address]
+            try:
+                return await _read(response, limit)
+            finally:
+                await response.aclose()
+        raise OutboundFailed(f"{self._target.host} has no address.")
+
+
+def _failed(target: httpx.URL, error: Exception) -> OutboundFailed:
+    return OutboundFailed(f"{target.host} did not answer ({type(error).__name__}).")
 
 
 async def _read(response: httpx.Response, limit: int) -> Fetched:

@@ -58,3 +58,27 @@ class ProcedureClosed(Event):
     result: str
     version_id: UUID
     result_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegrationTested(Event):
+    """An endpoint was called as its contract cases have it."""
+
+    type: ClassVar[str] = "release.integration.tested"
+
+    case_id: UUID
+    operation_id: UUID
+    cases: int
+    failures: int
+    p99_ms: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationEnded(Event):
+    """Work that was asked for came to its end, or to where somebody else has to act."""
+
+    type: ClassVar[str] = "release.operation.ended"
+
+    operation_id: UUID
+    kind: str
+    state: str

@@ -64,7 +64,9 @@ EVIDENCE: dict[str, dict[str, Any]] = {
         "parameters": {"events": 600, "null_share": 0.0, "invalid_share": 0.0,
                        "velocity_ratio": 1.0, "drifting": []},
     },
-    "release.integration_testing": {"integration": {"cases": 40, "failures": 0, "p99_ms": 12.5}},
+    "release.integration_testing": {
+        "integration": {"cases": 40, "failures": 0, "p99_ms": 12.5, "run": "0198c0de"},
+    },
     "release.instantiation_validation": {
         "instances": {"segments": 5, "dispersion": 0.01, "tolerance": 0.02, "outliers": 0,
                       "rank_agreement": 0.9, "tolerance_by": "contract"},

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import Uuid
 
+from app.client import Signer
 from app.kit.actor import SYSTEM_ID
 from app.metadata import metadata
 from tests.catalog import assets
@@ -38,7 +39,7 @@ from tests.ways import Way, operation_of
 OWNING = {
     "name", "key", "case_id", "principal_id", "key_id", "decision_id", "rule_id", "delegation_id",
     "request_id", "approval_id", "change_id", "waiver_id", "verdict_id", "procedure_id",
-    "incident_id", "webhook_id",
+    "incident_id", "webhook_id", "operation_id", "signing_key_id",
 }  # fmt: skip
 """Path parameters that name a thing of one tenant's."""
 WITHIN = {
@@ -148,6 +149,8 @@ def hold(live: Live) -> Holdings:
         live["ops"], {"id": cases["activations"]}, "application_integration", "deployment", {"a": 1}
     )
     deployed = deploy(live, place)
+    cases_path = f"{point}/contract-cases"
+    live["ops"].put(cases_path, {"cases": [{"name": "one", "input": {"x": 1}}]})
     lift_control(live, "plan")  # there was none: but a second revision of the rights is saved
     governed = govern(live, cases["activations"], person)
     things = {
@@ -163,6 +166,8 @@ def hold(live: Live) -> Holdings:
         "instance": instance,
         "principal_id": spare,
         "key_id": key["id"],
+        "operation_id": operation_of_release(live, place),
+        "signing_key_id": signing_key(live),
         "decision_id": decided["decision_id"],
         **listening(live),
         "verdict_id": live["aud"].get(f"/v1/cases/{cases['releases']}")["verdicts"][0]["id"],
@@ -219,6 +224,19 @@ def listening(live: Live) -> dict[str, str]:
     made = live["ops"].post("/v1/webhooks", {"url": "https://hooks.example.com/", "types": ["x"]})
     sent = live["ops"].post(f"/v1/webhooks/{made['id']}:test")
     return {"webhook_id": made["id"], "delivery_id": sent["id"]}
+
+
+def operation_of_release(live: Live, place: Place) -> str:
+    """Ask for what is done already: the operation of a release that is over soon."""
+    asked = {"model": place.model, "version": 1, "decision_points": [place.point]}
+    return str(live["com"].post("/v1/releases:run?wait=20", asked)["id"])
+
+
+def signing_key(live: Live) -> str:
+    """Register a key that evidence is signed with."""
+    me = live["val"].get("/v1/me")
+    body = Signer.new().registration(me["tenant_id"], me["id"])
+    return str(live["val"].post(f"/v1/principals/{me['id']}/signing-keys", body)["id"])
 
 
 def govern(live: Live, case: str, person: str) -> dict[str, str]:

@@ -28,7 +28,7 @@ BESIDE = {
 """What may be asked for beside the route's own permission: for a body, or for another's things."""
 PERSONAL = {
     "not_the_requester", "not_the_approver", "self_approval", "beyond_own_rights",
-    "decision_denied", "not_asked",
+    "decision_denied", "not_asked", "not_your_operation", "signing_key_refused",
 }  # fmt: skip
 """Refusals for who one is and what one answers for, not for want of a permission."""
 

@@ -99,6 +99,13 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     ("422", ["release:take_sample", "release:take_scores"]),  # of one common sample, a case's own
     ("422", ["webhooks:create_webhook", "webhooks:edit_webhook"]),  # an address that is called
     ("403", ["release:fail_validation"]),  # who opened a case does not end it so
+    # Nobody signs in another's name: the key is one's own, and the signature is the key's.
+    ("422", ["identity:register_signing_key"]),
+    ("403", ["identity:register_signing_key", "identity:revoke_signing_key"]),
+    ("403", ["gates:add_evidence", "operations:cancel_operation"]),
+    # Cases are told apart; an endpoint is one that is called; what is asked for can be.
+    ("428", ["release:keep_contract_cases"]),
+    ("422", ["release:keep_contract_cases", "release:run_integration", "release:run_release"]),
     ("422", BATCHES),  # tokens are the server's own, times are not in the future
 )
 """What these may meet besides, though their schemas allow it."""
@@ -117,6 +124,9 @@ UNREACHED = {
     "POST /v1/releases/{case_id}/steps/parameter_testing:sample",
     "POST /v1/releases/{case_id}/steps/parameter_testing:recorded",
     "POST /v1/releases/{case_id}/steps/instantiation_validation:sample",
+    "POST /v1/releases/{case_id}/integration-runs",
+    # Evidence of a key is made by who has it; the operation that stands here is over.
+    "POST /v1/principals/{principal_id}/signing-keys", "POST /v1/operations/{operation_id}:cancel",
     # There is no other champion to go back to.
     "POST /v1/decision-points/{key}:rollback",
     # The champion stays, and whatever is in use.
@@ -175,6 +185,7 @@ NAMED: dict[str, Callable[[Holdings], Any]] = {
     "model": lambda held: held.place.model,
     "version": lambda held: held.place.version,
     "decision_point": lambda held: held.place.point,
+    "decision_points": lambda held: [held.place.point],
     "owner": lambda held: held.person,
     "to": lambda held: held.person,
     "principal_id": lambda held: held.account,
@@ -219,6 +230,10 @@ ONCE: dict[str, dict[str, Callable[[Holdings], Any]]] = {
     "POST /v1/webhooks": {"url": lambda _: "https://hooks.example.com/"},
     "PATCH /v1/webhooks/{webhook_id}": {"url": lambda _: "https://hooks.example.com/"},
     "POST /v1/invitations:redeem": {"code": invited},
+    "POST /v1/releases:run": {
+        "kpis": lambda _: [], "validator": lambda _: "val", "risk_tier": lambda _: "low",
+        "integration": lambda _: None,
+    },
     "PUT /v1/decision-rights": {
         "body": lambda held: held.live["aud"].get("/v1/decision-rights")["body"],
     },

@@ -131,6 +131,13 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "when": "evidence.integration.p99_ms <= point.latency_ms",
                 "reason": "The 99th percentile stays within the contract's latency.",
             },
+            {
+                "name": "proven",
+                "when": "has(evidence.integration.run) || has(evidence.integration.signed_by)",
+                "reason": "The server measured it (POST /v1/releases/{case_id}/integration-runs),"
+                " or whoever submitted it signed it.",
+                "severity": "warn",
+            },
         ],
     ),
     "release.instantiation_validation": (

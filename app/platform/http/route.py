@@ -10,7 +10,7 @@ A dependency with a scope would commit too late to do that, hence a route class.
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -39,6 +39,11 @@ def _session(request: Request) -> AsyncSession:
     return session
 
 
+Afterwards = Callable[[Response], Awaitable[Response]]
+"""What ``request.state.afterwards`` makes of an answer whose act is committed, no session open.
+
+It may wait for what the act began. A repeated Idempotency-Key is answered as the act was.
+"""
 Session = Annotated[AsyncSession, Depends(_session)]
 
 
@@ -95,7 +100,8 @@ class GovernedRoute(APIRoute):
                 else:
                     response = await _once(request, session, key, inner)
                 await session.commit()
-                return response
+            later: Afterwards | None = getattr(request.state, "afterwards", None)
+            return response if later is None else await later(response)
 
         return handle
 

@@ -1,0 +1,167 @@
+"""Integration runs: asked for by a call, done by a worker, their result evidence of the step."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import audit, catalog, gates, identity
+from app.gates import CaseClosed, CaseKind, ReleaseStep
+from app.identity import Action
+from app.kit.actor import Actor
+from app.kit.canonical import digest as digest_of
+from app.kit.refusal import Invalid, Refusal
+from app.platform.db import Database, Json
+from app.platform.events import publish
+from app.platform.outbound import Outbound, OutboundRefused
+from app.release import operations, point_cases
+from app.release.contract_cases import ContractCase, Load
+from app.release.events import IntegrationTested
+from app.release.integration import Protocol
+from app.release.operation_rules import OperationKind, OperationState
+from app.release.probing import Plan, probe
+from app.release.tables import Operation
+
+STEP = ReleaseStep.INTEGRATION_TESTING
+KIND = "integration"
+
+
+class NoCases(Invalid):
+    """Nothing is known that the endpoint should answer."""
+
+    code = "no_cases"
+    title = "No contract cases"
+    mend = (
+        "Send `cases`, or keep them at the decision point:"
+        " PUT /v1/decision-points/{key}/contract-cases."
+    )
+
+
+def require_endpoint(outbound: Outbound, endpoint: str) -> None:
+    """Refuse an endpoint that is not called, or that could hold a secret."""
+    if outbound.check(endpoint).query:
+        raise OutboundRefused(
+            "An endpoint has no query: it stands in the evidence, and a query may hold a secret."
+        )
+
+
+async def request_run(
+    session: AsyncSession,
+    case_id: UUID,
+    *,
+    asked: Json,
+    by: Actor,
+    parent_id: UUID | None = None,
+) -> Operation:
+    """Ask for the integration test of a release; whoever may submit evidence of it may ask."""
+    case = await gates.case_of(session, case_id, by=by, kind=CaseKind.RELEASE)
+    if case.closed_at is not None:
+        raise CaseClosed(f"This release was closed as {case.result}.")
+    await identity.require_right(session, by, Action.SUBMIT_EVIDENCE, **gates.place(case))
+    assert case.point_id is not None  # noqa: S101 - a release has a point
+    cases, source = asked.get("cases"), "request"
+    if not cases:
+        kept = await point_cases.kept(session, by.tenant_id, case.point_id)
+        cases, source = ([], "") if kept is None else (kept.cases, f"revision {kept.revision}")
+    if not cases:
+        raise NoCases("Neither the request nor the decision point names a case.")
+    details = case.details
+    return await operations.begin(
+        session,
+        OperationKind.INTEGRATION_RUN,
+        about={
+            "case_id": case.id,
+            "model": details["model"],
+            "version": details["number"],
+            "decision_points": [details["decision_point"]],
+            "endpoint": asked["endpoint"],
+        },
+        request={**asked, "cases": cases, "source": source},
+        case_id=case.id,
+        parent_id=parent_id,
+        by=by,
+    )
+
+
+async def carry_out(
+    database: Database, outbound: Outbound, operation: Operation, told: operations.Told
+) -> None:
+    """Call the endpoint with no session open, then write what was found, if it is still wanted."""
+    async with database.session(operation.tenant_id) as session:
+        plan = await _plan(session, operation)
+    try:
+        facts = await probe(outbound, plan, told, about=_about(operation, plan))
+    except OutboundRefused as refusal:
+        await finish(database, operation, refusal)
+        return
+    await finish(database, operation, facts)
+
+
+async def _plan(session: AsyncSession, operation: Operation) -> Plan:
+    asked = operation.request
+    assert operation.case_id is not None  # noqa: S101 - a run is of a case
+    case = await gates.case_of(session, operation.case_id, by=operations.system(operation))
+    assert case.point_id is not None  # noqa: S101 - a release has a point
+    point = await catalog.point_by_id(session, operation.tenant_id, case.point_id)
+    return Plan(
+        endpoint=asked["endpoint"],
+        protocol=Protocol(asked["protocol"]),
+        cases=tuple(ContractCase.model_validate(item) for item in asked["cases"]),
+        load=Load.model_validate(asked["load"]),
+        timeout_ms=asked["timeout_ms"],
+        remote_model=asked.get("remote_model") or case.details["model"],
+        remote_version=asked.get("remote_version"),
+        schema=point.contract.get("output_schema"),
+    )
+
+
+def _about(operation: Operation, plan: Plan) -> dict[str, Any]:
+    return {
+        "endpoint": plan.endpoint,
+        "timeout_ms": plan.timeout_ms,
+        "cases_from": operation.request["source"],
+        "cases_digest": digest_of(operation.request["cases"]),
+        "schema_checked": plan.schema is not None,
+        "run": str(operation.id),
+    }
+
+
+async def finish(database: Database, operation: Operation, found: Json | Refusal) -> None:
+    """Write the evidence and the operation's end together, under the operation's fence.
+
+    Where the case was closed meanwhile, nothing is written but that.
+    """
+    async with database.transaction(operation.tenant_id) as session:
+        row = await operations.held(session, operation)
+        if row is None:
+            return
+        by = operations.system(row)
+        if isinstance(found, Refusal):
+            await operations.end(session, row, OperationState.FAILED, problem=found, by=by)
+            return
+        assert row.case_id is not None  # noqa: S101 - a run is of a case
+        try:
+            await gates.add_evidence(
+                session, row.case_id, STEP, kind=KIND, payload=found, by=by, measured=True
+            )
+        except CaseClosed as closed:
+            await operations.end(session, row, OperationState.FAILED, problem=closed, by=by)
+            return
+        case = await gates.case_of(session, row.case_id, by=by)
+        await audit.record(
+            session, by, "integration.tested", f"version:{case.version_id}",
+            case=case.id, operation=row.id, endpoint=found["endpoint"],
+            failures=found["failures"], asked_by=row.person_id,
+        )  # fmt: skip
+        await publish(
+            session,
+            IntegrationTested(
+                tenant_id=row.tenant_id,
+                case_id=case.id,
+                operation_id=row.id,
+                cases=found["cases"],
+                failures=found["failures"],
+                p99_ms=found["p99_ms"],
+            ),
+        )
+        await operations.end(session, row, OperationState.SUCCEEDED, result=found, by=by)

@@ -1,0 +1,88 @@
+"""Asking for a release in one call: what has to be so before anything is begun."""
+
+from collections.abc import Collection
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import catalog, gates, identity, kpi
+from app.identity import Role
+from app.kit.actor import Actor
+from app.kit.refusal import Invalid
+from app.platform.db import Json
+from app.release import operations
+from app.release.operation_rules import OperationKind
+from app.release.tables import Operation
+
+
+class KpisNotAgreed(Invalid):
+    """The release is to be judged by KPIs that nobody agreed on."""
+
+    code = "kpis_not_agreed"
+    title = "KPIs that are not agreed on"
+    mend = "Agree on them first: PUT /v1/decision-points/{key}/kpis/{kpi}."
+
+
+class TierDiffers(Invalid):
+    """The model is of another risk tier than the caller takes it for."""
+
+    code = "tier_differs"
+    title = "Another risk tier"
+    mend = "GET /v1/models/{name} says `risk_tier`; PUT /v1/models/{name}/risk-tier changes it."
+
+
+class UnfitValidator(Invalid):
+    """Whoever is named cannot validate this version."""
+
+    code = "unfit_validator"
+    title = "Not a validator of this version"
+    mend = "Name an active person with the role validator who had no part in the version."
+
+
+async def request_release(
+    session: AsyncSession,
+    *,
+    model: str,
+    number: int,
+    points: Collection[str],
+    kpis: Collection[str],
+    validator: str | None,
+    risk_tier: str | None,
+    integration: Json | None,
+    by: Actor,
+) -> Operation:
+    """Ask for the release of a version for decision points; what goes on already is joined."""
+    version = await catalog.find_version(session, model, number, by=by)
+    tier = (await catalog.model_of(session, model, by=by)).risk_tier
+    if risk_tier is not None and risk_tier != tier:
+        raise TierDiffers(f"{model} is of tier {tier}, not {risk_tier}.", risk_tier=tier.value)
+    lacking = []
+    for key in points:
+        point = await catalog.point_by_key(session, key, by=by)
+        agreed = {item.key for item in await kpi.definitions(session, by.tenant_id, point.id)}
+        lacking += [{"decision_point": key, "kpi": name} for name in kpis if name not in agreed]
+    if lacking:
+        first = lacking[0]
+        raise KpisNotAgreed(
+            f"{first['decision_point']} has no KPI {first['kpi']!r}.", missing=lacking
+        )
+    if validator is not None:
+        await _require_fit(session, validator, version, by=by)
+    about = {
+        "model": model, "version": number, "tier": tier.value, "decision_points": list(points),
+        "validator": validator,
+    }  # fmt: skip
+    request = {"integration": integration, "kpis": sorted(kpis)}
+    kind = OperationKind.RELEASE_RUN
+    going = await operations.same_going(session, kind, about=about, request=request, by=by)
+    return going or await operations.begin(session, kind, about=about, request=request, by=by)
+
+
+async def _require_fit(
+    session: AsyncSession, name: str, version: catalog.Version, *, by: Actor
+) -> None:
+    person = await identity.principal_by_name(session, by.tenant_id, name)
+    makers = await gates.makers_of(session, by.tenant_id, {version.id})
+    if person.disabled_at is not None or Role.VALIDATOR not in person.roles:
+        raise UnfitValidator(f"{name} is no active validator.")
+    if person.person_id in makers:
+        raise UnfitValidator(f"{name} {makers[person.person_id]}.")

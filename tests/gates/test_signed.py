@@ -1,0 +1,159 @@
+"""Signed evidence: whose word it is can be shown, and nobody speaks in another's name."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from typer.testing import CliRunner
+
+from app.cli.evidence import evidence
+from app.client import Client, Problem, Signer
+from tests.live import Live, make_model, make_version
+from tests.platform.wire import problem_of, speaker
+from tests.tenants import another
+
+STEP = "technical_validation"
+PAYLOAD = {"holdout_rows": 200, "reproducible": True, "share": 0.1, "note": "é\u2028"}
+
+
+def opened(live: Live) -> Any:
+    model = make_model(live)
+    return live["dev"].post(
+        "/v1/validations", {"model": model, "version": make_version(live, model)}
+    )
+
+
+def registered(client: Client, signer: Signer, principal_id: str | None = None) -> Any:
+    me = client.get("/v1/me")
+    owner = principal_id or me["id"]
+    body = signer.registration(me["tenant_id"], owner)
+    return client.post(f"/v1/principals/{owner}/signing-keys", body)
+
+
+def submit(live: Live, who: str, case: Any, body: Any, step: str = STEP) -> httpx.Response:
+    return speaker(live, who).post(f"/v1/cases/{case['id']}/steps/{step}/evidence", json=body)
+
+
+@pytest.fixture(scope="module")
+def bank(live: Live) -> Iterator[Live]:
+    with another(live) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def case(bank: Live) -> Any:
+    return opened(bank)
+
+
+def test_signed_evidence_says_who_signed_it(bank: Live, case: Any) -> None:
+    signer = Signer.new()
+    key = registered(bank["val"], signer)
+
+    sent = signer.evidence(case["id"], STEP, "technical", PAYLOAD, key_id=key["id"])
+    kept = submit(bank, "val", case, sent)
+
+    assert kept.status_code == 201, kept.text
+    me = bank["val"].get("/v1/me")["id"]
+    assert kept.json()["payload"] == {
+        **PAYLOAD,
+        "signed_by": {
+            "principal": me, "key_id": key["id"], "value": sent["signature"]["value"],
+        },
+    }  # fmt: skip
+    assert Signer(signer.seed).public_key == signer.public_key
+
+
+def test_nobody_says_himself_who_signed_or_what_the_server_measured(bank: Live, case: Any) -> None:
+    for kind, payload in (
+        ("technical", {"signed_by": {"principal": "p", "key_id": "k"}}),
+        ("integration", {"run": "0198c0de"}),
+    ):
+        answer = submit(bank, "val", case, {"kind": kind, "payload": payload})
+        problem_of(answer, 422, "reserved_fact")
+    ours = {"kind": "technical", "payload": {"run": "mlflow-run-7"}}
+    assert submit(bank, "val", case, ours).status_code == 201
+
+
+def test_a_signature_is_of_one_step_of_one_case_and_every_byte_of_it(bank: Live, case: Any) -> None:
+    signer = Signer.new()
+    key = registered(bank["val"], signer)["id"]
+    other = opened(bank)
+    sent = signer.evidence(case["id"], STEP, "technical", PAYLOAD, key_id=key)
+    value = sent["signature"]["value"]
+    flipped = ("B" if value[0] == "A" else "A") + value[1:]
+
+    for body, where, step in (
+        (sent, other, STEP),
+        (sent, case, "business_validation"),
+        ({**sent, "kind": "business"}, case, STEP),
+        ({**sent, "payload": {**PAYLOAD, "holdout_rows": 201}}, case, STEP),
+        ({**sent, "signature": {"key_id": key, "value": flipped}}, case, STEP),
+        ({**sent, "signature": {"key_id": key, "value": "AAAA"}}, case, STEP),
+        ({**sent, "signature": {"key_id": key, "value": "no base64!"}}, case, STEP),
+    ):
+        problem_of(submit(bank, "val", where, body, step), 422, "bad_signature")
+
+
+def test_a_key_that_is_revoked_or_anothers_signs_nothing(bank: Live, live: Live, case: Any) -> None:
+    signer, theirs, foreign = Signer.new(), Signer.new(), Signer.new()
+    key = registered(bank["val"], signer)["id"]
+    ops = registered(bank["ops"], theirs)["id"]
+    abroad = registered(live["val"], foreign)["id"]
+    revoked = bank["val"].post(f"/v1/signing-keys/{key}:revoke")
+
+    assert revoked["revoked_at"]
+    for by, key_id in ((signer, key), (theirs, ops), (foreign, abroad)):
+        body = by.evidence(case["id"], STEP, "technical", PAYLOAD, key_id=key_id)
+        problem_of(submit(bank, "val", case, body), 403, "signing_key_refused")
+
+
+def test_a_key_is_registered_by_who_has_it_for_himself_or_his_machine(bank: Live) -> None:
+    signer = Signer.new()
+    me, tenant = bank["dev"].get("/v1/me")["id"], bank["dev"].get("/v1/me")["tenant_id"]
+    people = {one["name"]: one["id"] for one in bank.admin.pages("/v1/principals")}
+    path = f"/v1/principals/{me}/signing-keys"
+    for body in (
+        signer.registration(tenant, people["val"]),
+        {**signer.registration(tenant, me), "public_key": Signer.new().public_key},
+        {"public_key": signer.public_key, "proof": "A" * 86 + "=="},
+        {"public_key": "AAAA", "proof": "A" * 86 + "=="},
+    ):
+        problem_of(speaker(bank, "dev").post(path, json=body), 422, "bad_signature")
+    # An administrator would sign in anybody's name: he registers for nobody.
+    for who in ("admin", "val"):
+        with pytest.raises(Problem, match="beyond_own_rights"):
+            registered(bank[who], signer, me)
+
+    machine = registered(bank["dev"], signer, people["bot"])
+
+    assert machine["principal_id"] == people["bot"]
+    with pytest.raises(Problem, match="already_exists"):
+        registered(bank["dev"], signer)
+    listed = bank["val"].get(f"/v1/principals/{people['bot']}/signing-keys")["items"]
+    assert [key["public_key"] for key in listed] == [signer.public_key]
+    with pytest.raises(Problem, match="beyond_own_rights"):
+        bank["val"].post(f"/v1/signing-keys/{machine['id']}:revoke")
+    assert bank.admin.post(f"/v1/signing-keys/{machine['id']}:revoke")["revoked_at"]
+
+
+def test_the_command_line_makes_keys_and_signs(bank: Live, case: Any, tmp_path: Path) -> None:
+    me, key_file, payload = bank["val"].get("/v1/me"), tmp_path / "key", tmp_path / "facts.json"
+    payload.write_bytes(orjson.dumps(PAYLOAD))
+
+    def run(*arguments: str) -> Any:
+        done = CliRunner().invoke(evidence, [*arguments, "--key-file", str(key_file)])
+        assert done.exit_code == 0, done.output
+        return orjson.loads(done.output)
+
+    made = run("new-key", "--tenant", me["tenant_id"], "--principal", me["id"])
+    key = bank["val"].post(f"/v1/principals/{me['id']}/signing-keys", made)
+    body = run(
+        "sign", "--key-id", key["id"], "--case", case["id"], "--step", STEP,
+        "--kind", "technical", "--payload", str(payload),
+    )  # fmt: skip
+
+    assert key_file.stat().st_mode & 0o077 == 0
+    assert submit(bank, "val", case, body).status_code == 201

@@ -1,0 +1,329 @@
+"""Integration runs and one-call releases over HTTP: a worker does them, in the caller's name."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.client import Client, Problem
+from tests.conftest import home
+from tests.live import (
+    Live,
+    Place,
+    evidence,
+    make_model,
+    make_point,
+    make_version,
+    rehearse,
+    start,
+    unique,
+    validate,
+)
+from tests.platform.wire import problem_of, speaker
+from tests.release import endpoints
+from tests.release.endpoints import served
+
+GOOD = {"name": "half", "input": {"x": 2.0}, "expect": [{"pointer": "/score", "value": 1.0}]}
+WAIT = 20
+
+
+@pytest.fixture(scope="module")
+def near() -> Iterator[Live]:
+    """A server that may call this machine."""
+    with home() as directory, start(directory, outbound_loopback="true") as found:
+        yield found
+
+
+def asked(url: str, **changes: Any) -> dict[str, Any]:
+    load = {"requests": 20, "concurrency": 2}
+    return {
+        "endpoint": f"{url}/score",
+        "cases": [GOOD],
+        "load": load,
+        "timeout_ms": 5000,
+        **changes,
+    }
+
+
+def patient(live: Live) -> str:
+    """A decision point that is content with what a busy machine measures."""
+    key = make_point(live)
+    contract = {"inputs": [{"name": "x"}], "events_per_minute": 1.0, "latency_ms": 5000}
+    live["ops"].patch(f"/v1/decision-points/{key}", {"contract": contract}, revision=1)
+    return key
+
+
+def candidate(live: Live) -> Place:
+    """A version that is validated, with traffic in the perimeter."""
+    model = make_model(live)
+    place = Place(model, patient(live), make_version(live, model))
+    validate(live, model, place.version)
+    rehearse(live, place)
+    return place
+
+
+def opened(live: Live) -> Any:
+    model = make_model(live)
+    place = Place(model, patient(live), make_version(live, model))
+    validate(live, model, place.version)
+    return live["dev"].post(
+        "/v1/releases",
+        {"model": model, "version": place.version, "decision_point": place.point},
+    )
+
+
+def done(client: Client, operation: Any) -> Any:
+    found = client.get(f"/v1/operations/{operation['id']}", wait=WAIT)
+    assert found["state"] not in {"queued", "running"}, found
+    return found
+
+
+def run(client: Client, place: Place, *, wait: int = WAIT, **more: Any) -> Any:
+    body = {
+        "model": place.model, "version": place.version, "decision_points": [place.point], **more,
+    }  # fmt: skip
+    return client.post(f"/v1/releases:run?wait={wait}", body)
+
+
+@pytest.fixture(scope="module")
+def both(near: Live) -> Iterator[Client]:
+    """Who may open releases and judge them: CI, on behalf of a person who developed nothing."""
+    _, key = near.newcomer("developer", "operator")
+    with Client(near.url, key) as found:
+        yield found
+
+
+def test_a_run_is_evidence_that_the_server_measured(near: Live) -> None:
+    case = opened(near)
+    with served(endpoints.good) as endpoint:
+        answer = speaker(near, "dev").post(
+            f"/v1/releases/{case['id']}/integration-runs", json=asked(endpoint.url)
+        )
+        operation = answer.json()
+        found = done(near["dev"], operation)
+
+    assert (answer.status_code, operation["state"]) == (202, "queued")
+    assert answer.headers["location"] == f"/v1/operations/{operation['id']}"
+    assert (found["state"], found["problem"]) == ("succeeded", None)
+    docket = near["dev"].get(f"/v1/cases/{case['id']}")
+    (kept,) = docket["evidence"]
+    assert (kept["kind"], kept["step"], kept["measured"]) == (
+        "integration", "integration_testing", True,
+    )  # fmt: skip
+    assert kept["payload"] == found["result"]
+    assert kept["payload"]["run"] == operation["id"]
+    assert kept["payload"]["failures"] == 0
+    step = f"/v1/releases/{case['id']}/steps/integration_testing:judge"
+    assert near["ops"].post(step)["passed"]
+    stream = f"version:{case['version_id']}"
+    actions = [entry["action"] for entry in near["aud"].pages("/v1/audit", stream=stream)]
+    assert "integration.tested" in actions
+
+
+def test_a_worse_run_takes_the_verdict_of_the_one_before(near: Live) -> None:
+    case = opened(near)
+    path = f"/v1/releases/{case['id']}/integration-runs"
+    judge = f"/v1/releases/{case['id']}/steps/integration_testing:judge"
+    with served(endpoints.good) as endpoint:
+        done(near["dev"], near["dev"].post(path, asked(endpoint.url)))
+    assert near["ops"].post(judge)["passed"]
+    with served(endpoints.failing) as endpoint:
+        worse = done(near["dev"], near["dev"].post(path, asked(endpoint.url)))
+
+    assert (worse["state"], worse["result"]["failures"]) == ("succeeded", 2)
+    steps = near["dev"].get(f"/v1/cases/{case['id']}")["steps"]
+    assert {s["step"]: s["passed"] for s in steps}["integration_testing"] is None
+    # Whoever submits a better one is not believed: what was measured outranks it.
+    claim = {"cases": 9, "failures": 0, "p99_ms": 1}
+    evidence(near["ops"], case, "integration_testing", "integration", claim)
+    assert not near["ops"].post(judge)["passed"]
+
+
+def test_a_run_can_be_cancelled_by_who_began_it_and_leaves_nothing(near: Live) -> None:
+    case = opened(near)
+    path = f"/v1/releases/{case['id']}/integration-runs"
+    with served(endpoints.hanging) as endpoint:
+        cases = [{**GOOD, "name": str(n)} for n in range(20)]
+        body = asked(endpoint.url, cases=cases, timeout_ms=10_000)
+        operation = near["dev"].post(path, body)
+        cancel = f"/v1/operations/{operation['id']}:cancel"
+        problem_of(speaker(near, "ops").post(cancel), 403, "not_your_operation")
+        until = time.monotonic() + 10
+        while not endpoint.asked and time.monotonic() < until:
+            time.sleep(0.1)
+        stopped = near["dev"].post(cancel)
+        problem_of(speaker(near, "dev").post(cancel), 409, "operation_over")
+
+    assert stopped["state"] == "cancelled"
+    assert near["dev"].get(f"/v1/cases/{case['id']}")["evidence"] == []
+
+
+def test_a_run_of_a_case_that_was_closed_meanwhile_writes_nothing(near: Live) -> None:
+    case = opened(near)
+    path = f"/v1/releases/{case['id']}/integration-runs"
+    with served(endpoints.slow) as endpoint:
+        body = asked(endpoint.url, load={"requests": 60, "concurrency": 1})
+        operation = near["dev"].post(path, body)
+        until = time.monotonic() + 10
+        while not endpoint.asked and time.monotonic() < until:
+            time.sleep(0.05)
+        near["dev"].post(f"/v1/cases/{case['id']}:withdraw")
+        found = done(near["dev"], operation)
+        with pytest.raises(Problem, match="case_closed"):
+            near["dev"].post(path, body)
+
+    assert (found["state"], found["problem"]["code"]) == ("failed", "case_closed")
+    assert near["dev"].get(f"/v1/cases/{case['id']}")["evidence"] == []
+
+
+def test_what_must_not_be_called_is_refused_when_it_is_asked_for(near: Live) -> None:
+    path = f"/v1/releases/{opened(near)['id']}/integration-runs"
+    for url in ("ftp://a.example", "http://user:pw@127.0.0.1/", "http://127.0.0.1/?key=secret"):
+        refused = speaker(near, "dev").post(path, json=asked(url, endpoint=url))
+        problem_of(refused, 422, "address_refused")
+    # A name is looked up when it is called: then the operation fails, and nothing is written.
+    body = asked("http://10.0.0.1")
+    found = done(near["dev"], near["dev"].post(path, body))
+    assert (found["state"], found["problem"]["code"]) == ("failed", "address_refused")
+
+
+def test_the_cases_of_a_point_serve_every_release(near: Live) -> None:
+    case = opened(near)
+    point = case["details"]["decision_point"]
+    kept = f"/v1/decision-points/{point}/contract-cases"
+    run_path = f"/v1/releases/{case['id']}/integration-runs"
+    with served(endpoints.good) as endpoint:
+        body = {key: value for key, value in asked(endpoint.url).items() if key != "cases"}
+        with pytest.raises(Problem, match="no_cases"):
+            near["dev"].post(run_path, body)
+        first = near["ops"].put(kept, {"cases": [GOOD]})
+        found = done(near["dev"], near["dev"].post(run_path, body))
+    problem_of(speaker(near, "ops").put(kept, json={"cases": [GOOD]}), 428)
+    twice = {"cases": [GOOD, GOOD]}
+    problem_of(speaker(near, "ops").put(kept, json=twice), 422, "invalid")
+
+    assert first["revision"] == 1
+    assert near["dev"].get(kept)["cases"][0]["name"] == "half"
+    assert (found["result"]["cases_from"], found["result"]["failures"]) == ("revision 1", 0)
+
+
+def test_one_call_releases_a_version(near: Live, both: Client) -> None:
+    place = candidate(near)
+    with served(endpoints.good) as endpoint:
+        found = run(both, place, risk_tier="low", integration=asked(endpoint.url))
+
+    assert found["state"] == "succeeded", found
+    (point,) = found["result"]["points"]
+    told = {step: said["outcome"] for step, said in point["steps"].items()}
+    assert told == {
+        "model_release": "passed", "endpoint_identification": "passed",
+        "parameter_testing": "passed", "integration_testing": "passed",
+        "instantiation_validation": "skipped", "kpi_validation": "passed",
+    }  # fmt: skip
+    version = near["dev"].get(f"/v1/models/{place.model}/versions/{place.version}")
+    assert version["stage"] == "released"
+    docket = near["dev"].get(f"/v1/cases/{point['case_id']}")
+    me = both.get("/v1/me")["id"]
+    assert {docket["requester_id"], *(v["facts"] and me for v in docket["verdicts"])} == {me}
+    # Once more: there is nothing left to do, and nothing is done twice.
+    again = run(both, place)
+    assert again["state"] == "succeeded"
+    assert len(near["dev"].get(f"/v1/cases/{point['case_id']}")["verdicts"]) == 5
+
+
+def test_one_call_waits_for_what_is_missing_and_goes_on_there(near: Live, both: Client) -> None:
+    model = make_model(near)
+    place = Place(model, make_point(near), make_version(near, model))
+    unvalidated = run(both, place)
+    assert unvalidated["state"] == "waiting"
+    assert unvalidated["result"]["missing"][0]["call"].startswith("POST /v1/validations")
+    validate(near, model, place.version)
+
+    waiting = run(both, place)
+    rehearse(near, place)
+    released = run(both, place)
+
+    assert waiting["state"] == "waiting"
+    missing = {item["rule"]: item for item in waiting["result"]["missing"]}
+    assert missing["volume"]["call"].startswith("POST /v1/events")
+    assert "operator" in missing["volume"]["who"]
+    steps = waiting["result"]["points"][0]["steps"]
+    assert steps["kpi_validation"]["outcome"] == "not judged"
+    assert released["state"] == "succeeded", released
+
+
+def test_one_call_does_no_more_than_its_caller_may(near: Live) -> None:
+    place = candidate(near)
+
+    unopened = run(near["ops"], place)
+    unjudged = run(near["dev"], place)
+    released = run(near["ops"], place)
+
+    (lacking,) = unopened["result"]["missing"]
+    assert (unopened["state"], lacking["call"]) == ("waiting", "POST /v1/releases")
+    assert lacking["who"] == ["developer"]
+    assert unjudged["state"] == "waiting"
+    assert {tuple(item["who"]) for item in unjudged["result"]["missing"]} == {
+        ("validator", "operator")
+    }
+    assert released["state"] == "succeeded", released
+
+
+def test_a_drift_ends_the_call_with_its_way_out(near: Live, both: Client) -> None:
+    model = make_model(near)
+    place = Place(model, make_point(near), make_version(near, model))
+    validate(near, model, place.version)
+    rehearse(near, place, shift=3.0)
+
+    found = run(both, place)
+
+    assert (found["state"], found["problem"]["code"]) == ("failed", "way_out")
+    (point,) = found["result"]["points"]
+    assert (point["path"], point["returned_to"]) == ("data_drift", "data_acquisition")
+    assert point["hand_back"].endswith("/hand-back")
+
+
+def test_one_call_is_refused_what_cannot_be(near: Live, both: Client) -> None:
+    place = candidate(near)
+    path = "/v1/releases:run"
+    body = {"model": place.model, "version": place.version, "decision_points": [place.point]}
+    for more, code in (
+        ({"risk_tier": "high"}, "tier_differs"),
+        ({"kpis": ["margin"]}, "kpis_not_agreed"),
+        ({"validator": "ops"}, "unfit_validator"),
+    ):
+        with pytest.raises(Problem, match=code):
+            both.post(path, {**body, **more})
+    for more in ({"decision_points": [unique("none")]}, {"validator": unique("nobody")}):
+        with pytest.raises(Problem, match="not_found"):
+            both.post(path, {**body, **more})
+    assert both.post(path, {**body, "validator": "val"})["about"]["validator"] == "val"
+
+
+def test_a_call_with_its_idempotency_key_begins_one_operation(near: Live, both: Client) -> None:
+    place = candidate(near)
+    body = {"model": place.model, "version": place.version, "decision_points": [place.point]}
+
+    first = both.post("/v1/releases:run?wait=20", body, key="k-1")
+    again = both.post("/v1/releases:run?wait=20", body, key="k-1")
+
+    assert first["state"] == "succeeded"
+    assert again["id"] == first["id"]
+
+
+def test_a_revoked_key_takes_its_work_along(near: Live) -> None:
+    person, key = near.newcomer("developer", "operator")
+    place = candidate(near)
+    issued = next(near.admin.pages(f"/v1/principals/{person}/keys"))
+    with Client(near.url, key) as client, served(endpoints.slow) as endpoint:
+        body = asked(endpoint.url, load={"requests": 60, "concurrency": 1})
+        operation = run(client, place, wait=0, integration=body)
+        until = time.monotonic() + 15
+        while not endpoint.asked and time.monotonic() < until:
+            time.sleep(0.05)
+        near.admin.post(f"/v1/keys/{issued['id']}:revoke")
+        found = done(near["dev"], operation)
+
+    assert (found["state"], found["problem"]["code"]) == ("failed", "key_ended")
+    assert near["dev"].get(f"/v1/models/{place.model}/versions/1")["stage"] == "candidate"
