@@ -7,7 +7,7 @@ was missed or failed is done at the next pulse, by whichever worker is there.
 
 import logging
 
-from app import audit, drift, identity, revalidation, routing, telemetry
+from app import audit, catalog, drift, identity, revalidation, routing, telemetry
 from app.main import make_bus
 from app.platform.db import Database
 from app.platform.http import idempotency
@@ -65,6 +65,7 @@ async def work(settings: Settings, database_url: str) -> None:
     queue = Queue(database)
     queue.every(settings.pulse_seconds, "pulse", pulse)
     queue.every(settings.audit_seconds, "audit.keep", audit_keeper(settings))
+    queue.every(settings.pulse_seconds, "catalog.fill_search", catalog.fill_search)
     queue.every(59, "telemetry.make_partitions", telemetry.make_partitions)
     queue.every(59, "platform.forget_keys", idempotency.forget)
     queue.every(59, "identity.forget_tokens", identity.forget_tokens)

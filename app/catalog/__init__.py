@@ -5,10 +5,12 @@ number and never change but for stage, tags and aliases. Imports identity, audit
 """
 
 from app.catalog.history_routes import history
+from app.catalog.indexing import fill as fill_search
 from app.catalog.points import point_by_id, point_by_key, points_by_id
 from app.catalog.routes import decision_points, models
 from app.catalog.rules import PointKind, ReturnTo, RiskTier, Stage
 from app.catalog.schemas import ModelOut
+from app.catalog.search_routes import searching
 from app.catalog.service import classify, model_of
 from app.catalog.signature import Signature, Variable, VariableType
 from app.catalog.tables import DecisionPoint, Model, Version
@@ -22,7 +24,7 @@ from app.catalog.versions import (
     versions_by_id,
 )
 
-routers = (models, history, decision_points)
+routers = (models, history, searching, decision_points)
 
 __all__ = [
     "DecisionPoint",
@@ -38,6 +40,7 @@ __all__ = [
     "Version",
     "classify",
     "developers_of",
+    "fill_search",
     "find_version",
     "lock_version",
     "model_of",

@@ -133,6 +133,8 @@ NAMING: dict[str, tuple[str, int, Named]] = {
         },
     ),
     "GET /v1/audit/proofs/inclusion ?stream": ("aud", 404, lambda _, other: other.entry),
+    "GET /v1/search ?model": ("aud", 404, lambda _, other: {"model": other.place.model}),
+    "GET /v1/search ?owner": ("aud", 404, lambda _, other: {"owner": other.person}),
     "GET /v1/cases ?model": (
         "aud", 404, lambda _, other: {"model": other.place.model, "version": 1},
     ),
