@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import func
 
-from app import identity
+from app import audit, identity
 from app.catalog import service, versions
 from app.catalog.lexemes import asked, words
 from app.catalog.rules import AssetKind, RiskTier, Stage
@@ -151,7 +151,7 @@ class Shelf:
 
 
 async def _said(session: Any, by: Actor, version_id: UUID) -> None:
-    await service.audit.record(session, by, "version.moved", f"version:{version_id}")
+    await audit.record(session, by, "version.moved", f"version:{version_id}")
 
 
 async def shelf(database: Database) -> Shelf:
@@ -161,9 +161,7 @@ async def shelf(database: Database) -> Shelf:
         session.add(tenant)
         await session.flush()
         system = Actor.system(tenant.id)
-        await service.audit.record(
-            session, system, "tenant.created", f"tenant:{tenant.id}", wrote={}
-        )
+        await audit.record(session, system, "tenant.created", f"tenant:{tenant.id}", wrote={})
         for name in OWNERS:
             await identity.create_principal(
                 session, name=name, kind=identity.PrincipalKind.PERSON, owner=None,

@@ -22,7 +22,12 @@ pytestmark = pytest.mark.anyio
 
 WORDS = ("price", "pricing", "risk", "risky", "credit", "größe", "x1", "alpha", "beta")
 STAGES = (Stage.PUBLISHED, Stage.VALIDATED, Stage.CANDIDATE, Stage.RETIRED)
-TAGS = ({}, {"team": "energy"}, {"team": "risk"}, {"price": "beta alpha"})
+TAGS: tuple[dict[str, str], ...] = (
+    {},
+    {"team": "energy"},
+    {"team": "risk"},
+    {"price": "beta alpha"},
+)
 ALL = text("SELECT * FROM catalog_search_find(CAST(:terms AS tsquery), :ward, 1000000, 0, 1000)")
 
 
@@ -104,7 +109,7 @@ async def test_a_change_is_found_in_its_own_transaction_and_nothing_of_one_undon
         model = await service.model_of(session, "limits", by=made.by, lock=True)
         model.purpose = "after"
         await session.flush()
-        asked = {**NOTHING, "q": "after", "cursor": None, "limit": 1}
+        asked: dict[str, Any] = {**NOTHING, "q": "after", "cursor": None, "limit": 1}
         (hit,) = (await search(session, **asked, by=made.by)).items
         assert hit["version_id"] == note.id
         await session.rollback()
