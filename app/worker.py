@@ -12,6 +12,7 @@ import logging
 from app import (
     activation,
     audit,
+    catalog,
     drift,
     identity,
     notifications,
@@ -83,6 +84,8 @@ async def work(settings: Settings, database_url: str) -> None:
     preparer = activation.preparer(Outbound(settings))
     queue.every(settings.pulse_seconds, "activation.prepare", preparer)
     queue.every(settings.audit_seconds, "audit.keep", audit_keeper(settings))
+    # What a release that knew of no search has registered meanwhile: nothing, mostly.
+    queue.every(30, "catalog.fill_search", catalog.fill_search)
     queue.every(59, "telemetry.make_partitions", telemetry.make_partitions)
     queue.every(59, "platform.forget_keys", idempotency.forget)
     queue.every(59, "identity.forget_tokens", identity.forget_tokens)

@@ -12,6 +12,7 @@ from app.catalog.descent import link_retrained, origin_developers
 from app.catalog.ensembles import ensembles_of, every_member
 from app.catalog.events import VersionForked, VersionRegistered
 from app.catalog.history_routes import history
+from app.catalog.indexing import fill as fill_search
 from app.catalog.instance_routes import instances
 from app.catalog.instances import instances_of
 from app.catalog.json_schema import key_of, resolve
@@ -20,6 +21,7 @@ from app.catalog.points import point_by_id, point_by_key, points_by_id
 from app.catalog.routes import decision_points, models
 from app.catalog.rules import AssetKind, PointKind, ReturnTo, RiskTier, Stage
 from app.catalog.schemas import Contract, ModelOut
+from app.catalog.search_routes import searching
 from app.catalog.service import classify, model_of
 from app.catalog.signature import DataClass, Signature, Target, Variable, VariableType
 from app.catalog.tables import DecisionPoint, Instance, Model, Version
@@ -33,7 +35,7 @@ from app.catalog.versions import (
     versions_by_id,
 )
 
-routers = (models, assets, instances, history, decision_points, neighbouring)
+routers = (models, assets, instances, history, searching, decision_points, neighbouring)
 
 __all__ = [
     "AssetKind",
@@ -60,6 +62,7 @@ __all__ = [
     "developers_of",
     "ensembles_of",
     "every_member",
+    "fill_search",
     "find_version",
     "instances_of",
     "key_of",

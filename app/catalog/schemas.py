@@ -158,6 +158,24 @@ class VersionOut(BaseModel):
     created_at: datetime
 
 
+class SearchHit(BaseModel):
+    version_id: UUID
+    model: str
+    number: int
+    stage: Stage
+    returned_to: ReturnTo | None
+    kind: AssetKind
+    risk_tier: RiskTier
+    owner_id: UUID
+    purpose: str
+    model_tags: dict[str, str]
+    tags: dict[str, str]
+    summary: str
+    training_data: str = Field(description="Its reference.")
+    matched: list[str] = Field(description="Fields that hold words of `q`.")
+    created_at: datetime
+
+
 class AliasIn(Input):
     model_config = ConfigDict(json_schema_extra={"examples": [{"number": 2}]})
 

@@ -2,14 +2,16 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     ForeignKeyConstraint,
+    Identity,
     Index,
     UniqueConstraint,
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.audit import Vouched
@@ -68,7 +70,11 @@ class Version(Vouched, Base):
             "tenant_id",
             text("(training_data ->> 'digest'::text)"),
         ),
-    )
+        Index(
+            "ix_catalog_version_unsearched", "tenant_id", "id",
+            postgresql_where=text("searched IS NULL"),
+        ),
+    )  # fmt: skip
 
     tenant_id: Mapped[tenant_pk]
     id: Mapped[uuid_pk]
@@ -90,6 +96,31 @@ class Version(Vouched, Base):
     developer_id: Mapped[UUID]
     """The person who registered it, through whatever account; he never approves it."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    searched: Mapped[bool | None] = mapped_column(default=True)
+    """It has its row in the search; a release that knew of none left nothing here."""
+
+
+class SearchRow(Base):
+    """What a version is found by. The three parts change one by one, each by its own writer.
+
+    ``ordinal`` is the order of results; 2048 in a row are a window. The inverted index is over an
+    expression, which Alembic cannot compare: only its migration knows it.
+    """
+
+    __tablename__ = "catalog_search"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "ordinal"),
+        Index("ix_catalog_search_model_id", "tenant_id", "model_id", "ordinal"),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    version_id: Mapped[UUID] = mapped_column(primary_key=True)
+    model_id: Mapped[UUID]
+    ordinal: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
+    ward: Mapped[str]
+    content: Mapped[str] = mapped_column(TSVECTOR)
+    about: Mapped[str] = mapped_column(TSVECTOR)
+    state: Mapped[str] = mapped_column(TSVECTOR)
 
 
 class DescentRow(Base):

@@ -26,10 +26,11 @@ _STEPS = ("model_release", "endpoint_identification", "parameter_testing", "kpi_
 
 @dataclass(frozen=True, slots=True)
 class Crowned:
-    """The application's key, and a client that may look."""
+    """The application's key, a client that may look, and everybody else."""
 
     key: str
     watcher: Client
+    cast: Cast
 
     def drained(self) -> None:
         """Wait until the worker has folded what was ingested."""
@@ -46,7 +47,7 @@ class Crowned:
 def crown(url: str, key: str) -> Crowned:
     """Register, validate, release and activate a version of low risk; return once it answers."""
     cast = assemble(url, Client(url, key))
-    made = Crowned(cast.keys["bidding-desk"], cast["oscar"])
+    made = Crowned(cast.keys["bidding-desk"], cast["oscar"], cast)
     scorer = LogisticRegression(np.zeros(11), np.zeros(10), np.ones(10))
     built = Built(1, scorer, range(_ROWS), range(_ROWS))
     dice = random.Random(20260407)

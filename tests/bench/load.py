@@ -17,6 +17,7 @@ from typing import Any
 import uvloop
 
 FEATURES = tuple(f"x{number}" for number in range(10))
+_GOOD = (b"HTTP/1.1 200", b"HTTP/1.1 201")
 
 
 class Round:
@@ -89,7 +90,7 @@ class Lane(asyncio.Protocol):
         self._round.leave()
 
 
-async def fire(port: int, requests: list[bytes], lanes: int, seconds: float) -> dict[str, Any]:
+async def fire(port: int, requests: Iterable[bytes], lanes: int, seconds: float) -> dict[str, Any]:
     """Send requests over ``lanes`` connections for ``seconds`` or until there are no more."""
     loop = asyncio.get_running_loop()
     round_ = Round(requests, time.monotonic() + seconds)
@@ -171,8 +172,8 @@ class Gun:
 def summary(found: dict[str, Any]) -> dict[str, Any]:
     """Return a round's figures without its answers."""
     answers = found.pop("answers")
-    good = sum(answer.startswith(b"HTTP/1.1 200") for answer in answers)
-    wrong = next((a for a in answers if not a.startswith(b"HTTP/1.1 200")), b"")
+    good = sum(answer.startswith(_GOOD) for answer in answers)
+    wrong = next((a for a in answers if not a.startswith(_GOOD)), b"")
     return {
         **found,
         "answered": good,

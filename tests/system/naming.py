@@ -218,6 +218,8 @@ NAMING: dict[str, tuple[str, int, Named]] = {
     "POST /v1/procedures/{procedure_id}:link .model": (
         "dev", 404, lambda _, other: {"model": other.place.model, "version": 1},
     ),
+    "GET /v1/search ?model": ("aud", 404, lambda _, other: {"model": other.place.model}),
+    "GET /v1/search ?owner": ("aud", 404, lambda _, other: {"owner": other.person}),
     "GET /v1/procedures ?model": ("aud", 404, lambda _, other: {"model": other.place.model}),
     "POST /v1/decision-points/{key}/targets/{target}/reports .model": (
         "ops", 404, lambda _, other: {
