@@ -46,6 +46,8 @@ def own_server() -> Iterator[Running]:
         "MODELWARD_PULSE_SECONDS": "1",
         "MODELWARD_AUDIT_SECONDS": "1",
         "MODELWARD_LOG_LEVEL": "WARNING",
+        # The endpoint that is tested before the release is this machine's own.
+        "MODELWARD_OUTBOUND_LOOPBACK": "true",
         "MODELWARD_PARENT": str(os.getpid()),
     }
     environment.pop("MODELWARD_DATABASE_URL", None)

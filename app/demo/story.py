@@ -16,7 +16,7 @@ from typing import Any
 import uvloop
 
 from app.client import AsyncClient, Client, Problem
-from app.demo import closing, cycle, market, production, rework
+from app.demo import calling, closing, cycle, market, production, rework
 from app.demo.cast import Cast, Peopled, assemble
 from app.demo.cycle import Built, Names
 from app.demo.desk import Desk, rehearse
@@ -145,7 +145,7 @@ class Story:
             model=names.model, version=1, decision_point=names.point,
         )  # fmt: skip
         await desk.drained()
-        cycle.release(cast, names, self._market, v1, self._tell_step)
+        self._release(v1)
         say.chapter("Activation: nobody approves his own work")
         case = production.open_activation(cast, names, v1, "champion")
         refused = cycle.try_approval(cast["dana"], case)
@@ -232,7 +232,7 @@ class Story:
             f"dana trains {names.model}@2 on rows {trained.start:,} to {trained.stop:,}; vic finds"
             f" {valid['accuracy']:.1%} right on the {len(v2.held_out):,} rows after."
         )
-        verdict = cycle.release(cast, names, self._market, v2, self._tell_step)
+        verdict = self._release(v2)
         if not verdict["passed"]:
             say.line("The second version is not released; the story ends with the first.")
             return
@@ -246,6 +246,23 @@ class Story:
         self._promote(v2)
         with say.progress("half-hours decided", end - row) as bar:
             await desk.play(row, end, bar)
+
+    def _release(self, built: Built) -> Any:
+        """Take the release's steps; a server of our own calls the version on this machine."""
+        own = self._running.data_dir is not None
+
+        def integrate(case: Any) -> None:
+            run = calling.integrate(self._cast, self._market, built, case)
+            self._say.line(f"the server calls the version: {calling.told(run)}")
+
+        return cycle.release(
+            self._cast,
+            self._names,
+            self._market,
+            built,
+            self._tell_step,
+            integrate if own else None,
+        )
 
     def _start_bandit(self) -> None:
         names, oscar = self._names, self._cast["oscar"]

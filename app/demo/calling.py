@@ -1,0 +1,50 @@
+"""Integration testing: the version is served, and the server calls it as the application will."""
+
+from typing import Any
+
+from app.demo.cast import Cast
+from app.demo.cycle import Built
+from app.demo.market import Market
+from app.demo.serving import serve
+
+_CASES = 40
+_LOAD = {"requests": 200, "concurrency": 4}
+_SECONDS = 60
+
+
+def integrate(cast: Cast, market: Market, built: Built, case: Any) -> Any:
+    """Serve the version, have it called case by case and under load; return what came of it."""
+    rows = range(built.held_out.start, built.held_out.start + _CASES)
+    expected = built.model.score(market.inputs[rows.start : rows.stop])
+    cases: list[dict[str, Any]] = [
+        {
+            "name": f"half-hour {row}",
+            "input": market.features(row),
+            "expect": [{"pointer": "/probability", "value": float(wanted)}],
+            "tolerance": {"absolute": 1e-9},
+        }
+        for row, wanted in zip(rows, expected, strict=True)
+    ]
+    cases.append({"name": "nothing sent", "input": {}, "bad": True})
+    with serve(built.model) as address:
+        run = cast["dana"].post(
+            f"/v1/releases/{case['id']}/integration-runs",
+            {"endpoint": address, "cases": cases, "load": _LOAD},
+        )
+        path = f"/v1/operations/{run['id']}"
+        for _ in range(_SECONDS // 20):
+            run = cast["dana"].get(path, wait=20)
+            if run["ended_at"] is not None:
+                break
+    return run
+
+
+def told(run: Any) -> str:
+    """Return a run's outcome in a line."""
+    found = run["result"]
+    if not found:
+        return f"{run['state']}, {run['problem'] and run['problem']['detail']}"
+    return (
+        f"{found['cases']} cases, {found['failures']} failed; p99 {found['p99_ms']:.1f} ms,"
+        f" {found['error_share']:.0%} errors with {found['concurrency']} at once."
+    )
