@@ -235,6 +235,8 @@ class _Run:
             own = await operations.child_about(session, self._operation, case.id)
             if own is None:
                 require(by, "gates:evidence")
+                if await operations.run_going(session, case.tenant_id, case.id):
+                    raise _Wait
                 own = await integration_runs.request_run(
                     session, case.id, asked=asked, parent_id=self._operation.id, by=by
                 )

@@ -106,7 +106,9 @@ def test_where_if_match_is_asked_for_the_document_requires_it(document: dict[str
         if found["name"] == "if-match"
     }
 
-    # A KPI and a monitor are made by their first PUT; only replacing them takes a condition.
+    # Cases, a KPI and a monitor are made by their first PUT; only replacing them takes a condition.
     creating = {name for name, required in asked.items() if not required}
-    assert {name.rpartition("/")[2] for name in creating} == {"monitor", "{kpi}"}
+    assert {name.rpartition("/")[2] for name in creating} == {
+        "contract-cases", "monitor", "{kpi}",
+    }  # fmt: skip
     assert len(asked) > len(creating)
