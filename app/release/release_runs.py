@@ -241,6 +241,8 @@ class _Run:
                     session, case.id, asked=asked, parent_id=self._operation.id, by=by
                 )
             entry["integration_run"] = str(own.id)
+            if own.problem is not None:
+                entry["integration_problem"] = own.problem["detail"]
             await self._keep(session)
         if own.state in GOING:
             raise _Wait

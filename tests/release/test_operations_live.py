@@ -121,7 +121,7 @@ def test_a_run_is_evidence_that_the_server_measured(near: Live) -> None:
     assert "integration.tested" in actions
     told = {
         item["type"]
-        for item in near["aud"].pages("/v1/events", limit=200)
+        for item in near["aud"].pages("/v1/events-feed", limit=200)
         if item["data"].get("operation_id") == operation["id"]
     }
     assert told == {"release.integration.tested", "release.operation.ended"}
