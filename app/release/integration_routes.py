@@ -17,6 +17,7 @@ from app.release import point_cases
 from app.release.integration_runs import NoCases
 from app.release.integration_schemas import IntegrationIn, PointCasesIn, PointCasesOut
 from app.release.operation_routes import OperationOut, located
+from app.release.operation_rules import RunUnderWay
 from app.release.tables import Operation, PointCases
 
 runs = make_router("/v1/releases/{case_id}/integration-runs", tag="release")
@@ -29,7 +30,9 @@ Name = Annotated[str, Path(pattern=NAME)]
     "",
     status_code=202,
     response_model=OperationOut,
-    responses=responses(NotFound, CaseClosed, NoCases, OutboundRefused, DecisionDenied, OutOfScope),
+    responses=responses(
+        NotFound, CaseClosed, NoCases, RunUnderWay, OutboundRefused, DecisionDenied, OutOfScope
+    ),
 )
 async def run_integration(
     case_id: UUID,

@@ -18,7 +18,7 @@ from app.release import operations, point_cases
 from app.release.contract_cases import ContractCase, Load
 from app.release.events import IntegrationTested
 from app.release.integration import Protocol
-from app.release.operation_rules import OperationKind, OperationState
+from app.release.operation_rules import OperationKind, OperationState, RunUnderWay
 from app.release.probing import Plan, probe
 from app.release.tables import Operation
 
@@ -58,6 +58,9 @@ async def request_run(
     if case.closed_at is not None:
         raise CaseClosed(f"This release was closed as {case.result}.")
     await identity.require_right(session, by, Action.SUBMIT_EVIDENCE, **gates.place(case))
+    going = await operations.run_going(session, by.tenant_id, case.id)
+    if going is not None:
+        raise RunUnderWay("A run of this release has not ended.", operation=str(going))
     assert case.point_id is not None  # noqa: S101 - a release has a point
     cases, source = asked.get("cases"), "request"
     if not cases:

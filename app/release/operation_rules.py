@@ -46,6 +46,15 @@ class NotYourOperation(Refusal):
     mend = "Ask who began it to cancel it."
 
 
+class RunUnderWay(Refusal):
+    """An endpoint is called by one run at a time, so that none measures the other."""
+
+    kind = Kind.CONFLICT
+    code = "run_under_way"
+    title = "The release is being tested"
+    mend = "GET /v1/operations/{operation}?wait=30, or cancel it; then ask again."
+
+
 class WorkerLost(Refusal):
     """Workers died over it, one after the other."""
 

@@ -133,18 +133,28 @@ async def end(
 
 
 async def claim(database: Database, *, most: int) -> list[Operation]:
-    """Take what is due, for as long as a lease lasts: each operation has one worker at a time."""
+    """Take what is due, for as long as a lease lasts: each operation has one worker at a time.
+
+    Tenants take turns: whoever asks for a hundred waits for his second until all had their first.
+    """
     now = func.clock_timestamp()
+    free = (
+        Operation.state.in_(GOING),
+        Operation.due_at <= now,
+        (Operation.lease_until.is_(None)) | (Operation.lease_until < now),
+    )
+    turn = func.row_number().over(partition_by=Operation.tenant_id, order_by=Operation.due_at)
+    ranked = select(Operation.tenant_id, Operation.id, turn.label("turn")).where(*free).subquery()
     due = (
         select(Operation.tenant_id, Operation.id)
-        .where(
-            Operation.state.in_(GOING),
-            Operation.due_at <= now,
-            (Operation.lease_until.is_(None)) | (Operation.lease_until < now),
+        .join(
+            ranked,
+            (ranked.c.tenant_id == Operation.tenant_id) & (ranked.c.id == Operation.id),
         )
-        .order_by(Operation.due_at)
+        .where(*free)
+        .order_by(ranked.c.turn, Operation.due_at)
         .limit(most)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, of=Operation)
         .cte("due")
     )
     async with database.transaction(ALL_TENANTS) as session:
@@ -192,6 +202,17 @@ async def held(session: AsyncSession, operation: Operation) -> Operation | None:
     )
     fenced = found is None or found.fence != operation.fence
     return None if fenced or found is None or found.state not in GOING else found
+
+
+async def run_going(session: AsyncSession, tenant_id: UUID, case_id: UUID) -> UUID | None:
+    """Return the integration run of a case that is queued or under way."""
+    found: UUID | None = await session.scalar(
+        select(Operation.id)
+        .filter_by(tenant_id=tenant_id, case_id=case_id, kind=OperationKind.INTEGRATION_RUN)
+        .where(Operation.state.in_(GOING))
+        .limit(1)
+    )
+    return found
 
 
 async def children_going(session: AsyncSession, operation: Operation) -> bool:

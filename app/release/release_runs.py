@@ -235,10 +235,14 @@ class _Run:
             own = await operations.child_about(session, self._operation, case.id)
             if own is None:
                 require(by, "gates:evidence")
+                if await operations.run_going(session, case.tenant_id, case.id):
+                    raise _Wait
                 own = await integration_runs.request_run(
                     session, case.id, asked=asked, parent_id=self._operation.id, by=by
                 )
             entry["integration_run"] = str(own.id)
+            if own.problem is not None:
+                entry["integration_problem"] = own.problem["detail"]
             await self._keep(session)
         if own.state in GOING:
             raise _Wait

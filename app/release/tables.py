@@ -138,6 +138,10 @@ class Operation(Vouched, Base):
             postgresql_where=text("state IN ('queued', 'running')"),
         ),
         Index("ix_release_operation_case_id", "tenant_id", "case_id"),
+        Index(
+            "uq_release_operation_one_run", "tenant_id", "case_id", unique=True,
+            postgresql_where=text("state IN ('queued', 'running')"),
+        ),
     )  # fmt: skip
 
     tenant_id: Mapped[tenant_pk]

@@ -65,6 +65,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN ('queued', 'running')"),
     )
     op.create_index("ix_release_operation_case_id", "release_operation", ["tenant_id", "case_id"])
+    # Of a case; a release run is of none.
+    op.create_index(
+        "uq_release_operation_one_run",
+        "release_operation",
+        ["tenant_id", "case_id"],
+        unique=True,
+        postgresql_where=sa.text("state IN ('queued', 'running')"),
+    )
     op.create_table(
         "release_point_cases",
         _id("tenant_id"),

@@ -35,8 +35,8 @@ def refused(call: Any) -> Any:
 def test_a_draft_is_described_and_not_saved(ruled: Live, policy: Any) -> None:
     body = edited(policy, when="evidence.parameters.events >= 700", owner="mrm")
     gate = body["gates"]["release.integration_testing"]
-    gone, kept = gate["rules"]
-    gate["rules"] = [kept, {**kept, "name": "p50"}]
+    gone, kept, *more = gate["rules"]
+    gate["rules"] = [kept, *more, {**kept, "name": "p50"}]
     gate["required"] = False
 
     draft = ruled.admin.put(f"{MEDIUM}?validate_only=true", {"body": body},

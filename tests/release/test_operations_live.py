@@ -119,6 +119,12 @@ def test_a_run_is_evidence_that_the_server_measured(near: Live) -> None:
     stream = f"version:{case['version_id']}"
     actions = [entry["action"] for entry in near["aud"].pages("/v1/audit", stream=stream)]
     assert "integration.tested" in actions
+    told = {
+        item["type"]
+        for item in near["aud"].pages("/v1/events-feed", limit=200)
+        if item["data"].get("operation_id") == operation["id"]
+    }
+    assert told == {"release.integration.tested", "release.operation.ended"}
 
 
 def test_a_worse_run_takes_the_verdict_of_the_one_before(near: Live) -> None:
@@ -149,6 +155,8 @@ def test_a_run_can_be_cancelled_by_who_began_it_and_leaves_nothing(near: Live) -
         operation = near["dev"].post(path, body)
         cancel = f"/v1/operations/{operation['id']}:cancel"
         problem_of(speaker(near, "ops").post(cancel), 403, "not_your_operation")
+        second = problem_of(speaker(near, "ops").post(path, json=body), 409, "run_under_way")
+        assert second["operation"] == operation["id"]
         until = time.monotonic() + 10
         while not endpoint.asked and time.monotonic() < until:
             time.sleep(0.1)

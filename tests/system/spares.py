@@ -19,6 +19,7 @@ ADMINISTERED = {
     # Asked of everybody, for what is one's own; of an administrator for whatever there is.
     "GET /v1/principals/{principal_id}/keys",
     "POST /v1/keys/{key_id}:revoke",
+    "POST /v1/signing-keys/{signing_key_id}:revoke",
     "POST /v1/delegations/{delegation_id}:end",
     "POST /v1/trust-rules",
 }
