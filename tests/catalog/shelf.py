@@ -15,6 +15,7 @@ from app.identity.tables import Tenant
 from app.kit.actor import Actor
 from app.kit.ids import uuid7
 from app.platform.db import ALL_TENANTS, Database
+from tests.catalog.assets import specifics
 from tests.live import unique
 
 OWNERS = ("dana", "erik")
@@ -104,6 +105,9 @@ class Shelf:
             "lineage": {"parents": []},
             "card": {"summary": more.get("summary", "s"), "intended_use": more.get("use", "u")},
         }
+        kind = self.models[model]["kind"]
+        if kind is not AssetKind.MACHINE_LEARNING:
+            content["specifics"] = specifics(kind)
         tags = more.get("tags", {})
         async with self.database.transaction(self.by.tenant_id) as session:
             made = await versions.register_version(

@@ -314,6 +314,7 @@ UNVOUCHED = {
     "audit_checkpoint", "audit_delivery", "audit_entry", "audit_leaf", "audit_log", "audit_node",
     "audit_pending", "audit_stream",
     "activation_look",  # when a worker last looked at a champion
+    "catalog_search",  # an index over models and versions
     "catalog_descent",  # an index of what versions' lineages say, which are vouched for
     "drift_watch",  # how far a worker has got
     "drift_window",  # computed from profiles; what was decided on it stands in a verdict's facts
