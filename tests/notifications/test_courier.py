@@ -27,7 +27,7 @@ pytestmark = pytest.mark.anyio
 
 SETTINGS = Settings(
     outbound_loopback=True,
-    webhook_timeout_seconds=0.5,
+    webhook_timeout_seconds=2.0,  # on a busy machine a good answer takes a while too
     webhook_retry_seconds=0.2,
     pool_wait_seconds=10,
 )
@@ -92,7 +92,7 @@ async def delivering(db: Database, *, couriers: int = 1) -> AsyncIterator[list[C
         await asyncio.gather(*tasks)
 
 
-async def until(true: Any, *, seconds: float = 60) -> None:
+async def until(true: Any, *, seconds: float = 40) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline
@@ -135,7 +135,7 @@ async def test_ten_thousand_that_wait_for_the_dead_keep_nobody_else_waiting(
         ).fetchone()
 
     assert numbers(good) == list(range(MANY, MANY + 50))
-    assert took < 20  # of ten thousand, each held until it times out, this would take hours
+    assert took < 5
     # The feed waits for the dead one, not a row for each event.
     assert waiting is not None
     assert waiting[0] <= 200
