@@ -74,7 +74,10 @@ def opened(live: Live) -> Any:
 
 
 def done(client: Client, operation: Any) -> Any:
-    found = client.get(f"/v1/operations/{operation['id']}", wait=WAIT)
+    for _ in range(4):
+        found = client.get(f"/v1/operations/{operation['id']}", wait=WAIT)
+        if found["state"] not in {"queued", "running"}:
+            break
     assert found["state"] not in {"queued", "running"}, found
     return found
 
