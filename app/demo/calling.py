@@ -8,7 +8,7 @@ from app.demo.market import Market
 from app.demo.serving import serve
 
 _CASES = 40
-_LOAD = {"requests": 200, "concurrency": 4}
+_LOAD = {"requests": 100, "concurrency": 2}
 _SECONDS = 60
 
 

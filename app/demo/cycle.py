@@ -13,7 +13,7 @@ from app.demo.desk import EVEN, RULE_INPUT
 from app.demo.market import INPUTS, ROWS_A_DAY, Market, when
 from app.demo.scorers import Floats, LogisticRegression, recalibrated, train
 
-_PARTS = ("night", "morning", "afternoon", "evening")
+_PARTS = ("night", "dawn", "morning", "noon", "afternoon", "evening")
 _TOLERANCE = 0.15
 _CASES = 200
 
@@ -47,7 +47,13 @@ def identify_point(cast: Cast, names: Names) -> None:
             "kind": "application",
             "owner": "oscar",
             "description": "Will the price rise above its last day's mean? Asked every half-hour.",
-            "contract": {"inputs": inputs, "events_per_minute": 1 / 30, "latency_ms": 50},
+            # Half an hour passes between two calls: a second for the answer is what it is worth.
+            "contract": {
+                "inputs": inputs,
+                "events_per_minute": 1 / 30,
+                "latency_ms": 1000,
+                "instance_tolerance": _TOLERANCE,
+            },
         },
     )
     cast["oscar"].put(
