@@ -1,9 +1,11 @@
 """Integration testing: the version is served, and the server calls it as the application will."""
 
+from collections.abc import Callable
 from typing import Any
 
+from app.demo import cycle
 from app.demo.cast import Cast
-from app.demo.cycle import Built
+from app.demo.cycle import Built, Names
 from app.demo.market import Market
 from app.demo.serving import serve
 
@@ -39,12 +41,12 @@ def integrate(cast: Cast, market: Market, built: Built, case: Any) -> Any:
     return run
 
 
-def told(run: Any) -> str:
-    """Return a run's outcome in a line."""
-    found = run["result"]
-    if not found:
-        return f"{run['state']}, {run['problem'] and run['problem']['detail']}"
-    return (
-        f"{found['cases']} cases, {found['failures']} failed; p99 {found['p99_ms']:.1f} ms,"
-        f" {found['error_share']:.0%} errors with {found['concurrency']} at once."
-    )
+def release(
+    cast: Cast, names: Names, market: Market, built: Built, say: Callable[[str, Any], None]
+) -> Any:
+    """Take the release's steps, with the version called by a server on this machine."""
+
+    def called(case: Any) -> None:
+        integrate(cast, market, built, case)
+
+    return cycle.release(cast, names, market, built, say, called)

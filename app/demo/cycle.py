@@ -195,7 +195,7 @@ def release(
     market: Market,
     built: Built,
     say: Callable[[str, Any], None],
-    integrate: Callable[[Any], None] | None,
+    integrate: Callable[[Any], None] | None = None,
 ) -> Any:
     """Take the six steps; ``say`` is told each verdict. The rehearsal has been sent before.
 

@@ -248,21 +248,9 @@ class Story:
             await desk.play(row, end, bar)
 
     def _release(self, built: Built) -> Any:
-        """Take the release's steps; a server of our own calls the version on this machine."""
         own = self._running.data_dir is not None
-
-        def integrate(case: Any) -> None:
-            run = calling.integrate(self._cast, self._market, built, case)
-            self._say.line(f"the server calls the version: {calling.told(run)}")
-
-        return cycle.release(
-            self._cast,
-            self._names,
-            self._market,
-            built,
-            self._tell_step,
-            integrate if own else None,
-        )
+        take = calling.release if own else cycle.release
+        return take(self._cast, self._names, self._market, built, self._tell_step)
 
     def _start_bandit(self) -> None:
         names, oscar = self._names, self._cast["oscar"]
