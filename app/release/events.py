@@ -30,8 +30,6 @@ class VersionReturned(Event):
     addressees: tuple[UUID, ...]
     """Who owns the model, and who developed the version."""
     hand_back_id: UUID
-    owner: str | None
-    developer: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +43,8 @@ class ProcedureOpened(Event):
     version_id: UUID
     model: str
     number: int
-    developer: str | None
+    addressees: tuple[UUID, ...]
+    """Who developed the version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog, gates, identity
+from app import audit, catalog, gates
 from app.catalog import ReturnTo, Stage
 from app.gates import WayOut
 from app.kit.actor import Actor
@@ -52,21 +52,17 @@ async def send_back(
     by: Actor,
     case: gates.Case | None = None,
     verdict: gates.Verdict | None = None,
-    **why: Any,
 ) -> HandBack:
     """Return a version to the development step that a drift leads to, with what was found.
 
     What was approved before does not count for what comes after: its open cases are closed.
     """
     about = {"case": case.id} if case else {}
-    await move(
-        session, version_id, Stage.RETURNED, by=by, returned_to=to, path=path, **about, **why
-    )
+    await move(session, version_id, Stage.RETURNED, by=by, returned_to=to, path=path, **about)
     await gates.close_open_cases(session, version_id, result=path.value, by=by)
     found = await catalog.versions_by_id(session, by.tenant_id, {version_id})
     model, version = found[version_id]
     given = await _hand_back(session, model, version, path, to, case, verdict, by=by)
-    names = await identity.names_of(session, by.tenant_id, {model.owner_id, version.developer_id})
     await publish(
         session,
         VersionReturned(
@@ -78,8 +74,6 @@ async def send_back(
             returned_to=to.value,
             addressees=tuple(dict.fromkeys((model.owner_id, version.developer_id))),
             hand_back_id=given.id,
-            owner=names.get(model.owner_id),
-            developer=names.get(version.developer_id),
         ),
     )
     return given

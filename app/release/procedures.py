@@ -91,7 +91,6 @@ async def open_procedure(
         procedure=row.id, kind=kind, cause=cause, cause_id=cause_id, expected=expected,
         personal={"reason": reason},
     )  # fmt: skip
-    names = await identity.names_of(session, by.tenant_id, {version.developer_id})
     await publish(
         session,
         ProcedureOpened(
@@ -101,7 +100,7 @@ async def open_procedure(
             version_id=version.id,
             model=model,
             number=number,
-            developer=names.get(version.developer_id),
+            addressees=(version.developer_id,),
         ),
     )
     return row
