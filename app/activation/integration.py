@@ -13,14 +13,17 @@ from app.kit.actor import Actor
 
 
 async def traffic_facts(
-    session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID
+    session: AsyncSession,
+    tenant_id: UUID,
+    point_id: UUID,
+    version_id: UUID,
+    traffic: telemetry.Traffic,
 ) -> dict[str, Any]:
     """Return what a version's traffic at a point proves of the application that calls it.
 
     Production events carry the token of a route: all of them were asked for. Of how many the
     features fit, profiles know the least number only, for they count each variable by itself.
     """
-    traffic = await telemetry.traffic(session, tenant_id, point_id, version_id)
     done = await telemetry.outcomes(session, tenant_id, traffic.series)
     since = await _since(session, tenant_id, point_id, version_id)
     first = None
@@ -43,9 +46,10 @@ async def measure(session: AsyncSession, case: gates.Case, step: str, *, by: Act
     """Record what a case's version has shown in production so far."""
     assert case.point_id is not None  # noqa: S101 - an activation has a point
     key = (session, case.tenant_id, case.point_id, case.version_id)
+    traffic = await telemetry.traffic(*key)
     payload = {
-        **await traffic_facts(*key),
-        **await telemetry_check.asked_for(session, case, await telemetry.traffic(*key)),
+        **await traffic_facts(*key, traffic),
+        **await telemetry_check.asked_for(session, case, traffic),
     }
     await gates.add_evidence(
         session, case.id, step, kind="traffic", payload=payload, by=by, measured=True
@@ -68,7 +72,8 @@ async def overview(session: AsyncSession, key: str, *, by: Actor) -> dict[str, A
     found = []
     for seat in seats:
         model, version = versions[seat.version_id]
-        facts = await traffic_facts(session, by.tenant_id, point.id, seat.version_id)
+        of = (session, by.tenant_id, point.id, seat.version_id)
+        facts = await traffic_facts(*of, await telemetry.traffic(*of))
         found.append(
             {
                 "model": model.name,

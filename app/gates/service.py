@@ -163,13 +163,7 @@ async def _require_turn(session: AsyncSession, case: Case, gate: Gate, step: str
         for state in await docket.states(session, case)
         if state.step in gate.after and state.open
     ]
-    if waiting:
-        names = [state.step for state in waiting]
-        raise OutOfTurn(
-            f"{step} comes after {', '.join(names)}.",
-            open=names,
-            missing={state.step: [asdict(item) for item in state.missing] for state in waiting},
-        )
+    _refuse_over(waiting, OutOfTurn, f"{step} comes after")
 
 
 async def required_open(
@@ -181,10 +175,18 @@ async def required_open(
         for state in await docket.states(session, case)
         if state.open and (state.before_commit or not before_commit_only)
     ]
+    _refuse_over(waiting, StepsOpen, "Not passed yet:")
+
+
+def _refuse_over(
+    waiting: list[docket.StepState], refusal: type[OutOfTurn | StepsOpen], saying: str
+) -> None:
+    """Refuse over steps that are open, if any, and say what each of them lacks."""
     if waiting:
-        raise StepsOpen(
-            f"Not passed yet: {', '.join(state.step for state in waiting)}.",
-            open=[state.step for state in waiting],
+        names = [state.step for state in waiting]
+        raise refusal(
+            f"{saying} {', '.join(names)}.",
+            open=names,
             missing={state.step: [asdict(item) for item in state.missing] for state in waiting},
         )
 

@@ -69,7 +69,9 @@ async def stand(
     states = await docket.states_of(session, tenant_id, cases)
     asked = [(case, state.step) for case in cases for state in _looked_at(case, states[case.id])]
     now_covered = await covered_all(session, tenant_id, asked)
-    present = await _present(session, tenant_id, {parts["tier"] for parts in now_covered.values()})
+    present = await policies_now(
+        session, tenant_id, {parts["tier"] for parts in now_covered.values()}
+    )
     given: dict[docket.Place, list[Approval]] = defaultdict(list)
     for row in await standing(session, tenant_id, [case.id for case in cases]):
         if row.approved:
@@ -96,9 +98,10 @@ async def stand(
     return found
 
 
-async def _present(
+async def policies_now(
     session: AsyncSession, tenant_id: UUID, tiers: Collection[str]
 ) -> dict[str, Policy]:
+    """Return the policies as they stand, by tier."""
     rows = {tier: await policies.current(session, tenant_id, tier) for tier in tiers}
     return {tier: policies.said(row) for tier, row in rows.items()}
 
@@ -240,16 +243,9 @@ async def require_present_policy(session: AsyncSession, case: Case) -> None:
         )
 
 
-async def policies_now(
-    session: AsyncSession, tenant_id: UUID, tiers: Collection[str]
-) -> dict[str, Policy]:
-    """Return the policies as they stand, by tier."""
-    return await _present(session, tenant_id, tiers)
-
-
 async def revalidate_days(
     session: AsyncSession, tenant_id: UUID, tiers: Collection[str]
 ) -> dict[str, int | None]:
     """Return within how many days champions must be validated again, by tier."""
-    present = await _present(session, tenant_id, tiers)
+    present = await policies_now(session, tenant_id, tiers)
     return {tier: policy.revalidate_days for tier, policy in present.items()}

@@ -18,19 +18,17 @@ from tests.live import (
     Live,
     Place,
     approve,
+    crown,
     evidence,
     lift_control,
     make_model,
     make_point,
     make_version,
-    open_activation,
-    ready_to_commit,
     rehearse,
     release,
     route,
     unique,
     validate,
-    wait_routed,
     wait_signed,
 )
 from tests.tenants import database_of
@@ -201,11 +199,7 @@ def come_back(live: Live, kpi: str) -> Place:
     live["ops"].put(agreed, {"name": "k", "threshold": 0, "unit": "AUD"}, revision=1)
     validate(live, place.model, place.version)
     assert release(live, place)["passed"]
-    case = open_activation(live, place)
-    ready_to_commit(live, case)
-    live["ops"].post(f"/v1/activations/{case['id']}:commit")
-    wait_routed(live, place)
-    return place
+    return crown(live, place)
 
 
 def deploy(live: Live, place: Place) -> dict[str, str]:
