@@ -90,7 +90,10 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     ("422", ["identity:create_trust_rule"]),  # claims that stay, at an address that is public
     ("422", ["gates:get_policy", "gates:replay_policy"]),  # one moment; rules that compile
     ("422", ["audit:prove_inclusion", "audit:prove_consistency"]),  # sizes that the log has had
-    ("422", ["routing:get_plan", "activation:get_champion"]),  # moments that have passed
+    (
+        "422",
+        ["routing:get_plan", "activation:get_champion", "decision-rights:get_rights"],
+    ),  # moments that have passed
     ("422", ["decision-rights:replace_rights"]),  # somebody is left who can mend them
     ("422", ["approvals:ask_approval", "waivers:ask_waiver", "waivers:break_glass"]),  # steps
     ("422", ["activation:put_target"]),  # a health address is one that the server calls
