@@ -4,7 +4,7 @@ Owns how a released version comes to decide. Promises that a swap is atomic and 
 any decision can be traced to plan, version and people. Imports release, routing, gates, telemetry.
 """
 
-from app.activation.routes import routers
+from app.activation.routes import lookups, routers
 from app.activation.service import judge_step
 
-__all__ = ["judge_step", "routers"]
+__all__ = ["judge_step", "lookups", "routers"]

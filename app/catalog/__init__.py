@@ -7,7 +7,7 @@ number and never change but for stage, tags and aliases. Imports identity, audit
 from app.catalog.history_routes import history
 from app.catalog.indexing import fill as fill_search
 from app.catalog.points import point_by_id, point_by_key, points_by_id
-from app.catalog.routes import decision_points, models
+from app.catalog.routes import decision_points, lookups, models
 from app.catalog.rules import PointKind, ReturnTo, RiskTier, Stage
 from app.catalog.schemas import ModelOut
 from app.catalog.search_routes import searching
@@ -43,6 +43,7 @@ __all__ = [
     "fill_search",
     "find_version",
     "lock_version",
+    "lookups",
     "model_of",
     "point_by_id",
     "point_by_key",

@@ -26,6 +26,7 @@ from app.gates.cases import (
     roles_at,
     roles_in,
     signatories,
+    signed,
 )
 from app.gates.change_routes import ACCEPTED, accepted
 from app.gates.changes import propose
@@ -128,6 +129,7 @@ __all__ = [
     "routers",
     "seed_policies",
     "signatories",
+    "signed",
     "stand",
     "states",
     "unsound",

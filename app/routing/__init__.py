@@ -18,6 +18,7 @@ from app.routing.seats import (
     crown,
     open_seat,
     previous_champion,
+    reigning,
     seat_challenger,
     seats_of,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "plan_in_force",
     "plans_of",
     "previous_champion",
+    "reigning",
     "router",
     "seat_challenger",
     "seats_of",

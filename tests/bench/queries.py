@@ -45,7 +45,7 @@ def searches(url: str, shop: Shop, rounds: int) -> dict[str, list[float]]:
     """Ask each kind ``rounds`` times, in turns; return the milliseconds. Pages go on as well."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
     headers = {"authorization": f"Bearer {shop.keys[0]}"}
-    times: dict[str, list[float]] = {kind: [] for kind in KINDS} | {"next page": []}
+    times: dict[str, list[float]] = {kind: [] for kind in (*KINDS, "next page")}
 
     def ask(kind: str, query: dict[str, str], *, count: bool) -> str | None:
         began = time.perf_counter()

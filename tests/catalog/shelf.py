@@ -96,7 +96,7 @@ class Shelf:
     async def version(self, model: str, **more: Any) -> Noted:
         """Publish a version whose texts are ``more``."""
         inputs = [{"name": one} for one in more.get("inputs", ("x",))]
-        content = {
+        content: dict[str, Any] = {
             "source": "urn:model:x",
             "digest": None,
             "signature": {"inputs": inputs},

@@ -56,7 +56,7 @@ async def disturb(made: Shelf, dice: random.Random) -> None:
     elif act == 4:
         await made.tag(dice.choice(made.notes), dice.choice(TAGS))
     else:
-        change = dice.choice([
+        change: dict[str, Any] = dice.choice([
             {"purpose": some(dice)}, {"tags": dice.choice(TAGS)}, {"owner": dice.choice(OWNERS)},
             {"risk_tier": dice.choice(list(RiskTier))},
         ])  # fmt: skip
