@@ -56,19 +56,19 @@ def test_it_is_what_a_plain_look_finds(
 
 
 def test_only_the_inverted_index_is_read(filled: "psycopg.Connection[Any]") -> None:
-    """Without any statistics of what is in the table, too: they were never gathered here."""
-    others = ("uq_catalog_search_tenant_id_ordinal", "ix_catalog_search_model_id",
-              "pk_catalog_search")  # fmt: skip
+    """Whatever the statistics say: nobody has gathered any, or whoever has found others."""
     scans = "SELECT pg_stat_get_xact_numscans(%s::regclass)"
     with filled.transaction():
         for asked in ("wa", "wb", "wd", "wx"):
             filled.execute(
                 "SELECT * FROM catalog_search_find(%s::tsquery, 'w', 30001, 1, 51)", (asked,)
             )
+        table = filled.execute(scans, ("catalog_search",)).fetchone()
+        index = filled.execute(scans, ("ix_catalog_search_terms",)).fetchone()
 
-        for name in ("catalog_search", *others):
-            assert filled.execute(scans, (name,)).fetchone() == (0,)
-        assert filled.execute(scans, ("ix_catalog_search_terms",)).fetchone() > (0,)  # type: ignore[operator]
+    assert table == (0,)
+    assert index is not None
+    assert index[0] > 0
 
 
 def test_a_session_of_no_tenant_finds_nothing(filled: "psycopg.Connection[Any]") -> None:
