@@ -78,7 +78,9 @@ def make_bus() -> Bus:
 def make_app(settings: Settings, database_url: str) -> Edge:
     """Return the ASGI application of one process."""
     api, hot, registry = make_api(settings, database_url)
-    return Edge(api, hot, HttpMetrics(registry))
+    database, keyring = api.state.database, api.state.keyring
+    lookups = [*catalog.lookups(database, keyring), *activation.lookups(database, keyring)]
+    return Edge(api, hot, HttpMetrics(registry), lookups)
 
 
 def make_api(

@@ -22,6 +22,7 @@ from app.activation.incidents import causes_standing
 from app.activation.preparing import preparer
 from app.activation.reports import reexamine, watch_targets
 from app.activation.retirement import reconsider
+from app.activation.routes import lookups
 from app.activation.service import judge_step
 from app.activation.telemetry_check import arrival
 
@@ -44,6 +45,7 @@ __all__ = [
     "guard",
     "judge_step",
     "lacking",
+    "lookups",
     "preparer",
     "reconsider",
     "reexamine",

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import catalog, gates, identity, routing
+from app import catalog, gates, routing
 from app.kit.actor import Actor
 
 
@@ -17,14 +18,36 @@ async def champion_at(
     seat = await routing.champion_at(session, point, at)
     found = await catalog.versions_by_id(session, by.tenant_id, {seat.version_id})
     model, version = found[seat.version_id]
-    case = await gates.case_of(session, seat.case_id, by=by)
-    names = await identity.names_of(session, by.tenant_id, {case.requester_id})
-    signed = await gates.signatories(session, case)
+    signed = await gates.signed(session, by.tenant_id, {seat.case_id})
+    return _reign(key, seat, model.name, version.number, *signed[seat.case_id])
+
+
+async def find_champions(
+    session: AsyncSession, tenant_id: UUID, asked: list[tuple[str, ...]]
+) -> dict[tuple[str, ...], dict[str, Any]]:
+    """Return who is champion now, of many points at once; of those that have one."""
+    reigns = await routing.reigning(session, tenant_id, [key for (key,) in asked])
+    cases = {seat.case_id for seat, _, _ in reigns.values()}
+    signed = await gates.signed(session, tenant_id, cases)
+    return {
+        (key,): _reign(key, seat, model, number, *signed[seat.case_id])
+        for key, (seat, model, number) in reigns.items()
+    }
+
+
+def _reign(
+    key: str,
+    seat: routing.Seat,
+    model: str,
+    number: int,
+    requested_by: str | None,
+    signed: list[dict[str, Any]],
+) -> dict[str, Any]:
     return {
         "decision_point": key,
-        "model": model.name,
-        "number": version.number,
-        "version_id": version.id,
+        "model": model,
+        "number": number,
+        "version_id": seat.version_id,
         "role": seat.role,
         "endpoint": seat.endpoint,
         "parameters": seat.parameters,
@@ -32,6 +55,6 @@ async def champion_at(
         "until": seat.until,
         "cause": seat.cause,
         "case_id": seat.case_id,
-        "requested_by": names.get(case.requester_id),
+        "requested_by": requested_by,
         "signatories": [signature for signature in signed if signature["at"] <= seat.since],
     }

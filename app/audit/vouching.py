@@ -11,8 +11,11 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
+    Select,
     Text,
+    bindparam,
     cast,
     event,
     func,
@@ -95,14 +98,24 @@ def unsaid(session: Session, tenant_id: UUID) -> tuple[dict[str, str | None], di
             found[_key(row)] = None
     private: dict[str, str] = {}
     for kind, keys in by_kind.items():
-        query = select(key_of(kind), fingerprint_of(kind), private_of(kind)).where(
-            tuple_(*inspect(kind).primary_key).in_(keys)
-        )
-        for key, open_, personal in session.execute(query):
+        for key, open_, personal in session.execute(_written(kind), {"keys": keys}):
             found[key] = open_
             if personal is not None:
                 private[key] = personal
     return found, private
+
+
+_QUERIES: dict[type[Vouched], Select[tuple[str, str, Any]]] = {}
+
+
+def _written(kind: type[Vouched]) -> Select[tuple[str, str, Any]]:
+    """Return the query for rows of one table by their keys, built once: that costs more than it."""
+    if kind not in _QUERIES:
+        keys: BindParameter[Any] = bindparam("keys", expanding=True)
+        _QUERIES[kind] = select(key_of(kind), fingerprint_of(kind), private_of(kind)).where(
+            tuple_(*inspect(kind).primary_key).in_(keys)
+        )
+    return _QUERIES[kind]
 
 
 @event.listens_for(ScopedSession, "before_flush")

@@ -18,7 +18,7 @@ from app.catalog.instances import instances_of
 from app.catalog.json_schema import key_of, resolve
 from app.catalog.neighbour_routes import neighbouring
 from app.catalog.points import point_by_id, point_by_key, points_by_id
-from app.catalog.routes import decision_points, models
+from app.catalog.routes import decision_points, lookups, models
 from app.catalog.rules import AssetKind, PointKind, ReturnTo, RiskTier, Stage
 from app.catalog.schemas import Contract, ModelOut
 from app.catalog.search_routes import searching
@@ -68,6 +68,7 @@ __all__ = [
     "key_of",
     "link_retrained",
     "lock_version",
+    "lookups",
     "model_of",
     "origin_developers",
     "point_by_id",

@@ -1,8 +1,9 @@
 """Aliases: names that point at versions."""
 
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, identity
@@ -10,7 +11,7 @@ from app.catalog.rules import (
     require_alias,
 )
 from app.catalog.service import model_of, require_right
-from app.catalog.tables import Alias, Version
+from app.catalog.tables import Alias, Model, Version
 from app.catalog.versions import find_version
 from app.kit.actor import Actor
 from app.kit.refusal import NotFound
@@ -57,6 +58,22 @@ async def get_alias(
     if version is None:
         raise NotFound("alias", f"{model_name}@{name}")
     return {"name": name, "number": version.number, "version_id": version.id}
+
+
+async def find_aliases(
+    session: AsyncSession, tenant_id: UUID, asked: list[tuple[str, ...]]
+) -> dict[tuple[str, ...], dict[str, Any]]:
+    """Return what aliases point at, many at once, by model and name; those that there are."""
+    rows = await session.execute(
+        select(Model.name, Alias.name, Version.number, Version.id)
+        .join(Alias, (Alias.tenant_id == Model.tenant_id) & (Alias.model_id == Model.id))
+        .join(Version, (Version.tenant_id == Alias.tenant_id) & (Version.id == Alias.version_id))
+        .where(Model.tenant_id == tenant_id, tuple_(Model.name, Alias.name).in_(asked))
+    )
+    return {
+        (model, name): {"name": name, "number": number, "version_id": version_id}
+        for model, name, number, version_id in rows
+    }
 
 
 async def delete_alias(session: AsyncSession, model_name: str, name: str, *, by: Actor) -> None:

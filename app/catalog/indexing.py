@@ -18,12 +18,13 @@ from app.platform.db import ALL_TENANTS, Database
 
 _BATCH = 200
 _SLICE = 2_000
-_ADD = text("""
+_ADD = """
 INSERT INTO catalog_search (tenant_id, version_id, model_id, ward, content, about, state)
-VALUES (:tenant_id, :version_id, :model_id, :ward, array_to_tsvector(CAST(:content AS text[])),
-    array_to_tsvector(CAST(:about AS text[])), array_to_tsvector(CAST(:state AS text[])))
+VALUES (%(tenant_id)s, %(version_id)s, %(model_id)s, %(ward)s,
+    array_to_tsvector(%(content)s::text[]), array_to_tsvector(%(about)s::text[]),
+    array_to_tsvector(%(state)s::text[]))
 ON CONFLICT DO NOTHING
-""")
+"""
 _STATE = text("""
 UPDATE catalog_search SET state = array_to_tsvector(CAST(:state AS text[]))
 WHERE tenant_id = :tenant_id AND version_id = :version_id
@@ -76,7 +77,7 @@ def _warded(ward: str, found: "list[str] | tuple[str, ...]") -> list[str]:
 @event.listens_for(Version, "after_insert")
 def _add(_: Mapper[Version], connection: Connection, version: Version) -> None:
     key = (version.tenant_id, version.model_id)
-    connection.execute(_ADD, row_of(_model(connection, version, key), version))
+    connection.exec_driver_sql(_ADD, row_of(_model(connection, version, key), version))
 
 
 def _model(connection: Connection, version: Version, key: tuple[UUID, UUID]) -> Model:
@@ -133,8 +134,9 @@ async def _fill_some(database: Database) -> int:
     """Fill a batch; a version that is being changed waits, and so does its model."""
     async with database.transaction(ALL_TENANTS) as session:
         waiting = await _waiting(session)
+        connection = await session.connection()
         for model, version in waiting:
-            await session.execute(_ADD, row_of(model, version))
+            await connection.exec_driver_sql(_ADD, row_of(model, version))
             version.searched = True
         return len(waiting)
 

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, identity
@@ -31,7 +31,7 @@ async def register_version(
 ) -> Version:
     """Publish the next version of a model."""
     require_source(content["source"])
-    model = await model_of(session, model_name, by=by, lock=True)
+    model = await _numbered(session, model_name, by=by)
     await require_right(session, model, identity.Action.PUBLISH_VERSION, by=by)
     tags = content.pop("tags")
     # What says nothing of its kind has the digest that it had before there were kinds.
@@ -41,9 +41,8 @@ async def register_version(
     if specifics is not None:
         content["specifics"] = specifics
     for parent in content["lineage"]["parents"]:
-        if not 1 <= parent <= model.last_number:
+        if not 1 <= parent < model.last_number:
             raise NotFound("parent version", f"{model_name}@{parent}")
-    model.last_number += 1
     version = Version(
         tenant_id=by.tenant_id,
         model_id=model.id,
@@ -73,6 +72,20 @@ async def register_version(
         ),
     )
     return version
+
+
+async def _numbered(session: AsyncSession, name: str, *, by: Actor) -> Model:
+    """Return a model, locked, with the next version's number as its last: in one round trip."""
+    model = await session.scalar(
+        update(Model)
+        .filter_by(tenant_id=by.tenant_id, name=name)
+        .values(last_number=Model.last_number + 1)
+        .returning(Model)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    if model is None:
+        raise NotFound("model", name)
+    return model
 
 
 async def find_version(

@@ -30,6 +30,7 @@ from app.gates.cases import (
     roles_at,
     roles_in,
     signatories,
+    signed,
 )
 from app.gates.cases import lock as lock_case
 from app.gates.cel import Answer, BadExpression, Facts, Language, compiled, evaluate
@@ -167,6 +168,7 @@ __all__ = [
     "routers",
     "seed_policies",
     "signatories",
+    "signed",
     "stand",
     "states",
     "unsound",

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from app import audit, catalog, identity
 from app.gates import policies
@@ -143,6 +144,27 @@ async def parties(session: AsyncSession, case: Case) -> dict[UUID, str]:
     return {case.requester_id: "opened the case"} | await makers(session, case)
 
 
+async def signed(
+    session: AsyncSession, tenant_id: UUID, ids: Collection[UUID]
+) -> dict[UUID, tuple[str | None, list[dict[str, Any]]]]:
+    """Return by name who opened each case, and who approved what in it, in order of time."""
+    person, opener = aliased(identity.Principal), aliased(identity.Principal)
+    rows = await session.execute(
+        select(Case.id, opener.name.label("opener"), Approval, person.name.label("person"))
+        .outerjoin(opener, (opener.tenant_id == Case.tenant_id) & (opener.id == Case.requester_id))
+        .outerjoin(Approval, (Approval.tenant_id == Case.tenant_id) & (Approval.case_id == Case.id))
+        .outerjoin(person, (person.tenant_id == Case.tenant_id) & (person.id == Approval.person_id))
+        .where(Case.tenant_id == tenant_id, Case.id.in_(ids))
+        .order_by(Approval.at)
+    )
+    found: dict[UUID, tuple[str | None, list[dict[str, Any]]]] = {}
+    for row in rows:
+        known = found.setdefault(row.id, (row.opener, []))[1]
+        if row.Approval is not None:
+            known.append(_signature(row.Approval, row.person))
+    return found
+
+
 async def signatories(session: AsyncSession, case: Case) -> list[dict[str, Any]]:
     """Return who approved what in a case, by name."""
     rows = list(
@@ -153,16 +175,17 @@ async def signatories(session: AsyncSession, case: Case) -> list[dict[str, Any]]
         )
     )
     names = await identity.names_of(session, case.tenant_id, (row.person_id for row in rows))
-    return [
-        {
-            "person": names[row.person_id],
-            "step": row.step,
-            "approved": row.approved,
-            "reason": row.reason,
-            "at": row.at,
-        }
-        for row in rows
-    ]
+    return [_signature(row, names[row.person_id]) for row in rows]
+
+
+def _signature(approval: Approval, person: str) -> dict[str, Any]:
+    return {
+        "person": person,
+        "step": approval.step,
+        "approved": approval.approved,
+        "reason": approval.reason,
+        "at": approval.at,
+    }
 
 
 class Place(TypedDict):

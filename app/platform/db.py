@@ -5,6 +5,7 @@ rows of the tenant that the transaction named and, named none, no rows at all. W
 tenants at once (keys, the routing table, finding work) says so and acts as ``modelward_server``.
 """
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -28,6 +29,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -36,6 +39,7 @@ from sqlalchemy.orm import (
     SessionTransaction,
     mapped_column,
 )
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from app.kit.ids import uuid7
 from app.kit.page import Rows, decode, encode
@@ -108,6 +112,14 @@ def _enter(session: Session, transaction: SessionTransaction, connection: Connec
 _NAME_TENANT = f"SELECT set_config('{TENANT_SETTING}', %s, true)"
 
 
+_LEFT = "left"
+_REST_SECONDS = 1.0
+
+
+def _leave(_: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+    record.info[_LEFT] = time.monotonic()
+
+
 class Database:
     """Engine and sessions of one process."""
 
@@ -119,7 +131,6 @@ class Database:
             pool_size=settings.pool_size,
             max_overflow=0,
             pool_timeout=settings.pool_wait_seconds,
-            pool_pre_ping=True,
             pool_recycle=1800,
             hide_parameters=True,
             json_serializer=lambda value: orjson.dumps(value).decode(),
@@ -135,6 +146,25 @@ class Database:
                 " -c idle_in_transaction_session_timeout=60000 -c timezone=UTC",
             },
         )
+
+        event.listen(self.engine.sync_engine.pool, "checkin", _leave)
+        event.listen(self.engine.sync_engine.pool, "checkout", self._try)
+
+    def _try(
+        self, connection: DBAPIConnection, record: ConnectionPoolEntry, _: PoolProxiedConnection
+    ) -> None:
+        """Ask a connection whether it still lives, if it has not been used for a while.
+
+        Asked before every transaction, it is a round trip in ten.
+        """
+        left = record.info.get(_LEFT)
+        if left is None or time.monotonic() - left < _REST_SECONDS:
+            return
+        dialect = self.engine.sync_engine.dialect
+        try:
+            dialect.do_ping(connection)
+        except dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError from error
 
     def session(self, scope: Scope) -> AsyncSession:
         """Return a session of one tenant; it takes a connection at its first statement."""

@@ -1,9 +1,10 @@
 """Seats: who is champion, who is challenger, and since when."""
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog
@@ -27,6 +28,7 @@ __all__ = [
     "open_seat",
     "open_seats_of",
     "previous_champion",
+    "reigning",
     "seat_by_id",
     "seat_challenger",
     "seats_of",
@@ -59,6 +61,37 @@ async def champion_at(
         since = first.since if first else None
         raise asof.nothing_then(f"A champion of {point.key}", at or now, since)
     return found
+
+
+async def reigning(
+    session: AsyncSession, tenant_id: UUID, keys: Collection[str]
+) -> dict[str, tuple[Seat, str, int]]:
+    """Return who is champion now by the points' keys: the seat, the model's name, the number."""
+    rows = await session.execute(
+        select(catalog.DecisionPoint.key, Seat, catalog.Model.name, catalog.Version.number)
+        .join(
+            Seat,
+            (Seat.tenant_id == catalog.DecisionPoint.tenant_id)
+            & (Seat.point_id == catalog.DecisionPoint.id),
+        )
+        .join(
+            catalog.Version,
+            (catalog.Version.tenant_id == Seat.tenant_id) & (catalog.Version.id == Seat.version_id),
+        )
+        .join(
+            catalog.Model,
+            (catalog.Model.tenant_id == Seat.tenant_id)
+            & (catalog.Model.id == catalog.Version.model_id),
+        )
+        .where(
+            catalog.DecisionPoint.tenant_id == tenant_id,
+            catalog.DecisionPoint.key.in_(keys),
+            Seat.role == SeatRole.CHAMPION,
+            Seat.until.is_(None),
+            Seat.since <= func.clock_timestamp(),
+        )
+    )
+    return {key: (seat, model, number) for key, seat, model, number in rows}
 
 
 async def open_seat(

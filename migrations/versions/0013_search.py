@@ -32,38 +32,59 @@ DECLARE
     own uuid := nullif(current_setting('modelward.tenant', true), '')::uuid;
     newest bigint := (below - 1) >> 11;
     first bigint := oldest >> 11;
-    span bigint := 1;
     got bigint := 0;
     found_now bigint;
+    lowest bigint;
     ids uuid[];
     places bigint[];
     windows tsquery;
 BEGIN
-    WHILE newest >= first LOOP
-        SELECT string_agg(quote_literal(catalog_search_find.ward || 'n' || n), ' | ')::tsquery
-        INTO windows FROM generate_series(greatest(newest - span + 1, first), newest) AS n;
+    -- Windows stand beside what was asked, not in it: the index then skips ahead in both lists.
+    IF newest >= first THEN
+        windows := quote_literal(catalog_search_find.ward || 'n' || newest)::tsquery;
         RETURN QUERY SELECT s.version_id, s.ordinal FROM catalog_search s
-            WHERE ({terms}) @@ (windows && asked)
+            WHERE ({terms}) @@ windows AND ({terms}) @@ asked
                 AND s.tenant_id IS NOT DISTINCT FROM own AND s.ordinal + 0 < below
-            ORDER BY s.ordinal DESC LIMIT most - got;
-        GET DIAGNOSTICS found_now = ROW_COUNT;
-        got := got + found_now;
-        newest := newest - span;
-        EXIT WHEN got >= most OR newest < first;
-        IF span = 1 THEN
-            -- The newest are not enough. If few match at all, they are read at once.
-            SELECT array_agg(few.version_id), array_agg(few.ordinal) INTO ids, places FROM (
-                SELECT s.version_id, s.ordinal FROM catalog_search s
-                WHERE ({terms}) @@ asked AND s.tenant_id IS NOT DISTINCT FROM own LIMIT 1000
-            ) AS few;
-            IF coalesce(cardinality(ids), 0) < 1000 THEN
-                RETURN QUERY SELECT few.id, few.place FROM unnest(ids, places) AS few(id, place)
-                    WHERE few.place < below AND few.place >> 11 <= newest
-                    ORDER BY few.place DESC LIMIT most - got;
-                RETURN;
-            END IF;
+            ORDER BY s.ordinal DESC LIMIT most;
+        GET DIAGNOSTICS got = ROW_COUNT;
+        newest := newest - 1;
+    END IF;
+    IF newest < first OR got >= most THEN
+        RETURN;
+    END IF;
+    -- The newest are not enough. If few match at all, they are read at once.
+    SELECT array_agg(few.version_id), array_agg(few.ordinal) INTO ids, places FROM (
+        SELECT s.version_id, s.ordinal FROM catalog_search s
+        WHERE ({terms}) @@ asked AND s.tenant_id IS NOT DISTINCT FROM own LIMIT 1000
+    ) AS few;
+    IF coalesce(cardinality(ids), 0) < 1000 THEN
+        RETURN QUERY SELECT few.id, few.place FROM unnest(ids, places) AS few(id, place)
+            WHERE few.place < below AND few.place >> 11 <= newest
+            ORDER BY few.place DESC LIMIT most - got;
+        RETURN;
+    END IF;
+    -- Many do: sixteen windows are asked whether they hold any, then one by one.
+    WHILE newest >= first AND got < most LOOP
+        lowest := greatest(newest - 15, first);
+        SELECT string_agg(quote_literal(catalog_search_find.ward || 'n' || n), ' | ')::tsquery
+        INTO windows FROM generate_series(lowest, newest) AS n;
+        PERFORM FROM catalog_search s
+            WHERE ({terms}) @@ windows AND ({terms}) @@ asked
+                AND s.tenant_id IS NOT DISTINCT FROM own LIMIT 1;
+        IF NOT FOUND THEN
+            newest := lowest - 1;
+            CONTINUE;
         END IF;
-        span := least(span * 2, 8);
+        WHILE newest >= lowest AND got < most LOOP
+            windows := quote_literal(catalog_search_find.ward || 'n' || newest)::tsquery;
+            RETURN QUERY SELECT s.version_id, s.ordinal FROM catalog_search s
+                WHERE ({terms}) @@ windows AND ({terms}) @@ asked
+                    AND s.tenant_id IS NOT DISTINCT FROM own
+                ORDER BY s.ordinal DESC LIMIT most - got;
+            GET DIAGNOSTICS found_now = ROW_COUNT;
+            got := got + found_now;
+            newest := newest - 1;
+        END LOOP;
     END LOOP;
 END $$
 """

@@ -75,7 +75,7 @@ def _rows(
     for number in range(count):
         shelf = shelves[number % len(shelves)]
         row = list(first)
-        row[1], row[2], row[3] = uuid7(), shelf.id, 2 + number // len(shelves)
+        row[1], row[2], row[3] = uuid7(), shelf.id, 1_000_000 + number // len(shelves)
         row[6] = {
             "inputs": [{"name": f"{dice.choice(_COMMON)}_{dice.randrange(40)}"} for _ in range(8)],
             "output": "probability",

@@ -44,7 +44,7 @@ from tests.bench.shop import VERSION, Shop, open_shop
 
 BOUNDS = {"search_p95_ms": ("at most", 20.0)}
 BESIDE_MLFLOW = {"register_vs_mlflow": ("at least", 10.0), "lookup_vs_mlflow": ("at least", 20.0)}
-LANES = 16
+LANES = 12
 ALIAS = "stable"
 RUN_SECONDS = 1_200
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "modelward-bench/mlflow"

@@ -3,6 +3,7 @@
 from app.platform.http.conditional import IfMatch, IfMatchToReplace, etag
 from app.platform.http.documented import hot_responses, responses
 from app.platform.http.guard import Authenticator, Peer, allow, permission_of
+from app.platform.http.lookup import Lookup, lookup
 from app.platform.http.metrics import PlainCounter
 from app.platform.http.moment import At, Moment
 from app.platform.http.paging import Cursor, Limit
@@ -20,6 +21,7 @@ __all__ = [
     "IfMatch",
     "IfMatchToReplace",
     "Limit",
+    "Lookup",
     "Moment",
     "Peer",
     "PlainCounter",
@@ -29,6 +31,7 @@ __all__ = [
     "allow",
     "etag",
     "hot_responses",
+    "lookup",
     "permission_of",
     "responses",
     "router",

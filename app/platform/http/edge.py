@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from app.platform.http.body import Receive, Scope
+from app.platform.http.lookup import Lookup
 from app.platform.http.metrics import HttpMetrics
 from app.platform.http.problems import MEDIA_TYPE, fault_document
 from app.platform.http.raw import Answer, HotRoute, Send, send_answer
@@ -21,9 +22,16 @@ ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 class Edge:
     """Wraps the application; answers hot routes itself."""
 
-    def __init__(self, app: ASGI, hot: Sequence[HotRoute], metrics: HttpMetrics) -> None:
+    def __init__(
+        self,
+        app: ASGI,
+        hot: Sequence[HotRoute],
+        metrics: HttpMetrics,
+        lookups: Sequence[Lookup] = (),
+    ) -> None:
         self._app = app
         self._hot = tuple(hot)
+        self._lookups = tuple(lookups)
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,7 +44,10 @@ class Edge:
         request_id = new_id(headers.get(b"x-request-id"))
         scope.setdefault("state", {})["request_id"] = request_id
         found = self._find(scope)
-        if found is None:
+        quick = None if found else await self._look_up(headers, scope, send, request_id)
+        if quick is not None:
+            status, route = quick
+        elif found is None:
             status = await self._typed(scope, receive, send, request_id)
             route = str(getattr(scope.get("route"), "path", "unmatched"))
         else:
@@ -45,7 +56,7 @@ class Edge:
             route = hot.path
         seconds = time.perf_counter() - started
         self._metrics.observe(route, status, seconds)
-        if found is None:
+        if found is None and quick is None:
             logger.info(
                 "request",
                 extra={
@@ -64,6 +75,25 @@ class Edge:
                 key = hot.match(path)
                 if key is not None:
                     return hot, key
+        return None
+
+    async def _look_up(
+        self, headers: dict[bytes, bytes], scope: Scope, send: Send, request_id: str
+    ) -> tuple[int, str] | None:
+        """Answer by a look-up, if one does; return its status and route."""
+        for one in self._lookups:
+            key = one.match(scope)
+            if key is None:
+                continue
+            try:
+                answer = await one.answer(key, headers, scope, request_id)
+            except Exception:
+                logger.exception("fault", extra=_place(scope, request_id))
+                answer = _fault(request_id)
+            if answer is None:
+                return None
+            await send_answer(send, answer, request_id)
+            return answer[0], one.path
         return None
 
     async def _typed(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> int:

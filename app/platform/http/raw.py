@@ -34,7 +34,7 @@ Headers = list[tuple[bytes, bytes]]
 Answer = tuple[int, Headers, bytes]
 """Status, headers beside the length, body."""
 
-_JSON = (b"content-type", b"application/json")
+JSON = (b"content-type", b"application/json")
 _NO_PARAMETERS: frozenset[str] = frozenset()
 
 
@@ -82,7 +82,7 @@ class HotRoute:
             actor = await self.authenticate(_text(headers.get(b"authorization")), peer, paced=False)
             require(actor, self.permission)
             require_known(scope["query_string"], _NO_PARAMETERS)
-            if headers.get(b"content-type") != _JSON[1] or b"content-encoding" in headers:
+            if headers.get(b"content-type") != JSON[1] or b"content-encoding" in headers:
                 require_json(
                     _text(headers.get(b"content-type")), _text(headers.get(b"content-encoding"))
                 )
@@ -96,13 +96,8 @@ class HotRoute:
             refusal = error if isinstance(error, Refusal) else from_database(error)
             if refusal is None:
                 raise
-            extra = [(b"content-type", MEDIA_TYPE.encode())]
-            extra += [
-                (name.lower().encode(), value.encode())
-                for name, value in problem_headers(refusal).items()
-            ]
-            return STATUS[refusal.kind].value, extra, orjson.dumps(document(refusal, request_id))
-        return status, [_JSON], answer
+            return refused(refusal, request_id)
+        return status, [JSON], answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as a plain ASGI application, for whoever mounts it without the edge."""
@@ -110,6 +105,15 @@ class HotRoute:
         headers = dict(scope["headers"])
         answer = await self.answer(key, headers, scope, receive, request_id)
         await send_answer(send, answer, request_id)
+
+
+def refused(refusal: Refusal, request_id: str) -> Answer:
+    """Return a refusal as an answer."""
+    extra = [(b"content-type", MEDIA_TYPE.encode())]
+    extra += [
+        (name.lower().encode(), value.encode()) for name, value in problem_headers(refusal).items()
+    ]
+    return STATUS[refusal.kind].value, extra, orjson.dumps(document(refusal, request_id))
 
 
 async def send_answer(send: Send, answer: Answer, request_id: str) -> None:
