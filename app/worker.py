@@ -8,6 +8,7 @@ missed or failed is done at the next pulse, by whichever worker is there.
 
 import asyncio
 import logging
+import signal
 
 from app import (
     activation,
@@ -25,7 +26,7 @@ from app.main import make_bus
 from app.platform.db import Database
 from app.platform.http import idempotency
 from app.platform.outbound import Outbound
-from app.platform.queue import Job, Queue
+from app.platform.rota import Job, Rota
 from app.platform.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -77,29 +78,31 @@ def _signer(settings: Settings) -> audit.Signer | None:
 
 
 async def work(settings: Settings, database_url: str) -> None:
-    """Run a worker until it is told to stop."""
+    """Run a worker until SIGTERM or SIGINT."""
     database = Database(database_url, settings, make_bus())
-    queue = Queue(database)
-    queue.every(settings.pulse_seconds, "pulse", pulse)
+    rota = Rota(database)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, rota.stop)
+    rota.every(settings.pulse_seconds, "pulse", pulse)
     preparer = activation.preparer(Outbound(settings))
-    queue.every(settings.pulse_seconds, "activation.prepare", preparer)
-    queue.every(settings.audit_seconds, "audit.keep", audit_keeper(settings))
+    rota.every(settings.pulse_seconds, "activation.prepare", preparer, at_once=4)
+    rota.every(settings.audit_seconds, "audit.keep", audit_keeper(settings), at_once=2)
     # What a release that knew of no search has registered meanwhile: nothing, mostly.
-    queue.every(30, "catalog.fill_search", catalog.fill_search)
-    queue.every(59, "telemetry.make_partitions", telemetry.make_partitions)
-    queue.every(59, "platform.forget_keys", idempotency.forget)
-    queue.every(59, "identity.forget_tokens", identity.forget_tokens)
-    queue.every(59, "notifications.forget", notifications.forget)
-    queue.every(30, "revalidation.remind", revalidation.remind)
-    queue.every(30, "revalidation.watch_arrival", revalidation.watch_arrival)
+    rota.every(30, "catalog.fill_search", catalog.fill_search)
+    rota.every(59, "telemetry.make_partitions", telemetry.make_partitions)
+    rota.every(59, "platform.forget_keys", idempotency.forget)
+    rota.every(59, "identity.forget_tokens", identity.forget_tokens)
+    rota.every(59, "notifications.forget", notifications.forget)
+    rota.every(30, "revalidation.remind", revalidation.remind)
+    rota.every(30, "revalidation.watch_arrival", revalidation.watch_arrival)
     courier = notifications.Courier(database, Outbound(settings), settings)
     operator = release.Operator(Outbound(settings))
-    queue.every(settings.pulse_seconds, "release.operate", operator.turn)
+    rota.every(settings.pulse_seconds, "release.operate", operator.turn)
     try:
         await telemetry.make_partitions(database)
         delivering = asyncio.create_task(courier.run())
         try:
-            await queue.run()
+            await rota.run()
         finally:
             courier.stop()
             await delivering

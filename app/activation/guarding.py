@@ -24,7 +24,7 @@ from app.kit.actor import Actor
 from app.kit.canonical import plain
 from app.platform.db import ALL_TENANTS, Database, clock
 from app.platform.events import publish
-from app.platform.queue import for_each
+from app.platform.rota import for_each
 
 _PATIENCE = 100
 """He is looked at again after this part of the time that he has been champion."""

@@ -28,7 +28,7 @@ from app.kit.page import Rows
 from app.platform.db import ALL_TENANTS, Database, clock, page
 from app.platform.events import publish
 from app.platform.outbound import Outbound, OutboundFailed, OutboundRefused
-from app.platform.queue import Job, for_each
+from app.platform.rota import Job, for_each
 
 LEASE = timedelta(seconds=60)
 SECONDS = 5.0

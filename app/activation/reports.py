@@ -15,7 +15,7 @@ from app.identity import Action
 from app.kit.actor import Actor
 from app.kit.page import Rows
 from app.platform.db import ALL_TENANTS, Database, clock, page
-from app.platform.queue import for_each
+from app.platform.rota import for_each
 from app.routing import ChampionChanged
 
 

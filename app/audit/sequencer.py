@@ -19,7 +19,7 @@ from app.audit.signer import Signer
 from app.audit.tables import Leaf, Log, Pending, SignedCheckpoint, TreeNode
 from app.kit.refusal import Kind, Refusal
 from app.platform.db import ALL_TENANTS, Database
-from app.platform.queue import for_each
+from app.platform.rota import for_each
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from app.kit.actor import Actor
 from app.kit.ids import uuid7
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.events import publish
-from app.platform.queue import for_each
+from app.platform.rota import for_each
 
 _WINDOWS_A_TURN = 200
 

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
-_QUIET = ("httpx", "httpcore", "procrastinate", "alembic", "uvicorn.access")
+_QUIET = ("httpx", "httpcore", "alembic", "uvicorn.access")
 
 
 class JsonFormatter(logging.Formatter):

@@ -12,7 +12,7 @@ from app.kit.actor import Actor
 from app.kit.page import Rows
 from app.platform.db import ALL_TENANTS, Database, page
 from app.platform.events import publish
-from app.platform.queue import for_each
+from app.platform.rota import for_each
 from app.revalidation.events import GapClosed, GapOpened
 from app.revalidation.tables import Gap
 from app.routing import SeatRole

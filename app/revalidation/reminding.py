@@ -9,7 +9,7 @@ from app import audit, identity, routing
 from app.kit.actor import Actor
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.events import publish
-from app.platform.queue import for_each
+from app.platform.rota import for_each
 from app.revalidation import schedule
 from app.revalidation.events import (
     RevalidationDue,

@@ -9,7 +9,7 @@ from app.catalog import Stage
 from app.kit.actor import Actor
 from app.kit.page import Rows
 from app.platform.db import ALL_TENANTS, Database, page
-from app.platform.queue import for_each
+from app.platform.rota import for_each
 from app.revalidation.tables import Review
 
 

@@ -10,7 +10,7 @@ from app import audit, catalog, telemetry
 from app.kit.actor import Actor
 from app.kit.canonical import plain
 from app.platform.db import ALL_TENANTS, Database
-from app.platform.queue import for_each
+from app.platform.rota import for_each
 from app.routing import bandit, service
 from app.routing.spec import Bandit, Plan
 from app.routing.tables import PlanRevision, Weights

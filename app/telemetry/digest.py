@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.platform.db import ALL_TENANTS, Database
-from app.platform.queue import for_each
+from app.platform.rota import for_each
 from app.telemetry import labelling
 from app.telemetry.tables import Delta, HourProfile, ProfileKind, Series
 from app.telemetry.tally import Tally

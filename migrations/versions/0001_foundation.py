@@ -1,8 +1,7 @@
-"""Foundation: tenants, keys, audit chains, outbox, idempotency keys, the queue."""
+"""Foundation: tenants, keys, audit chains, outbox, idempotency keys."""
 
 import sqlalchemy as sa
 from alembic import op
-from procrastinate.schema import SchemaManager
 from sqlalchemy.dialects import postgresql
 
 revision = "0001"
@@ -15,24 +14,6 @@ CREATE FUNCTION modelward_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'rows of % are appended, never changed', TG_TABLE_NAME
         USING ERRCODE = 'integrity_constraint_violation';
-END $$
-"""
-_DROP_QUEUE = """
-DO $$
-DECLARE found record;
-BEGIN
-    FOR found IN SELECT oid::regclass AS name FROM pg_class
-        WHERE relkind = 'r' AND relname LIKE 'procrastinate\\_%' LOOP
-        EXECUTE format('DROP TABLE %s CASCADE', found.name);
-    END LOOP;
-    FOR found IN SELECT oid::regprocedure AS name FROM pg_proc
-        WHERE proname LIKE 'procrastinate\\_%' LOOP
-        EXECUTE format('DROP FUNCTION %s CASCADE', found.name);
-    END LOOP;
-    FOR found IN SELECT oid::regtype AS name FROM pg_type
-        WHERE typname LIKE 'procrastinate\\_%' AND typtype IN ('e', 'c') LOOP
-        EXECUTE format('DROP TYPE IF EXISTS %s CASCADE', found.name);
-    END LOOP;
 END $$
 """
 
@@ -179,7 +160,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("sha256", name=op.f("uq_identity_key_sha256")),
     )
     # The queue's own schema, as its library ships it.
-    op.execute(SchemaManager.get_schema())
     # A second wall: whoever may write still cannot rewrite history by accident.
     op.execute(_APPEND_ONLY)
     op.execute(
@@ -190,7 +170,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("DROP FUNCTION modelward_append_only() CASCADE")
-    op.execute(_DROP_QUEUE)
     op.drop_table("identity_key")
     op.drop_table("platform_idempotency")
     op.drop_table("notifications_outbox")

@@ -90,19 +90,6 @@ BEGIN
     END IF;
 END $$
 """
-_QUEUE = """
-DO $$
-DECLARE found regclass;
-BEGIN
-    FOR found IN
-        SELECT c.oid::regclass FROM pg_class c
-        WHERE c.relnamespace = current_schema()::regnamespace
-            AND c.relname LIKE 'procrastinate\\_%' AND c.relkind IN ('r', 'S')
-    LOOP
-        EXECUTE format('GRANT ALL ON %s TO modelward_server', found);
-    END LOOP;
-END $$
-"""
 _UNGUARD_ALL = """
 DO $$
 DECLARE found record;
@@ -133,7 +120,6 @@ def upgrade() -> None:
     op.execute(_PARTITION)
     op.execute("REVOKE ALL ON FUNCTION telemetry_make_partition(date) FROM PUBLIC")
     op.execute("GRANT EXECUTE ON FUNCTION telemetry_make_partition(date) TO modelward_server")
-    op.execute(_QUEUE)
     # Whoever starts with the schema at its newest need not own it to see that.
     op.execute("GRANT SELECT ON alembic_version TO PUBLIC")
 

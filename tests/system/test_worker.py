@@ -6,10 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psycopg
 import pytest
 
 from app.platform.embedded import EmbeddedPostgres
@@ -106,11 +106,11 @@ def second_worker(live: Live) -> "Iterator[subprocess.Popen[bytes]]":
         **os.environ,
         "MODELWARD_DATABASE_URL": EmbeddedPostgres(live.data_dir).url,
         "MODELWARD_PULSE_SECONDS": "1",
-        "MODELWARD_LOG_LEVEL": "WARNING",
+        "MODELWARD_LOG_LEVEL": "INFO",
     }
     environment.pop("MODELWARD_PARENT", None)
-    before = workers(live)
-    with live.log.open("ab") as output:
+    log = live.data_dir.parent / f"worker-{uuid.uuid4().hex[:8]}.log"
+    with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "app", "worker"],
             env=environment,
@@ -119,15 +119,7 @@ def second_worker(live: Live) -> "Iterator[subprocess.Popen[bytes]]":
             start_new_session=True,
         )
     try:
-        wait_for(lambda: workers(live) > before, "the second worker")
+        wait_for(lambda: b"at work" in log.read_bytes(), "the second worker", 60)
         yield process
     finally:
         end(process)
-
-
-def workers(live: Live) -> int:
-    """How many workers have ever told the queue that they are there."""
-    url = EmbeddedPostgres(live.data_dir).url
-    with psycopg.connect(url, connect_timeout=5) as connection:
-        row = connection.execute("SELECT coalesce(max(id), 0) FROM procrastinate_workers")
-        return int(row.fetchall()[0][0])
