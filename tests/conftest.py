@@ -2,7 +2,7 @@
 
 ``session`` is a transaction that is rolled back; ``empty_database`` a clone for what needs commits;
 ``live`` one server process (API and worker) a test process, which tests share by using names of
-their own.
+their own; ``near`` another. Each costs a tenth of a core though nobody asks it anything.
 """
 
 import os
@@ -117,6 +117,13 @@ async def session(database: Database) -> AsyncIterator[AsyncSession]:
 def live() -> Iterator[Live]:
     """A running server with people, a decision point and a champion to be made by ``Live``."""
     with home() as directory, start(directory) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def near() -> Iterator[Live]:
+    """A server that may call this machine: issuers, endpoints and health addresses of tests."""
+    with home() as directory, start(directory, outbound_loopback="true") as found:
         yield found
 
 

@@ -10,7 +10,6 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from app.kit.arrays import Floats
 
@@ -126,13 +125,25 @@ def _beyond(shift: float, dispersion: float | None, tolerance: float) -> bool:
     return max(abs(shift), dispersion or 0.0) > tolerance
 
 
+def ranked(scores: Floats) -> Floats:
+    """Return each row's ranks from 1, equal scores at the mean of theirs.
+
+    ``scipy.stats.rankdata`` does the same; importing it is a third of what a start takes.
+    """
+    found = np.empty_like(scores, dtype=np.float64)
+    for row, ranks in zip(scores, found, strict=True):
+        _, place, counts = np.unique(row, return_inverse=True, return_counts=True)
+        ranks[:] = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    return found
+
+
 def kendall_w(scores: Floats) -> float | None:
     """Return Kendall's coefficient of concordance, ties corrected: 1 is one order for all.
 
     Nothing where no instance puts the rows in any order.
     """
     judges, rows = scores.shape
-    ranks = rankdata(scores, axis=1)
+    ranks = ranked(scores)
     ties = sum(
         float((counts**3 - counts).sum())
         for row in ranks
@@ -147,7 +158,7 @@ def kendall_w(scores: Floats) -> float | None:
 
 def spearman(scores: Floats) -> Floats:
     """Return the rank correlations of all pairs; NaN where one puts the rows in no order."""
-    ranks = rankdata(scores, axis=1)
+    ranks = ranked(scores)
     centred = ranks - ranks.mean(axis=1, keepdims=True)
     size = np.sqrt(np.square(centred).sum(axis=1))
     with np.errstate(invalid="ignore", divide="ignore"):

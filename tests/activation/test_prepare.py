@@ -27,42 +27,42 @@ from tests.tenants import database_of
 
 
 @pytest.fixture(scope="module")
-def place(works: Live) -> Place:
+def place(near: Live) -> Place:
     """A released version, at a point with one target that must be ready before a swap."""
-    found = released(works)
-    put_target(works, found.point, stale_after_seconds=3600)
+    found = released(near)
+    put_target(near, found.point, stale_after_seconds=3600)
     return found
 
 
 @pytest.fixture(scope="module")
-def case(works: Live, place: Place) -> Any:
+def case(near: Live, place: Place) -> Any:
     """Its activation, for which somebody has said that it is deployed."""
-    found = activation(works, place)
-    report(works, place)
-    cleared(works, found)
+    found = activation(near, place)
+    report(near, place)
+    cleared(near, found)
     return found
 
 
 @pytest.fixture(autouse=True)
-def there(works: Live, place: Place) -> None:
+def there(near: Live, place: Place) -> None:
     """Every test begins with a target that runs what was approved."""
-    report(works, place)
+    report(near, place)
 
 
 def test_what_the_targets_report_outranks_what_was_submitted(
-    works: Live, place: Place, case: Any
+    near: Live, place: Place, case: Any
 ) -> None:
-    put_target(works, place.point, "spare", required=False)
-    report(works, place, digest=WRONG)
-    verdict = judge(works, case, "model_deployment")
+    put_target(near, place.point, "spare", required=False)
+    report(near, place, digest=WRONG)
+    verdict = judge(near, case, "model_deployment")
     assert not verdict["passed"]
     facts = verdict["facts"]["evidence"]["deployment"]
     assert (facts["digest"], facts["mismatched"], facts["unready"]["eu-1"]) == (
         WRONG, 1, "mismatched",
     )  # fmt: skip
 
-    report(works, place, state="warm")
-    verdict = judge(works, case, "model_deployment")
+    report(near, place, state="warm")
+    verdict = judge(near, case, "model_deployment")
 
     facts = verdict["facts"]["evidence"]["deployment"]
     assert verdict["passed"]
@@ -72,51 +72,51 @@ def test_what_the_targets_report_outranks_what_was_submitted(
     assert facts["independent"] is True
 
 
-def test_without_a_preparation_no_swap(works: Live, case: Any) -> None:
-    found = refused(lambda: commit(works, case), "not_prepared")
+def test_without_a_preparation_no_swap(near: Live, case: Any) -> None:
+    found = refused(lambda: commit(near, case), "not_prepared")
 
     assert found["missing"] == ["preparation: none was made"]
     assert found["prepare"].endswith(":prepare")
     assert ":prepare" in found["mend"]
 
 
-def test_a_target_that_is_not_warm_is_named(works: Live, place: Place, case: Any) -> None:
-    report(works, place, state="pulling")
+def test_a_target_that_is_not_warm_is_named(near: Live, place: Place, case: Any) -> None:
+    report(near, place, state="pulling")
 
-    found = prepare(works, case)
+    found = prepare(near, case)
 
     assert (found["ready"], found["missing"]) == (False, ["target eu-1: pulling"])
-    assert refused(lambda: commit(works, case), "not_prepared")["missing"] == found["missing"]
+    assert refused(lambda: commit(near, case), "not_prepared")["missing"] == found["missing"]
 
 
 def test_what_happens_after_the_preparation_counts_as_well(
-    works: Live, place: Place, case: Any
+    near: Live, place: Place, case: Any
 ) -> None:
-    assert prepare(works, case)["ready"] is True
-    report(works, place, state="failed")
+    assert prepare(near, case)["ready"] is True
+    report(near, place, state="failed")
 
-    found = refused(lambda: commit(works, case), "not_prepared")
+    found = refused(lambda: commit(near, case), "not_prepared")
 
     assert found["missing"] == ["target eu-1: failed"]
 
 
-def test_a_new_target_is_prepared_anew(works: Live, place: Place, case: Any) -> None:
-    assert prepare(works, case)["ready"] is True
-    put_target(works, place.point, "late", required=False)
+def test_a_new_target_is_prepared_anew(near: Live, place: Place, case: Any) -> None:
+    assert prepare(near, case)["ready"] is True
+    put_target(near, place.point, "late", required=False)
 
-    found = refused(lambda: commit(works, case), "not_prepared")
+    found = refused(lambda: commit(near, case), "not_prepared")
 
     assert found["missing"] == ["preparation: what was checked has changed"]
 
 
-def health_of(works: Live, place: Place, health: Health, **state: Any) -> None:
+def health_of(near: Live, place: Place, health: Health, **state: Any) -> None:
     """Have the target asked for its health, by a server in this state."""
     path = f"/v1/decision-points/{place.point}/targets/eu-1"
-    known = works["aud"].get(path)
+    known = near["aud"].get(path)
     body = {
         "environment": "cloud", "stale_after_seconds": 3600, "endpoint": health.url + "/healthz",
     }  # fmt: skip
-    works["ops"].put(path, body, revision=known["revision"])
+    near["ops"].put(path, body, revision=known["revision"])
     for name, value in state.items():
         setattr(health, name, value)
 
@@ -129,42 +129,42 @@ def health_of(works: Live, place: Place, health: Health, **state: Any) -> None:
     ],
 )
 def test_a_target_that_is_ill_is_not_ready(
-    works: Live, place: Place, case: Any, health: Health, state: dict[str, Any], why: str
+    near: Live, place: Place, case: Any, health: Health, state: dict[str, Any], why: str
 ) -> None:
-    health_of(works, place, health, **state)
+    health_of(near, place, health, **state)
 
-    found = prepare(works, case)
+    found = prepare(near, case)
 
     assert (found["ready"], found["missing"]) == (False, [f"health of eu-1: {why}"])
     assert health.asked == ["/healthz"]
 
 
 def test_a_target_that_hangs_holds_up_nobody(
-    works: Live, place: Place, case: Any, health: Health
+    near: Live, place: Place, case: Any, health: Health
 ) -> None:
-    health_of(works, place, health)
+    health_of(near, place, health)
     health.silent.set()
 
-    made = works["ops"].post(f"/v1/activations/{case['id']}:prepare", {})
+    made = near["ops"].post(f"/v1/activations/{case['id']}:prepare", {})
     assert made["ready"] is None
     wait_for(lambda: health.asked)
     # While the other side keeps the worker waiting, nobody waits for a row.
-    report(works, place)
-    assert refused(lambda: commit(works, case), "not_prepared")
-    found = prepare(works, case)
+    report(near, place)
+    assert refused(lambda: commit(near, case), "not_prepared")
+    found = prepare(near, case)
 
     assert found["missing"] == ["health of eu-1: 127.0.0.1 did not answer (TimeoutError)."]
 
 
 @pytest.mark.slow
 def test_a_worker_that_wakes_late_writes_nothing(
-    works: Live, place: Place, case: Any, health: Health
+    near: Live, place: Place, case: Any, health: Health
 ) -> None:
-    health_of(works, place, health)
+    health_of(near, place, health)
     health.silent.set()
-    works["ops"].post(f"/v1/activations/{case['id']}:prepare", {})
+    near["ops"].post(f"/v1/activations/{case['id']}:prepare", {})
     wait_for(lambda: health.asked)
-    with psycopg.connect(database_of(works), autocommit=True) as superuser:
+    with psycopg.connect(database_of(near), autocommit=True) as superuser:
         superuser.execute(
             "UPDATE activation_preparation SET claim = gen_random_uuid(),"
             " claimed_until = now() + interval '9 seconds' WHERE finished_at IS NULL"
@@ -172,76 +172,76 @@ def test_a_worker_that_wakes_late_writes_nothing(
     health.over.set()
     health.silent.clear()
 
-    found = wait_for(lambda: newest(works, case)["finished_at"] and newest(works, case))
+    found = wait_for(lambda: newest(near, case)["finished_at"] and newest(near, case))
 
     # The first answer came under a claim that was no longer its own: the second call counts.
     assert (found["ready"], health.asked) == (True, ["/healthz"] * 2)
 
 
-def newest(works: Live, case: Any) -> Any:
+def newest(near: Live, case: Any) -> Any:
     path = f"/v1/activations/{case['id']}/preparations"
-    return works["aud"].get(path, limit=1)["items"][0]
+    return near["aud"].get(path, limit=1)["items"][0]
 
 
 def test_prepared_and_well_the_swap_goes_through(
-    works: Live, place: Place, case: Any, health: Health
+    near: Live, place: Place, case: Any, health: Health
 ) -> None:
-    health_of(works, place, health)
+    health_of(near, place, health)
 
-    found = prepare(works, case)
-    seat = commit(works, case)
+    found = prepare(near, case)
+    seat = commit(near, case)
 
     assert (found["ready"], found["missing"]) == (True, [])
     assert [(item["what"], item["ok"]) for item in found["results"]] == [
         ("target eu-1", True), ("health of eu-1", True),
     ]  # fmt: skip
     assert seat["role"] == "champion"
-    wait_routed(works, place)
-    refused(lambda: works["ops"].post(f"/v1/activations/{case['id']}:prepare", {}), "case_closed")
+    wait_routed(near, place)
+    refused(lambda: near["ops"].post(f"/v1/activations/{case['id']}:prepare", {}), "case_closed")
 
 
-def test_the_versions_own_endpoint_is_asked(works: Live, health: Health) -> None:
-    place = released(works)
-    put_target(works, place.point)
-    report(works, place, state="warm")
-    case = activation(works, place, endpoint=f"{health.url}/score?v=1")
-    evidence(works["ops"], case, "model_deployment", "deployment", {"digest": APPROVED})
-    cleared(works, case)
+def test_the_versions_own_endpoint_is_asked(near: Live, health: Health) -> None:
+    place = released(near)
+    put_target(near, place.point)
+    report(near, place, state="warm")
+    case = activation(near, place, endpoint=f"{health.url}/score?v=1")
+    evidence(near["ops"], case, "model_deployment", "deployment", {"digest": APPROVED})
+    cleared(near, case)
     health.status = 500
 
-    ill = prepare(works, case, health_path="/ready")
+    ill = prepare(near, case, health_path="/ready")
     assert ill["missing"] == ["endpoint: It answered 500."]
     health.status = 204
-    assert prepare(works, case)["ready"] is True
+    assert prepare(near, case)["ready"] is True
     assert health.asked == ["/ready", "/score?v=1"]
-    works["ops"].put(f"/v1/decision-points/{place.point}/deployment-terms", {"prepared_minutes": 1})
-    assert commit(works, case)["endpoint"] == f"{health.url}/score?v=1"
+    near["ops"].put(f"/v1/decision-points/{place.point}/deployment-terms", {"prepared_minutes": 1})
+    assert commit(near, case)["endpoint"] == f"{health.url}/score?v=1"
 
 
 def test_a_swap_and_a_wrong_report_at_once_never_pass_each_other_by(
-    works: Live, place: Place, health: Health
+    near: Live, place: Place, health: Health
 ) -> None:
-    health_of(works, place, health)
-    heir = released(works, point=place.point)
-    case = activation(works, heir)
-    report(works, heir)
-    cleared(works, case)
-    assert prepare(works, case)["ready"] is True
+    health_of(near, place, health)
+    heir = released(near, point=place.point)
+    case = activation(near, heir)
+    report(near, heir)
+    cleared(near, case)
+    assert prepare(near, case)["ready"] is True
 
-    swap, _ = at_once(partial(commit, works, case), partial(report, works, heir, digest=WRONG))
+    swap, _ = at_once(partial(commit, near, case), partial(report, near, heir, digest=WRONG))
 
     # Either the report came first, and nothing was swapped; or after it, and it shows.
-    known = [one["model"] for one in open_ones(works, place.point)]
+    known = [one["model"] for one in open_ones(near, place.point)]
     assert (swap.status, swap.code, heir.model in known) in {
         (0, "ok", True), (409, "not_prepared", False),
     }  # fmt: skip
 
 
-def test_who_may_not_commit_does_not_prepare(works: Live, case: Any) -> None:
+def test_who_may_not_commit_does_not_prepare(near: Live, case: Any) -> None:
     path = f"/v1/activations/{case['id']}:prepare"
-    refused(lambda: works["dev"].post(path, {}), "permission_denied")
-    refused(lambda: works["app"].post(path, {}), "permission_denied")
+    refused(lambda: near["dev"].post(path, {}), "permission_denied")
+    refused(lambda: near["app"].post(path, {}), "permission_denied")
 
 
-def test_the_log_vouches_for_all_of_it(works: Live) -> None:
-    assert works["aud"].post("/v1/audit:verify")["faults"] == []
+def test_the_log_vouches_for_all_of_it(near: Live) -> None:
+    assert near["aud"].post("/v1/audit:verify")["faults"] == []

@@ -1,21 +1,13 @@
-"""A server that trusts CI tokens, and an issuer of them; the tests of a worker share both."""
+"""An issuer of CI tokens, which the tests of a worker share, and who is trusted with them."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.conftest import home
 from tests.identity.issuer import Issuer, issuer
 from tests.identity.jobs import terms
-from tests.live import Live, start, unique
-
-
-@pytest.fixture(scope="session")
-def near() -> Iterator[Live]:
-    """A server that may call itself."""
-    with home() as directory, start(directory, outbound_loopback="true") as found:
-        yield found
+from tests.live import Live, unique
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from app.client import Client, Problem
-from tests.conftest import home
 from tests.live import (
     Live,
     Place,
@@ -16,7 +15,6 @@ from tests.live import (
     make_point,
     make_version,
     rehearse,
-    start,
     unique,
     validate,
 )
@@ -26,13 +24,6 @@ from tests.release.endpoints import served
 
 GOOD = {"name": "half", "input": {"x": 2.0}, "expect": [{"pointer": "/score", "value": 1.0}]}
 WAIT = 20
-
-
-@pytest.fixture(scope="module")
-def near() -> Iterator[Live]:
-    """A server that may call this machine."""
-    with home() as directory, start(directory, outbound_loopback="true") as found:
-        yield found
 
 
 def asked(url: str, **changes: Any) -> dict[str, Any]:
