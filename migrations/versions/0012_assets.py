@@ -150,13 +150,13 @@ def upgrade() -> None:
     op.execute("GRANT UPDATE (ended_at) ON catalog_instance TO modelward_app, modelward_server")
     op.execute(_ORIGIN)
     op.execute(
-        "CREATE TRIGGER catalog_approval_of_fork BEFORE INSERT ON gates_approval"
+        "CREATE TRIGGER gates_approval_of_origin BEFORE INSERT ON gates_approval"
         " FOR EACH ROW EXECUTE FUNCTION catalog_approval_of_fork()"
     )
 
 
 def downgrade() -> None:
-    op.execute("DROP TRIGGER catalog_approval_of_fork ON gates_approval")
+    op.execute("DROP TRIGGER gates_approval_of_origin ON gates_approval")
     op.execute("DROP FUNCTION catalog_approval_of_fork()")
     for table in reversed(_TABLES):
         op.drop_table(table)

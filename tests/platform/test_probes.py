@@ -14,7 +14,7 @@ from app.platform.settings import Settings
 from tests.live import Live, make_model, make_point, unique
 from tests.platform.wire import problem_of, speaker, told
 
-TEMPLATE = re.compile(r"(/[a-z0-9.-]+|/\{[a-z_]+\}|:[a-z-]+)+|unmatched")
+TEMPLATE = re.compile(r"(/[a-z0-9._-]+|/\{[a-z_]+\}|:[a-z-]+)+|unmatched")
 
 
 def families(live: Live) -> dict[str, Any]:

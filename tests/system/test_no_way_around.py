@@ -57,9 +57,13 @@ def say(client: Any, case: Any, *, approved: bool) -> Any:
 
 
 def judged(bank: Live, case: Any) -> dict[str, Any]:
-    """The failed sub-results of the step by name; none when it is passed."""
+    """The failed sub-results of the step that block it, by name; none when it is passed."""
     verdict = bank["ops"].post(f"/v1/activations/{case['id']}/steps/{STEP}:judge")
-    failed = {item["rule"]: item for item in verdict["results"] if not item["passed"]}
+    failed = {
+        item["rule"]: item
+        for item in verdict["results"]
+        if not item["passed"] and item["severity"] == "block"
+    }
     assert verdict["passed"] is not any(not item.get("waiver") for item in failed.values())
     return failed
 
