@@ -28,6 +28,8 @@ from tests.live import Live, start
 
 TEMPLATE = "modelward_template"
 OWN = pytest.StashKey[str]()
+DEAR = {"test_schemathesis.py"}
+"""Modules of slow tests only."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -45,6 +47,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove it again."""
     if OWN in config.stash:
         rmtree(config.stash[OWN], ignore_errors=True)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what costs a minute and gigabytes to collect, where all of it is deselected."""
+    unwanted = config.option.markexpr == "not slow" and collection_path.name in DEAR
+    return True if unwanted else None
 
 
 @pytest.fixture(scope="session")
