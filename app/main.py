@@ -110,6 +110,7 @@ def make_api(
     api.state.outbound = outbound
     api.state.exchange = identity.Exchange(database, outbound, wrong)
     api.state.table = table
+    api.state.lake_sources = telemetry.sources_of(settings.lake_sources)
     api.state.registry = registry
     api.state.gauges = revalidation.Gauges(database, registry)
     problems.install(api)

@@ -9,7 +9,6 @@ from app.gates import tables as gates
 from app.identity import tables as identity
 from app.kpi import tables as kpi
 from app.notifications import tables as notifications
-from app.platform import rota
 from app.platform.db import Base
 from app.platform.http import idempotency
 from app.release import tables as release
@@ -19,7 +18,7 @@ from app.telemetry import tables as telemetry
 
 MODULES = (
     activation, audit, catalog, drift, gates, guardrails, idempotency, identity, kpi,
-    notifications, release, revalidation, rota, routing, telemetry,
+    notifications, release, revalidation, routing, telemetry,
 )  # fmt: skip
 metadata = Base.metadata
 

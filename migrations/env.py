@@ -7,9 +7,11 @@ from sqlalchemy import create_engine, pool, text
 
 from app.metadata import metadata
 
-# Objects in the database that are not in our metadata: day partitions, and the index over an
-# expression, which Alembic cannot compare.
-FOREIGN = ("telemetry_event_p", "telemetry_event_default", "ix_catalog_search_terms")
+# Objects in the database that are not in our metadata: the rota, day partitions, and an index over
+# an expression, which Alembic cannot compare.
+FOREIGN = (
+    "platform_rota", "telemetry_event_p", "telemetry_event_default", "ix_catalog_search_terms",
+)  # fmt: skip
 
 
 def include(found: Any, name: str | None, kind: str, reflected: bool, _: Any) -> bool:  # noqa: FBT001

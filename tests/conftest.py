@@ -130,9 +130,12 @@ def live() -> Iterator[Live]:
 
 @pytest.fixture(scope="session")
 def near() -> Iterator[Live]:
-    """A server that may call this machine: issuers, endpoints and health addresses of tests."""
-    with home() as directory, start(directory, outbound_loopback="true") as found:
-        yield found
+    """A server that may call this machine, and asks files in ``lake`` beside its data."""
+    with home() as directory:
+        files = f"{directory}/lake/**/*.parquet"
+        sources = f"*/scoring={files}, default/own={files}, another/hidden={files}"
+        with start(directory, outbound_loopback="true", lake_sources=sources) as found:
+            yield found
 
 
 @contextmanager

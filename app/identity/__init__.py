@@ -49,7 +49,7 @@ from app.identity.signing import Signed, signed_by
 from app.identity.signing_routes import router as signing_keys
 from app.identity.standing_in import KeyEnded, acting_with
 from app.identity.tables import Principal, RightsRevision
-from app.identity.tenants import bootstrap, create_tenant, default_tenant, tenants
+from app.identity.tenants import bootstrap, create_tenant, default_tenant, tenant_name, tenants
 from app.identity.trust import forget_tokens
 from app.identity.trust_routes import router as trust
 
@@ -105,6 +105,7 @@ __all__ = [
     "routers",
     "seed_rights",
     "signed_by",
+    "tenant_name",
     "tenants",
     "unreachable",
 ]

@@ -65,6 +65,14 @@ async def default_tenant(session: AsyncSession) -> UUID:
     return found
 
 
+async def tenant_name(session: AsyncSession, tenant_id: UUID) -> str:
+    """Return a tenant's name."""
+    found: str = (
+        await session.execute(select(Tenant.name).where(Tenant.id == tenant_id))
+    ).scalar_one()
+    return found
+
+
 async def tenants(session: AsyncSession) -> dict[str, UUID]:
     """Return every tenant by name, the oldest first."""
     rows = await session.execute(select(Tenant.name, Tenant.id).order_by(Tenant.created_at))

@@ -14,15 +14,13 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from typing import LiteralString, TypeVarTuple
 from uuid import UUID
 
 import psycopg
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
 
-from app.platform.db import Base, Database
+from app.platform.db import Database
 from app.platform.roles import SERVER
 
 logger = logging.getLogger(__name__)
@@ -48,15 +46,6 @@ WITH mine AS (
 UPDATE platform_rota AS r SET due = clock_timestamp() + make_interval(secs => m.seconds)
 FROM mine AS m JOIN due USING (name) WHERE r.name = m.name RETURNING r.name
 """
-
-
-class Duty(Base):
-    """When a job is to be done next, by whichever worker."""
-
-    __tablename__ = "platform_rota"
-
-    name: Mapped[str] = mapped_column(primary_key=True)
-    due: Mapped[datetime]
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,4 +106,9 @@ class Settings(BaseSettings):
     webhook_concurrency: int = Field(
         16, ge=1, le=256, description="Receivers that a worker sends to at a time."
     )
+    lake_sources: str = Field(
+        "",
+        description="Comma-separated: tenant/name=/dir/**/*.parquet (or .csv), files that parameter"
+        " testing may ask; * for every tenant.",
+    )
     log_level: str = "INFO"

@@ -23,6 +23,7 @@ class Source(StrEnum):
     REHEARSAL = "rehearsal"
     SAMPLE = "sample"
     RECORDED = "recorded"
+    QUERY = "query"
 
 
 @dataclass(frozen=True, slots=True)

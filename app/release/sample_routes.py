@@ -9,13 +9,14 @@ from app.identity import DecisionDenied
 from app.kit.actor import Actor
 from app.kit.input import Input
 from app.kit.names import NAME
-from app.kit.refusal import NotFound
+from app.kit.refusal import NotFound, RateLimited
 from app.platform.http import Session, allow, responses
 from app.platform.http import router as make_router
 from app.platform.http.body import media_of
-from app.release import instances, sampling
+from app.release import instances, querying, sampling
 from app.release.instances import BadScores
 from app.release.instantiation import Combiner
+from app.release.querying import BadQuery, NoSources
 from app.release.sampling import BadSample, NoBaseline, NothingRecorded, UnreadMedia
 
 samples = make_router("/v1/releases", tag="release")
@@ -29,6 +30,29 @@ class RecordedIn(Input):
     model_config = ConfigDict(json_schema_extra={"examples": [{"days": 7}]})
 
     days: int = Field(7, ge=1, le=366, description="How far back; at most 20,000 rows are read.")
+
+
+class QueryIn(Input):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "sql": "SELECT at, demand FROM scoring WHERE state = 'NSW' USING SAMPLE 50000",
+                    "time_column": "at",
+                }
+            ]
+        }
+    )
+
+    sql: str = Field(
+        min_length=1,
+        max_length=10_000,
+        description="One SELECT over the sources that MODELWARD_LAKE_SOURCES names, with a column"
+        " for each input.",
+    )
+    time_column: str | None = Field(
+        None, max_length=128, description="The column that tells when; without it no velocity."
+    )
 
 
 class InstanceIn(Input):
@@ -143,6 +167,31 @@ async def take_recorded(
 ) -> gates.Evidence:
     """Report on what production carried at the decision point, as this version would see it."""
     return await sampling.take_recorded(session, case_id, days=body.days, by=actor)
+
+
+@samples.post(
+    "/{case_id}/steps/parameter_testing:query",
+    status_code=201,
+    response_model=gates.EvidenceOut,
+    responses=responses(
+        NotFound, gates.CaseClosed, NoSources, BadQuery, NoBaseline, DecisionDenied, RateLimited
+    ),
+)
+async def take_query(
+    case_id: UUID, body: QueryIn, request: Request, actor: Submitter, session: Session
+) -> gates.Evidence:
+    """Report on production input asked for where it lies, in files that the operator named.
+
+    The report and the query are kept as the step's evidence, the rows are not.
+    """
+    return await querying.take_query(
+        session,
+        case_id,
+        sources=request.app.state.lake_sources,
+        sql=body.sql,
+        time_column=body.time_column,
+        by=actor,
+    )
 
 
 @samples.post(

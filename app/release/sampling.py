@@ -6,6 +6,7 @@ version may send one, and the report says that he did.
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -27,7 +28,7 @@ from app.release.parameters import Pace, Source
 STEP = ReleaseStep.PARAMETER_TESTING
 MAX_ROWS = 200_000
 MOST_RECORDED = 20_000
-_SENT = (Source.SAMPLE.value, Source.RECORDED.value)
+_SENT = (Source.SAMPLE.value, Source.RECORDED.value, Source.QUERY.value)
 
 
 MEDIA = (telemetry.PARQUET, telemetry.CSV, telemetry.JSON_LINES)
@@ -81,9 +82,9 @@ async def take_sample(
     case = await open_release_case(session, case_id, by=by)
     if media not in MEDIA:
         raise UnreadMedia(f"This call does not read {media or 'what says not what it is'}.")
-    layout, profile = await _baseline(session, case)
+    layout, profile = await baseline_of(session, case)
     looked, pace_of, span = await asyncio.to_thread(_look, layout, raw, media, time_column)
-    return await _keep(
+    return await keep(
         session, case, layout, profile, looked, pace_of, Source.SAMPLE,
         media=media, digest="sha256:" + hashlib.sha256(raw).hexdigest(), **span, by=by,
     )  # fmt: skip
@@ -94,7 +95,7 @@ async def take_recorded(
 ) -> gates.Evidence:
     """Report on what production carried at the decision point, as this version would see it."""
     case = await open_release_case(session, case_id, by=by)
-    layout, profile = await _baseline(session, case)
+    layout, profile = await baseline_of(session, case)
     assert case.point_id is not None  # noqa: S101 - a release has a point
     found = await telemetry.recorded(
         session, case.tenant_id, case.point_id, days=days, most=MOST_RECORDED
@@ -103,9 +104,9 @@ async def take_recorded(
         raise NothingRecorded(f"No event of the last {days} days is kept.")
     times = np.array([at.timestamp() for at in found.times])
     looked = await asyncio.to_thread(parameters.look, layout, telemetry.RowTable(found.rows))
-    return await _keep(
+    return await keep(
         session, case, layout, profile, looked, times, Source.RECORDED,
-        days=days, newest_only=found.more, **_span(times), by=by,
+        days=days, newest_only=found.more, **span(times), by=by,
     )  # fmt: skip
 
 
@@ -159,9 +160,10 @@ async def part_of(session: AsyncSession, case: gates.Case, by: Actor) -> str | N
     return (shaped or {}).get(by.person_id)
 
 
-async def _baseline(
+async def baseline_of(
     session: AsyncSession, case: gates.Case
 ) -> tuple[telemetry.Layout, telemetry.Tally]:
+    """Return what a case's version was made on; refuse where nobody has said."""
     found = await telemetry.baseline_of(session, case.tenant_id, case.version_id)
     if found is None:
         raise NoBaseline("Without a baseline nothing can be said of the input.")
@@ -175,17 +177,28 @@ def _look(
     with telemetry.opened(raw, media, BadSample, rows=MAX_ROWS) as table:
         if not table.rows:
             raise BadSample("There is no row in it.")
-        if time_column is not None and time_column not in table.columns:
-            raise BadSample(f"There is no column {time_column!r} to tell the time.")
-        wanted = [bins.name for bins in layout.variables if bins.name in table.columns]
-        if isinstance(table, telemetry.LakeTable):
-            table.require([name for name in wanted if name != telemetry.SCORE])
-        looked = parameters.look(layout, table, aside=[time_column] if time_column else [])
-        times = table.times(time_column) if time_column else np.full(0, np.nan)
-    return looked, times, _span(times)
+        looked, times = looked_at(layout, table, BadSample, time_column)
+    return looked, times, span(times)
 
 
-def _span(times: Floats) -> dict[str, Any]:
+def looked_at(
+    layout: telemetry.Layout,
+    table: telemetry.Table,
+    refuse: Callable[[str], Invalid],
+    time_column: str | None,
+) -> tuple[parameters.Looked, Floats]:
+    """Profile a table, and read its times from the column that tells them."""
+    if time_column is not None and time_column not in table.columns:
+        raise refuse(f"There is no column {time_column!r} to tell the time.")
+    wanted = [bins.name for bins in layout.variables if bins.name in table.columns]
+    if isinstance(table, telemetry.LakeTable):
+        table.require([name for name in wanted if name != telemetry.SCORE])
+    looked = parameters.look(layout, table, aside=[time_column] if time_column else [])
+    return looked, table.times(time_column) if time_column else np.full(0, np.nan)
+
+
+def span(times: Floats) -> dict[str, Any]:
+    """Return the first and the last of times in seconds."""
     known = times[np.isfinite(times)]
     if not len(known):
         return {"since": None, "until": None}
@@ -194,7 +207,7 @@ def _span(times: Floats) -> dict[str, Any]:
     return {"since": since, "until": until}
 
 
-async def _keep(
+async def keep(
     session: AsyncSession,
     case: gates.Case,
     layout: telemetry.Layout,
@@ -206,6 +219,7 @@ async def _keep(
     by: Actor,
     **more: Any,
 ) -> gates.Evidence:
+    """Keep the report on a table, with who brought it and what part he has in the version."""
     assert case.point_id is not None  # noqa: S101 - a release has a point
     payload = parameters.report(
         layout,

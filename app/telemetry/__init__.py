@@ -9,6 +9,7 @@ from app.telemetry.baseline import of_version as baseline_of
 from app.telemetry.digest import digest, make_partitions
 from app.telemetry.events import MAX_EVENTS, REHEARSAL, SHADOW_PREFIX
 from app.telemetry.keys import SigningKeys, make_key, signing_keys
+from app.telemetry.lakes import ANY_TENANT, LakeSource, asked, sources_of
 from app.telemetry.layout import SCORE, Binning, Bins, Layout
 from app.telemetry.outcomes import Performance
 from app.telemetry.reading import CSV, JSON_LINES, PARQUET, LakeTable, RowTable, Table, opened
@@ -30,6 +31,7 @@ from app.telemetry.windows import (
 )
 
 __all__ = [
+    "ANY_TENANT",
     "CSV",
     "JSON_LINES",
     "MAX_EVENTS",
@@ -42,6 +44,7 @@ __all__ = [
     "Binning",
     "Bins",
     "Claim",
+    "LakeSource",
     "LakeTable",
     "Layout",
     "Outcome",
@@ -57,6 +60,7 @@ __all__ = [
     "Tally",
     "Traffic",
     "arms",
+    "asked",
     "baseline_in_force",
     "baseline_of",
     "digest",
@@ -75,6 +79,7 @@ __all__ = [
     "seal",
     "shapers",
     "signing_keys",
+    "sources_of",
     "traffic",
     "unit_hash",
     "unseal",

@@ -126,6 +126,7 @@ UNREACHED = {
     "POST /v1/activations/{case_id}/hand-off:accept",
     "POST /v1/releases/{case_id}/steps/parameter_testing:sample",
     "POST /v1/releases/{case_id}/steps/parameter_testing:recorded",
+    "POST /v1/releases/{case_id}/steps/parameter_testing:query",
     "POST /v1/releases/{case_id}/steps/instantiation_validation:sample",
     "POST /v1/releases/{case_id}/integration-runs",
     # Evidence of a key is made by who has it; the operation that stands here is over.
