@@ -105,11 +105,9 @@ async def require_prepared(
 ) -> None:
     """Refuse a swap whose required targets are not known to be able to answer at once.
 
-    A point without required targets swaps as it is. What was reported since the preparation counts
-    as well: a target that failed meanwhile is not ready.
+    A point without required targets swaps as it is, unless its newest preparation failed. What was
+    reported since the preparation counts as well: a target that failed meanwhile is not ready.
     """
-    if not any(target.required for target in await targets.targets_of(session, point)):
-        return
     newest = await session.scalar(
         select(Preparation)
         .where(
@@ -120,6 +118,11 @@ async def require_prepared(
         .order_by(Preparation.at.desc(), Preparation.id.desc())
         .limit(1)
     )
+    if not any(target.required for target in await targets.targets_of(session, point)):
+        if newest is None or newest.ready:
+            return
+        missing = [*(newest.missing or ["preparation: it found that nothing is ready"])]
+        raise _not_prepared(point, case, missing)
     version = await catalog.version_by_id(session, case.tenant_id, case.version_id)
     missing = _spoken(await desired.unready(session, point, version))
     if newest is None:
@@ -131,11 +134,17 @@ async def require_prepared(
     elif newest.digest != await _checked(session, case):
         missing.append("preparation: what was checked has changed")
     if missing:
-        raise NotPrepared(
-            f"{point.key} is not ready for the swap: {'; '.join(missing)}.",
-            missing=missing,
-            prepare=f"POST /v1/activations/{case.id}:prepare",
-        )
+        raise _not_prepared(point, case, missing)
+
+
+def _not_prepared(
+    point: catalog.DecisionPoint, case: gates.Case, missing: list[str]
+) -> NotPrepared:
+    return NotPrepared(
+        f"{point.key} is not ready for the swap: {'; '.join(missing)}.",
+        missing=missing,
+        prepare=f"POST /v1/activations/{case.id}:prepare",
+    )
 
 
 def preparer(outbound: Outbound) -> Job:

@@ -84,6 +84,16 @@ async def reexamine(session: AsyncSession, event: ChampionChanged) -> None:
     await look_at(session, point, event.version_id)
 
 
+async def look_again(session: AsyncSession, key: str, *, by: Actor) -> None:
+    """Look at the newest reports of all that have a seat: other terms may call for more."""
+    point = await catalog.point_by_key(session, key, by=by)
+    seated = select(routing.Seat.version_id).filter_by(
+        tenant_id=point.tenant_id, point_id=point.id, until=None
+    )
+    for version_id in list(await session.scalars(seated)):
+        await look_at(session, point, version_id)
+
+
 async def look_at(session: AsyncSession, point: catalog.DecisionPoint, version_id: UUID) -> None:
     """Examine the newest report of a version at each target of a point."""
     version = await catalog.version_by_id(session, point.tenant_id, version_id)

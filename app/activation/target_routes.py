@@ -188,6 +188,7 @@ async def set_terms(
 ) -> Terms:
     """Say what the decision point's deployments are held to."""
     found = await targets.set_terms(session, key, expected=expected, fields=dict(body), by=actor)
+    await reports.look_again(session, key, by=actor)
     etag(response, found.revision)
     return found
 

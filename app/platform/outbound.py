@@ -22,6 +22,7 @@ from app.kit.refusal import Kind, Refusal
 from app.platform.settings import Settings
 
 SECONDS = 5.0
+MOST_PORT = 65_535
 _ADDRESSES = 4
 """So many of a name's addresses are tried."""
 
@@ -155,6 +156,8 @@ class Outbound:
             raise OutboundRefused(f"{url[:200]!r} is not a URL.") from error
         if found.scheme != "https" and not (self._loopback and found.scheme == "http"):
             raise OutboundRefused("Only https is called.")
+        if found.port is not None and not 0 < found.port <= MOST_PORT:
+            raise OutboundRefused(f"There is no port {found.port}.")
         if not found.host or found.userinfo or found.fragment:
             raise OutboundRefused("A URL names a host, no user and no fragment.")
         return found

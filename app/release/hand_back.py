@@ -5,13 +5,14 @@ own; every list ends with the next version, as the content of this one never cha
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.gates import WayOut
 
 _MOST = 20
 """So many variables or KPIs get a task of their own; the findings name them all."""
+_SAID = "Whoever validated it says so; the reason stands with `validation.failed` in the audit log."
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,23 @@ def findings(facts: dict[str, Any]) -> dict[str, Any]:
     return {kind: evidence[kind] for kind in ("drift", "performance", "kpi") if kind in evidence}
 
 
-def todos(path: WayOut, found: dict[str, Any], *, model: str, number: int) -> list[Todo]:
+def todos(
+    path: WayOut, found: dict[str, Any], *, model: str, number: int, point: str | None = None
+) -> list[Todo]:
     """Return what a path asks of the developers, in order."""
     specific = {
         WayOut.DATA_DRIFT: _data,
         WayOut.BUSINESS_DRIFT: _business,
         WayOut.MATHEMATICAL_DRIFT: _analysis,
     }[path]
-    return [*specific(found), *_again(path, model, number)]
+    return [*_at(point, specific(found)), *_again(path, model, number)]
+
+
+def _at(point: str | None, found: Iterator[Todo]) -> Iterator[Todo]:
+    """Yield tasks with the decision point's key in their calls."""
+    for item in found:
+        call = item.call and item.call.replace("{key}", point or "{key}")
+        yield replace(item, call=call)
 
 
 def _data(found: dict[str, Any]) -> Iterator[Todo]:
@@ -46,7 +56,9 @@ def _data(found: dict[str, Any]) -> Iterator[Todo]:
     yield Todo(
         "acquire_data",
         "Acquire data that covers what production sends now",
-        f"{len(names)} of {drift.get('variables', 0)} variables have left the data that built it.",
+        f"{len(names)} of {drift['variables']} variables have left the data that built it."
+        if "variables" in drift
+        else _SAID,
     )
     severe = set(drift.get("severe", ()))
     for place, name in enumerate(names[:_MOST], 1):
@@ -62,7 +74,9 @@ def _business(found: dict[str, Any]) -> Iterator[Todo]:
     yield Todo(
         "agree_outcomes",
         "Go through the business outcomes with who owns them",
-        "The business KPIs deviate from what was agreed in business understanding.",
+        "The business KPIs deviate from what was agreed in business understanding."
+        if "kpi" in found
+        else _SAID,
     )
     kpis = found.get("kpi", {})
     measured = {item["key"]: item for item in kpis.get("measured", ())}
@@ -84,7 +98,9 @@ def _analysis(found: dict[str, Any]) -> Iterator[Todo]:
         "analyse_pattern",
         "Analyse what changed between inputs and outcome",
         f"Accuracy is {_shown(performance.get('accuracy'))} on"
-        f" {performance.get('labelled', 0)} outcomes; the reference is {_shown(reference)}.",
+        f" {performance.get('labelled', 0)} outcomes; the reference is {_shown(reference)}."
+        if performance
+        else _SAID,
     )
     yield Todo(
         "choose_form",

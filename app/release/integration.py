@@ -65,7 +65,9 @@ def read(body: bytes) -> Any:
         return json.loads(body, parse_constant=_refuse)
     except RecursionError as error:
         raise Unreadable("the answer is nested too deeply") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except Unreadable:
+        raise
+    except ValueError as error:  # bytes that are no text, no JSON, or a number of too many digits
         raise Unreadable("the answer is not JSON") from error
 
 

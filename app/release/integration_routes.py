@@ -47,7 +47,7 @@ async def run_integration(
     What it measures is evidence `integration` of the step, which outranks what is submitted.
     """
     service.require_endpoint(request.app.state.outbound, body.endpoint)
-    asked = body.model_dump(mode="json", exclude_none=True)
+    asked = body.model_dump(mode="json")
     operation = await service.request_run(session, case_id, asked=asked, by=actor)
     located(response, operation)
     return operation

@@ -60,9 +60,26 @@ async def send_back(
     about = {"case": case.id} if case else {}
     await move(session, version_id, Stage.RETURNED, by=by, returned_to=to, path=path, **about)
     await gates.close_open_cases(session, version_id, result=path.value, by=by)
+    return await give_back(session, version_id, path, to, by=by, case=case, verdict=verdict)
+
+
+async def give_back(
+    session: AsyncSession,
+    version_id: UUID,
+    path: WayOut,
+    to: ReturnTo,
+    *,
+    by: Actor,
+    case: gates.Case | None = None,
+    verdict: gates.Verdict | None = None,
+) -> HandBack:
+    """Tell developers and owner what was found, with tasks; where the version stands is another."""
     found = await catalog.versions_by_id(session, by.tenant_id, {version_id})
     model, version = found[version_id]
-    given = await _hand_back(session, model, version, path, to, case, verdict, by=by)
+    point = None
+    if case is not None and case.point_id is not None:
+        point = (await catalog.point_by_id(session, by.tenant_id, case.point_id)).key
+    given = await _hand_back(session, model, version, path, to, case, verdict, point, by=by)
     await publish(
         session,
         VersionReturned(
@@ -87,6 +104,7 @@ async def _hand_back(
     to: ReturnTo,
     case: gates.Case | None,
     verdict: gates.Verdict | None,
+    point: str | None,
     *,
     by: Actor,
 ) -> HandBack:
@@ -102,7 +120,7 @@ async def _hand_back(
     )
     session.add(given)
     await session.flush()
-    tasks = todos(path, given.found, model=model.name, number=version.number)
+    tasks = todos(path, given.found, model=model.name, number=version.number, point=point)
     session.add_all(
         Task(
             tenant_id=by.tenant_id,

@@ -83,7 +83,7 @@ async def run_release(
     integration = None
     if body.integration is not None:
         require_endpoint(request.app.state.outbound, body.integration.endpoint)
-        integration = body.integration.model_dump(mode="json", exclude_none=True)
+        integration = body.integration.model_dump(mode="json")
     operation = await service.request_release(
         session,
         model=body.model,

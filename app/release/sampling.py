@@ -111,19 +111,19 @@ async def take_recorded(
 
 
 async def measure_parameters(session: AsyncSession, case: gates.Case, *, by: Actor) -> None:
-    """Record what input looks like: what was rehearsed, or else the newest report there is."""
+    """Record what input looks like: what was rehearsed, or the newest report if it saw more."""
     assert case.point_id is not None  # noqa: S101 - a release has a point
     expected = await _expected(session, case)
     traffic = await telemetry.traffic(
         session, case.tenant_id, case.point_id, case.version_id, rehearsed=True
     )
-    if traffic.events == 0:
-        kept = await gates.newest_measured(session, case, STEP, "parameters", sources=_SENT)
-        if kept is not None:
-            changed = parameters.again(kept, expected)
-            if changed is not None:
-                await _record(session, case, changed, by=by)
-            return
+    kept = await gates.newest_measured(session, case, STEP, "parameters", sources=_SENT)
+    if kept is not None and kept["events"] > traffic.events:
+        changed = parameters.again(kept, expected)
+        newest = await gates.newest_measured(session, case, STEP, "parameters")
+        if changed is not None or newest != kept:
+            await _record(session, case, changed or kept, by=by)
+        return
     baseline = await telemetry.baseline_of(session, case.tenant_id, case.version_id)
     found = await telemetry.inputs(session, case.tenant_id, traffic.series)
     hours = 0.0

@@ -12,7 +12,7 @@ from app.release.endpoints import about_point, measure_contract
 from app.release.instances import measure_instances
 from app.release.kpi_validation import conclude, measure_kpis
 from app.release.lifecycle import NEXT, RETURN, require_edge
-from app.release.moves import move, send_back
+from app.release.moves import give_back, move, send_back
 from app.release.sampling import measure_parameters
 
 _RELEASABLE = frozenset({Stage.CANDIDATE, Stage.RELEASED, Stage.ACTIVATED})
@@ -145,7 +145,17 @@ async def judge_release(
         await gates.close_case(session, case, result=path.value, by=by)
         if first is Stage.CANDIDATE:
             await send_back(session, case.version_id, path, back, by=by, case=case, verdict=verdict)
-    elif verdict.passed and not any(state.open for state in await gates.states(session, case)):
+        else:  # elsewhere it may well be what was promised
+            await give_back(session, case.version_id, path, back, by=by, case=case, verdict=verdict)
+        return verdict
+    states = await gates.states(session, case)
+    if not verdict.passed or any(state.open for state in states):
+        return verdict
+    kpis = next(state for state in states if state.step == ReleaseStep.KPI_VALIDATION)
+    if step != kpis.step and kpis.required:
+        # It was judged before the other steps: since then the perimeter may have seen more.
+        await judge_release(session, case_id, kpis.step, by=by)
+    else:
         await gates.close_case(session, case, result="released", by=by)
         if first is Stage.CANDIDATE:
             await move(session, case.version_id, Stage.RELEASED, by=by, case=case.id)

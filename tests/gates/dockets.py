@@ -41,6 +41,7 @@ TRAFFIC: dict[str, Any] = {
     "first_hour": None,
     "through": None,
     "gaps": [],
+    "fitting": 0.99,
 }
 EVIDENCE: dict[str, dict[str, Any]] = {
     "validation.business_validation": {

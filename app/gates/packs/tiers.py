@@ -229,7 +229,12 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "name": "traffic",
                 "when": "evidence.traffic.events > 0",
                 "reason": "The application has routed and returned scored events.",
-            }
+            },
+            {
+                "name": "traffic_fits",
+                "when": "evidence.traffic.fitting == null || evidence.traffic.fitting >= 0.95",
+                "reason": "What it returns fits the contract: no variable is missing or unread.",
+            },
         ],
     ),
     "activation.production_audit_procedures": (
