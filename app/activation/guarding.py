@@ -73,7 +73,7 @@ async def look_at(session: AsyncSession, tenant_id: UUID, seat_id: UUID) -> None
     asked = [
         rail
         for rail in await guardrails_at(session, tenant_id, seat.point_id)
-        if (rail.name, False) not in settled
+        if (rail.name, rail.revision, False) not in settled
         and (rail.within_minutes is None or minutes <= rail.within_minutes)
     ]
     if not asked:
@@ -111,12 +111,14 @@ async def _held(session: AsyncSession, seat: routing.Seat) -> bool:
     return any(stop.version_id in {None, seat.version_id} for stop in holding)
 
 
-async def _settled(session: AsyncSession, seat: routing.Seat) -> set[tuple[str, bool]]:
-    """Return the guardrails that have spoken about a seat, each with whether it failed."""
+async def _settled(session: AsyncSession, seat: routing.Seat) -> set[tuple[str, int, bool]]:
+    """Return the guardrails that have spoken about a seat, as they then were, and who failed."""
     rows = await session.execute(
-        select(Breach.guardrail, Breach.failed).filter_by(tenant_id=seat.tenant_id, seat_id=seat.id)
+        select(Breach.guardrail, Breach.revision, Breach.failed).filter_by(
+            tenant_id=seat.tenant_id, seat_id=seat.id
+        )
     )
-    return {(row[0], row[1]) for row in rows}
+    return {(row[0], row[1], row[2]) for row in rows}
 
 
 async def _act(
@@ -135,10 +137,10 @@ async def _act(
     if seat.until is not None or await _held(session, seat):
         return
     for rail, error in failed:
-        if (rail.name, True) not in settled:
+        if (rail.name, rail.revision, True) not in settled:
             await _note(session, point, seat, rail, found, _Done(Taken.FAILED, error))
     for rail in sorted(breached, key=lambda rail: (rail.action is not Action.ALERT, rail.name)):
-        if (rail.name, False) in settled:
+        if (rail.name, rail.revision, False) in settled:
             continue
         done = await _done(session, point, seat, rail, by=system)
         await _note(session, point, seat, rail, found, done)

@@ -56,7 +56,7 @@ class Guardrail(Vouched, Base):
 
 
 class Breach(Vouched, Base):
-    """A guardrail that did not hold for a champion, once a seat, or could not be answered."""
+    """A guardrail that did not hold for a champion or had no answer, once a seat and edit."""
 
     __tablename__ = "activation_breach"
     __vouched__ = (
@@ -67,7 +67,14 @@ class Breach(Vouched, Base):
         ForeignKeyConstraint(
             ["tenant_id", "seat_id"], ["routing_seat.tenant_id", "routing_seat.id"]
         ),
-        UniqueConstraint("tenant_id", "seat_id", "guardrail", "failed"),
+        UniqueConstraint(
+            "tenant_id",
+            "seat_id",
+            "guardrail",
+            "revision",
+            "failed",
+            name="uq_activation_breach_once",
+        ),
         Index("ix_activation_breach_at", "tenant_id", "point_id", "at"),
     )
 

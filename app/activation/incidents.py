@@ -304,11 +304,7 @@ async def list_incidents(
         point = await catalog.point_by_key(session, point_key, by=by)
         query = query.filter_by(point_id=point.id)
     elif by.points is not None:
-        own = select(catalog.DecisionPoint.id).where(
-            catalog.DecisionPoint.tenant_id == by.tenant_id,
-            catalog.DecisionPoint.key.in_(by.points),
-        )
-        query = query.where(Incident.point_id.in_(own))
+        query = query.where(Incident.point_id.in_(catalog.ids_of(by.tenant_id, by.points)))
     return await page(
         session, query, Incident.opened_at, Incident.id,
         cursor=cursor, limit=limit, newest_first=True,

@@ -11,6 +11,7 @@ from app.activation.rules import (
     NotPrepared,
     NotReady,
     ReturnedVersion,
+    ScoresExpired,
     SwapLost,
     UnapprovedVersion,
 )
@@ -73,7 +74,7 @@ async def judge_step(
 @activations.post(
     "/{case_id}:commit",
     response_model=routing.SeatOut,
-    responses=responses(NotFound, gates.StepsOpen, SwapLost, NotReady, NotPrepared),
+    responses=responses(NotFound, gates.StepsOpen, SwapLost, NotReady, NotPrepared, ScoresExpired),
 )
 async def commit(case_id: UUID, actor: Operator, session: Session) -> dict[str, Any]:
     """Swap: the version takes its seat at once, everywhere within seconds.

@@ -12,6 +12,15 @@ class NotReady(Refusal):
     mend = "Pass the release's required steps first."
 
 
+class ScoresExpired(Refusal):
+    """Scores that were computed beforehand are too old to decide by."""
+
+    kind = Kind.CONFLICT
+    code = "scores_expired"
+    title = "The precalculated scores are no longer valid"
+    mend = "POST /v1/models/{model}/versions with scores that were computed anew."
+
+
 class NothingToRollBack(Refusal):
     """There was no other champion before."""
 

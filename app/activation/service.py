@@ -9,6 +9,7 @@ from app.activation.rules import (
     NothingToRollBack,
     NotReady,
     ReturnedVersion,
+    ScoresExpired,
     SwapLost,
     UnapprovedVersion,
 )
@@ -16,6 +17,7 @@ from app.catalog import Stage
 from app.gates import ActivationStep, CaseKind
 from app.identity import Action
 from app.kit.actor import Actor
+from app.platform.db import clock
 from app.routing import SeatRole
 
 COMMITTED = "committed"
@@ -129,6 +131,9 @@ async def commit(session: AsyncSession, case_id: UUID, *, by: Actor) -> routing.
         await release.move(session, version.id, Stage.ACTIVATED, by=by, case=case.id)
     elif version.stage is not Stage.ACTIVATED:
         raise NotReady(f"The version is {version.stage}.", stage=version.stage.value)
+    if catalog.expired(version.specifics, await clock(session)):
+        until = version.specifics and version.specifics["valid_until"]
+        raise ScoresExpired(f"They were valid until {until}.", valid_until=until)
     own = await routing.open_seat(session, by.tenant_id, point.id, version.id)
     seat = await _take_seat(session, case, point, role, by=by)
     await gates.mark_case(session, case, result=COMMITTED, by=by)

@@ -17,13 +17,14 @@ from app.catalog.instance_routes import instances
 from app.catalog.instances import instances_of
 from app.catalog.json_schema import key_of, resolve
 from app.catalog.neighbour_routes import neighbouring
-from app.catalog.points import point_by_id, point_by_key, points_by_id
+from app.catalog.points import ids_of, point_by_id, point_by_key, points_by_id
 from app.catalog.routes import decision_points, lookups, models
 from app.catalog.rules import AssetKind, PointKind, ReturnTo, RiskTier, Stage
 from app.catalog.schemas import Contract, ModelOut
 from app.catalog.search_routes import searching
 from app.catalog.service import classify, model_of
 from app.catalog.signature import DataClass, Signature, Target, Variable, VariableType
+from app.catalog.specifics import expired
 from app.catalog.tables import DecisionPoint, Instance, Model, Version
 from app.catalog.versions import (
     developers_of,
@@ -62,8 +63,10 @@ __all__ = [
     "developers_of",
     "ensembles_of",
     "every_member",
+    "expired",
     "fill_search",
     "find_version",
+    "ids_of",
     "instances_of",
     "key_of",
     "link_retrained",

@@ -8,6 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, identity
 from app.catalog.rules import (
+    Stage,
+    VersionRetired,
     require_alias,
 )
 from app.catalog.service import model_of, require_right
@@ -25,6 +27,8 @@ async def set_alias(
     version = await find_version(session, model_name, number, by=by)
     model = await model_of(session, model_name, by=by, lock=True)
     await require_right(session, model, identity.Action.EDIT_MODEL, by=by)
+    if version.stage is Stage.RETIRED:
+        raise VersionRetired(f"{model_name}@{number} has served.")
     alias = await session.get(Alias, (by.tenant_id, model.id, name))
     if alias is None:
         alias = Alias(tenant_id=by.tenant_id, model_id=model.id, name=name)

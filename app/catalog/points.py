@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, identity
@@ -49,6 +49,13 @@ async def create_point(
         key=key, kind=kind, contract=contract, owner_id=point.owner_id,
     )  # fmt: skip
     return point
+
+
+def ids_of(tenant_id: UUID, keys: Collection[str]) -> Select[UUID]:
+    """Return a query for the ids of points by their keys, for lists that a narrow key reads."""
+    return select(DecisionPoint.id).where(
+        DecisionPoint.tenant_id == tenant_id, DecisionPoint.key.in_(keys)
+    )
 
 
 async def point_by_key(

@@ -12,6 +12,7 @@ from app.catalog.rules import (
     ReservedName,
     RiskTier,
     Stage,
+    VersionRetired,
 )
 from app.catalog.schemas import (
     AliasIn,
@@ -189,7 +190,7 @@ async def edit_version(
 @models.put(
     "/{name}/aliases/{alias}",
     response_model=AliasOut,
-    responses=responses(NotFound, ReservedName),
+    responses=responses(NotFound, ReservedName, VersionRetired),
 )
 async def set_alias(
     name: Name, alias: Name, body: AliasIn, actor: Writer, session: Session

@@ -1,5 +1,6 @@
 """What a version says of itself beside its content, by the kind of its asset. Pure."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -168,6 +169,12 @@ class Agent(Input):
     prohibited_actions: list[Line] = Field(
         min_length=1, max_length=500, description="What it must never do."
     )
+
+
+def expired(specifics: dict[str, Any] | None, now: datetime) -> bool:
+    """Say whether what a version says of itself is of scores that are too old to be used."""
+    until = (specifics or {}).get("valid_until")
+    return until is not None and datetime.fromisoformat(until) <= now
 
 
 class PrecalculatedScores(Input):

@@ -201,6 +201,8 @@ async def list_gaps(
     query = select(Gap).filter_by(tenant_id=by.tenant_id)
     if open_ is not None:
         query = query.where(Gap.closed_at.is_(None) if open_ else Gap.closed_at.is_not(None))
+    if by.points is not None:
+        query = query.where(Gap.point_id.in_(catalog.ids_of(by.tenant_id, by.points)))
     found = await page(session, query, Gap.id, cursor=cursor, limit=limit, newest_first=True)
     versions = await catalog.versions_by_id(
         session, by.tenant_id, {gap.version_id for gap in found.items}

@@ -127,6 +127,8 @@ async def list_terms(
     found: list[Term] = []
     more: str | None = None
     async for term in each(session, by.tenant_id, cursor=cursor):
+        if by.points is not None and term.point.key not in by.points:
+            continue
         if due_before is not None and term.due >= due_before:
             continue
         if overdue is not None and (term.state in _ALARMING) is not overdue:

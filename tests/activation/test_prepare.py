@@ -218,6 +218,23 @@ def test_the_versions_own_endpoint_is_asked(near: Live, health: Health) -> None:
     assert commit(near, case)["endpoint"] == f"{health.url}/score?v=1"
 
 
+def test_a_preparation_that_failed_refuses_the_swap_without_targets_too(
+    near: Live, health: Health
+) -> None:
+    case = activation(near, released(near), endpoint=f"{health.url}/score")
+    evidence(near["ops"], case, "model_deployment", "deployment", {"digest": APPROVED})
+    cleared(near, case)
+    health.status = 500
+    prepare(near, case, health_path="/ready")
+
+    denied = refused(lambda: commit(near, case), "not_prepared")
+    health.status = 204
+    prepare(near, case, health_path="/ready")
+
+    assert denied["missing"] == ["endpoint: It answered 500."]
+    assert commit(near, case)["endpoint"] == f"{health.url}/score"
+
+
 def test_a_swap_and_a_wrong_report_at_once_never_pass_each_other_by(
     near: Live, place: Place, health: Health
 ) -> None:

@@ -40,7 +40,7 @@ from tests.bench.champion import NAMES, Crowned, crown
 from tests.bench.queries import searches
 from tests.bench.rival import rival
 from tests.bench.servers import BenchFailed, Helper, Served, helper, serve
-from tests.bench.shop import VERSION, Shop, open_shop
+from tests.bench.shop import VERSION, Shop, open_shop, version_of
 
 BOUNDS = {"search_p95_ms": ("at most", 20.0)}
 BESIDE_MLFLOW = {"register_vs_mlflow": ("at least", 10.0), "lookup_vs_mlflow": ("at least", 20.0)}
@@ -76,14 +76,18 @@ def shoot(gun: Helper, port: int, seconds: float, **call: Any) -> float:
 def ours(gun: Helper, served: Served, shop: Shop, plan: Plan) -> dict[str, Rate]:
     """Return our three measurements."""
 
-    def rate(method: str, paths: list[str], body: Any = None) -> Rate:
-        sent = None if body is None else json.dumps(body)
-        call = {"method": method, "paths": paths, "keys": list(shop.keys), "bodies": [sent]}
+    def rate(method: str, paths: list[str], bodies: list[Any] | None = None) -> Rate:
+        sent = [None] if bodies is None else [json.dumps(body) for body in bodies]
+        call = {"method": method, "paths": paths, "keys": list(shop.keys), "bodies": sent}
         return lambda: shoot(gun, served.port, plan.seconds, **call)
 
     paths = [f"/v1/models/{name}" for name in shop.models]
     return {
-        "register_version": rate("POST", [f"{path}/versions" for path in paths], VERSION),
+        "register_version": rate(
+            "POST",
+            [f"{path}/versions" for path in paths],
+            [version_of(number) for number in range(len(paths))],
+        ),
         "alias_lookup": rate("GET", [f"{path}/aliases/{ALIAS}" for path in paths]),
         "champion_lookup": rate("GET", [f"/v1/decision-points/{NAMES.point}/champion"]),
     }

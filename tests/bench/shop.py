@@ -17,8 +17,20 @@ VERSION: dict[str, Any] = {
     "card": {"summary": "Logistic regression of ten variables.", "intended_use": "A bench."},
     "tags": {"team": "bench"},
 }
-KINDS = ("machine_learning", "mathematical", "rule_set", "optimiser")
+SPECIFICS: dict[str, dict[str, Any]] = {
+    "machine_learning": {"algorithm": "logistic regression"},
+    "mathematical": {"equation": "y = a + b x", "assumptions": ["x is measured."]},
+    "rule_set": {"language": "dmn", "rule_count": 12, "conflict_resolution": "first"},
+    "optimiser": {"objective": "cost", "direction": "minimise", "constraints": [], "solver": "any"},
+}
+KINDS = tuple(SPECIFICS)
 TIERS = ("low", "medium", "high")
+
+
+def version_of(number: int) -> dict[str, Any]:
+    """Return what is published of a shop's model: each kind says of itself what it must."""
+    kind = KINDS[number % len(KINDS)]
+    return {**VERSION, "specifics": {"kind": kind, **SPECIFICS[kind]}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +71,7 @@ def open_shop(served: Served, cast: Cast, models: int, alias: str) -> Shop:
                 "tags": {"shelf": str(number % 4)},
             },
         )
-        version = cast["dana"].post(f"/v1/models/{name}/versions", VERSION)
+        version = cast["dana"].post(f"/v1/models/{name}/versions", version_of(number))
         sample = version["id"]
         cast["dana"].put(f"/v1/models/{name}/aliases/{alias}", {"number": version["number"]})
     return Shop(served, made, keys, sample)

@@ -1,5 +1,6 @@
 """Each kind of asset says of itself what it has to, and is told what it did not say."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jsonschema
@@ -7,7 +8,14 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from app.catalog.rules import AssetKind
-from app.catalog.specifics import OF, Specifics, WrongSpecifics, require_specifics, required_of
+from app.catalog.specifics import (
+    OF,
+    Specifics,
+    WrongSpecifics,
+    expired,
+    require_specifics,
+    required_of,
+)
 from tests.catalog.assets import SPECIFICS, content, make_model, publish, specifics
 from tests.live import Live
 from tests.platform.wire import problem_of, speaker
@@ -61,6 +69,17 @@ def test_what_a_kind_does_not_allow_is_named(kind: str, wrong: dict[str, Any], n
 
     assert named in str(refused.value)
     assert kind in str(refused.value)
+
+
+def test_scores_expire_and_nothing_else_does() -> None:
+    until = datetime(2026, 7, 1, tzinfo=UTC)
+    said = {"kind": "precalculated_scores", "valid_until": until.isoformat()}
+
+    assert [expired(said, until + timedelta(days=days)) for days in (-1, 0, 1)] == [
+        False, True, True,
+    ]  # fmt: skip
+    assert not expired({"kind": "rule_set"}, until)
+    assert not expired(None, until)
 
 
 @pytest.mark.parametrize("kind", AssetKind)

@@ -70,7 +70,7 @@ EVIDENCE: dict[str, dict[str, Any]] = {
     },
     "release.instantiation_validation": {
         "instances": {"segments": 5, "dispersion": 0.01, "tolerance": 0.02, "outliers": 0,
-                      "rank_agreement": 0.9, "tolerance_by": "contract"},
+                      "rank_agreement": 0.9, "tolerance_by": "contract", "beyond": []},
     },
     "release.kpi_validation": KPI,
     "activation.management_and_governance": {"completeness": {"complete": True, "gaps": []}},

@@ -57,6 +57,19 @@ def test_mathematical_drift_holds_accuracy_against_its_reference() -> None:
 
 
 @pytest.mark.parametrize("path", BACK)
+def test_what_a_person_said_is_not_told_as_if_it_was_measured(path: WayOut) -> None:
+    first = tasks(path, {})[0]
+
+    assert "validation.failed" in first.why
+
+
+def test_a_calls_point_is_filled_in() -> None:
+    found = todos(WayOut.BUSINESS_DRIFT, EVIDENCE, model="price", number=3, point="dispatch")
+
+    assert "PUT /v1/decision-points/dispatch/kpis/value" in {item.call for item in found}
+
+
+@pytest.mark.parametrize("path", BACK)
 def test_every_list_ends_with_the_next_version_and_knows_how(path: WayOut) -> None:
     for evidence in (EVIDENCE, {}):
         found = tasks(path, evidence)

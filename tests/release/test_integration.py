@@ -89,12 +89,22 @@ def test_a_quantile_is_a_measured_value_that_so_many_do_not_exceed(
     assert quantile([], share) is None
 
 
-@pytest.mark.parametrize("body", [b"NaN", b'{"a": Infinity}', b"-Infinity", b"", b"{", b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"NaN", b'{"a": Infinity}', b"-Infinity", b"", b"{", b"\xff", b"9" * 5000]
+)
 def test_what_is_no_json_is_unreadable(body: bytes) -> None:
     with pytest.raises(Unreadable):
         read(body)
     with pytest.raises(Unreadable, match="too deeply"):
         read(b"[" * 100_000)
+
+
+def test_a_number_of_hundreds_of_digits_is_only_another_number() -> None:
+    huge = int("9" * 400)
+
+    assert differences(0.5, huge, Tolerance(absolute=1.0))
+    assert differences(huge, 0.5, Tolerance(relative=0.5))
+    assert not differences(huge, huge, Tolerance())
 
 
 def test_a_schema_is_checked_within_a_budget_and_fetches_nothing() -> None:

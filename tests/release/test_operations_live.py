@@ -121,6 +121,21 @@ def test_a_run_is_evidence_that_the_server_measured(near: Live) -> None:
     assert told == {"release.integration.tested", "release.operation.ended"}
 
 
+def test_a_case_may_speak_of_nothing(near: Live) -> None:
+    """Null is a value, sent as well as expected."""
+    case = opened(near)
+    cases = [
+        {"name": "nothing sent", "input": None},
+        {"name": "nothing expected", "input": {"x": 1.0}, "expect": [{"value": None}]},
+    ]
+    with served(endpoints.good) as endpoint:
+        body = asked(endpoint.url, cases=cases)
+        run = near["dev"].post(f"/v1/releases/{case['id']}/integration-runs", body)
+        found = done(near["dev"], run)
+
+    assert found["state"] == "succeeded", found
+
+
 def test_a_worse_run_takes_the_verdict_of_the_one_before(near: Live) -> None:
     case = opened(near)
     path = f"/v1/releases/{case['id']}/integration-runs"
@@ -181,7 +196,12 @@ def test_a_run_of_a_case_that_was_closed_meanwhile_writes_nothing(near: Live) ->
 
 def test_what_must_not_be_called_is_refused_when_it_is_asked_for(near: Live) -> None:
     path = f"/v1/releases/{opened(near)['id']}/integration-runs"
-    for url in ("ftp://a.example", "http://user:pw@127.0.0.1/", "http://127.0.0.1/?key=secret"):
+    for url in (
+        "ftp://a.example",
+        "http://127.0.0.1:99999/",
+        "http://user:pw@127.0.0.1/",
+        "http://127.0.0.1/?key=secret",
+    ):
         refused = speaker(near, "dev").post(path, json=asked(url, endpoint=url))
         problem_of(refused, 422, "address_refused")
     # A name is looked up when it is called: then the operation fails, and nothing is written.

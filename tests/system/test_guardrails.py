@@ -202,6 +202,19 @@ def test_guardrails_are_edited_with_a_condition_and_refused_with_every_fault(liv
     assert refused(lambda: live["aud"].get(path(place.point, name)))["status"] == 404
 
 
+def test_a_guardrail_that_was_edited_is_asked_again(live: Live) -> None:
+    place = champion(live)
+    terms = {"when": "traffic.events >= 0", "min_events": 0, "action": "alert"}
+    live["ops"].put(path(place.point, "again"), terms)
+    (first,) = breached(live, place.point)
+
+    live["ops"].put(path(place.point, "again"), {**terms, "action": "stop"}, revision=1)
+    second = breached(live, place.point, 2)[0]
+
+    assert (first["taken"], first["revision"]) == ("alerted", 1)
+    assert (second["action"], second["revision"]) == ("stop", 2)
+
+
 def test_under_change_control_a_guardrail_is_asked_for(live: Live) -> None:
     place = champion(live)
     rights = live.admin.get("/v1/decision-rights")

@@ -148,6 +148,8 @@ def check_gone(live: Live, place: Place) -> None:
     assert refused(lambda: live["dev"].post("/v1/validations", named))["code"] == "illegal_move"
     at = {**named, "decision_point": place.point}
     assert refused(lambda: live["dev"].post("/v1/releases", at))["code"] == "illegal_move"
+    alias, number = f"/v1/models/{place.model}/aliases/stable", {"number": place.version}
+    assert refused(lambda: live["dev"].put(alias, number))["code"] == "version_retired"
     assert refused(lambda: live["ops"].post("/v1/activations", at))["code"] == "not_released"
     shadow = {"shadows": [{"name": "s", **named}]}
     assert refused(lambda: planned(live, place, shadow))["code"] == "not_seated"

@@ -150,6 +150,11 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "reason": "Evidence `instances`: segments agree within the tolerance.",
             },
             {
+                "name": "no_segment_beyond",
+                "when": "size(evidence.instances.beyond) == 0",
+                "reason": "No segment alone is beyond the tolerance.",
+            },
+            {
                 "name": "agreed_tolerance",
                 "when": "evidence.instances.tolerance_by == 'contract'",
                 "reason": "The tolerance is the contract's, not chosen by who sent the scores.",
