@@ -16,6 +16,8 @@ FREE = {
     "intended_use", "limitations", "documents", "endpoint",
     # of what is measured
     "metric",
+    # of a query, which reads what an operator has named for the tenant, and of its columns
+    "sql", "time_column",
     # of what a version of its kind says of itself, likewise
     "algorithm", "framework", "equation", "assumptions", "rule_count", "objective", "constraints",
     "solver", "ontology", "entity_types", "relation_types", "entities", "relations", "tools",
