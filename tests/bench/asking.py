@@ -31,14 +31,11 @@ async def ask(
     lanes: int,
     seconds: float,
     method: str,
-    paths: list[str],
+    targets: list[tuple[str, str | None]],
     keys: list[str | None],
-    bodies: list[str | None],
 ) -> dict[str, Any]:
-    """Send requests to ``paths`` with ``bodies`` in turns, with ``keys`` in turns."""
-    prepared = [
-        request(method, path, key, body) for key in keys for body in bodies for path in paths
-    ]
+    """Send to each of ``targets``, a path and what it is sent, in turns, with ``keys`` in turns."""
+    prepared = [request(method, path, key, body) for key in keys for path, body in targets]
     return summary(await fire(port, itertools.cycle(prepared), lanes, seconds))
 
 

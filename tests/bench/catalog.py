@@ -69,27 +69,25 @@ def shoot(gun: Helper, port: int, seconds: float, **call: Any) -> float:
     """Return answers a second of one round; every one must be good."""
     shot = gun.ask("ask", port=port, lanes=LANES, seconds=seconds, **call)
     if shot["refused"] or shot["broken"] or not shot["answered"]:
-        raise BenchFailed(f"A round of {call['paths'][0]} went wrong: {shot}")
+        raise BenchFailed(f"A round of {call['targets'][0][0]} went wrong: {shot}")
     return float(shot["answered"] / shot["seconds"])
 
 
 def ours(gun: Helper, served: Served, shop: Shop, plan: Plan) -> dict[str, Rate]:
     """Return our three measurements."""
 
-    def rate(method: str, paths: list[str], bodies: list[Any] | None = None) -> Rate:
-        sent = [None] if bodies is None else [json.dumps(body) for body in bodies]
-        call = {"method": method, "paths": paths, "keys": list(shop.keys), "bodies": sent}
+    def rate(method: str, targets: list[tuple[str, str | None]]) -> Rate:
+        call = {"method": method, "targets": targets, "keys": list(shop.keys)}
         return lambda: shoot(gun, served.port, plan.seconds, **call)
 
     paths = [f"/v1/models/{name}" for name in shop.models]
+    published = [
+        (f"{path}/versions", json.dumps(version_of(number))) for number, path in enumerate(paths)
+    ]
     return {
-        "register_version": rate(
-            "POST",
-            [f"{path}/versions" for path in paths],
-            [version_of(number) for number in range(len(paths))],
-        ),
-        "alias_lookup": rate("GET", [f"{path}/aliases/{ALIAS}" for path in paths]),
-        "champion_lookup": rate("GET", [f"/v1/decision-points/{NAMES.point}/champion"]),
+        "register_version": rate("POST", [*published]),
+        "alias_lookup": rate("GET", [(f"{path}/aliases/{ALIAS}", None) for path in paths]),
+        "champion_lookup": rate("GET", [(f"/v1/decision-points/{NAMES.point}/champion", None)]),
     }
 
 
@@ -116,11 +114,12 @@ def theirs(gun: Helper, port: int, plan: Plan) -> dict[str, Rate]:
     asked = [f"{api}/registered-models/alias?name={name}&alias={ALIAS}" for name in names]
     return {
         "register_version": lambda: shoot(
-            gun, port, plan.seconds, method="POST", paths=[f"{api}/model-versions/create"],
-            keys=[None], bodies=[json.dumps(body) for body in bodies],
+            gun, port, plan.seconds, method="POST", keys=[None],
+            targets=[(f"{api}/model-versions/create", json.dumps(body)) for body in bodies],
         ),
         "alias_lookup": lambda: shoot(
-            gun, port, plan.seconds, method="GET", paths=asked, keys=[None], bodies=[None]
+            gun, port, plan.seconds, method="GET", keys=[None],
+            targets=[(path, None) for path in asked],
         ),
     }  # fmt: skip
 
