@@ -118,11 +118,25 @@ async def require_prepared(
         .order_by(Preparation.at.desc(), Preparation.id.desc())
         .limit(1)
     )
-    if not any(target.required for target in await targets.targets_of(session, point)):
-        if newest is None or newest.ready:
-            return
-        missing = [*(newest.missing or ["preparation: it found that nothing is ready"])]
-        raise _not_prepared(point, case, missing)
+    if any(target.required for target in await targets.targets_of(session, point)):
+        missing = await _lacking(session, case, point, newest)
+    else:
+        missing = list(newest.missing or ()) if newest else []
+    if missing:
+        raise NotPrepared(
+            f"{point.key} is not ready for the swap: {'; '.join(missing)}.",
+            missing=missing,
+            prepare=f"POST /v1/activations/{case.id}:prepare",
+        )
+
+
+async def _lacking(
+    session: AsyncSession,
+    case: gates.Case,
+    point: catalog.DecisionPoint,
+    newest: Preparation | None,
+) -> list[str]:
+    """Return what keeps required targets from being known to be ready."""
     version = await catalog.version_by_id(session, case.tenant_id, case.version_id)
     missing = _spoken(await desired.unready(session, point, version))
     if newest is None:
@@ -133,18 +147,7 @@ async def require_prepared(
         missing.append("preparation: it is too old")
     elif newest.digest != await _checked(session, case):
         missing.append("preparation: what was checked has changed")
-    if missing:
-        raise _not_prepared(point, case, missing)
-
-
-def _not_prepared(
-    point: catalog.DecisionPoint, case: gates.Case, missing: list[str]
-) -> NotPrepared:
-    return NotPrepared(
-        f"{point.key} is not ready for the swap: {'; '.join(missing)}.",
-        missing=missing,
-        prepare=f"POST /v1/activations/{case.id}:prepare",
-    )
+    return missing
 
 
 def preparer(outbound: Outbound) -> Job:

@@ -102,11 +102,14 @@ def _event(
 
 async def _cases(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> list[dict[str, Any]]:
     """Return the version's validations, releases and activations, with who approved."""
-    rows = await session.scalars(
-        select(gates.Case)
-        .filter_by(tenant_id=tenant_id, version_id=version_id)
-        .order_by(gates.Case.opened_at)
+    rows = list(
+        await session.scalars(
+            select(gates.Case)
+            .filter_by(tenant_id=tenant_id, version_id=version_id)
+            .order_by(gates.Case.opened_at)
+        )
     )
+    signed = await gates.signed(session, tenant_id, {case.id for case in rows})
     return [
         {
             "case_id": case.id,
@@ -114,7 +117,7 @@ async def _cases(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> li
             "role": case.details.get("role"),
             "result": case.result,
             "policy": f"{case.tier} revision {case.policy_revision}",
-            "approvals": await gates.signatories(session, case),
+            "approvals": signed[case.id][1],
             "hand_off": await handoff.traced(session, case),
         }
         for case in rows

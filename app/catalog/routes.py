@@ -52,7 +52,6 @@ from app.platform.http.documented import editing
 models = make_router("/v1/models", tag="catalog")
 decision_points = make_router("/v1/decision-points", tag="catalog")
 
-
 Name = Annotated[str, Path(pattern=NAME)]
 Number = Annotated[int, Path(ge=1, lt=MOST)]
 Reader = Annotated[Actor, allow("catalog:read")]

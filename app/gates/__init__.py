@@ -29,7 +29,6 @@ from app.gates.cases import (
     reopen_case,
     roles_at,
     roles_in,
-    signatories,
     signed,
 )
 from app.gates.cases import lock as lock_case
@@ -167,7 +166,6 @@ __all__ = [
     "roles_in",
     "routers",
     "seed_policies",
-    "signatories",
     "signed",
     "stand",
     "states",

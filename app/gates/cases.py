@@ -165,19 +165,6 @@ async def signed(
     return found
 
 
-async def signatories(session: AsyncSession, case: Case) -> list[dict[str, Any]]:
-    """Return who approved what in a case, by name."""
-    rows = list(
-        await session.scalars(
-            select(Approval)
-            .filter_by(tenant_id=case.tenant_id, case_id=case.id)
-            .order_by(Approval.at)
-        )
-    )
-    names = await identity.names_of(session, case.tenant_id, (row.person_id for row in rows))
-    return [_signature(row, names[row.person_id]) for row in rows]
-
-
 def _signature(approval: Approval, person: str) -> dict[str, Any]:
     return {
         "person": person,

@@ -4,8 +4,9 @@ Each of the three drifts leads to another step of the development cycle, so each
 own; every list ends with the next version, as the content of this one never changes.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from app.gates import WayOut
@@ -35,19 +36,12 @@ def todos(
     path: WayOut, found: dict[str, Any], *, model: str, number: int, point: str | None = None
 ) -> list[Todo]:
     """Return what a path asks of the developers, in order."""
-    specific = {
+    specific: dict[WayOut, Callable[[dict[str, Any]], Iterator[Todo]]] = {
         WayOut.DATA_DRIFT: _data,
-        WayOut.BUSINESS_DRIFT: _business,
+        WayOut.BUSINESS_DRIFT: partial(_business, point=point or "{key}"),
         WayOut.MATHEMATICAL_DRIFT: _analysis,
-    }[path]
-    return [*_at(point, specific(found)), *_again(path, model, number)]
-
-
-def _at(point: str | None, found: Iterator[Todo]) -> Iterator[Todo]:
-    """Yield tasks with the decision point's key in their calls."""
-    for item in found:
-        call = item.call and item.call.replace("{key}", point or "{key}")
-        yield replace(item, call=call)
+    }
+    return [*specific[path](found), *_again(path, model, number)]
 
 
 def _data(found: dict[str, Any]) -> Iterator[Todo]:
@@ -70,7 +64,7 @@ def _data(found: dict[str, Any]) -> Iterator[Todo]:
         )
 
 
-def _business(found: dict[str, Any]) -> Iterator[Todo]:
+def _business(found: dict[str, Any], *, point: str) -> Iterator[Todo]:
     yield Todo(
         "agree_outcomes",
         "Go through the business outcomes with who owns them",
@@ -87,7 +81,7 @@ def _business(found: dict[str, Any]) -> Iterator[Todo]:
             f"Explain the KPI {item.get('name', key)}, or agree on another threshold",
             f"It stands at {_shown(item.get('value'))} {item.get('unit', '')}; agreed was"
             f" {_shown(item.get('threshold'))}.",
-            "PUT /v1/decision-points/{key}/kpis/" + key,
+            f"PUT /v1/decision-points/{point}/kpis/{key}",
         )
 
 

@@ -119,10 +119,9 @@ async def measure_parameters(session: AsyncSession, case: gates.Case, *, by: Act
     )
     kept = await gates.newest_measured(session, case, STEP, "parameters", sources=_SENT)
     if kept is not None and kept["events"] > traffic.events:
-        changed = parameters.again(kept, expected)
-        newest = await gates.newest_measured(session, case, STEP, "parameters")
-        if changed is not None or newest != kept:
-            await _record(session, case, changed or kept, by=by)
+        present = parameters.again(kept, expected) or kept
+        if present != await gates.newest_measured(session, case, STEP, "parameters"):
+            await _record(session, case, present, by=by)
         return
     baseline = await telemetry.baseline_of(session, case.tenant_id, case.version_id)
     found = await telemetry.inputs(session, case.tenant_id, traffic.series)

@@ -143,10 +143,9 @@ async def judge_release(
     first = (await catalog.lock_version(session, by.tenant_id, case.version_id)).stage
     if path is not None and back is not None:
         await gates.close_case(session, case, result=path.value, by=by)
-        if first is Stage.CANDIDATE:
-            await send_back(session, case.version_id, path, back, by=by, case=case, verdict=verdict)
-        else:  # elsewhere it may well be what was promised
-            await give_back(session, case.version_id, path, back, by=by, case=case, verdict=verdict)
+        # What is released or active elsewhere may well be there what was promised: it stays.
+        way_back = send_back if first is Stage.CANDIDATE else give_back
+        await way_back(session, case.version_id, path, back, by=by, case=case, verdict=verdict)
         return verdict
     states = await gates.states(session, case)
     if not verdict.passed or any(state.open for state in states):

@@ -6,24 +6,23 @@ path, no network, no extension, and nothing is written. Bounded in memory, threa
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import Any
 
 from app.kit.names import NAME
 from app.kit.refusal import RateLimited
-from app.telemetry.reading import LakeTable, Refuse
+from app.telemetry.reading import BOUNDS, LakeTable, Refuse, bound
 
 ANY_TENANT = "*"
 SECONDS = 20.0
 _AT_ONCE = threading.BoundedSemaphore(2)
 _SETTINGS = {
-    "memory_limit": "'512MB'",
+    **BOUNDS,
     "threads": "2",
-    "temp_directory": "''",
-    "TimeZone": "'UTC'",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
@@ -47,14 +46,14 @@ class LakeSource:
     def directory(self) -> str:
         """Return the directory that they all lie under."""
         parts = PurePosixPath(self.files).parent.parts
-        plain = [*parts[: next((i for i, part in enumerate(parts) if "*" in part), len(parts))]]
-        return str(PurePosixPath(*plain))
+        return str(PurePosixPath(*takewhile(lambda part: "*" not in part, parts)))
 
     @property
     def relation(self) -> str:
         """Return what reads them, as SQL."""
-        reader, files = _READERS[PurePosixPath(self.files).suffix], self.files.replace("'", "''")
-        return f"{reader}('{files}', hive_partitioning = true, union_by_name = true)"
+        reader = _READERS[PurePosixPath(self.files).suffix]
+        files = _literal(self.files)
+        return f"{reader}({files}, hive_partitioning = true, union_by_name = true)"
 
 
 def sources_of(text: str) -> tuple[LakeSource, ...]:
@@ -72,7 +71,7 @@ def sources_of(text: str) -> tuple[LakeSource, ...]:
 
 @contextmanager
 def asked(
-    sources: "dict[str, LakeSource]", sql: str, refuse: Refuse, *, rows: int
+    sources: Mapping[str, LakeSource], sql: str, refuse: Refuse, *, rows: int
 ) -> Iterator[tuple[LakeTable, list[str]]]:
     """Yield the rows that a SELECT finds, read once, with the names of the sources it reads."""
     import duckdb  # noqa: PLC0415 - 30 MB that only processes asked this should carry
@@ -104,7 +103,7 @@ def asked(
         _AT_ONCE.release()
 
 
-def _named(lake: Any, sql: str, sources: "dict[str, LakeSource]", refuse: Refuse) -> list[str]:
+def _named(lake: Any, sql: str, sources: Mapping[str, LakeSource], refuse: Refuse) -> list[str]:
     import duckdb  # noqa: PLC0415 - see above
 
     statements = lake.extract_statements(sql)
@@ -122,9 +121,8 @@ def _shut(lake: Any, sources: list[LakeSource], refuse: Refuse) -> None:
     """Leave open what the sources' files are, and nothing else."""
     import duckdb  # noqa: PLC0415 - see above
 
-    for key, value in _SETTINGS.items():
-        lake.execute(f"SET {key} = {value}")
-    directories = ", ".join("'" + one.directory.replace("'", "''") + "'" for one in sources)
+    bound(lake, _SETTINGS)
+    directories = ", ".join(_literal(one.directory) for one in sources)
     lake.execute(f"SET allowed_directories = [{directories}]")
     lake.execute("SET enable_external_access = false")
     lake.execute("SET lock_configuration = true")
@@ -133,6 +131,10 @@ def _shut(lake: Any, sources: list[LakeSource], refuse: Refuse) -> None:
             lake.execute(f'CREATE TEMP VIEW "{one.name}" AS SELECT * FROM {one.relation}')  # noqa: S608 - the operator's
         except duckdb.Error as error:
             raise refuse(f"The source {one.name} has no files that can be read.") from error
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _sentence(error: Exception) -> str:

@@ -27,7 +27,8 @@ MAX_CELLS = 20_000_000
 MAX_TEXT = 4_000
 MAX_TEXT_BYTES = 256 << 20
 MAX_COLUMNS = 5_000
-_MEMORY = "512MB"
+BOUNDS = {"memory_limit": "512MB", "temp_directory": "", "TimeZone": "UTC"}
+"""DuckDB's settings for whatever others have sent or asked: little memory, nothing on disk."""
 
 Refuse = Callable[[str], Invalid]
 _NUMBER = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL",
@@ -173,11 +174,9 @@ def opened(raw: bytes, media: str, refuse: Refuse, *, rows: int = MAX_ROWS) -> I
 def _lake(raw: bytes, media: str, refuse: Refuse, most: int) -> Iterator[LakeTable]:
     import duckdb  # noqa: PLC0415 - 30 MB that only processes given such a file should carry
 
-    config = {"memory_limit": _MEMORY, "temp_directory": "", "TimeZone": "UTC"}
     name = "Parquet" if media == PARQUET else "CSV"
     with tempfile.NamedTemporaryFile() as file, duckdb.connect() as lake:
-        for key, value in config.items():
-            lake.execute(f"SET {key} = '{value}'")
+        bound(lake, BOUNDS)
         file.write(raw)
         file.flush()
         try:
@@ -195,6 +194,12 @@ def _lake(raw: bytes, media: str, refuse: Refuse, most: int) -> Iterator[LakeTab
             yield LakeTable(lake, typed=media == PARQUET, refuse=refuse)
         except duckdb.Error as error:
             raise refuse(f"The file is not a readable {name} file.") from error
+
+
+def bound(lake: Any, settings: Mapping[str, str]) -> None:
+    """Give a connection settings."""
+    for key, value in settings.items():
+        lake.execute(f"SET {key} = '{value}'")
 
 
 def _lines(raw: bytes, refuse: Refuse, most: int) -> list[dict[str, Any]]:

@@ -159,7 +159,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_identity_key")),
         sa.UniqueConstraint("sha256", name=op.f("uq_identity_key_sha256")),
     )
-    # The queue's own schema, as its library ships it.
     # A second wall: whoever may write still cannot rewrite history by accident.
     op.execute(_APPEND_ONLY)
     op.execute(

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -16,6 +16,7 @@ from app.platform.http.request_ids import request_id as new_id
 
 logger = logging.getLogger("modelward.access")
 
+A = TypeVar("A")
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -85,11 +86,8 @@ class Edge:
             key = one.match(scope)
             if key is None:
                 continue
-            try:
-                answer = await one.answer(key, headers, scope, request_id)
-            except Exception:
-                logger.exception("fault", extra=_place(scope, request_id))
-                answer = _fault(request_id)
+            answering = one.answer(key, headers, scope, request_id)
+            answer = await _or_fault(answering, scope, request_id)
             if answer is None:
                 return None
             await send_answer(send, answer, request_id)
@@ -131,13 +129,19 @@ async def _hot(
     request_id: str,
 ) -> int:
     """Let a hot route answer; return its status."""
-    try:
-        found = await hot.answer(key, headers, scope, receive, request_id)
-    except Exception:
-        logger.exception("fault", extra=_place(scope, request_id))
-        found = _fault(request_id)
+    answering = hot.answer(key, headers, scope, receive, request_id)
+    found = await _or_fault(answering, scope, request_id)
     await send_answer(send, found, request_id)
     return found[0]
+
+
+async def _or_fault(answering: Awaitable[A], scope: Scope, request_id: str) -> A | Answer:
+    """Return an answer, or a fault's where making it failed."""
+    try:
+        return await answering
+    except Exception:
+        logger.exception("fault", extra=_place(scope, request_id))
+        return _fault(request_id)
 
 
 def _place(scope: Scope, request_id: str) -> dict[str, str]:
