@@ -100,7 +100,9 @@ class Answer:
 
 async def pack(session: AsyncSession, turn: Turn) -> Round | None:
     """Return what is due to a receiver now, in order; nothing if it is gone or switched off."""
-    webhook = await session.get(Webhook, (turn.tenant_id, turn.webhook_id))
+    # What is made for a receiver locks it against removal: first of all, as a removal does.
+    kept = {"read": True, "key_share": True}
+    webhook = await session.get(Webhook, (turn.tenant_id, turn.webhook_id), with_for_update=kept)
     progress = await _held(session, turn)
     if webhook is None or progress is None or not webhook.active:
         return None

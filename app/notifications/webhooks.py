@@ -155,16 +155,22 @@ async def edit_webhook(
 
 async def forgive(session: AsyncSession, webhook: Webhook) -> None:
     """Try a receiver again at once, as if it had not failed."""
-    progress = await session.get_one(
+    progress = await _locked(session, webhook)
+    progress.failures, progress.failing_since, progress.resume_at = 0, None, None
+
+
+async def _locked(session: AsyncSession, webhook: Webhook) -> Progress:
+    """Return a receiver's notes, locked: always after the receiver, and before what is sent it."""
+    return await session.get_one(
         Progress, (webhook.tenant_id, webhook.id), with_for_update=True, populate_existing=True
     )
-    progress.failures, progress.failing_since, progress.resume_at = 0, None, None
 
 
 async def delete_webhook(session: AsyncSession, webhook_id: UUID, *, by: Actor) -> None:
     """Remove a receiver, its secrets and what was still on its way to it."""
     webhook = await webhook_of(session, webhook_id, by=by, lock=True)
     await require_right(session, by=by)
+    await _locked(session, webhook)
     for secret in await session.scalars(select(Secret).filter_by(**_of(webhook))):
         await session.delete(secret)
     await session.flush()

@@ -193,6 +193,21 @@ def test_a_receiver_that_hangs_holds_no_other(live: Live) -> None:
     assert found["failing_since"] is None or found["failures"] > 0
 
 
+def test_a_receiver_is_removed_while_messages_are_on_their_way_to_it(live: Live) -> None:
+    model = make_model(live)
+    with sink() as good:
+        for _ in range(12):
+            webhooks = [make_webhook(live, good) for _ in range(4)]
+            before = len(good.got)
+            for _ in range(4):
+                publish(live, model)
+            good.wait(partial(longer, before))
+            for webhook in webhooks:
+                remove(live, webhook)
+
+        assert len(good.of(PUBLISHED, model=model)) > 12
+
+
 def test_both_secrets_sign_while_they_overlap_and_one_afterwards(live: Live) -> None:
     with sink() as good:
         webhook = make_webhook(live, good)
