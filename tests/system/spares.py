@@ -54,23 +54,25 @@ def undecided(live: Live) -> Any:
     return live["dev"].post("/v1/validations", version)
 
 
-def request(live: Live, by: Client, _: str) -> str:
+def request(held: Holdings, by: Client) -> str:
     """Ask for approvals of a case of its own: who asks on one approves nothing of it."""
-    asked = {"case_id": undecided(live)["id"], "step": "technical_validation"}
+    asked = {"case_id": undecided(held.live)["id"], "step": "technical_validation"}
     return str(by.post("/v1/approval-requests", asked)["id"])
 
 
-def approval(live: Live, by: Client, _: str) -> str:
+def approval(held: Holdings, by: Client) -> str:
     """Approve a step of a case that is not over: an approval of another is history."""
-    return str(approve(by, undecided(live), "technical_validation")["id"])
+    return str(approve(by, undecided(held.live), "technical_validation")["id"])
 
 
-def change(_: Live, by: Client, case: str) -> str:
+def change(held: Holdings, by: Client) -> str:
+    case = held.cases["activations"]
     asked = {"case_id": case, "step": STEP, "rule": "traffic", "days": 1, **REASON}
     return str(by.post("/v1/waivers", asked)["id"])
 
 
-def emergency(live: Live, _: Client, case: str) -> str:
+def emergency(held: Holdings, _: Client) -> str:
+    live, case = held.live, held.cases["activations"]
     path = f"/v1/cases/{case}/steps/management_and_governance:break-glass"
     try:
         return str(live["ops"].post(path, REASON)["id"])
@@ -81,28 +83,30 @@ def emergency(live: Live, _: Client, case: str) -> str:
         return str(live["ops"].post(path, REASON)["id"])
 
 
-def left(live: Live, _: Client, __: str) -> str:
-    person, _key = live.newcomer(Role.DEVELOPER)
-    live.admin.post(f"/v1/principals/{person}:disable")
+def left(held: Holdings, _: Client) -> str:
+    person, _key = held.live.newcomer(Role.DEVELOPER)
+    held.live.admin.post(f"/v1/principals/{person}:disable")
     return person
 
 
-def keyless(live: Live, _: Client, __: str) -> str:
+def keyless(held: Holdings, _: Client) -> str:
     person = {"name": unique("person"), "roles": ["auditor"]}
-    return str(live.admin.post("/v1/principals", person)["id"])
+    return str(held.live.admin.post("/v1/principals", person)["id"])
 
 
-def webhook(live: Live, _: Client, __: str) -> str:
-    made = live["ops"].post("/v1/webhooks", {"url": "https://hooks.example.com/", "types": ["x"]})
+def webhook(held: Holdings, _: Client) -> str:
+    asked = {"url": "https://hooks.example.com/", "types": ["x"]}
+    made = held.live["ops"].post("/v1/webhooks", asked)
     return str(made["id"])
 
 
-def himself(_: Live, by: Client, __: str) -> str:
+def himself(_: Holdings, by: Client) -> str:
     return str(by.get("/v1/me")["id"])
 
 
-def procedure(live: Live, _: Client, __: str) -> str:
+def procedure(held: Holdings, _: Client) -> str:
     """Have a model of its own trained anew, with a version that came of it."""
+    live = held.live
     model = make_model(live)
     body = {
         "kind": "retrain", "model": model, "version": make_version(live, model),
@@ -114,12 +118,20 @@ def procedure(live: Live, _: Client, __: str) -> str:
     return made
 
 
-def nobodys(_: Live, __: Client, ___: str) -> str:
+def nobodys(_: Holdings, __: Client) -> str:
     """No seat at all: once everything is stopped, the champion's would be given up for good."""
     return str(uuid.uuid4())
 
 
-Maker = Callable[[Live, Client, str], str]
+def idle(held: Holdings, _: Client) -> str:
+    """Make a target that nothing runs on: what the other one reported stays to be looked at."""
+    name = unique("target")
+    body = {"environment": "cloud", "required": False, "stale_after_seconds": 86400}
+    held.live["ops"].put(f"/v1/decision-points/{held.place.point}/targets/{name}", body)
+    return name
+
+
+Maker = Callable[[Holdings, Client], str]
 MADE: dict[str, tuple[str, bool, Maker]] = {
     "POST /v1/approval-requests/{request_id}:withdraw": ("request_id", True, request),
     "POST /v1/approval-requests/{request_id}:approve": ("request_id", False, request),
@@ -133,6 +145,7 @@ MADE: dict[str, tuple[str, bool, Maker]] = {
     "POST /v1/procedures/{procedure_id}:link": ("procedure_id", False, procedure),
     "POST /v1/procedures/{procedure_id}:conclude": ("procedure_id", False, procedure),
     "POST /v1/procedures/{procedure_id}:abandon": ("procedure_id", False, procedure),
+    "DELETE /v1/decision-points/{key}/targets/{target}": ("target", False, idle),
     "DELETE /v1/webhooks/{webhook_id}": ("webhook_id", False, webhook),
     "POST /v1/principals/{principal_id}:erase": ("principal_id", False, left),
     "POST /v1/principals/{principal_id}:invite": ("principal_id", False, keyless),
@@ -158,6 +171,6 @@ class Spares:
                 name, himself, make = MADE[str(way)]
                 with Client(held.live.url, self.callers.key(way)) as caller:
                     by = caller if himself else held.live["ops"]
-                    found[name] = make(held.live, by, held.cases["activations"])
+                    found[name] = make(held, by)
             self.made[str(way)] = found
         return self.made[str(way)]

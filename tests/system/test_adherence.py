@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from sqlalchemy import event, func, select
 
+from app.bus import make_bus
 from app.client import Client, Problem
-from app.main import make_bus
 from app.platform.db import Database
 from app.platform.embedded import EmbeddedPostgres
 from app.platform.settings import Settings

@@ -15,10 +15,10 @@ import psycopg
 import pytest
 
 from app.audit import merkle, record, verify_export
+from app.bus import make_bus
 from app.client import Client, Problem
 from app.demo.server import tamper
 from app.kit.actor import Actor
-from app.main import make_bus
 from app.platform.db import Database
 from app.platform.embedded import EmbeddedPostgres
 from app.platform.settings import Settings

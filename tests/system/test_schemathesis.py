@@ -74,6 +74,7 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     ("422", ["guardrails:set_guardrail"]),  # a condition that compiles
     # Who developed it does not let it answer again.
     ("403", ["routing:resume_point"]),
+    ("422", ["catalog:search_versions"]),  # words have letters or digits; beginnings, two of them
     ("422", ["catalog:set_alias"]),  # some names are the server's
     # Names of variables are unique, a source is harmless, specifics are of the model's kind.
     ("422", ["catalog:register_version", "catalog:create_point", "catalog:edit_point"]),

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 
 from app.audit import NothingOlder, Report, Unvouched, Vouched, adopt, record, untold, verify
+from app.bus import make_bus
 from app.gates.tables import Waiver
 from app.kit.actor import Actor
-from app.main import make_bus
 from app.metadata import metadata
 from app.platform.db import Database
 from app.platform.settings import Settings
