@@ -15,27 +15,26 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.routing import Route
 
-from app import (
-    activation,
-    audit,
-    catalog,
-    drift,
-    gates,
-    identity,
-    kpi,
-    notifications,
-    release,
-    revalidation,
-    routing,
-    telemetry,
-)
+from app import identity, revalidation, routing, telemetry
+from app.activation import routers as activation_routes
+from app.audit import routers as audit_routes
+from app.bus import make_bus
+from app.catalog import routers as catalog_routes
+from app.drift import routers as drift_routes
+from app.gates import routers as gates_routes
+from app.identity import routers as identity_routes
+from app.kpi import routers as kpi_routes
+from app.notifications import routers as notifications_routes
 from app.platform.db import ALL_TENANTS, Database
-from app.platform.events import Bus, Event
 from app.platform.http import HotRoute, WrongCredentials, documented, problems
 from app.platform.http.edge import Edge
 from app.platform.http.metrics import HttpMetrics
 from app.platform.outbound import Outbound
 from app.platform.settings import Settings
+from app.release import routers as release_routes
+from app.revalidation import routers as revalidation_routes
+from app.routing import routers as routing_routes
+from app.telemetry import routers as telemetry_routes
 
 DESCRIPTION = (
     "A model-governance server: catalog, release and activation with gates, champion/challenger "
@@ -43,43 +42,14 @@ DESCRIPTION = (
 )
 
 
-def make_bus() -> Bus:
-    """Return the bus with every subscriber of the house."""
-    bus = Bus()
-    bus.subscribe(identity.TenantCreated, identity.seed_rights)
-    bus.subscribe(identity.TenantCreated, telemetry.make_key)
-    bus.subscribe(identity.TenantCreated, gates.seed_policies)
-    for carry_out in (
-        gates.apply_policy,
-        gates.apply_rights,
-        gates.grant_waiver,
-        gates.apply_grant,
-        gates.apply_tier,
-        routing.apply_plan,
-        routing.apply_fallback,
-        kpi.apply_kpi,
-        drift.apply_monitor,
-        activation.apply_guardrail,
-    ):
-        bus.subscribe(gates.ChangeApproved, carry_out)
-    bus.subscribe(release.VersionMoved, activation.reconsider)
-    bus.answer(identity.GrantWanted, gates.ask_grant)
-    bus.answer(gates.BaselineInForce, telemetry.baseline_in_force)
-    bus.answer(gates.Shapers, telemetry.shapers)
-    bus.answer(gates.KpisInForce, kpi.kpis_in_force)
-    bus.answer(gates.MonitorInForce, drift.monitor_in_force)
-    bus.answer(gates.PlanInForce, routing.plan_in_force)
-    bus.answer(routing.CausesStanding, activation.causes_standing)
-    bus.subscribe(routing.ChampionChanged, activation.reexamine)
-    bus.subscribe(Event, notifications.keep)
-    return bus
-
-
 def make_app(settings: Settings, database_url: str) -> Edge:
     """Return the ASGI application of one process."""
     api, hot, registry = make_api(settings, database_url)
     database, keyring = api.state.database, api.state.keyring
-    lookups = [*catalog.lookups(database, keyring), *activation.lookups(database, keyring)]
+    lookups = [
+        *catalog_routes.lookups(database, keyring),
+        *activation_routes.lookups(database, keyring),
+    ]
     return Edge(api, hot, HttpMetrics(registry), lookups)
 
 
@@ -115,24 +85,24 @@ def make_api(
     api.state.gauges = revalidation.Gauges(database, registry)
     problems.install(api)
     hot = [
-        *routing.hot_routes(table, settings, keyring, registry),
-        *telemetry.hot_routes(database, settings, keyring, registry),
+        *routing_routes.hot_routes(table, settings, keyring, registry),
+        *telemetry_routes.hot_routes(database, settings, keyring, registry),
     ]
     for route in hot:
         api.router.routes.append(Route(route.path, route, methods=["POST"], name=route.name))
     for router in (
-        audit.router,
-        *identity.routers,
-        *notifications.routers,
-        *catalog.routers,
-        telemetry.router,
-        *gates.routers,
-        drift.router,
-        kpi.router,
-        *routing.routers,
-        *release.routers,
-        *activation.routers,
-        *revalidation.routers,
+        *audit_routes.routers,
+        *identity_routes.routers,
+        *notifications_routes.routers,
+        *catalog_routes.routers,
+        *telemetry_routes.routers,
+        *gates_routes.routers,
+        *drift_routes.routers,
+        *kpi_routes.routers,
+        *routing_routes.routers,
+        *release_routes.routers,
+        *activation_routes.routers,
+        *revalidation_routes.routers,
     ):
         api.include_router(router)
     _add_probes(api)

@@ -22,7 +22,7 @@ from app import (
     routing,
     telemetry,
 )
-from app.main import make_bus
+from app.bus import make_bus
 from app.platform.db import Database
 from app.platform.http import idempotency
 from app.platform.outbound import Outbound

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.main import make_bus
+from app.bus import make_bus
 from app.platform import migrations
 from app.platform.db import Database, libpq_url, sqlalchemy_url
 from app.platform.embedded import EmbeddedPostgres

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.audit import record
+from app.bus import make_bus
 from app.identity import PrincipalKind, Role, TenantCreated, create_principal, issue_key
 from app.identity.tables import Tenant
 from app.kit.actor import Actor
 from app.kit.ids import uuid7
-from app.main import make_bus
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.embedded import EmbeddedPostgres
 from app.platform.events import publish

@@ -7,14 +7,6 @@ digest nobody approved is an incident; that a breach acts once; and that any dec
 to plan, version and people. Imports release, routing, gates, telemetry.
 """
 
-from app.activation import (
-    guardrail_routes,
-    incident_routes,
-    retirement_routes,
-    routes,
-    swap_routes,
-    target_routes,
-)
 from app.activation.arrival import Lack, Signal, lacking
 from app.activation.guarding import guard
 from app.activation.guardrails import apply_guardrail
@@ -22,19 +14,8 @@ from app.activation.incidents import causes_standing
 from app.activation.preparing import preparer
 from app.activation.reports import reexamine, watch_targets
 from app.activation.retirement import reconsider
-from app.activation.routes import lookups
 from app.activation.service import judge_step
 from app.activation.telemetry_check import arrival
-
-routers = (
-    *routes.routers,
-    swap_routes.before,
-    swap_routes.router,
-    target_routes.router,
-    incident_routes.router,
-    guardrail_routes.router,
-    *retirement_routes.routers,
-)
 
 __all__ = [
     "Lack",
@@ -45,10 +26,8 @@ __all__ = [
     "guard",
     "judge_step",
     "lacking",
-    "lookups",
     "preparer",
     "reconsider",
     "reexamine",
-    "routers",
     "watch_targets",
 ]

@@ -20,8 +20,7 @@ from app.kit.actor import Actor
 from app.kit.moment import InTheFuture
 from app.kit.names import NAME
 from app.kit.refusal import AlreadyExists, NotFound
-from app.platform.db import Database
-from app.platform.http import At, Authenticator, Lookup, Session, allow, lookup, responses
+from app.platform.http import At, Session, allow, responses
 from app.platform.http import router as make_router
 
 activations = make_router("/v1/activations", tag="activation")
@@ -31,12 +30,6 @@ routers = (activations, points, decisions)
 
 StepName = Annotated[str, Path(pattern=r"^[a-z_]{1,64}$")]
 Operator = Annotated[Actor, allow("activation:operate")]
-
-
-def lookups(database: Database, authenticate: Authenticator) -> list[Lookup]:
-    """Return the quick way to the champion of a point, as it is now."""
-    path = "/v1/decision-points/{key}/champion"
-    return [lookup(path, "routing:read", reign.find_champions, database, authenticate)]
 
 
 @activations.post(

@@ -13,7 +13,6 @@ from app.audit.export import export
 from app.audit.history import Asked, erase, history
 from app.audit.offline import Reading, verify_export
 from app.audit.recording import record
-from app.audit.routes import router
 from app.audit.schemas import EntryOut
 from app.audit.sequencer import SetBack, sequence
 from app.audit.signer import Signer, kept
@@ -43,7 +42,6 @@ __all__ = [
     "kept",
     "logged",
     "record",
-    "router",
     "sequence",
     "untold",
     "verify",

@@ -6,22 +6,16 @@ that an ensemble is never inside of itself; that a fork says where it comes from
 audit.
 """
 
-from app.catalog.asset_routes import assets
 from app.catalog.content import Gap, completeness
 from app.catalog.descent import link_retrained, origin_developers
 from app.catalog.ensembles import ensembles_of, every_member
 from app.catalog.events import VersionForked, VersionRegistered
-from app.catalog.history_routes import history
 from app.catalog.indexing import fill as fill_search
-from app.catalog.instance_routes import instances
 from app.catalog.instances import instances_of
 from app.catalog.json_schema import key_of, resolve
-from app.catalog.neighbour_routes import neighbouring
 from app.catalog.points import ids_of, point_by_id, point_by_key, points_by_id
-from app.catalog.routes import decision_points, lookups, models
 from app.catalog.rules import AssetKind, PointKind, ReturnTo, RiskTier, Stage
 from app.catalog.schemas import Contract, ModelOut
-from app.catalog.search_routes import searching
 from app.catalog.service import classify, model_of
 from app.catalog.signature import DataClass, Signature, Target, Variable, VariableType
 from app.catalog.specifics import expired
@@ -35,8 +29,6 @@ from app.catalog.versions import (
     version_ids,
     versions_by_id,
 )
-
-routers = (models, assets, instances, history, searching, decision_points, neighbouring)
 
 __all__ = [
     "AssetKind",
@@ -71,7 +63,6 @@ __all__ = [
     "key_of",
     "link_retrained",
     "lock_version",
-    "lookups",
     "model_of",
     "origin_developers",
     "point_by_id",
@@ -79,7 +70,6 @@ __all__ = [
     "points_by_id",
     "resolve",
     "restage",
-    "routers",
     "version_by_id",
     "version_ids",
     "versions_by_id",

@@ -33,17 +33,13 @@ from app.kit.actor import Actor
 from app.kit.names import MOST, NAME
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import AlreadyExists, NotFound
-from app.platform.db import Database
 from app.platform.http import (
-    Authenticator,
     Cursor,
     IfMatch,
     Limit,
-    Lookup,
     Session,
     allow,
     etag,
-    lookup,
     responses,
 )
 from app.platform.http import router as make_router
@@ -57,12 +53,6 @@ Number = Annotated[int, Path(ge=1, lt=MOST)]
 Reader = Annotated[Actor, allow("catalog:read")]
 Writer = Annotated[Actor, allow("catalog:write")]
 Operator = Annotated[Actor, allow("catalog:points")]
-
-
-def lookups(database: Database, authenticate: Authenticator) -> list[Lookup]:
-    """Return the quick way to what an alias points at."""
-    path = "/v1/models/{name}/aliases/{alias}"
-    return [lookup(path, "catalog:read", aliases.find_aliases, database, authenticate)]
 
 
 @models.post(

@@ -16,18 +16,15 @@ from app import audit, identity, telemetry
 from app.cli import run
 from app.cli.audits import audits
 from app.cli.evidence import evidence
-from app.demo import story
 from app.identity import PrincipalKind, Role
 from app.kit.actor import Actor
 from app.kit.names import NAME
 from app.kit.refusal import NotFound, Refusal
-from app.main import make_api
 from app.platform import migrations
 from app.platform.db import ALL_TENANTS
 from app.platform.observability import configure_logging
 from app.platform.roles import LOGIN
 from app.platform.settings import Settings
-from app.worker import work
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -96,6 +93,8 @@ def serve(
 @cli.command()
 def worker(data_dir: DataDir = None) -> None:
     """Run a worker: it folds telemetry, examines drift, reviews, and learns."""
+    from app.worker import work  # noqa: PLC0415 - no other command waits for it
+
     settings = run.settings(data_dir)
     configure_logging(settings.log_level)
     run.follow_parent()
@@ -173,6 +172,8 @@ def openapi(
     write: Annotated[Path | None, typer.Option(help="Write the document here.")] = None,
 ) -> None:
     """Print the OpenAPI document, or write it to a file."""
+    from app.main import make_api  # noqa: PLC0415 - no other command waits for it
+
     api, _, _ = make_api(Settings(), "postgresql://nobody@localhost/none")
     text = json.dumps(api.openapi(), indent=1, sort_keys=True) + "\n"
     if write is None:
@@ -193,6 +194,8 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,  # noqa: FBT002 - likewise
 ) -> None:
     """Play one model's whole life on the New South Wales electricity market."""
+    from app.demo import story  # noqa: PLC0415 - no other command waits for it
+
     run.stop_on_sigterm()
     sys.exit(story.play(url=url, key=key, data=data, keep=keep, as_json=as_json))
 

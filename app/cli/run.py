@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from app.main import make_app, make_bus
+from app.bus import make_bus
 from app.platform.db import Database
 from app.platform.embedded import EmbeddedPostgres
 from app.platform.roles import login_url
@@ -81,6 +81,8 @@ def make_login(given: Settings, url: str) -> str:
 
 def serve(given: Settings, url: str, ready: Callable[[str], None], *, worker: bool) -> None:
     """Serve until SIGINT or SIGTERM, with a worker beside it if asked."""
+    from app.main import make_app  # noqa: PLC0415 - no other command waits for it
+
     server = Server(make_app(given, url), given.host, given.port, ready)
     if not worker:
         _until_stopped(server)

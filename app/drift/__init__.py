@@ -5,7 +5,6 @@ recomputed from what a window stores. Imports gates, telemetry, catalog.
 """
 
 from app.drift.events import AlertRaised
-from app.drift.routes import router
 from app.drift.rules import Thresholds, compare
 from app.drift.service import apply_monitor, monitor_in_force, thresholds
 from app.drift.standings import Standing, compare_rehearsal, compare_since, standing
@@ -23,7 +22,6 @@ __all__ = [
     "compare_rehearsal",
     "compare_since",
     "monitor_in_force",
-    "router",
     "standing",
     "thresholds",
     "watch",

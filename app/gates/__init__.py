@@ -5,14 +5,7 @@ recomputed from what it stores, that errors deny, and that nobody approves his o
 service and by the database. Imports catalog, identity, audit.
 """
 
-from app.gates import (
-    approval_routes,
-    change_routes,
-    classification_routes,
-    policy_routes,
-    rights_routes,
-    routes,
-)
+from app.gates.accepting import ACCEPTED, accepted
 from app.gates.approvals import approvers_of, gate_of, require_apart
 from app.gates.cases import (
     case_of,
@@ -33,7 +26,6 @@ from app.gates.cases import (
 )
 from app.gates.cases import lock as lock_case
 from app.gates.cel import Answer, BadExpression, Facts, Language, compiled, evaluate
-from app.gates.change_routes import ACCEPTED, accepted
 from app.gates.changes import propose
 from app.gates.classification import apply_tier
 from app.gates.covered import (
@@ -49,7 +41,7 @@ from app.gates.evidence import newest_measured
 from app.gates.grants import apply_grant, ask_grant
 from app.gates.policies import apply_policy, law_of, seed_policies
 from app.gates.policy import QUORUM, VETO, Revalidation, Telemetry, WayOut
-from app.gates.rights_routes import apply_rights
+from app.gates.rights import apply_rights
 from app.gates.rules import (
     ApprovalVoid,
     CaseClosed,
@@ -74,18 +66,6 @@ from app.gates.standing import (
 from app.gates.steps import ActivationStep, CaseKind, ReleaseStep, ValidationStep
 from app.gates.tables import Case, Change, Evidence, Verdict, Waiver
 from app.gates.waivers import grant_waiver
-
-routers = (
-    routes.cases,
-    *policy_routes.routers,
-    approval_routes.asked,
-    approval_routes.given,
-    change_routes.asked,
-    change_routes.waived,
-    change_routes.emergency,
-    rights_routes.router,
-    classification_routes.router,
-)
 
 __all__ = [
     "ACCEPTED",
@@ -164,7 +144,6 @@ __all__ = [
     "revalidate_days",
     "roles_at",
     "roles_in",
-    "routers",
     "seed_policies",
     "signed",
     "stand",

@@ -3,8 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-import orjson
-from fastapi import Path, Query, Response
+from fastapi import Path, Query
 
 from app.gates import changes, grants, waivers
 from app.gates.governance_schemas import (
@@ -43,17 +42,6 @@ emergency = make_router("/v1/cases", tag="waivers")
 
 Reader = Annotated[Actor, allow("gates:read")]
 Approver = Annotated[Actor, allow("gates:approve")]
-
-ACCEPTED: dict[int | str, dict[str, Any]] = {
-    202: {"model": ChangeOut, "description": "Under change control: the edit waits for approval."}
-}
-
-
-def accepted(change: Change) -> Response:
-    """Return the answer to an edit that became a change request."""
-    body = orjson.dumps(ChangeOut.model_validate(change).model_dump(mode="json"))
-    place = {"Location": f"/v1/changes/{change.id}"}
-    return Response(body, 202, place, media_type="application/json")
 
 
 @asked.get("", response_model=Page[ChangeOut], responses=responses(BadCursor))

@@ -6,7 +6,7 @@ from fastapi import Path, Response
 
 from app.catalog import Model, ModelOut
 from app.gates import classification
-from app.gates.change_routes import ACCEPTED, accepted
+from app.gates.accepting import ACCEPTED, accepted
 from app.gates.governance_schemas import TierIn
 from app.gates.tables import Change
 from app.identity import DecisionDenied

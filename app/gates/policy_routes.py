@@ -4,7 +4,8 @@ from uuid import UUID
 from fastapi import Path, Query, Response
 
 from app.catalog import RiskTier
-from app.gates import change_routes, packs, policies, verdicts
+from app.gates import packs, policies, verdicts
+from app.gates.accepting import ACCEPTED, accepted
 from app.gates.policy_schemas import (
     PackOut,
     PackSummaryOut,
@@ -65,7 +66,7 @@ async def get_policy(
     "/{tier}",
     response_model=PolicyOut | PolicyDraftOut,
     response_model_exclude_unset=True,
-    responses=editing(NotFound, BadPolicy, DecisionDenied) | change_routes.ACCEPTED,
+    responses=editing(NotFound, BadPolicy, DecisionDenied) | ACCEPTED,
 )
 async def replace_policy(
     tier: RiskTier,
@@ -89,7 +90,7 @@ async def replace_policy(
         session, tier, expected=expected, body=body.body, reason=reason, by=actor
     )
     if isinstance(saved, Change):
-        return change_routes.accepted(saved)
+        return accepted(saved)
     etag(response, saved.revision)
     return PolicyOut.model_validate(saved)
 

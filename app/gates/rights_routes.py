@@ -6,24 +6,16 @@ from fastapi import Query, Response
 
 from app import identity
 from app.catalog import RiskTier
-from app.gates import changes
-from app.gates.change_routes import ACCEPTED, accepted
-from app.gates.events import ChangeApproved
+from app.gates import rights
+from app.gates.accepting import ACCEPTED, accepted
 from app.gates.governance_schemas import RightsIn, RightsOut, RightsRevisionOut
-from app.identity import (
-    Action,
-    BadRights,
-    DecisionDenied,
-    DecisionRights,
-    Governed,
-    RightsRevision,
-)
+from app.gates.tables import Change
+from app.identity import BadRights, DecisionDenied, DecisionRights, RightsRevision
 from app.kit.actor import Actor
 from app.kit.moment import InTheFuture
 from app.kit.names import MOST
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
-from app.kit.revision import require_current
 from app.platform.http import At, Cursor, IfMatch, Limit, Session, allow, etag, responses
 from app.platform.http import router as make_router
 from app.platform.http.documented import editing
@@ -70,40 +62,20 @@ async def replace_rights(
     reason: Annotated[str, Query(max_length=2000)] = "",
 ) -> Any:
     """Save a new matrix; under change control, ask for it."""
-    await identity.require_right(session, actor, Action.EDIT_RIGHTS)
-    rights = identity.checked(body.body)
-    row = await identity.rights_row(session, actor.tenant_id)
-    require_current(expected, row.revision)
-    before = await identity.rights_of(session, actor.tenant_id)
-    await identity.require_reachable(session, rights, before, by=actor)
-    change = await changes.propose(
-        session, Governed.RIGHTS, "decision rights",
-        expected=expected,
-        before=before.model_dump(mode="json"), after=rights.model_dump(mode="json"),
-        reason=reason, by=actor,
-    )  # fmt: skip
-    if change is not None:
-        return accepted(change)
-    saved = await identity.replace_rights(session, rights, expected=expected, by=actor)
+    saved = await rights.edit(session, body.body, expected=expected, reason=reason, by=actor)
+    if isinstance(saved, Change):
+        return accepted(saved)
     etag(response, saved.revision)
     return _shown(saved)
 
 
-async def apply_rights(session: Session, event: ChangeApproved) -> None:
-    """Carry out an approved change of the matrix."""
-    if event.kind == Governed.RIGHTS and event.expected is not None:
-        author = await identity.acting(session, event.tenant_id, event.requester_id)
-        rights = identity.checked(event.after)
-        await identity.replace_rights(session, rights, expected=event.expected, by=author)
-
-
 def _shown(row: RightsRevision) -> dict[str, Any]:
-    rights = DecisionRights.model_validate(row.body)
+    body = DecisionRights.model_validate(row.body)
     return {
         "revision": row.revision,
-        "body": rights.model_dump(mode="json"),
+        "body": body.model_dump(mode="json"),
         "digest": row.digest,
         "author_id": row.author_id,
         "at": row.at,
-        "raci": identity.raci(identity.completed(rights), RiskTier),
+        "raci": identity.raci(identity.completed(body), RiskTier),
     }

@@ -17,7 +17,6 @@ from app.identity.decisions import (
     completed,
     raci,
 )
-from app.identity.delegation_routes import router as delegations
 from app.identity.events import TenantCreated
 from app.identity.exchange import Exchange
 from app.identity.granting import GrantWanted, require_reachable, unreachable
@@ -32,7 +31,6 @@ from app.identity.rights import (
     rights_row,
     seed_rights,
 )
-from app.identity.routes import router as people
 from app.identity.rules import DECIDING, ROLES, Disabled, NoKeyYet, PrincipalKind, Role
 from app.identity.schemas import PrincipalOut
 from app.identity.service import (
@@ -46,14 +44,10 @@ from app.identity.service import (
 )
 from app.identity.signatures import BadSignature, SigningKeyRefused
 from app.identity.signing import Signed, signed_by
-from app.identity.signing_routes import router as signing_keys
 from app.identity.standing_in import KeyEnded, acting_with
 from app.identity.tables import Principal, RightsRevision
 from app.identity.tenants import bootstrap, create_tenant, default_tenant, tenant_name, tenants
 from app.identity.trust import forget_tokens
-from app.identity.trust_routes import router as trust
-
-routers = (people, delegations, trust, signing_keys)
 
 __all__ = [
     "DECIDING",
@@ -102,7 +96,6 @@ __all__ = [
     "require_right",
     "rights_of",
     "rights_row",
-    "routers",
     "seed_rights",
     "signed_by",
     "tenant_name",

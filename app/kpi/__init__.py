@@ -3,7 +3,6 @@
 Owns definitions and their measurement from outcomes. Imports gates, telemetry, catalog.
 """
 
-from app.kpi.routes import router
 from app.kpi.service import Measured, apply_kpi, definitions, kpis_in_force, measure
 
-__all__ = ["Measured", "apply_kpi", "definitions", "kpis_in_force", "measure", "router"]
+__all__ = ["Measured", "apply_kpi", "definitions", "kpis_in_force", "measure"]

@@ -9,10 +9,6 @@ another. Imports identity, audit, platform.
 from app.notifications.courier import Courier
 from app.notifications.deliveries import forget
 from app.notifications.events import WebhookDisabled
-from app.notifications.routes import router as feed
 from app.notifications.service import keep
-from app.notifications.webhook_routes import router as webhooks
 
-routers = (feed, webhooks)
-
-__all__ = ["Courier", "WebhookDisabled", "forget", "keep", "routers"]
+__all__ = ["Courier", "WebhookDisabled", "forget", "keep"]

@@ -6,29 +6,12 @@ machine's edges, and that an operation does no more than its caller may. Imports
 telemetry, catalog.
 """
 
-from app.release import integration_routes, operation_routes, routes, run_routes
-from app.release.contract_routes import contracts
 from app.release.events import VersionMoved, VersionReturned
 from app.release.kpi_validation import conclude, measure_kpis, measure_since
 from app.release.lifecycle import NEXT, RETURN, IllegalMove, require_edge
 from app.release.moves import move, send_back
 from app.release.operator import Operator
-from app.release.rework_routes import hand_backs, procedures
-from app.release.sample_routes import samples
 from app.release.service import about
-
-routers = (
-    run_routes.router,
-    routes.validations,
-    routes.releases,
-    samples,
-    contracts,
-    hand_backs,
-    procedures,
-    integration_routes.runs,
-    integration_routes.kept,
-    operation_routes.router,
-)
 
 __all__ = [
     "NEXT",
@@ -43,6 +26,5 @@ __all__ = [
     "measure_since",
     "move",
     "require_edge",
-    "routers",
     "send_back",
 ]

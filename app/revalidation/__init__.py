@@ -6,14 +6,9 @@ which no longer earns its place goes back, that whoever is asked to validate it 
 once each time, and that telemetry which policy asks for is missed. Imports activation, drift.
 """
 
-from app.revalidation.adherence_routes import router as adherence
 from app.revalidation.gaps import watch_arrival
 from app.revalidation.gauges import Gauges
 from app.revalidation.reminding import remind
-from app.revalidation.routes import router as reviews
-from app.revalidation.schedule_routes import revalidations, telemetry_gaps
 from app.revalidation.service import review
 
-routers = (reviews, adherence, revalidations, telemetry_gaps)
-
-__all__ = ["Gauges", "remind", "review", "routers", "watch_arrival"]
+__all__ = ["Gauges", "remind", "review", "watch_arrival"]

@@ -8,7 +8,6 @@ five seconds, and that the last good table answers while the database is away.
 
 from app.routing.asof import NothingThen
 from app.routing.diversion import FALLBACK
-from app.routing.emergency_routes import emergency, stopping
 from app.routing.events import (
     ChampionChanged,
     FallbackChanged,
@@ -25,7 +24,6 @@ from app.routing.fallback import (
 )
 from app.routing.learning import learn
 from app.routing.mentions import last_answered, plans_naming
-from app.routing.routes import hot_routes, router
 from app.routing.rules import NoChampion, SeatTaken, SeatVacant
 from app.routing.schemas import SeatOut
 from app.routing.seats import (
@@ -57,8 +55,6 @@ from app.routing.stops import (
 )
 from app.routing.tables import Fallback, FallbackKind, PlanRevision, Seat, Stop
 
-routers = (router, emergency, stopping)
-
 __all__ = [
     "FALLBACK",
     "CausesStanding",
@@ -89,7 +85,6 @@ __all__ = [
     "declared",
     "falls_back_to",
     "held_at",
-    "hot_routes",
     "last_answered",
     "learn",
     "open_seat",
@@ -102,7 +97,6 @@ __all__ = [
     "reconsider",
     "reigning",
     "resume",
-    "routers",
     "seat_by_id",
     "seat_challenger",
     "seat_shown",

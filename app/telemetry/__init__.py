@@ -14,7 +14,6 @@ from app.telemetry.layout import SCORE, Binning, Bins, Layout
 from app.telemetry.outcomes import Performance
 from app.telemetry.reading import CSV, JSON_LINES, PARQUET, LakeTable, RowTable, Table, opened
 from app.telemetry.recorded import Recorded, recorded
-from app.telemetry.routes import hot_routes, router
 from app.telemetry.tables import Baseline, Outcome, RawEvent, Receipt, Series
 from app.telemetry.tally import Tally
 from app.telemetry.token import BadToken, Claim, Part, seal, unit_hash, unseal
@@ -66,7 +65,6 @@ __all__ = [
     "digest",
     "events_of",
     "first_decision",
-    "hot_routes",
     "inputs",
     "is_shadow",
     "make_key",
@@ -75,7 +73,6 @@ __all__ = [
     "opened",
     "outcomes",
     "recorded",
-    "router",
     "seal",
     "shapers",
     "signing_keys",

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app import audit
 from app.audit import Signer, merkle, proofs
-from app.main import make_bus
+from app.bus import make_bus
 from app.platform.db import Database
 from app.platform.settings import Settings
 from tests.audit.logs import (

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from app import audit
 from app.audit.chain import GENESIS, _said_by, commitment, flaw
 from app.audit.sealing import mould, seal
+from app.bus import make_bus
 from app.kit.canonical import canonical
-from app.main import make_bus
 from app.platform.db import Database
 from app.platform.settings import Settings
 from tests.audit.chains import FACTS, TENANT

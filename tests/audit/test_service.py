@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from app import audit
-from app.main import make_bus
+from app.bus import make_bus
 from app.platform.db import Database
 from app.platform.settings import Settings
 from tests.audit.logs import ACTOR, OTHER, STREAM, TENANT, as_superuser, faults, verified

@@ -13,7 +13,7 @@ from app import audit
 from app.audit import BadSink, Sink, proofs
 from app.audit.checkpoint import verify
 from app.audit.tables import Delivery
-from app.main import make_bus
+from app.bus import make_bus
 from app.platform.db import Database
 from app.platform.settings import Settings
 from tests.audit.logs import TENANT, signer_in, write

@@ -21,9 +21,9 @@ from typing import Any
 
 import uvloop
 
+from app.bus import make_bus
 from app.cli.run import stop_on_sigterm
 from app.kit.actor import Actor
-from app.main import make_bus
 from app.platform import migrations
 from app.platform.db import Database
 from app.platform.embedded import EmbeddedPostgres

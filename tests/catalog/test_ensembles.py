@@ -8,8 +8,8 @@ import pytest
 
 from app import catalog
 from app.audit import record
+from app.bus import make_bus
 from app.kit.actor import Actor
-from app.main import make_bus
 from app.platform.db import Database
 from app.platform.settings import Settings
 from tests.catalog.assets import content, make_ensemble, make_model, make_version, specifics

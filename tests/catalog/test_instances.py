@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from app import catalog
+from app.bus import make_bus
 from app.catalog.rules import BadEndpoint, require_endpoint
-from app.main import make_bus
 from app.platform.db import Database
 from app.platform.settings import Settings
 from tests.catalog.assets import make_version

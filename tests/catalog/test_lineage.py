@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from app import catalog
+from app.bus import make_bus
 from app.kit.actor import Actor
-from app.main import make_bus
 from app.platform.db import Database
 from app.platform.settings import Settings
 from tests.catalog.assets import (

@@ -9,11 +9,11 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
+from app.bus import make_bus
 from app.catalog import indexing, lexemes, service
 from app.catalog.rules import AssetKind, RiskTier, Stage
 from app.catalog.search import search
 from app.kit.page import BadCursor
-from app.main import make_bus
 from app.platform.db import Database
 from app.platform.settings import Settings
 from tests.catalog.shelf import NOTHING, OWNERS, Noted, Shelf, shelf

@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.bus import make_bus
 from app.client import Client, Problem
 from app.identity import bootstrap
 from app.identity.actors import actor_of
 from app.identity.issuing import make_key
 from app.identity.revoking import Revoked, revoke_key
 from app.identity.tables import Key, Principal
-from app.main import make_bus
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.settings import Settings
 from tests.live import Live, unique

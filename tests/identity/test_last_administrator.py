@@ -6,10 +6,10 @@ from uuid import UUID
 import pytest
 
 from app import identity
+from app.bus import make_bus
 from app.identity import PrincipalKind, Role, access, service
 from app.identity.rules import LastAdministrator
 from app.kit.actor import Actor
-from app.main import make_bus
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.settings import Settings
 

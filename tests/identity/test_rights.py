@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.tables import AuditEntry
+from app.bus import make_bus
 from app.identity import bootstrap, rights_of
 from app.identity.decisions import DEFAULT
 from app.identity.rights import begin_rights, replace_rights, rights_row
@@ -17,7 +18,6 @@ from app.identity.tables import RightsRevision, Tenant
 from app.kit.actor import SYSTEM_ID, Actor
 from app.kit.ids import uuid7
 from app.kit.refusal import NotFound
-from app.main import make_bus
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.settings import Settings
 from tests.live import unique

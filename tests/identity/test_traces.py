@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import select
 
 from app import identity
+from app.bus import make_bus
 from app.identity.tables import OidcUse
 from app.kit.ids import uuid7
-from app.main import make_bus
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.settings import Settings
 

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from app.bus import make_bus
 from app.identity import Keyring, keys
-from app.main import make_bus
 from app.platform.db import Database
 from app.platform.http import WrongCredentials
 from app.platform.http.guard import Unauthenticated

@@ -11,9 +11,9 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from app.bus import make_bus
 from app.identity import Role
 from app.kit.actor import Actor
-from app.main import make_bus
 from app.notifications.courier import Courier
 from app.notifications.deliveries import Answer, Patience, Turn, arrived, failed, pack
 from app.notifications.webhooks import create_webhook

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import psycopg
 import pytest
 
-from app.main import make_bus
+from app.bus import make_bus
 from app.platform.db import Database
 from app.platform.rota import Job, Rota
 from app.platform.settings import Settings

@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from app.main import make_bus
+from app.bus import make_bus
 from app.platform.db import Database
 from app.platform.settings import Settings
 from app.release import integration_runs, operations

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from app.main import make_bus
+from app.bus import make_bus
 from app.platform.db import Database
 from app.platform.settings import Settings
 from tests.live import Live, Place

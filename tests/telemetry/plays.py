@@ -15,11 +15,11 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 
 from app import identity, telemetry
+from app.bus import make_bus
 from app.catalog.rules import AssetKind, RiskTier
 from app.catalog.tables import Model, Version
 from app.identity.rules import Role, permissions
 from app.kit.actor import Actor
-from app.main import make_bus
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.settings import Settings
 from app.telemetry import Claim, Part, baseline, labelling, seal

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from app.bus import make_bus
 from app.kit.ids import uuid7
-from app.main import make_bus
 from app.platform.db import Database
 from app.platform.settings import Settings
 from app.telemetry.batch import Batch

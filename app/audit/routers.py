@@ -1,0 +1,5 @@
+"""What the room answers over HTTP."""
+
+from app.audit.routes import router
+
+routers = (router,)

@@ -1,0 +1,36 @@
+"""The bus, composed: who hears of what, and who answers what is asked."""
+
+from app import activation, drift, gates, identity, kpi, notifications, release, routing, telemetry
+from app.platform.events import Bus, Event
+
+
+def make_bus() -> Bus:
+    """Return the bus with every subscriber of the house."""
+    bus = Bus()
+    bus.subscribe(identity.TenantCreated, identity.seed_rights)
+    bus.subscribe(identity.TenantCreated, telemetry.make_key)
+    bus.subscribe(identity.TenantCreated, gates.seed_policies)
+    for carry_out in (
+        gates.apply_policy,
+        gates.apply_rights,
+        gates.grant_waiver,
+        gates.apply_grant,
+        gates.apply_tier,
+        routing.apply_plan,
+        routing.apply_fallback,
+        kpi.apply_kpi,
+        drift.apply_monitor,
+        activation.apply_guardrail,
+    ):
+        bus.subscribe(gates.ChangeApproved, carry_out)
+    bus.subscribe(release.VersionMoved, activation.reconsider)
+    bus.answer(identity.GrantWanted, gates.ask_grant)
+    bus.answer(gates.BaselineInForce, telemetry.baseline_in_force)
+    bus.answer(gates.Shapers, telemetry.shapers)
+    bus.answer(gates.KpisInForce, kpi.kpis_in_force)
+    bus.answer(gates.MonitorInForce, drift.monitor_in_force)
+    bus.answer(gates.PlanInForce, routing.plan_in_force)
+    bus.answer(routing.CausesStanding, activation.causes_standing)
+    bus.subscribe(routing.ChampionChanged, activation.reexamine)
+    bus.subscribe(Event, notifications.keep)
+    return bus
