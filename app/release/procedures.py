@@ -13,48 +13,21 @@ from app.gates import ReleaseStep
 from app.identity import Action
 from app.kit.actor import Actor
 from app.kit.page import Rows
-from app.kit.refusal import Invalid, Kind, NotFound, Refusal
+from app.kit.refusal import Invalid, NotFound
 from app.platform.db import page
 from app.platform.events import publish
 from app.release import effect
 from app.release.events import ProcedureClosed, ProcedureOpened
+from app.release.procedure_rules import (
+    EffectUnmeasured,
+    NotAResult,
+    NothingLinked,
+    OwnResult,
+    ProcedureOver,
+)
 from app.release.tables import Cause, HandBack, Procedure, ProcedureKind
 
-
-class ProcedureOver(Refusal):
-    """It was concluded or given up."""
-
-    kind = Kind.CONFLICT
-    code = "procedure_closed"
-    title = "The procedure is closed"
-    mend = "POST /v1/procedures opens another one."
-
-
-class NotAResult(Refusal):
-    """The version cannot have come of the procedure."""
-
-    kind = Kind.CONFLICT
-    code = "not_a_result"
-    title = "Not a result of this procedure"
-    mend = "Link a version that was published after the procedure was opened."
-
-
-class NothingLinked(Refusal):
-    """A procedure without a resulting version has no effect to speak of."""
-
-    kind = Kind.CONFLICT
-    code = "nothing_linked"
-    title = "No version came of it yet"
-    mend = "POST /v1/procedures/{procedure_id}:link with the version, or :abandon it."
-
-
-class OwnResult(Refusal):
-    """Who made the version does not say whether it did what it should."""
-
-    kind = Kind.FORBIDDEN
-    code = "own_result"
-    title = "Nobody concludes on his own work"
-    mend = "Ask somebody who did not develop the resulting version."
+_DONE = {ProcedureKind.RETUNE: "retuned", ProcedureKind.RETRAIN: "retrained"}
 
 
 async def open_procedure(
@@ -141,6 +114,9 @@ async def link(
     await _require_right(session, model, by=by)
     if version.created_at < row.at:
         raise NotAResult(f"{model}@{number} was there before the procedure was opened.")
+    changed = await catalog.version_by_id(session, by.tenant_id, row.version_id)
+    if row.kind is not ProcedureKind.REBUILD and version.model_id != changed.model_id:
+        raise NotAResult(f"{model}@{number} is another model's: nothing was {_DONE[row.kind]}.")
     row.result_id = version.id
     await session.flush()
     await audit.record(
@@ -150,17 +126,29 @@ async def link(
     return row
 
 
-async def conclude(session: AsyncSession, procedure_id: UUID, *, by: Actor) -> Procedure:
-    """End a procedure with the effect that was measured, said by who did not develop the result."""
+async def conclude(
+    session: AsyncSession, procedure_id: UUID, *, unmeasured_because: str | None, by: Actor
+) -> Procedure:
+    """End a procedure with the effect that was measured, said by who did not develop the result.
+
+    One whose effect nobody measured ends with the reason why.
+    """
     row = await _lock(session, procedure_id, by=by)
     if row.result_id is None:
         raise NothingLinked("No version is linked to it.")
     result = await catalog.version_by_id(session, by.tenant_id, row.result_id)
     if result.developer_id == by.person_id:
         raise OwnResult("You developed the version that came of it.")
+    found = (await observed(session, by.tenant_id, [row]))[row.id]
+    if found["met"] is None and unmeasured_because is None:
+        unknown = [when for when in ("before", "after") if found[when] is None]
+        raise EffectUnmeasured(
+            f"{row.expected['metric']} was not measured {' and '.join(unknown)} the change."
+        )
     await catalog.link_retrained(session, by.tenant_id, child=row.result_id, parent=row.version_id)
-    row.observed = (await observed(session, by.tenant_id, [row]))[row.id]
-    return await _close(session, row, "concluded", by=by)
+    row.observed = found
+    why = {"reason": unmeasured_because} if found["met"] is None else {}
+    return await _close(session, row, "concluded", by=by, personal=why)
 
 
 async def abandon(

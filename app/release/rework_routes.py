@@ -11,10 +11,17 @@ from app.platform.http import Cursor, Limit, Session, allow, responses
 from app.platform.http import router as make_router
 from app.release import procedures as service
 from app.release import rework, shown
-from app.release.procedures import NotAResult, NothingLinked, OwnResult, ProcedureOver
+from app.release.procedure_rules import (
+    EffectUnmeasured,
+    NotAResult,
+    NothingLinked,
+    OwnResult,
+    ProcedureOver,
+)
 from app.release.rework import TaskDone
 from app.release.rework_schemas import (
     AbandonIn,
+    ConcludeIn,
     HandBackOut,
     LinkIn,
     ProcedureIn,
@@ -113,11 +120,15 @@ async def link_version(
 @procedures.post(
     "/{procedure_id}:conclude",
     response_model=ProcedureOut,
-    responses=responses(NotFound, ProcedureOver, NothingLinked, OwnResult),
+    responses=responses(NotFound, ProcedureOver, NothingLinked, OwnResult, EffectUnmeasured),
 )
-async def conclude(procedure_id: UUID, actor: Worker, session: Session) -> ProcedureOut:
+async def conclude(
+    procedure_id: UUID, actor: Worker, session: Session, body: ConcludeIn | None = None
+) -> ProcedureOut:
     """End a procedure with the effect that was measured; not by who developed the result."""
-    return await shown.procedure(session, await service.conclude(session, procedure_id, by=actor))
+    why = body and body.unmeasured_because
+    row = await service.conclude(session, procedure_id, unmeasured_because=why, by=actor)
+    return await shown.procedure(session, row)
 
 
 @procedures.post(

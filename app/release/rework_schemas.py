@@ -104,6 +104,19 @@ class AbandonIn(Input):
     reason: str = Field(min_length=1, max_length=2000)
 
 
+class ConcludeIn(Input):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"unmeasured_because": "Version 1 never had a KPI."}]}
+    )
+
+    unmeasured_because: str | None = Field(
+        None,
+        min_length=1,
+        max_length=2000,
+        description="Why the effect cannot be measured; asked for only where it was not.",
+    )
+
+
 class ObservedOut(BaseModel):
     before: float | None = Field(description="By the version's newest KPI validation.")
     after: float | None = Field(description="By the resulting version's.")

@@ -31,7 +31,7 @@ FREE = {
     "step_hours", "hits", "of", "weight", "burn_in_units", "burn_in_conversions",
     "update_seconds", "hours", "last", "max_minutes", "?depth",
     # what people say of a request, an emergency, an edit
-    "note", "review", "?reason",
+    "note", "review", "?reason", "unmeasured_because",
     # of a trust rule: whose tokens it will take, which are asked for outside
     "issuer", "audience",
     # a step of the case, and a rule of its gate, beside which the case is named

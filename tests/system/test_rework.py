@@ -127,6 +127,44 @@ def test_a_retraining_is_followed_from_its_cause_to_its_effect(live: Live, retur
     assert over.value.code == "procedure_closed"
 
 
+def test_what_came_of_a_retraining_is_the_same_model_s(live: Live, returned: Place) -> None:
+    retrained = procedure(live["dev"], returned)
+    rebuilt = procedure(live["dev"], returned, kind="rebuild")
+    other = make_model(live)
+    another = {"model": other, "version": make_version(live, other)}
+
+    with pytest.raises(Problem) as refusal:
+        live["dev"].post(f"/v1/procedures/{retrained['id']}:link", another)
+    linked = live["dev"].post(f"/v1/procedures/{rebuilt['id']}:link", another)
+
+    assert (refusal.value.status, refusal.value.code) == (409, "not_a_result")
+    assert "nothing was retrained" in refusal.value.document["detail"]
+    assert (linked["result_model"], linked["result_version"]) == (other, another["version"])
+
+
+def test_an_effect_that_nobody_measured_is_concluded_with_the_reason_why(
+    live: Live, returned: Place
+) -> None:
+    path = f"/v1/procedures/{procedure(live['ops'], returned)['id']}"
+    result = {"model": returned.model, "version": make_version(live, returned.model)}
+    live["dev"].post(f"{path}:link", result)
+
+    with pytest.raises(Problem) as refusal:
+        live["val"].post(f"{path}:conclude")
+    concluded = live["val"].post(f"{path}:conclude", {"unmeasured_because": "no traffic is left"})
+
+    assert (refusal.value.status, refusal.value.code) == (409, "effect_unmeasured")
+    assert "accuracy was not measured after the change" in refusal.value.document["detail"]
+    assert (concluded["result"], concluded["observed"]["met"]) == ("concluded", None)
+    entries = live["aud"].pages(f"/v1/models/{returned.model}/versions/{returned.version}/history")
+    (said,) = [
+        one
+        for one in entries
+        if one["action"] == "procedure.concluded" and one["details"]["procedure"] in path
+    ]
+    assert said["personal"]["reason"] == "no traffic is left"
+
+
 def test_procedures_are_listed_and_given_up(live: Live, returned: Place) -> None:
     first = procedure(live["ops"], returned, kind="rebuild")
     second = procedure(live["ops"], returned, kind="retune")
