@@ -126,7 +126,7 @@ async def conclude(
     procedure_id: UUID, actor: Worker, session: Session, body: ConcludeIn | None = None
 ) -> ProcedureOut:
     """End a procedure with the effect that was measured; not by who developed the result."""
-    why = body and body.unmeasured_because
+    why = body.unmeasured_because if body else None
     row = await service.conclude(session, procedure_id, unmeasured_because=why, by=actor)
     return await shown.procedure(session, row)
 
