@@ -13,7 +13,8 @@ from app.gates import ReleaseStep
 from app.kit.actor import Actor
 from app.kit.refusal import Invalid
 from app.release import instantiation
-from app.release.instantiation import Combiner, Instance
+from app.release.composition import Composition, Sent, weighed
+from app.release.instantiation import Instance
 from app.release.sampling import open_release_case, part_of
 
 STEP = ReleaseStep.INSTANTIATION_VALIDATION
@@ -35,26 +36,27 @@ async def take_scores(
     rows: int,
     instances: Mapping[str, tuple[Mapping[str, str], list[float]]],
     labels: list[float] | None,
-    members: Mapping[str, tuple[float, list[float]]] | None,
-    combiner: Combiner,
+    ensemble: Sent | None,
     tolerance: float,
     by: Actor,
 ) -> gates.Evidence:
     """Record how far a version's instances agree, and what each member of an ensemble weighs."""
     case = await open_release_case(session, case_id, by=by)
-    _require_common(rows, instances, labels, members)
+    _require_common(rows, instances, labels, ensemble)
+    composed = await _composed(session, case)
+    if composed and ensemble:
+        composed.require(ensemble)
     limit, whose = agreed(tolerance, await _contracts(session, case))
     known = await catalog.instances_of(session, case.tenant_id, case.version_id)
     payload = await asyncio.to_thread(
         _measured,
         instances,
         labels,
-        members,
-        combiner,
         tolerance=limit,
         registered=[item.key for item in known] or None,
     )
     more = {
+        "ensemble": await asyncio.to_thread(weighed, ensemble, composed) if ensemble else None,
         "tolerance_asked": tolerance,
         "tolerance_by": whose,
         "sampled_by": by.person_id,
@@ -87,15 +89,23 @@ async def _contracts(session: AsyncSession, case: gates.Case) -> float | None:
     return catalog.Contract.model_validate(point.contract).instance_tolerance
 
 
+async def _composed(session: AsyncSession, case: gates.Case) -> Composition | None:
+    """Return what the catalogue says that a case's version is made of, if it is an ensemble."""
+    version = await catalog.version_by_id(session, case.tenant_id, case.version_id)
+    members = await catalog.every_member(session, version)
+    return Composition.of(version.specifics or {}, members) if members else None
+
+
 def _require_common(
     rows: int,
     instances: Mapping[str, tuple[Mapping[str, str], list[float]]],
     labels: list[float] | None,
-    members: Mapping[str, tuple[float, list[float]]] | None,
+    ensemble: Sent | None,
 ) -> None:
     """Refuse scores that are not of the same rows."""
     columns = {f"instance {key}": scores for key, (_, scores) in instances.items()}
-    columns |= {f"member {name}": scores for name, (_, scores) in (members or {}).items()}
+    members = ensemble.members.items() if ensemble else ()
+    columns |= {f"member {name}": scores for name, (_, scores) in members}
     columns |= {"labels": labels} if labels is not None else {}
     wrong = sorted(name for name, column in columns.items() if len(column) != rows)
     if wrong:
@@ -105,14 +115,12 @@ def _require_common(
 def _measured(
     instances: Mapping[str, tuple[Mapping[str, str], list[float]]],
     labels: list[float] | None,
-    members: Mapping[str, tuple[float, list[float]]] | None,
-    combiner: Combiner,
     *,
     tolerance: float,
     registered: list[str] | None,
 ) -> dict[str, Any]:
     """Measure; a thread's work. ``registered`` are the instances that the catalog knows, if any."""
-    found = instantiation.measure(
+    return instantiation.measure(
         [
             Instance(key, segment, np.array(scores, dtype=np.float64))
             for key, (segment, scores) in sorted(instances.items())
@@ -121,14 +129,6 @@ def _measured(
         registered=registered,
         labels=None if labels is None else np.array(labels, dtype=np.float64),
     )
-    ensemble = None
-    if members is not None:
-        ensemble = instantiation.influence(
-            {name: np.array(scores, dtype=np.float64) for name, (_, scores) in members.items()},
-            {name: weight for name, (weight, _) in members.items()},
-            combiner,
-        )
-    return {**found, "ensemble": ensemble}
 
 
 async def _record(

@@ -1,4 +1,4 @@
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Request
@@ -14,6 +14,7 @@ from app.platform.http import Session, allow, responses
 from app.platform.http import router as make_router
 from app.platform.http.body import media_of
 from app.release import instances, querying, sampling
+from app.release.composition import NotItsMembers, Sent
 from app.release.instances import BadScores
 from app.release.instantiation import Combiner
 from app.release.querying import BadQuery, NoSources
@@ -24,6 +25,7 @@ samples = make_router("/v1/releases", tag="release")
 Submitter = Annotated[Actor, allow("gates:evidence")]
 Scores = Annotated[list[float], Field(min_length=2, max_length=100_000)]
 Key = Annotated[str, StringConstraints(pattern=NAME)]
+_MEMBER = r"^[A-Za-z0-9._@-]{1,140}$"
 
 
 class RecordedIn(Input):
@@ -64,13 +66,26 @@ class InstanceIn(Input):
 
 
 class MemberIn(Input):
-    weight: float = Field(1.0, gt=0, le=1e6)
+    weight: float | None = Field(
+        None, gt=0, le=1e9, description="Of an ensemble in the catalogue its own counts; else 1."
+    )
     scores: Scores
 
 
 class EnsembleIn(Input):
-    members: dict[Key, MemberIn] = Field(min_length=2, max_length=100)
-    combiner: Combiner = Combiner.MEAN
+    members: dict[Annotated[str, StringConstraints(pattern=_MEMBER)], MemberIn] = Field(
+        min_length=2,
+        max_length=100,
+        description="Of an ensemble in the catalogue its members as `model@number`, all of them.",
+    )
+    combiner: Combiner | None = Field(
+        None, description="Of an ensemble in the catalogue its own counts; else the mean."
+    )
+
+    def sent(self) -> Sent:
+        """Return it as the measurement takes it."""
+        members = {name: (one.weight, one.scores) for name, one in self.members.items()}
+        return Sent(members, self.combiner)
 
 
 class InstancesIn(Input):
@@ -198,24 +213,20 @@ async def take_query(
     "/{case_id}/steps/instantiation_validation:sample",
     status_code=201,
     response_model=gates.EvidenceOut,
-    responses=responses(NotFound, gates.CaseClosed, BadScores, DecisionDenied),
+    responses=responses(NotFound, gates.CaseClosed, BadScores, NotItsMembers, DecisionDenied),
 )
 async def take_scores(
     case_id: UUID, body: InstancesIn, actor: Submitter, session: Session
 ) -> gates.Evidence:
     """Measure how far a version's instances agree, and what each member of an ensemble weighs."""
-    ensemble = body.ensemble
-    members: dict[str, Any] | None = None
-    if ensemble is not None:
-        members = {name: (one.weight, one.scores) for name, one in ensemble.members.items()}
+    ensemble = body.ensemble.sent() if body.ensemble else None
     return await instances.take_scores(
         session,
         case_id,
         rows=body.rows,
         instances={key: (one.segment, one.scores) for key, one in body.instances.items()},
         labels=body.labels,
-        members=members,
-        combiner=ensemble.combiner if ensemble else Combiner.MEAN,
+        ensemble=ensemble,
         tolerance=body.tolerance,
         by=actor,
     )

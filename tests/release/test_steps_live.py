@@ -7,6 +7,7 @@ import pytest
 
 from app.client import Problem
 from app.telemetry import CSV, JSON_LINES, PARQUET
+from tests.catalog import assets
 from tests.live import (
     Live,
     Place,
@@ -286,6 +287,42 @@ def test_instances_are_held_to_the_stricter_tolerance(live: Live, place: Place, 
     assert not verdict["passed"]
     edit(live, place.point, instance_tolerance=None)
     assert judged(live, case, INSTANCES)["passed"]
+
+
+def test_an_ensemble_is_weighed_as_the_catalogue_says_it_is_made(live: Live) -> None:
+    names = [assets.make_version(live) for _ in range(2)]
+    first, second = (f"{name}@1" for name in names)
+    inside = [
+        {"model": name, "version": 1, "weight": weight}
+        for name, weight in zip(names, (3, 1), strict=True)
+    ]
+    model = assets.make_model(live, "ensemble")
+    made = assets.specifics("ensemble", combiner="weighted_mean", members=inside)
+    assets.publish(live, model, specifics=made)
+    validate(live, model, 1)
+    case = open_release(live, Place(model, make_point(live), 1))
+    path = f"/v1/releases/{case['id']}/steps/{INSTANCES}:sample"
+    members = {first: {"scores": [0.2, 0.4, 0.6, 0.8]}, second: {"scores": [0.8, 0.6, 0.4, 0.2]}}
+
+    def refused(ensemble: dict[str, Any]) -> dict[str, Any]:
+        with pytest.raises(Problem) as refusal:
+            live["dev"].post(path, scores(ensemble=ensemble))
+        assert (refusal.value.status, refusal.value.code) == (422, "not_its_members")
+        return refusal.value.document
+
+    found = live["dev"].post(path, scores(ensemble={"members": members}))["payload"]["ensemble"]
+    other = refused({"members": {first: members[first], "someone@1": members[second]}})
+    heavier = refused({"members": {**members, second: {**members[second], "weight": 9}}})
+    greatest = refused({"members": members, "combiner": "max"})
+
+    assert (found["composed_by"], found["combiner"]) == ("catalogue", "weighted_mean")
+    assert {one["member"]: one["weight"] for one in found["members"]} == {first: 3, second: 1}
+    # Without the heavier one its answers are the lighter one's: 0.35, 0.45, ... become 0.8, 0.6.
+    without = next(one for one in found["members"] if one["member"] == first)["left_out"]
+    assert without["max_change"] == pytest.approx(0.45)
+    assert (other["missing"], other["foreign"]) == ([second], ["someone@1"])
+    assert heavier["other"] == [second]
+    assert "weighted_mean" in greatest["detail"]
 
 
 def test_scores_of_other_rows_are_no_common_sample(live: Live, case: Any) -> None:

@@ -161,6 +161,12 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "severity": "warn",
             },
             {
+                "name": "members_weighed",
+                "when": "version.kind != 'ensemble' || (has(evidence.instances.ensemble)"
+                " && evidence.instances.ensemble != null)",
+                "reason": "Of an ensemble, each member was left out and varied in turn.",
+            },
+            {
                 "name": "none_stands_apart",
                 "when": "evidence.instances.outliers == 0",
                 "reason": "There are five instances or more, and none is an outlier.",
