@@ -5,7 +5,7 @@ session and writes back under its fence. Whoever writes an end holds the row, so
 and of who cancels one is the first.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -132,10 +132,13 @@ async def end(
     )
 
 
-async def claim(database: Database, *, most: int) -> list[Operation]:
+async def claim(
+    database: Database, *, most: int, held: Mapping[UUID, int], each: int
+) -> list[Operation]:
     """Take what is due, for as long as a lease lasts: each operation has one worker at a time.
 
     Tenants take turns: whoever asks for a hundred waits for his second until all had their first.
+    Of what the caller has in hand already, ``held`` by tenant, no tenant has more than ``each``.
     """
     now = func.clock_timestamp()
     free = (
@@ -144,6 +147,8 @@ async def claim(database: Database, *, most: int) -> list[Operation]:
         (Operation.lease_until.is_(None)) | (Operation.lease_until < now),
     )
     turn = func.row_number().over(partition_by=Operation.tenant_id, order_by=Operation.due_at)
+    if held:
+        turn += case(dict(held), value=Operation.tenant_id, else_=0)
     ranked = select(Operation.tenant_id, Operation.id, turn.label("turn")).where(*free).subquery()
     due = (
         select(Operation.tenant_id, Operation.id)
@@ -151,7 +156,7 @@ async def claim(database: Database, *, most: int) -> list[Operation]:
             ranked,
             (ranked.c.tenant_id == Operation.tenant_id) & (ranked.c.id == Operation.id),
         )
-        .where(*free)
+        .where(*free, ranked.c.turn <= each)
         .order_by(ranked.c.turn, Operation.due_at)
         .limit(most)
         .with_for_update(skip_locked=True, of=Operation)

@@ -7,7 +7,9 @@ A process that ends leaves its leases to run out, and others go on where it was.
 
 import asyncio
 import logging
+from collections import Counter
 from contextlib import suppress
+from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -21,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 AT_ONCE = 16
 """They wait for others, mostly: a few endpoints that hang do not occupy all hands."""
+OF_ONE_TENANT = 12
+"""However many of one tenant's endpoints hang, some hands are left for the others."""
 _MOST_LOSSES = 3
 
 
@@ -29,17 +33,22 @@ class Operator:
 
     def __init__(self, outbound: Outbound) -> None:
         self._outbound = outbound
-        self._busy: set[asyncio.Task[None]] = set()
+        self._busy: dict[asyncio.Task[None], UUID] = {}
         self._turning = asyncio.Lock()
 
     async def turn(self, database: Database) -> None:
         """Begin what is due, as far as hands are free."""
         async with self._turning:
             free = AT_ONCE - len(self._busy)
-            for operation in await operations.claim(database, most=free) if free > 0 else ():
+            if free <= 0:
+                return
+            held = Counter(self._busy.values())
+            for operation in await operations.claim(
+                database, most=free, held=held, each=OF_ONE_TENANT
+            ):
                 task = asyncio.create_task(self._keep(database, operation))
-                self._busy.add(task)
-                task.add_done_callback(self._busy.discard)
+                self._busy[task] = operation.tenant_id
+                task.add_done_callback(self._busy.pop)
 
     async def close(self) -> None:
         """Stop; what is under way is another worker's when its lease has run out."""

@@ -84,7 +84,7 @@ def test_who_wakes_late_writes_nothing(near: Live) -> None:
             stale.fence -= 1
             await integration_runs.finish(database, stale, facts)
             renewed = await operations.renew(database, stale, {"stage": "late"})
-            return renewed, await operations.claim(database, most=4)
+            return renewed, await operations.claim(database, most=4, held={}, each=4)
 
         renewed, claimed = with_database(near, late)
         now = near["dev"].get(f"/v1/operations/{operation['id']}")
