@@ -146,10 +146,10 @@ async def claim(
         Operation.due_at <= now,
         (Operation.lease_until.is_(None)) | (Operation.lease_until < now),
     )
-    turn = func.row_number().over(partition_by=Operation.tenant_id, order_by=Operation.due_at)
-    if held:
-        turn += case(dict(held), value=Operation.tenant_id, else_=0)
-    ranked = select(Operation.tenant_id, Operation.id, turn.label("turn")).where(*free).subquery()
+    place = func.row_number().over(partition_by=Operation.tenant_id, order_by=Operation.due_at)
+    before = case(dict(held), value=Operation.tenant_id, else_=0) if held else 0
+    turn = (place + before).label("turn")
+    ranked = select(Operation.tenant_id, Operation.id, turn).where(*free).subquery()
     due = (
         select(Operation.tenant_id, Operation.id)
         .join(

@@ -26,7 +26,7 @@ from tests.live import (
 )
 from tests.system.together import at_once
 
-ROUNDS = 15
+ROUNDS = 8
 MANY_ROUNDS = 100
 
 
