@@ -3,14 +3,14 @@
 Owns how a released version comes to decide, and how it goes: targets, what they should run and what
 is reported of them, incidents, hand-offs, preparations, and the guardrails a champion stays within.
 Promises that a swap is atomic, approved and, where targets must be ready, prepared; that a running
-digest nobody approved is an incident; that a breach acts once; and that any decision can be traced
-to plan, version and people. Imports release, routing, gates, telemetry.
+digest or version nobody approved is an incident; that a breach acts once; and that any decision can
+be traced to plan, version and people. Imports release, routing, gates, telemetry.
 """
 
 from app.activation.arrival import Lack, Signal, lacking
+from app.activation.blocking import causes_standing
 from app.activation.guarding import guard
 from app.activation.guardrails import apply_guardrail
-from app.activation.incidents import causes_standing
 from app.activation.preparing import preparer
 from app.activation.reports import reexamine, watch_targets
 from app.activation.retirement import reconsider

@@ -53,7 +53,8 @@ class TermsIn(Input):
 
     on_digest_mismatch: OnMismatch = Field(
         OnMismatch.REPORT,
-        description="`block`: routing also stops answering with what was not approved.",
+        description="`block`: routing also stops answering with the version whose digest was not"
+        " approved; and with anything, where a version is served that never was.",
     )
     keep_warm_minutes: int = Field(
         1440, ge=0, le=365 * 1440, description="So long the champion before stays warm."
@@ -153,7 +154,10 @@ class IncidentOut(BaseModel):
     id: UUID
     kind: IncidentKind
     severity: Severity
-    blocks: bool = Field(description="Routing was asked not to answer with the version.")
+    blocks: bool = Field(
+        description="Routing was asked not to answer with the version; or, where it was never"
+        " approved here, not to answer at all."
+    )
     decision_point: str
     target: str
     model: str

@@ -7,7 +7,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, identity, routing
-from app.activation import targets
+from app.activation import strangers, targets
+from app.activation.blocking import BLOCKING, block, lift
 from app.activation.convergence import UP, Running
 from app.activation.events import IncidentAcknowledged, IncidentOpened, IncidentResolved
 from app.activation.rules import IncidentClosed, OwnVersion
@@ -26,10 +27,9 @@ from app.kit.refusal import NotFound
 from app.platform.db import page
 from app.platform.events import publish
 
-CAUSE = "digest_mismatch"
-"""What a stop was made for that ends with its incident; a person's own stops have other causes."""
 _SEVERITY = {
     IncidentKind.DIGEST_MISMATCH: Severity.CRITICAL,
+    IncidentKind.UNAPPROVED_VERSION: Severity.CRITICAL,
     IncidentKind.TARGET_FAILED: Severity.MAJOR,
     IncidentKind.STALE_TARGET: Severity.MINOR,
 }
@@ -42,22 +42,37 @@ async def examine(
     version: catalog.Version,
     report: Report,
 ) -> None:
-    """Open what a report shows to be wrong with a version in a seat; end what it shows is right.
+    """Open what a report shows to be wrong with a version here; end what it shows is right.
 
-    The target must be locked: two reports about it are looked at one after the other.
+    What has a seat must be what was approved and must run; what never had one must not serve. The
+    target must be locked: two reports about it are looked at one after the other.
     """
     up = report.state in UP
+    stranger = report.state is Running.SERVING and not await strangers.was_approved(
+        session, point, version.id
+    )
     over = [IncidentKind.STALE_TARGET]
     if up and report.digest == version.digest:
         over += [IncidentKind.DIGEST_MISMATCH, IncidentKind.TARGET_FAILED]
     for incident in await _open_ones(session, target, version.id):
-        if incident.kind in over and incident.report_id != report.id:
+        newer = incident.kind in over and incident.report_id != report.id
+        # The very report it was opened for is right once the version is approved.
+        approved = incident.kind is IncidentKind.UNAPPROVED_VERSION and not stranger
+        if newer or approved:
             await _end(session, incident, point, by=Actor.system(point.tenant_id))
+    if stranger and not await strangers.is_asked_for(session, point, version.id):
+        facts = await strangers.facts_of(session, point, version, report)
+        await open_incident(session, point, target, report, IncidentKind.UNAPPROVED_VERSION, facts)
     if await routing.open_seat(session, point.tenant_id, point.id, version.id) is None:
         return
     # What was published without a digest was approved without one.
     if up and version.digest is not None and report.digest != version.digest:
-        facts = {"approved": version.digest, "running": report.digest, "state": report.state}
+        facts = {
+            "approved": version.digest,
+            "running": report.digest,
+            "running_is": await strangers.known_as(session, point.tenant_id, report.digest),
+            "state": report.state,
+        }
         await open_incident(session, point, target, report, IncidentKind.DIGEST_MISMATCH, facts)
     elif report.state is Running.FAILED:
         facts = {"detail": report.detail, "digest": report.digest}
@@ -75,12 +90,12 @@ async def open_incident(
     """Open an incident that a report calls for, unless one is open or it was resolved before."""
     system = Actor.system(point.tenant_id)
     terms = await targets.terms_of(session, point)
-    blocks = kind is IncidentKind.DIGEST_MISMATCH and terms.on_digest_mismatch is OnMismatch.BLOCK
+    blocks = kind in BLOCKING and terms.on_digest_mismatch is OnMismatch.BLOCK
     for known in await _open_ones(session, target, report.version_id):
         if known.kind is kind:
             if blocks and not known.blocks:
                 known.blocks = True
-                await _block(session, point, target, known, by=system)
+                await block(session, point, target, known)
             return None
     seen = select(Incident.id).filter_by(tenant_id=point.tenant_id, report_id=report.id, kind=kind)
     if await session.scalar(seen.limit(1)) is not None:
@@ -114,22 +129,8 @@ async def open_incident(
         ),
     )  # fmt: skip
     if blocks:
-        await _block(session, point, target, incident, by=system)
+        await block(session, point, target, incident)
     return incident
-
-
-async def _block(
-    session: AsyncSession,
-    point: catalog.DecisionPoint,
-    target: Target,
-    incident: Incident,
-    *,
-    by: Actor,
-) -> None:
-    reason = f"{target.name} runs a digest that was not approved (incident {incident.id})."
-    await routing.stop(
-        session, point, version_id=incident.version_id, cause=CAUSE, reason=reason, by=by
-    )
 
 
 async def _open_ones(session: AsyncSession, target: Target, version_id: UUID) -> list[Incident]:
@@ -166,56 +167,7 @@ async def _end(
         ),
     )  # fmt: skip
     if incident.blocks:
-        await _lift(session, point, incident, f"Incident {incident.id} is resolved.", by=by)
-
-
-async def release_unseated(session: AsyncSession, point: catalog.DecisionPoint) -> None:
-    """Lift the blocks of versions that have left their seats; the incidents stay to be handled."""
-    system = Actor.system(point.tenant_id)
-    seated = select(routing.Seat.version_id).filter_by(
-        tenant_id=point.tenant_id, point_id=point.id, until=None
-    )
-    query = select(Incident).filter_by(
-        tenant_id=point.tenant_id, point_id=point.id, blocks=True, resolved_at=None
-    )
-    moot = query.where(Incident.version_id.not_in(seated)).with_for_update()
-    for incident in list(await session.scalars(moot)):
-        incident.blocks = False
-        await session.flush()
-        await audit.record(
-            session, system, "incident.unblocked", f"point:{point.id}",
-            incident=incident.id, version_id=incident.version_id,
-        )  # fmt: skip
-        reason = f"The version of incident {incident.id} has left its seat."
-        await _lift(session, point, incident, reason, by=system)
-
-
-async def _lift(
-    session: AsyncSession,
-    point: catalog.DecisionPoint,
-    incident: Incident,
-    reason: str,
-    *,
-    by: Actor,
-) -> None:
-    """Unblock a point, if no other incident blocks it."""
-    left = select(Incident.id).filter_by(
-        tenant_id=point.tenant_id, point_id=point.id, blocks=True, resolved_at=None
-    )
-    if await session.scalar(left.limit(1)) is None:
-        await routing.resume(
-            session, point, version_id=incident.version_id, cause=CAUSE, reason=reason,
-            by=by,
-        )  # fmt: skip
-
-
-async def causes_standing(session: AsyncSession, asked: routing.CausesStanding) -> frozenset[str]:
-    """Say what still holds of what the server stopped a point for: an incident ends by itself."""
-    query = select(Incident.id).filter_by(
-        tenant_id=asked.tenant_id, point_id=asked.point_id, blocks=True, resolved_at=None
-    )
-    blocked = await session.scalar(query.limit(1)) is not None
-    return asked.causes if blocked else asked.causes - {CAUSE}
+        await lift(session, point, incident, f"Incident {incident.id} is resolved.", by=by)
 
 
 async def acknowledge(

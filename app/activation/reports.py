@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from app import audit, catalog, identity, routing
-from app.activation import incidents, targets
+from app.activation import blocking, incidents, targets
 from app.activation.convergence import Running
 from app.activation.tables import Incident, IncidentKind, Report, Target
 from app.identity import Action
@@ -80,17 +80,21 @@ async def reexamine(session: AsyncSession, event: ChampionChanged) -> None:
     """Look at the newest reports of who has the seat now: before, they may have been harmless."""
     system = Actor.system(event.tenant_id)
     point = await catalog.point_by_key(session, event.point, by=system)
-    await incidents.release_unseated(session, point)
+    await blocking.release_unseated(session, point)
     await look_at(session, point, event.version_id)
 
 
 async def look_again(session: AsyncSession, key: str, *, by: Actor) -> None:
-    """Look at the newest reports of all that have a seat: other terms may call for more."""
+    """Look at the newest reports of all that answers, or should not: terms may call for more."""
     point = await catalog.point_by_key(session, key, by=by)
     seated = select(routing.Seat.version_id).filter_by(
         tenant_id=point.tenant_id, point_id=point.id, until=None
     )
-    for version_id in list(await session.scalars(seated)):
+    strange = select(Incident.version_id).filter_by(
+        tenant_id=point.tenant_id, point_id=point.id, resolved_at=None,
+        kind=IncidentKind.UNAPPROVED_VERSION,
+    )  # fmt: skip
+    for version_id in list(await session.scalars(seated.union(strange))):
         await look_at(session, point, version_id)
 
 

@@ -11,7 +11,7 @@ from app.platform.db import Base, Json, tenant_pk, uuid_pk
 
 
 class OnMismatch(StrEnum):
-    """What a running digest that differs from the approved one leads to."""
+    """What it leads to that a target runs what was not approved: a digest, or a version."""
 
     REPORT = "report"
     BLOCK = "block"
@@ -21,6 +21,8 @@ class IncidentKind(StrEnum):
     """What went wrong at a target."""
 
     DIGEST_MISMATCH = "digest_mismatch"
+    UNAPPROVED_VERSION = "unapproved_version"
+    """A version is served that was never approved for the decision point."""
     TARGET_FAILED = "target_failed"
     STALE_TARGET = "stale_target"
 

@@ -136,7 +136,11 @@ async def report_deployment(
     actor: Annotated[Actor, allow("deployment:report")],
     session: Session,
 ) -> Report:
-    """Report what a target does with a version; a digest nobody approved raises an incident."""
+    """Report what a target does with a version, under the digest that it really runs.
+
+    A digest that was not approved raises an incident, and so does a version that is served and has
+    never been approved for this decision point: no seat, no declared fallback, no open activation.
+    """
     return await reports.report(
         session,
         key,

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, gates, identity, routing
-from app.activation import incidents
+from app.activation import blocking
 from app.identity import Action
 from app.kit.actor import Actor
 
@@ -59,7 +59,7 @@ async def unseat(
             ],
         )
     await routing.vacate(session, point, seat, reason=reason, by=by)
-    await incidents.release_unseated(session, point)
+    await blocking.release_unseated(session, point)
     if case.closed_at is None:
         await gates.close_case(session, case, result="unseated", by=by)
     return seat

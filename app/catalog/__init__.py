@@ -28,6 +28,7 @@ from app.catalog.versions import (
     version_by_id,
     version_ids,
     versions_by_id,
+    versions_with_digest,
 )
 
 __all__ = [
@@ -73,4 +74,5 @@ __all__ = [
     "version_by_id",
     "version_ids",
     "versions_by_id",
+    "versions_with_digest",
 ]

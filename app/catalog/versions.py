@@ -142,6 +142,20 @@ async def versions_by_id(
     return {version.id: (model, version) for model, version in rows}
 
 
+async def versions_with_digest(
+    session: AsyncSession, tenant_id: UUID, digest: str, *, most: int
+) -> list[tuple[str, int]]:
+    """Return which versions have an artefact's digest, as model and number, the newest first."""
+    rows = await session.execute(
+        select(Model.name, Version.number)
+        .join(Version, (Version.tenant_id == Model.tenant_id) & (Version.model_id == Model.id))
+        .where(Version.tenant_id == tenant_id, Version.digest == digest)
+        .order_by(Version.created_at.desc(), Version.id.desc())
+        .limit(most)
+    )
+    return [(name, number) for name, number in rows]
+
+
 async def developers_of(session: AsyncSession, model: Model) -> set[UUID]:
     """Return who registered versions of a model, or what versions of it were forked from."""
     own = select(Version).filter_by(tenant_id=model.tenant_id, model_id=model.id)
