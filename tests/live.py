@@ -196,7 +196,7 @@ def make_point(live: Live, *, velocity: float = 1.0) -> str:
     return key
 
 
-def make_version(live: Live, model: str, *, digest: str = "sha256:" + "0" * 64) -> int:
+def make_version(live: Live, model: str, *, digest: str = "sha256:" + "0" * 64, **more: Any) -> int:
     """Publish a version with one numeric input and a baseline of standard normal rows."""
     found = live["dev"].post(
         f"/v1/models/{model}/versions",
@@ -206,6 +206,7 @@ def make_version(live: Live, model: str, *, digest: str = "sha256:" + "0" * 64) 
             "signature": {"inputs": [{"name": "x"}]},
             "training_data": {"reference": "made here"},
             "card": {"summary": "A test.", "intended_use": "A test."},
+            **more,
         },
     )
     rng = np.random.default_rng(1)

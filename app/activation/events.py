@@ -70,3 +70,20 @@ class HandOffAccepted(Event):
 
     case_id: UUID
     hand_off_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberLost(Event):
+    """What is inside of an ensemble in a seat was sent back, or retired."""
+
+    type: ClassVar[str] = "activation.ensemble.member_lost"
+
+    point: str
+    role: str
+    version_id: UUID
+    model: str
+    number: int
+    member_id: UUID
+    stage: str
+    addressees: tuple[UUID, ...]
+    """Who owns the point and the ensemble's model, and who developed the ensemble."""

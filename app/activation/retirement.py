@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, gates, identity, release, routing
+from app.activation import membership
 from app.activation.dependants import Dependant, Weight, dependants_of
 from app.activation.rules import StandsInTheWay
 from app.catalog import Stage
@@ -81,6 +82,11 @@ async def list_dependants(
 
 
 async def reconsider(session: AsyncSession, event: release.VersionMoved) -> None:
-    """Let stopped points think again whom they are answered by, when a version falls from grace."""
+    """Let what relies on a version think again when it falls from grace.
+
+    Stopped points look for whom they are answered by; of ensembles that decide with it, people are
+    told.
+    """
     if event.target in {Stage.RETURNED, Stage.RETIRED}:
         await routing.reconsider(session, event.tenant_id, event.version_id)
+        await membership.warn_of(session, event)

@@ -7,6 +7,7 @@ from app import gates, routing
 from app.activation import desired, reign, service, trace
 from app.activation.deployment_schemas import RollbackOut
 from app.activation.rules import (
+    MembersUnfit,
     NothingToRollBack,
     NotPrepared,
     NotReady,
@@ -36,10 +37,13 @@ Operator = Annotated[Actor, allow("activation:operate")]
     "",
     status_code=201,
     response_model=gates.CaseOut,
-    responses=responses(NotFound, NotReady, AlreadyExists),
+    responses=responses(NotFound, NotReady, MembersUnfit, AlreadyExists),
 )
 async def open_activation(body: ActivationIn, actor: Operator, session: Session) -> gates.Case:
-    """Ask for a released version to decide at a point, as champion or as challenger."""
+    """Ask for a released version to decide at a point, as champion or as challenger.
+
+    What is inside of an ensemble, at whatever depth, must at least be validated.
+    """
     return await service.open_activation(
         session,
         body.model,
@@ -67,7 +71,9 @@ async def judge_step(
 @activations.post(
     "/{case_id}:commit",
     response_model=routing.SeatOut,
-    responses=responses(NotFound, gates.StepsOpen, SwapLost, NotReady, NotPrepared, ScoresExpired),
+    responses=responses(
+        NotFound, gates.StepsOpen, SwapLost, NotReady, NotPrepared, MembersUnfit, ScoresExpired
+    ),
 )
 async def commit(case_id: UUID, actor: Operator, session: Session) -> dict[str, Any]:
     """Swap: the version takes its seat at once, everywhere within seconds.

@@ -12,6 +12,15 @@ class NotReady(Refusal):
     mend = "Pass the release's required steps first."
 
 
+class MembersUnfit(Refusal):
+    """An ensemble has inside what nobody should be answered by."""
+
+    kind = Kind.CONFLICT
+    code = "members_unfit"
+    title = "Members of the ensemble are not fit to answer"
+    mend = "Make the call that each entry of `members` names, then ask again."
+
+
 class ScoresExpired(Refusal):
     """Scores that were computed beforehand are too old to decide by."""
 

@@ -4,7 +4,15 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, gates, identity, release, routing
-from app.activation import desired, handoff, integration, preparing, reports, telemetry_check
+from app.activation import (
+    desired,
+    handoff,
+    integration,
+    membership,
+    preparing,
+    reports,
+    telemetry_check,
+)
 from app.activation.rules import (
     NothingToRollBack,
     NotReady,
@@ -46,6 +54,7 @@ async def open_activation(
     if not await gates.passed_release(session, by.tenant_id, version.id, point.id):
         raise NotReady(f"{model}@{number} was not released for {point_key}.", point=point_key)
     await gates.require_foundations(session, by.tenant_id, version.id, point.id)
+    await membership.require_fit_members(session, version, model)
     champion = await routing.champion_of(session, by.tenant_id, point.id)
     tier = (await catalog.model_of(session, model, by=by)).risk_tier
     await identity.require_right(
@@ -127,6 +136,7 @@ async def commit(session: AsyncSession, case_id: UUID, *, by: Actor) -> routing.
         )
     await preparing.require_prepared(session, case, point)
     version = await catalog.lock_version(session, by.tenant_id, case.version_id)
+    await membership.require_fit_members(session, version, case.details["model"], lock=True)
     if version.stage is Stage.RELEASED:
         await release.move(session, version.id, Stage.ACTIVATED, by=by, case=case.id)
     elif version.stage is not Stage.ACTIVATED:
@@ -242,7 +252,15 @@ async def _unapproved(
     """Return why a version is no longer what its activation, and what that stands on, were of."""
     own = (await gates.stand(session, case.tenant_id, [case]))[case.id].invalid
     below = await gates.unsound(session, case.tenant_id, case.version_id, point.id)
-    return [*own, *(f"{case.kind}: {'; '.join(why)}" for case, why, _ in below)]
+    inside = await catalog.unfit_inside(session, case.tenant_id, [case.version_id])
+    return [
+        *own,
+        *(f"{case.kind}: {'; '.join(why)}" for case, why, _ in below),
+        *(
+            f"its member {model.name}@{member.number} is {member.stage}"
+            for model, member in inside.get(case.version_id, ())
+        ),
+    ]
 
 
 async def _leave(session: AsyncSession, seat: routing.Seat, result: str, *, by: Actor) -> None:

@@ -8,7 +8,7 @@ audit.
 
 from app.catalog.content import Gap, completeness
 from app.catalog.descent import link_retrained, origin_developers
-from app.catalog.ensembles import ensembles_of, every_member
+from app.catalog.ensembles import ensembles_of, every_member, unfit_inside
 from app.catalog.events import VersionForked, VersionRegistered
 from app.catalog.indexing import fill as fill_search
 from app.catalog.instances import instances_of
@@ -71,6 +71,7 @@ __all__ = [
     "points_by_id",
     "resolve",
     "restage",
+    "unfit_inside",
     "version_by_id",
     "version_ids",
     "versions_by_id",

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.catalog.rules import EnsembleInItself, MemberRetired, Stage
+from app.catalog.rules import FIT_INSIDE, EnsembleInItself, MemberRetired, Stage
 from app.catalog.tables import Member, Model, Version
 from app.kit.actor import Actor
 from app.kit.page import Rows
@@ -127,6 +127,40 @@ async def _named(
         .where(Version.tenant_id == tenant_id, Version.id.in_(ids))
     )
     return {version.id: (model, version) for model, version in rows}
+
+
+async def unfit_inside(
+    session: AsyncSession, tenant_id: UUID, ids: Collection[UUID], *, lock: bool = False
+) -> dict[UUID, list[tuple[Model, Version]]]:
+    """Return what nobody should be answered by inside of versions, at whatever depth, by name.
+
+    That is what was never validated, was sent back or is retired. With ``lock`` what is inside is
+    held against a move meanwhile.
+    """
+    inside = (
+        select(Member.ensemble_id.label("outer"), Member.member_id.label("id"))
+        .where(Member.tenant_id == tenant_id, Member.ensemble_id.in_(ids))
+        .cte("inside", recursive=True)
+    )
+    inside = inside.union(
+        select(inside.c.outer, Member.member_id).where(
+            Member.tenant_id == tenant_id, Member.ensemble_id == inside.c.id
+        )
+    )
+    query = (
+        select(inside.c.outer, Model, Version)
+        .join(Version, Version.id == inside.c.id)
+        .join(Model, (Model.tenant_id == Version.tenant_id) & (Model.id == Version.model_id))
+        .where(Version.tenant_id == tenant_id)
+        .order_by(Model.name, Version.number)
+        .execution_options(populate_existing=lock)
+    )
+    rows = await session.execute(query.with_for_update(of=Version, read=True) if lock else query)
+    found: dict[UUID, list[tuple[Model, Version]]] = {}
+    for outer, model, version in rows:
+        if version.stage not in FIT_INSIDE:
+            found.setdefault(outer, []).append((model, version))
+    return found
 
 
 async def ensembles_of(

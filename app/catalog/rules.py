@@ -48,6 +48,10 @@ class Stage(StrEnum):
     RETIRED = "retired"
 
 
+FIT_INSIDE = frozenset({Stage.VALIDATED, Stage.CANDIDATE, Stage.RELEASED, Stage.ACTIVATED})
+"""Stages of what an ensemble may answer with: validated by itself, and released as the ensemble."""
+
+
 class ReturnTo(StrEnum):
     """The development step that a returned version goes back to."""
 

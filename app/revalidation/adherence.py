@@ -37,6 +37,8 @@ class Kind(StrEnum):
     TERMS_EDITED = "terms_edited"
     """What a version is judged by was edited after it was approved, and nobody had to agree."""
     RETURNED_IN_SEAT = "returned_in_seat"
+    MEMBER_UNFIT = "member_unfit"
+    """An ensemble decides with what was never validated, was sent back or is retired."""
     ORPHANED_MODEL = "orphaned_model"
     ORPHANED_POINT = "orphaned_point"
     EMERGENCY_UNREVIEWED = "emergency_unreviewed"
@@ -122,6 +124,7 @@ async def _standings(
     below = await gates.foundations(session, tenant_id, places)
     cases |= {case.id: case for stones in below.values() for case in stones}
     stand = await gates.stand(session, tenant_id, cases.values())
+    unfit = await catalog.unfit_inside(session, tenant_id, set(versions))
     found = []
     for seat in seats:
         model, version = versions[seat.version_id]
@@ -132,6 +135,9 @@ async def _standings(
         if version.stage is Stage.RETURNED:
             detail = f"returned to {version.returned_to} and still deciding"
             standing.add(Kind.RETURNED_IN_SEAT, detail)
+        for inner, member in unfit.get(seat.version_id, ()):
+            detail = f"its member {inner.name}@{member.number} is {member.stage}"
+            standing.add(Kind.MEMBER_UNFIT, detail)
         found.append(standing)
     await _terms(session, tenant_id, found, {s.id: stand[s.case_id].edited for s in seats})
     await _revalidation(session, tenant_id, found, below)

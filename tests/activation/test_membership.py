@@ -1,0 +1,121 @@
+"""An ensemble answers no better than what is inside of it."""
+
+from typing import Any
+
+import pytest
+
+from tests.activation.deploying import commit, events, refused
+from tests.catalog import assets
+from tests.live import (
+    Live,
+    Place,
+    crown,
+    make_model,
+    make_point,
+    make_version,
+    open_activation,
+    ready_to_commit,
+    rehearse,
+    release,
+    roll_back,
+    route,
+    validate,
+)
+
+
+def validated(live: Live) -> Place:
+    """A version that was validated, and nothing else."""
+    model = make_model(live)
+    found = Place(model, "", make_version(live, model))
+    validate(live, model, found.version)
+    return found
+
+
+def ensemble_of(live: Live, *members: Place, point: str | None = None) -> Place:
+    """An ensemble that has passed its release."""
+    model = assets.make_model(live, "ensemble")
+    named = [{"model": one.model, "version": one.version} for one in members]
+    number = make_version(live, model, specifics=assets.specifics("ensemble", members=named))
+    found = Place(model, point or make_point(live), number)
+    validate(live, model, number)
+    rehearse(live, found)
+    assert release(live, found)["passed"]
+    return found
+
+
+def retire(live: Live, place: Place) -> None:
+    path = f"/v1/models/{place.model}/versions/{place.version}:retire"
+    live["ops"].post(path, {"reason": "a test", "accept_dependants": True})
+
+
+def findings(live: Live, kind: str) -> dict[str, str]:
+    found = live["aud"].get("/v1/adherence")["findings"]
+    return {one["subject"]: one["detail"] for one in found if one["kind"] == kind}
+
+
+@pytest.fixture(scope="module")
+def good(near: Live) -> Place:
+    return validated(near)
+
+
+def test_an_ensemble_is_not_activated_with_members_nobody_validated(
+    near: Live, good: Place
+) -> None:
+    raw = make_model(near)
+    inner = ensemble_of(near, good, Place(raw, "", make_version(near, raw)))
+    outer = ensemble_of(near, inner, good)
+
+    denied = refused(lambda: open_activation(near, outer), "members_unfit")
+
+    (named,) = denied["members"]  # inside of a member, too
+    assert (named["member"], named["stage"]) == (f"{raw}@1", "published")
+    assert named["mend"].startswith(f'POST /v1/validations {{"model": "{raw}", "version": 1}}')
+    validate(near, raw, 1)
+    assert open_activation(near, outer)["id"]
+
+
+def test_a_member_lost_before_the_swap_refuses_it(near: Live, good: Place) -> None:
+    leaving = validated(near)
+    place = ensemble_of(near, good, leaving)
+    case = open_activation(near, place)
+    ready_to_commit(near, case)
+    retire(near, leaving)
+
+    denied = refused(lambda: commit(near, case), "members_unfit")
+
+    (named,) = denied["members"]
+    assert (named["member"], named["stage"]) == (f"{leaving.model}@1", "retired")
+    assert f"POST /v1/models/{place.model}/versions" in named["mend"]
+
+
+def test_of_a_member_lost_later_people_are_told_and_adherence_names_it(
+    near: Live, good: Place
+) -> None:
+    leaving = validated(near)
+    place = crown(near, ensemble_of(near, good, leaving))
+    subject = f"{place.model}@1 at {place.point}"
+    assert subject not in findings(near, "member_unfit")
+
+    sent_back(near, leaving)
+
+    assert findings(near, "member_unfit")[subject] == f"its member {leaving.model}@1 is returned"
+    (told,) = [
+        e["data"]
+        for e in events(near, "activation.ensemble.member_lost")
+        if e["data"]["point"] == place.point
+    ]
+    assert (told["model"], told["number"], told["stage"]) == (place.model, 1, "returned")
+    assert {person["name"] for person in told["addressees"]} == {"ops", "dev"}
+    assert route(near, place.point, "u")["model"] == place.model  # it goes on until people decide
+    # Back to it, where another has come since, only if that is said aloud.
+    crown(near, ensemble_of(near, good, validated(near), point=place.point))
+    denied = refused(lambda: roll_back(near, place.point), "unapproved_version")
+    assert denied["invalid"] == [f"its member {leaving.model}@1 is returned"]
+
+
+def sent_back(live: Live, place: Place) -> Any:
+    """The version's own release, elsewhere, ends in data drift."""
+    elsewhere = Place(place.model, make_point(live), place.version)
+    rehearse(live, elsewhere, shift=3.0)
+    verdict = release(live, elsewhere)
+    assert verdict["path"] == "data_drift", verdict
