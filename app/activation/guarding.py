@@ -171,7 +171,9 @@ async def _done(
             accept_unapproved=False,
             by=by,
         )
-    except (NothingToRollBack, ReturnedVersion, UnapprovedVersion) as refusal:
+    except (
+        NothingToRollBack, ReturnedVersion, UnapprovedVersion, routing.WouldStrand
+    ) as refusal:  # fmt: skip
         declared = await routing.declared(session, point.tenant_id, point.id)
         # The one before him was just refused: it does not come back as his fallback either.
         named = declared and declared.kind is not routing.FallbackKind.PREVIOUS_CHAMPION

@@ -86,7 +86,14 @@ async def commit(case_id: UUID, actor: Operator, session: Session) -> dict[str, 
 @points.post(
     "/{key}:rollback",
     response_model=RollbackOut,
-    responses=responses(NotFound, NothingToRollBack, SwapLost, ReturnedVersion, UnapprovedVersion),
+    responses=responses(
+        NotFound,
+        NothingToRollBack,
+        SwapLost,
+        ReturnedVersion,
+        UnapprovedVersion,
+        routing.WouldStrand,
+    ),
 )
 async def roll_back(
     key: Annotated[str, Path(pattern=NAME)], body: RollbackIn, actor: Operator, session: Session
@@ -94,6 +101,9 @@ async def roll_back(
     """Give the seat back to the champion before `instead_of`, which must be champion still.
 
     One call, whether the earlier champion is still warm or not: `cold` says where it is not.
+    A stop that holds here stays, and the seat then says `stopped`. Where by default the earlier
+    champion himself answers in that stop, nobody would any more: `would_strand` names the stops to
+    resume first, each with its call. A guardrail does not roll back under a stop.
     """
     seat = await service.roll_back(
         session,

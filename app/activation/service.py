@@ -218,6 +218,7 @@ async def roll_back(
     invalid = await _unapproved(session, case, point)
     if invalid and not accept_unapproved:
         raise UnapprovedVersion(f"The earlier champion: {'; '.join(invalid)}.", invalid=invalid)
+    await routing.require_answered(session, point, champion, before)
     seat = await routing.crown(
         session,
         point,

@@ -24,7 +24,7 @@ from app.routing.fallback import (
 )
 from app.routing.learning import learn
 from app.routing.mentions import last_answered, plans_naming
-from app.routing.rules import NoChampion, SeatTaken, SeatVacant
+from app.routing.rules import NoChampion, SeatTaken, SeatVacant, WouldStrand
 from app.routing.schemas import SeatOut
 from app.routing.seats import (
     SeatRole,
@@ -53,6 +53,7 @@ from app.routing.stops import (
     stop_behind,
     stopped,
 )
+from app.routing.stranding import require_answered
 from app.routing.tables import Fallback, FallbackKind, PlanRevision, Seat, Stop
 
 __all__ = [
@@ -76,6 +77,7 @@ __all__ = [
     "SeatVacant",
     "StandIn",
     "Stop",
+    "WouldStrand",
     "all_stopped",
     "apply_fallback",
     "apply_plan",
@@ -96,6 +98,7 @@ __all__ = [
     "previous_champion",
     "reconsider",
     "reigning",
+    "require_answered",
     "resume",
     "seat_by_id",
     "seat_challenger",

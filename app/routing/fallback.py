@@ -47,17 +47,20 @@ async def stand_in(
     *,
     stopped: Collection[UUID] = (),
     whole: bool = True,
+    crowned: UUID | None = None,
 ) -> StandIn | None:
     """Return what answers while a point is stopped; nothing if nobody can.
 
     Without a declaration that is the champion before the present one. He is not asked if he was
     thrown out by a rollback, sent back to development, retired, or is ``stopped`` himself; what
     was declared by name is, unless it is retired or stopped. Where the ``whole`` point is, its
-    champion is, whatever was declared.
+    champion is, whatever was declared. With ``crowned`` as it would be if a rollback made that
+    version champion.
     """
     row = await declared(session, point.tenant_id, point.id)
     if whole:
-        stopped = {*stopped, *await _champions(session, point)}
+        champions = await _champions(session, point) if crowned is None else [crowned]
+        stopped = {*stopped, *champions}
     if row is not None and row.kind is FallbackKind.CONSTANT:
         return StandIn(None, constant=row.constant["value"])
     if row is not None and row.kind is FallbackKind.VERSION:
@@ -66,7 +69,7 @@ async def stand_in(
         if version.stage is catalog.Stage.RETIRED or version.id in stopped:
             return None
         return StandIn(version.id, row.endpoint, row.parameters)
-    seat = await _predecessor(session, point, stopped)
+    seat = await _predecessor(session, point, stopped, crowned)
     return StandIn(seat.version_id, seat.endpoint, seat.parameters) if seat else None
 
 
@@ -78,7 +81,10 @@ async def _champions(session: AsyncSession, point: catalog.DecisionPoint) -> lis
 
 
 async def _predecessor(
-    session: AsyncSession, point: catalog.DecisionPoint, stopped: Collection[UUID]
+    session: AsyncSession,
+    point: catalog.DecisionPoint,
+    stopped: Collection[UUID],
+    crowned: UUID | None,
 ) -> Seat | None:
     seats = list(
         await session.scalars(
@@ -91,7 +97,12 @@ async def _predecessor(
         session, point.tenant_id, {seat.version_id for seat in seats}
     )
     unfit = {id_ for id_, (_, version) in found.items() if version.stage not in _STANDING}
-    return diversion.predecessor(seats, unfit | set(stopped))
+    barred = unfit | set(stopped)
+    if crowned is None:
+        return diversion.predecessor(seats, barred)
+    # Who sits there now would be thrown out: he is nobody's fallback.
+    thrown = {seat.version_id for seat in seats if seat.until is None}
+    return diversion.predecessor(seats, barred | thrown | {crowned})
 
 
 async def edit_fallback(

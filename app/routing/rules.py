@@ -57,6 +57,18 @@ class CauseStands(Refusal):
     mend = "End what `causes` names; or repeat with accept_cause=true, which is recorded."
 
 
+class WouldStrand(Refusal):
+    """Under the stop that holds, a rollback would leave nobody to answer."""
+
+    kind = Kind.CONFLICT
+    code = "would_strand"
+    title = "The stop comes first"
+    mend = (
+        "Make the call of each entry of `stops`, then roll back. So that the present champion does"
+        " not answer in between: stop only its version first, or declare a constant fallback."
+    )
+
+
 class OwnVersion(Refusal):
     """Who made a version does not put it back to work."""
 

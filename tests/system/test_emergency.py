@@ -290,6 +290,33 @@ def test_swaps_and_rollbacks_go_on_under_a_stop_that_stays(live: Live) -> None:
     assert live["aud"].get(f"/v1/decision-points/{first.point}/fallback")["answers"] is None
 
 
+def test_a_rollback_that_would_leave_nobody_to_answer_names_the_stop_to_lift(
+    live: Live,
+) -> None:
+    first = champion(live)
+    second = champion(live, point=first.point)
+    by_first = partial(answered_by, first)
+    held = stop(live["ops"], first.point)
+    settle(live, first.point, by_first)  # by default the champion before stands in
+
+    denied = refused(lambda: roll_back(live, first.point))
+
+    assert (denied["status"], denied["code"]) == (409, "would_strand")
+    (named,) = denied["stops"]
+    path = f"/v1/decision-points/{first.point}:resume"
+    assert (named["id"], named["cause"]) == (held["id"], "operator")
+    assert named["mend"] == f'POST {path} {{"stop_id": "{held["id"]}"}}'
+    # As `mend` has it, without an instant in which the present champion answers.
+    stop(live["ops"], first.point, model=second.model, version=second.version)
+    resume(live["ops"], first.point, stop_id=held["id"])
+    assert roll_back(live, first.point)["stopped"] is False
+    settle(live, first.point, lambda answer: by_first(answer) and answer["arm"] != "fallback")
+
+
+def answered_by(place: Place, answer: Any) -> bool:
+    return bool(answer["model"] == place.model)
+
+
 def test_what_the_server_stopped_is_resumed_when_that_is_over_or_accepted(live: Live) -> None:
     place = champion(live)
     declare(live, place.point, kind="constant", constant=False)
