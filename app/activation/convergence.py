@@ -40,8 +40,10 @@ class Sync(StrEnum):
     """How what is reported stands to what is desired; the later, the worse."""
 
     IN_SYNC = "in_sync"
-    STALE = "stale"
     MISSING = "missing"
+    """Nothing was reported yet, and it is not too long since it is desired."""
+    STALE = "stale"
+    """The last report is too old, or it is too long since it is desired and none ever came."""
     DRIFTED = "drifted"
 
 
@@ -67,6 +69,8 @@ class Wanted:
     endpoint: str | None
     state: Duty
     because: str
+    since: datetime
+    """When it began to be desired."""
     until: datetime | None = None
 
 
@@ -89,6 +93,8 @@ class Place:
     name: str
     required: bool
     stale_after: timedelta
+    since: datetime
+    """When it was named: before, nobody could report of it."""
     told: dict[UUID, Told]
 
     def fresh(self, told: Told, now: datetime) -> bool:
@@ -100,7 +106,8 @@ def sync_of(wanted: Wanted, place: Place, now: datetime) -> Sync:
     """Say how a target stands to one version that it should have."""
     told = place.told.get(wanted.version_id)
     if told is None:
-        return Sync.MISSING
+        waited = now - max(wanted.since, place.since)
+        return Sync.STALE if waited >= place.stale_after else Sync.MISSING
     if not place.fresh(told, now):
         return Sync.STALE
     if told.digest != wanted.digest or told.state not in _FULFILS[wanted.state]:

@@ -32,7 +32,10 @@ class TargetIn(Input):
         None, max_length=2000, description="Asked for its health (GET, 2xx) before a swap."
     )
     stale_after_seconds: int = Field(
-        300, ge=1, le=7 * 86_400, description="Older reports are not believed."
+        300,
+        ge=1,
+        le=7 * 86_400,
+        description="Older reports are not believed; nor is a silence that lasts longer.",
     )
     required: bool = Field(True, description="It must be ready before a swap.")
 
@@ -133,7 +136,10 @@ class Reported(BaseModel):
 
 
 class VersionState(DesiredVersion):
-    sync: Sync
+    sync: Sync = Field(
+        description="`missing`: not reported yet. `stale`: reported too long ago, or, with"
+        " `reported` null, desired for longer than the target may be silent and never reported."
+    )
     reported: Reported | None
 
 

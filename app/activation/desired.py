@@ -32,7 +32,7 @@ from app.platform.db import clock
 from app.routing import SeatRole
 
 _GONE = frozenset({Stage.RETIRED, Stage.RETURNED})
-Because = tuple[Duty, str, str | None, datetime | None]
+Because = tuple[Duty, str, str | None, datetime, datetime | None]
 
 
 async def wanted_at(session: AsyncSession, point: catalog.DecisionPoint) -> list[Wanted]:
@@ -49,7 +49,7 @@ async def wanted_at(session: AsyncSession, point: catalog.DecisionPoint) -> list
         .order_by(routing.Seat.role, routing.Seat.since)
     ):
         champion = seat if seat.role is SeatRole.CHAMPION else champion
-        found[seat.version_id] = (Duty.SERVING, seat.role.value, seat.endpoint, None)
+        found[seat.version_id] = (Duty.SERVING, seat.role.value, seat.endpoint, seat.since, None)
     if champion is not None:
         await _keep_warm(session, point, champion, found)
     for case in await session.scalars(
@@ -60,7 +60,8 @@ async def wanted_at(session: AsyncSession, point: catalog.DecisionPoint) -> list
         )
         .order_by(gates.Case.opened_at)
     ):  # fmt: skip
-        warm: Because = (Duty.WARM, "activation", case.details.get("endpoint"), None)
+        endpoint = case.details.get("endpoint")
+        warm: Because = (Duty.WARM, "activation", endpoint, case.opened_at, None)
         found.setdefault(case.version_id, warm)
     versions = await catalog.versions_by_id(session, point.tenant_id, set(found))
     return [
@@ -72,9 +73,10 @@ async def wanted_at(session: AsyncSession, point: catalog.DecisionPoint) -> list
             endpoint=endpoint,
             state=duty,
             because=because,
+            since=since,
             until=until,
         )
-        for version_id, (duty, because, endpoint, until) in found.items()
+        for version_id, (duty, because, endpoint, since, until) in found.items()
         if duty is Duty.SERVING or versions[version_id][1].stage not in _GONE
     ]
 
@@ -93,7 +95,7 @@ async def _keep_warm(
     terms = await targets.terms_of(session, point)
     until = before.until + timedelta(minutes=terms.keep_warm_minutes)
     if until > await clock(session):
-        warm: Because = (Duty.WARM, "previous_champion", before.endpoint, until)
+        warm: Because = (Duty.WARM, "previous_champion", before.endpoint, before.since, until)
         found.setdefault(before.version_id, warm)
 
 
@@ -157,6 +159,7 @@ async def places_of(
             name=target.name,
             required=target.required,
             stale_after=timedelta(seconds=target.stale_after_seconds),
+            since=target.created_at,
             told=told[target.id],
         )
         for target in rows

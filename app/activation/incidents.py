@@ -62,7 +62,7 @@ async def examine(
             await _end(session, incident, point, by=Actor.system(point.tenant_id))
     if stranger and not await strangers.is_asked_for(session, point, version.id):
         facts = await strangers.facts_of(session, point, version, report)
-        await open_incident(session, point, target, report, IncidentKind.UNAPPROVED_VERSION, facts)
+        await open_for(session, point, target, report, IncidentKind.UNAPPROVED_VERSION, facts)
     if await routing.open_seat(session, point.tenant_id, point.id, version.id) is None:
         return
     # What was published without a digest was approved without one.
@@ -73,42 +73,59 @@ async def examine(
             "running_is": await strangers.known_as(session, point.tenant_id, report.digest),
             "state": report.state,
         }
-        await open_incident(session, point, target, report, IncidentKind.DIGEST_MISMATCH, facts)
+        await open_for(session, point, target, report, IncidentKind.DIGEST_MISMATCH, facts)
     elif report.state is Running.FAILED:
         facts = {"detail": report.detail, "digest": report.digest}
-        await open_incident(session, point, target, report, IncidentKind.TARGET_FAILED, facts)
+        await open_for(session, point, target, report, IncidentKind.TARGET_FAILED, facts)
 
 
-async def open_incident(
+async def open_for(
     session: AsyncSession,
     point: catalog.DecisionPoint,
     target: Target,
     report: Report,
     kind: IncidentKind,
     facts: dict[str, Any],
+) -> None:
+    """Open an incident that a report calls for."""
+    version_id, reporter_id = report.version_id, report.reporter_id
+    await open_incident(session, point, target, version_id, kind, facts, report.id, reporter_id)
+
+
+async def open_incident(
+    session: AsyncSession,
+    point: catalog.DecisionPoint,
+    target: Target,
+    version_id: UUID,
+    kind: IncidentKind,
+    facts: dict[str, Any],
+    cause_id: UUID,
+    reporter_id: UUID | None,
 ) -> Incident | None:
-    """Open an incident that a report calls for, unless one is open or it was resolved before."""
+    """Open an incident, unless one is open or was resolved that had the same cause."""
     system = Actor.system(point.tenant_id)
     terms = await targets.terms_of(session, point)
     blocks = kind in BLOCKING and terms.on_digest_mismatch is OnMismatch.BLOCK
-    for known in await _open_ones(session, target, report.version_id):
+    for known in await _open_ones(session, target, version_id):
         if known.kind is kind:
             if blocks and not known.blocks:
                 known.blocks = True
                 await block(session, point, target, known)
             return None
-    seen = select(Incident.id).filter_by(tenant_id=point.tenant_id, report_id=report.id, kind=kind)
+    seen = select(Incident.id).filter_by(
+        tenant_id=point.tenant_id, target_id=target.id, report_id=cause_id, kind=kind
+    )
     if await session.scalar(seen.limit(1)) is not None:
         return None
     incident = Incident(
         tenant_id=point.tenant_id,
         point_id=point.id,
         target_id=target.id,
-        version_id=report.version_id,
+        version_id=version_id,
         kind=kind,
         severity=_SEVERITY[kind],
         blocks=blocks,
-        report_id=report.id,
+        report_id=cause_id,
         facts={key: str(value) for key, value in facts.items()},
     )
     session.add(incident)
@@ -117,7 +134,7 @@ async def open_incident(
     await audit.record(
         session, system, "incident.opened", f"point:{point.id}",
         incident=incident.id, kind=kind, severity=incident.severity, target=target.name,
-        version_id=report.version_id, blocks=blocks, reported_by=report.reporter_id,
+        version_id=version_id, blocks=blocks, reported_by=reporter_id,
         facts=incident.facts,
     )  # fmt: skip
     await publish(
@@ -125,7 +142,7 @@ async def open_incident(
         IncidentOpened(
             tenant_id=point.tenant_id, incident_id=incident.id, kind=kind.value,
             severity=incident.severity.value, point=point.key, target=target.name,
-            version_id=report.version_id, blocks=blocks,
+            version_id=version_id, blocks=blocks,
         ),
     )  # fmt: skip
     if blocks:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, true
+from sqlalchemy import func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -114,7 +114,10 @@ async def look_at(session: AsyncSession, point: catalog.DecisionPoint, version_i
 
 
 async def watch_targets(database: Database) -> None:
-    """Open an incident for each target that has gone silent about a version in a seat, once."""
+    """Open an incident for each target that is silent about a version in a seat, once.
+
+    Whether it has gone silent or never spoke: then its silence counts from when it should have.
+    """
     newest = (
         select(Report)
         .where(
@@ -130,24 +133,29 @@ async def watch_targets(database: Database) -> None:
     told = (
         select(Incident.id)
         .where(
-            Incident.tenant_id == last.tenant_id,
-            Incident.report_id == last.id,
+            Incident.tenant_id == Target.tenant_id,
+            Incident.target_id == Target.id,
+            or_(
+                Incident.report_id == func.coalesce(last.id, routing.Seat.id),
+                (Incident.version_id == routing.Seat.version_id) & Incident.resolved_at.is_(None),
+            ),
             Incident.kind == IncidentKind.STALE_TARGET,
         )
         .exists()
     )
     silent = (
-        select(Target.tenant_id, Target.id, last.version_id)
+        select(Target.tenant_id, Target.id, routing.Seat.version_id)
         .join(
             routing.Seat,
             (routing.Seat.tenant_id == Target.tenant_id)
             & (routing.Seat.point_id == Target.point_id)
             & routing.Seat.until.is_(None),
         )
-        .join(newest, true())
+        .outerjoin(newest, true())
         .where(
             Target.removed_at.is_(None),
-            last.at <= func.clock_timestamp() - func.make_interval(
+            func.coalesce(last.at, func.greatest(routing.Seat.since, Target.created_at))
+            <= func.clock_timestamp() - func.make_interval(
                 0, 0, 0, 0, 0, 0, Target.stale_after_seconds
             ),
             ~told,
@@ -169,6 +177,9 @@ async def note_silence(
     await session.refresh(target, with_for_update=True)
     if target.removed_at is not None:
         return
+    seat = await routing.open_seat(session, tenant_id, point.id, version_id)
+    if seat is None:
+        return
     last = await session.scalar(
         select(Report)
         .filter_by(tenant_id=tenant_id, target_id=target_id, version_id=version_id)
@@ -176,7 +187,13 @@ async def note_silence(
         .limit(1)
     )
     silence = timedelta(seconds=target.stale_after_seconds)
-    if last is None or last.at > await clock(session) - silence:
+    desired_since = max(seat.since, target.created_at)
+    if (last.at if last else desired_since) > await clock(session) - silence:
         return
-    facts = {"last_report": last.at, "state": last.state, "stale_after": silence}
-    await incidents.open_incident(session, point, target, last, IncidentKind.STALE_TARGET, facts)
+    kind = IncidentKind.STALE_TARGET
+    if last is not None:
+        facts = {"last_report": last.at, "state": last.state, "stale_after": silence}
+        await incidents.open_for(session, point, target, last, kind, facts)
+        return
+    never = {"last_report": "never", "desired_since": desired_since, "stale_after": silence}
+    await incidents.open_incident(session, point, target, version_id, kind, never, seat.id, None)

@@ -148,7 +148,8 @@ class Incident(Vouched, Base):
     blocks: Mapped[bool]
     """Whether it asked routing not to answer with the version."""
     report_id: Mapped[UUID]
-    """What it was opened for; the same report opens no second one."""
+    """What it was opened for: a report, or the seat of what none ever came of. The same one opens
+    no second."""
     facts: Mapped[Json]
     opened_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     acknowledged_at: Mapped[datetime | None]

@@ -41,6 +41,7 @@ PLACES = st.lists(
         name=st.uuids().map(str),
         required=st.booleans(),
         stale_after=st.just(STALE),
+        since=st.just(NOW),
         told=(st.none() | TOLD).map(lambda t: {ONE: t} if t else {}),
     ),
     max_size=6,
@@ -56,17 +57,23 @@ def told(**changes: Any) -> Told:
 
 
 def place(*reports: Told, required: bool = True) -> Place:
-    return Place("eu-1", required, STALE, {one.version_id: one for one in reports})
+    return Place("eu-1", required, STALE, NOW, {one.version_id: one for one in reports})
 
 
-def wanted(state: Duty = Duty.SERVING) -> Wanted:
-    return Wanted(ONE, "m", 1, GOOD, None, state, "champion")
+def wanted(state: Duty = Duty.SERVING, since: datetime = NOW) -> Wanted:
+    return Wanted(ONE, "m", 1, GOOD, None, state, "champion", since)
 
 
 def test_what_is_not_reported_is_missing_and_what_is_old_is_stale() -> None:
     assert sync_of(wanted(), place(), NOW) is Sync.MISSING
     assert sync_of(wanted(), place(told(at=NOW - STALE)), NOW) is Sync.STALE
     assert sync_of(wanted(), place(told(at=NOW - STALE / 2)), NOW) is Sync.IN_SYNC
+
+
+def test_what_was_never_reported_is_stale_once_it_was_desired_for_so_long() -> None:
+    assert sync_of(wanted(since=NOW - STALE), place(), NOW) is Sync.MISSING
+    assert sync_of(wanted(), place(), NOW + STALE / 2) is Sync.MISSING
+    assert sync_of(wanted(), place(), NOW + STALE) is Sync.STALE
 
 
 def test_another_digest_or_state_has_drifted() -> None:

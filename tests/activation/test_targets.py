@@ -174,6 +174,31 @@ def test_desired_stands_beside_reported(near: Live, place: Place) -> None:
     }  # fmt: skip
 
 
+def test_a_target_that_never_spoke_is_silent_as_well(near: Live, place: Place) -> None:
+    put_target(near, place.point, "mute", stale_after_seconds=1, required=False)
+
+    (found,) = wait_for(lambda: open_ones(near, place.point, "mute"))
+
+    assert (found["kind"], found["severity"]) == ("stale_target", "minor")
+    assert found["facts"]["last_report"] == "never"
+    assert found["facts"]["desired_since"]
+    (shown,) = [t for t in deployment(near, place.point)["targets"] if t["target"] == "mute"]
+    assert shown["sync"] == "stale"
+    assert shown["versions"][0]["reported"] is None
+    # A person's word on it holds; the first report ends it by itself.
+    near["ops"].post(f"/v1/incidents/{found['id']}:resolve", {"reason": "it is being built"})
+    put_target(near, place.point, "late", stale_after_seconds=1, required=False)
+    wait_for(lambda: open_ones(near, place.point, "late"))
+    assert open_ones(near, place.point, "mute") == []
+    near["ops"].put(
+        f"/v1/decision-points/{place.point}/targets/late",
+        {"environment": "cloud", "stale_after_seconds": 3600, "required": False},
+        revision=1,
+    )
+    report(near, place, "late")
+    assert open_ones(near, place.point, "late") == []
+
+
 def test_a_digest_nobody_approved_is_an_incident_until_the_right_one_runs(
     near: Live, place: Place
 ) -> None:
