@@ -11,6 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, routing
+from app.activation.convergence import Running
+from app.activation.desired import running_at
 from app.platform.db import clock
 
 
@@ -48,7 +50,10 @@ async def dependants_of(
     found = [_seated(seat, points[seat.point_id]) for seat in seats]
     found += await _planned(session, model, version)
     found += await _standing_in(session, version)
+    found += await _aliases(session, model, version)
+    found += await _deployed(session, version)
     found += await _ensembles(session, version)
+    found += await _instances(session, model, version)
     found += await _downstream(session, model.tenant_id, points.values())
     if not any(item.weight is Weight.BLOCKS for item in found):
         found += await _draining(session, model, version, drained_after)
@@ -128,6 +133,60 @@ async def _standing_in(session: AsyncSession, version: catalog.Version) -> list[
                 )
             )
     return found
+
+
+async def _aliases(
+    session: AsyncSession, model: catalog.Model, version: catalog.Version
+) -> list[Dependant]:
+    """Return the names under which somebody fetches a version; none may lead to a retired one."""
+    return [
+        Dependant(
+            "alias",
+            Weight.BLOCKS,
+            f"The alias {name} of {model.name} points at it.",
+            f"PUT /v1/models/{model.name}/aliases/{name} to another version, or DELETE it.",
+        )
+        for name in await catalog.aliases_of(session, model.tenant_id, version.id)
+    ]
+
+
+async def _deployed(session: AsyncSession, version: catalog.Version) -> list[Dependant]:
+    """Return the targets that were last heard to run a version, not too long ago."""
+    found = []
+    for target, point, state in await running_at(session, version):
+        path = f"/v1/decision-points/{point.key}/targets/{target.name}"
+        serves = state is Running.SERVING
+        stopped = f"have it stopped, and POST {path}/reports with state `stopped`"
+        if serves:
+            mend = f"GET {path}/desired says what to run; {stopped}, or DELETE {path}."
+        else:
+            mend = f"Once it is retired, {path}/desired has it no more; then {stopped}."
+        found.append(
+            Dependant(
+                "target",
+                Weight.BLOCKS if serves else Weight.WARNS,
+                f"{target.name} of {point.key} reports it as {state}.",
+                mend,
+                point.key,
+            )
+        )
+    return found
+
+
+async def _instances(
+    session: AsyncSession, model: catalog.Model, version: catalog.Version
+) -> list[Dependant]:
+    """Return the segments that a version is set up for."""
+    path = f"/v1/models/{model.name}/versions/{version.number}/instances"
+    return [
+        Dependant(
+            "instance",
+            Weight.WARNS,
+            f"It is set up as the instance {instance.key}.",
+            f"DELETE {path}/{instance.key}, and set the next version up for that segment.",
+        )
+        for instance in await catalog.instances_of(session, model.tenant_id, version.id)
+    ]
 
 
 async def _ensembles(session: AsyncSession, version: catalog.Version) -> list[Dependant]:

@@ -14,6 +14,7 @@ from app.activation import targets
 from app.activation.convergence import (
     Duty,
     Place,
+    Running,
     Sync,
     Told,
     Wanted,
@@ -32,6 +33,7 @@ from app.platform.db import clock
 from app.routing import SeatRole
 
 _GONE = frozenset({Stage.RETIRED, Stage.RETURNED})
+_SILENCE = func.make_interval(0, 0, 0, 0, 0, 0, Target.stale_after_seconds)
 Because = tuple[Duty, str, str | None, datetime, datetime | None]
 
 
@@ -108,14 +110,13 @@ async def places_of(
     told: dict[UUID, dict[UUID, Told]] = {target.id: {} for target in rows}
     if not ids:
         return []
-    silence = func.make_interval(0, 0, 0, 0, 0, 0, Target.stale_after_seconds)
     recent = (
         select(Report)
         .join(Target, (Target.tenant_id == Report.tenant_id) & (Target.id == Report.target_id))
         .where(
             Report.tenant_id == point.tenant_id,
             Report.target_id.in_(ids),
-            Report.at > func.clock_timestamp() - silence,
+            Report.at > func.clock_timestamp() - _SILENCE,
         )
         .ext(distinct_on(Report.target_id, Report.version_id))
         .order_by(Report.target_id, Report.version_id, Report.at.desc(), Report.id.desc())
@@ -164,6 +165,41 @@ async def places_of(
         )
         for target in rows
     ]
+
+
+async def running_at(
+    session: AsyncSession, version: catalog.Version
+) -> list[tuple[Target, catalog.DecisionPoint, Running]]:
+    """Return the targets, of whatever point, whose fresh newest report says they have a version."""
+    newest = (
+        select(Report)
+        .where(
+            Report.tenant_id == Target.tenant_id,
+            Report.target_id == Target.id,
+            Report.version_id == version.id,
+        )
+        .order_by(Report.at.desc(), Report.id.desc())
+        .limit(1)
+        .lateral()
+    )
+    last = aliased(Report, newest)
+    rows = await session.execute(
+        select(Target, catalog.DecisionPoint, last.state)
+        .join(
+            catalog.DecisionPoint,
+            (catalog.DecisionPoint.tenant_id == Target.tenant_id)
+            & (catalog.DecisionPoint.id == Target.point_id),
+        )
+        .join(newest, true())
+        .where(
+            Target.tenant_id == version.tenant_id,
+            Target.removed_at.is_(None),
+            last.state.not_in([Running.STOPPED, Running.FAILED]),
+            last.at > func.clock_timestamp() - _SILENCE,
+        )
+        .order_by(catalog.DecisionPoint.key, Target.name)
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
 
 
 async def desired(session: AsyncSession, key: str, name: str, *, by: Actor) -> dict[str, Any]:

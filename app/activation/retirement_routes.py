@@ -51,7 +51,7 @@ class UnseatIn(Input):
 class DependantOut(BaseModel):
     kind: str = Field(
         description="champion, challenger, arm, shadow, fallback, standing_in, kept_warm,"
-        " ensemble, downstream or draining."
+        " alias, target, ensemble, instance, downstream or draining."
     )
     weight: Weight
     detail: str
@@ -110,8 +110,8 @@ async def retire_version(
 ) -> dict[str, Any]:
     """Retire a version for good; what is known of it stays, nothing new is opened on it.
 
-    It must have been drained: no seat, no plan, no fallback, and no change of routing where it was
-    known within the age that a process's table may have.
+    It must have been drained: no seat, no plan, no fallback, no alias, no target that serves it,
+    and no change of routing where it was known within the age that a process's table may have.
     """
     return await retirement.retire(
         session,

@@ -6,6 +6,7 @@ that an ensemble is never inside of itself; that a fork says where it comes from
 audit.
 """
 
+from app.catalog.aliases import aliases_of
 from app.catalog.content import Gap, completeness
 from app.catalog.descent import link_retrained, origin_developers
 from app.catalog.ensembles import ensembles_of, every_member, unfit_inside
@@ -51,6 +52,7 @@ __all__ = [
     "Version",
     "VersionForked",
     "VersionRegistered",
+    "aliases_of",
     "classify",
     "completeness",
     "developers_of",

@@ -89,3 +89,9 @@ async def delete_alias(session: AsyncSession, model_name: str, name: str, *, by:
         raise NotFound("alias", f"{model_name}@{name}")
     await session.delete(alias)
     await audit.record(session, by, "alias.deleted", f"model:{model.id}", alias=name)
+
+
+async def aliases_of(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> list[str]:
+    """Return the names that point at a version."""
+    query = select(Alias.name).filter_by(tenant_id=tenant_id, version_id=version_id)
+    return list(await session.scalars(query.order_by(Alias.name)))

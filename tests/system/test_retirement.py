@@ -215,6 +215,37 @@ def test_who_decides_downstream_is_listed_whichever_end_says_so(brisk: Live) -> 
     assert in_the_way(brisk, above, accept_dependants=True) == ["champion"]
 
 
+def test_names_targets_and_instances_of_a_version_are_listed_too(brisk: Live) -> None:
+    model = make_model(brisk)
+    place = Place(model, make_point(brisk), make_version(brisk, model))
+    alias = f"/v1/models/{model}/aliases/stable"
+    brisk["dev"].put(alias, {"number": place.version})
+    target = f"{point_of(place)}/targets/eu-1"
+    brisk["ops"].put(target, {"environment": "cloud", "required": False})
+    named = {"model": model, "version": place.version, "digest": "sha256:" + "0" * 64}
+    brisk["app"].post(f"{target}/reports", {**named, "state": "serving"})
+    made = {"key": "nsw", "segment": {"state": "nsw"}, "parameters": {}}
+    brisk["dev"].post(f"{version_of(place)}/instances", made)
+
+    listed = brisk["aud"].get(f"{version_of(place)}/dependants")["dependants"]
+
+    assert [(one["kind"], one["weight"]) for one in listed] == [
+        ("alias", "blocks"), ("target", "blocks"), ("instance", "warns"),
+    ]  # fmt: skip
+    assert alias in listed[0]["mend"]
+    assert (listed[1]["decision_point"], f"{target}/reports" in listed[1]["mend"]) == (
+        place.point, True,
+    )  # fmt: skip
+    assert f"{version_of(place)}/instances/nsw" in listed[2]["mend"]
+    assert in_the_way(brisk, place, accept_dependants=True) == ["alias", "target"]
+    make_version(brisk, model)
+    brisk["dev"].put(alias, {"number": 2})
+    assert in_the_way(brisk, place) == ["target"]
+    brisk["app"].post(f"{target}/reports", {**named, "state": "warm"})
+    answer = retire(brisk["ops"], place)
+    assert [one["kind"] for one in answer["warnings"]] == ["target", "instance"]
+
+
 def set_contract(live: Live, point: str, end: str, other: str) -> None:
     """Say in a contract what decides before or after, behind everybody's back."""
     with psycopg.connect(database_of(live)) as connection:
