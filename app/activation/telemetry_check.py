@@ -21,7 +21,7 @@ async def tracking_of(session: AsyncSession, case: gates.Case) -> dict[str, Any]
     stand = await drift.standing(*key)
     return {
         "windows": stand.windows,
-        "drifting": stand.drifting,
+        "drifting": stand.drifting if stand.variables else None,
         "until": stand.until,
         **await asked_for(session, case, await telemetry.traffic(*key)),
     }

@@ -22,6 +22,7 @@ class Standing:
     since: datetime | None
     until: datetime | None
     variables: int
+    """How many were compared with the baseline; without any, nothing is known of drift."""
     drifting: list[str]
     severe: list[str]
     accuracy: float | None
@@ -32,14 +33,14 @@ class Standing:
     """Of the one window that it was taken as; unknown of several."""
 
     @property
-    def share(self) -> float:
-        """Share of the variables that drift."""
-        return len(self.drifting) / self.variables if self.variables else 0.0
+    def share(self) -> float | None:
+        """Share of the variables that drift; nothing where none was compared."""
+        return len(self.drifting) / self.variables if self.variables else None
 
     @property
-    def severe_share(self) -> float:
-        """Share of the variables that drift severely."""
-        return len(self.severe) / self.variables if self.variables else 0.0
+    def severe_share(self) -> float | None:
+        """Share of the variables that drift severely, likewise."""
+        return len(self.severe) / self.variables if self.variables else None
 
 
 async def standing(
@@ -109,7 +110,9 @@ async def _as_one_window(
     found = await telemetry.inputs(session, tenant_id, traffic.series, since=since)
     done = await telemetry.outcomes(session, tenant_id, traffic.series, since=since)
     variables: list[dict[str, Any]] = []
-    if found is not None and baseline is not None:
+    # A rehearsal is looked at once: of too few rows nothing is concluded, and so nothing said.
+    enough = found is not None and (not rehearsed or found.n >= limits.min_rows)
+    if found is not None and baseline is not None and enough:
         layout = telemetry.Layout.load(baseline.layout)
         profile = telemetry.Tally.decode(baseline.profile)
         variables = rules.inputs_of(rules.compare(layout, profile, found, limits))

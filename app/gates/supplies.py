@@ -27,6 +27,7 @@ MEASURED: dict[tuple[CaseKind, str], tuple[str, ...]] = {
     (CaseKind.RELEASE, "parameters"): (
         _REHEARSE,
         "POST /v1/releases/{case_id}/steps/parameter_testing:sample",
+        "POST /v1/releases/{case_id}/steps/parameter_testing:recorded",
         "POST /v1/releases/{case_id}/steps/parameter_testing:query",
     ),
     (CaseKind.RELEASE, "integration"): (

@@ -46,15 +46,15 @@ def todos(
 
 def _data(found: dict[str, Any]) -> Iterator[Todo]:
     drift = found.get("drift", {})
-    names = drift.get("drifting", [])
+    names = drift.get("drifting") or []
     yield Todo(
         "acquire_data",
         "Acquire data that covers what production sends now",
         f"{len(names)} of {drift['variables']} variables have left the data that built it."
-        if "variables" in drift
+        if drift.get("variables")
         else _SAID,
     )
-    severe = set(drift.get("severe", ()))
+    severe = set(drift.get("severe") or ())
     for place, name in enumerate(names[:_MOST], 1):
         how = "severely" if name in severe else "persistently"
         yield Todo(

@@ -14,6 +14,7 @@ from app.telemetry import SCORE, Binning, Bins, Layout, Table, Tally
 
 TOP = 10
 _LONGEST = 100
+_RANGE = ("baseline_min", "baseline_max", "out_of_range")
 _DISTANCES = ("js", "psi", "ks", "wasserstein", "p_value", "q_value")
 
 
@@ -132,32 +133,78 @@ def report(
 ) -> dict[str, Any]:
     """Return what input looks like, overall and by variable, against the baseline.
 
-    Drift is the same figure by the same thresholds that watch production. Where only a profile was
-    kept nothing is known of types, and unseen values have no names.
+    Drift is the same figure by the same thresholds that watch production. Without a baseline the
+    layout is the signature's, which knows of no drift; without a layout nothing was looked at.
+    What was not measured is null. Where only a profile was kept nothing is known of types, and
+    unseen values have no names.
     """
-    variables: list[dict[str, Any]] = []
-    if layout is not None and baseline is not None and found is not None and pace.events:
-        inputs, expected = inputs_only(layout, baseline)
-        _, actual = inputs_only(layout, found)
-        distances = drift.compare(inputs, expected, actual, limits)
-        variables = [
-            {**_variable(bins, span, index, expected, actual), **_distance(distances[index]),
-             **(notes or {}).get(bins.name, {"found": None, "unseen": None})}
-            for index, (bins, span) in enumerate(inputs.spans())
-        ]  # fmt: skip
+    variables: list[dict[str, Any]] | None = None
+    compared = False
+    if layout is not None and found is not None and pace.events:
+        compared = baseline is not None
+        if baseline is not None:
+            variables = _compared(layout, baseline, found, limits, notes or {})
+        else:
+            variables = _described(layout, found, notes or {})
     return {
         "source": source.value,
+        "against": None if variables is None else "baseline" if compared else "signature",
         **paced(pace),
         **{
-            f"{what}_share": max((item[f"{what}_share"] for item in variables), default=0.0)
+            f"{what}_share": _worst(variables or (), f"{what}_share")
             for what in ("null", "invalid", "unseen")
         },
-        "drifting": [item["name"] for item in variables if item["drifts"]],
-        "severe": [item["name"] for item in variables if item["severe"]],
-        "out_of_range": [item["name"] for item in variables if item["out_of_range"]],
+        "drifting": _named(variables, "drifts") if compared else None,
+        "severe": _named(variables, "severe") if compared else None,
+        "out_of_range": _named(variables, "out_of_range") if compared else None,
         "variables": variables,
         **more,
     }
+
+
+def _compared(
+    layout: Layout,
+    baseline: Tally,
+    found: Tally,
+    limits: drift.Thresholds,
+    notes: Mapping[str, dict[str, Any]],
+) -> list[dict[str, Any]]:
+    inputs, expected = inputs_only(layout, baseline)
+    _, actual = inputs_only(layout, found)
+    distances = drift.compare(inputs, expected, actual, limits)
+    return [
+        {**_variable(bins, span, index, actual), **_range(expected, actual, index),
+         **_distance(distances[index]),
+         **notes.get(bins.name, {"found": None, "unseen": None})}
+        for index, (bins, span) in enumerate(inputs.spans())
+    ]  # fmt: skip
+
+
+def _described(
+    layout: Layout, found: Tally, notes: Mapping[str, dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Say of each variable what can be said without a baseline."""
+    inputs, actual = inputs_only(layout, found)
+    rows = []
+    for index, (bins, span) in enumerate(inputs.spans()):
+        row = {
+            **_variable(bins, span, index, actual),
+            **dict.fromkeys((*_RANGE, *_DISTANCES, "drifts", "severe")),
+            **notes.get(bins.name, {"found": None, "unseen": None}),
+        }
+        if not bins.marks:
+            # Nothing lists the values there are: none is known to be unseen.
+            row |= {"unseen_share": None, "unseen": None}
+        rows.append(row)
+    return rows
+
+
+def _worst(variables: Sequence[dict[str, Any]], share: str) -> float | None:
+    return max((item[share] for item in variables if item[share] is not None), default=None)
+
+
+def _named(variables: Sequence[dict[str, Any]] | None, what: str) -> list[str]:
+    return [item["name"] for item in variables or () if item[what]]
 
 
 def paced(pace: Pace) -> dict[str, Any]:
@@ -179,9 +226,7 @@ def again(kept: dict[str, Any], expected_per_minute: float) -> dict[str, Any] | 
     return {**kept, **paced(pace)}
 
 
-def _variable(
-    bins: Bins, span: slice, index: int, expected: Tally, actual: Tally
-) -> dict[str, Any]:
+def _variable(bins: Bins, span: slice, index: int, actual: Tally) -> dict[str, Any]:
     counts = actual.counts[span]
 
     def share(extra: str) -> float:
@@ -189,20 +234,22 @@ def _variable(
         return float(counts[slot] / actual.n) if slot is not None else 0.0
 
     low, high = (_finite(value) for value in actual.moments[index, :2])
-    least, greatest = (_finite(value) for value in expected.moments[index, :2])
-    outside = (low is not None and least is not None and low < least) or (
-        high is not None and greatest is not None and high > greatest
-    )
     return {
         "name": bins.name,
         "type": "category" if bins.binning is Binning.CATEGORIES else "number",
         "min": low,
         "max": high,
-        "baseline_min": least,
-        "baseline_max": greatest,
-        "out_of_range": outside,
         **{f"{what}_share": share(what) for what in ("null", "invalid", "unseen")},
     }
+
+
+def _range(expected: Tally, actual: Tally, index: int) -> dict[str, Any]:
+    low, high = (_finite(value) for value in actual.moments[index, :2])
+    least, greatest = (_finite(value) for value in expected.moments[index, :2])
+    outside = (low is not None and least is not None and low < least) or (
+        high is not None and greatest is not None and high > greatest
+    )
+    return dict(zip(_RANGE, (least, greatest, outside), strict=True))
 
 
 def _distance(found: dict[str, Any]) -> dict[str, Any]:

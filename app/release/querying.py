@@ -48,7 +48,7 @@ async def take_query(
 ) -> gates.Evidence:
     """Report on what a query finds where the data lies; the query is kept, the rows are not."""
     case = await sampling.open_release_case(session, case_id, by=by)
-    layout, profile = await sampling.baseline_of(session, case)
+    layout, profile = await sampling.layout_of(session, case)
     whose = {telemetry.ANY_TENANT, await identity.tenant_name(session, by.tenant_id)}
     known = {one.name: one for one in sources if one.tenant in whose}
     if not known:

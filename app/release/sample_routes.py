@@ -18,7 +18,7 @@ from app.release.composition import NotItsMembers, Sent
 from app.release.instances import BadScores
 from app.release.instantiation import Combiner
 from app.release.querying import BadQuery, NoSources
-from app.release.sampling import BadSample, NoBaseline, NothingRecorded, UnreadMedia
+from app.release.sampling import BadSample, NothingRecorded, UnreadMedia
 
 samples = make_router("/v1/releases", tag="release")
 
@@ -131,9 +131,7 @@ class InstancesIn(Input):
     "/{case_id}/steps/parameter_testing:sample",
     status_code=201,
     response_model=gates.EvidenceOut,
-    responses=responses(
-        NotFound, gates.CaseClosed, BadSample, NoBaseline, DecisionDenied, UnreadMedia
-    ),
+    responses=responses(NotFound, gates.CaseClosed, BadSample, DecisionDenied, UnreadMedia),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -175,7 +173,7 @@ async def take_sample(
     "/{case_id}/steps/parameter_testing:recorded",
     status_code=201,
     response_model=gates.EvidenceOut,
-    responses=responses(NotFound, gates.CaseClosed, NothingRecorded, NoBaseline, DecisionDenied),
+    responses=responses(NotFound, gates.CaseClosed, NothingRecorded, DecisionDenied),
 )
 async def take_recorded(
     case_id: UUID, body: RecordedIn, actor: Submitter, session: Session
@@ -189,7 +187,7 @@ async def take_recorded(
     status_code=201,
     response_model=gates.EvidenceOut,
     responses=responses(
-        NotFound, gates.CaseClosed, NoSources, BadQuery, NoBaseline, DecisionDenied, RateLimited
+        NotFound, gates.CaseClosed, NoSources, BadQuery, DecisionDenied, RateLimited
     ),
 )
 async def take_query(

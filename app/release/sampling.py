@@ -22,7 +22,7 @@ from app.kit.arrays import Floats
 from app.kit.refusal import Invalid, Kind, Refusal
 from app.platform.events import ask
 from app.platform.http.body import UnsupportedMedia
-from app.release import parameters
+from app.release import expected, parameters
 from app.release.parameters import Pace, Source
 
 STEP = ReleaseStep.PARAMETER_TESTING
@@ -51,15 +51,6 @@ class UnreadMedia(UnsupportedMedia):
     mend = f"Send {', '.join(MEDIA)}, and say which in Content-Type."
 
 
-class NoBaseline(Refusal):
-    """There is nothing to compare the input with."""
-
-    kind = Kind.CONFLICT
-    code = "no_baseline"
-    title = "The version has no baseline"
-    mend = "PUT /v1/models/{name}/versions/{number}/baseline before the version is validated."
-
-
 class NothingRecorded(Refusal):
     """Production has carried nothing here, or its rows are no longer kept."""
 
@@ -82,7 +73,7 @@ async def take_sample(
     case = await open_release_case(session, case_id, by=by)
     if media not in MEDIA:
         raise UnreadMedia(f"This call does not read {media or 'what says not what it is'}.")
-    layout, profile = await baseline_of(session, case)
+    layout, profile = await layout_of(session, case)
     looked, pace_of, span = await asyncio.to_thread(_look, layout, raw, media, time_column)
     return await keep(
         session, case, layout, profile, looked, pace_of, Source.SAMPLE,
@@ -95,7 +86,7 @@ async def take_recorded(
 ) -> gates.Evidence:
     """Report on what production carried at the decision point, as this version would see it."""
     case = await open_release_case(session, case_id, by=by)
-    layout, profile = await baseline_of(session, case)
+    layout, profile = await layout_of(session, case)
     assert case.point_id is not None  # noqa: S101 - a release has a point
     found = await telemetry.recorded(
         session, case.tenant_id, case.point_id, days=days, most=MOST_RECORDED
@@ -113,17 +104,18 @@ async def take_recorded(
 async def measure_parameters(session: AsyncSession, case: gates.Case, *, by: Actor) -> None:
     """Record what input looks like: what was rehearsed, or the newest report if it saw more."""
     assert case.point_id is not None  # noqa: S101 - a release has a point
-    expected = await _expected(session, case)
+    awaited = await _expected(session, case)
     traffic = await telemetry.traffic(
         session, case.tenant_id, case.point_id, case.version_id, rehearsed=True
     )
+    baseline = await telemetry.baseline_of(session, case.tenant_id, case.version_id)
     kept = await gates.newest_measured(session, case, STEP, "parameters", sources=_SENT)
-    if kept is not None and kept["events"] > traffic.events:
-        present = parameters.again(kept, expected) or kept
+    # Without a baseline a rehearsal's inputs are not profiled: a sample of any size says more.
+    if kept is not None and (baseline is None or kept["events"] > traffic.events):
+        present = parameters.again(kept, awaited) or kept
         if present != await gates.newest_measured(session, case, STEP, "parameters"):
             await _record(session, case, present, by=by)
         return
-    baseline = await telemetry.baseline_of(session, case.tenant_id, case.version_id)
     found = await telemetry.inputs(session, case.tenant_id, traffic.series)
     hours = 0.0
     if traffic.first_hour and traffic.through:
@@ -133,7 +125,7 @@ async def measure_parameters(session: AsyncSession, case: gates.Case, *, by: Act
         telemetry.Layout.load(baseline.layout) if baseline else None,
         telemetry.Tally.decode(baseline.profile) if baseline else None,
         found,
-        pace=Pace(events, events / (hours * 60) if hours else 0.0, expected),
+        pace=Pace(events, events / (hours * 60) if hours else 0.0, awaited),
         limits=await drift.thresholds(session, case.tenant_id, case.point_id),
         source=Source.REHEARSAL,
         since=traffic.first_hour,
@@ -159,14 +151,15 @@ async def part_of(session: AsyncSession, case: gates.Case, by: Actor) -> str | N
     return (shaped or {}).get(by.person_id)
 
 
-async def baseline_of(
+async def layout_of(
     session: AsyncSession, case: gates.Case
-) -> tuple[telemetry.Layout, telemetry.Tally]:
-    """Return what a case's version was made on; refuse where nobody has said."""
+) -> tuple[telemetry.Layout, telemetry.Tally | None]:
+    """Return how a case's input is looked at: as its baseline was, or as its signature says."""
     found = await telemetry.baseline_of(session, case.tenant_id, case.version_id)
-    if found is None:
-        raise NoBaseline("Without a baseline nothing can be said of the input.")
-    return telemetry.Layout.load(found.layout), telemetry.Tally.decode(found.profile)
+    if found is not None:
+        return telemetry.Layout.load(found.layout), telemetry.Tally.decode(found.profile)
+    version = await catalog.version_by_id(session, case.tenant_id, case.version_id)
+    return expected.layout_of(catalog.Signature.model_validate(version.signature)), None
 
 
 def _look(
@@ -210,7 +203,7 @@ async def keep(
     session: AsyncSession,
     case: gates.Case,
     layout: telemetry.Layout,
-    profile: telemetry.Tally,
+    profile: telemetry.Tally | None,
     looked: parameters.Looked,
     times: Floats,
     source: Source,

@@ -10,7 +10,7 @@ from app.telemetry.digest import digest, make_partitions
 from app.telemetry.events import MAX_EVENTS, REHEARSAL, SHADOW_PREFIX
 from app.telemetry.keys import SigningKeys, make_key, signing_keys
 from app.telemetry.lakes import ANY_TENANT, LakeSource, asked, sources_of
-from app.telemetry.layout import SCORE, Binning, Bins, Layout
+from app.telemetry.layout import SCORE, Binning, Bins, Layout, category
 from app.telemetry.outcomes import Performance
 from app.telemetry.reading import CSV, JSON_LINES, PARQUET, LakeTable, RowTable, Table, opened
 from app.telemetry.recorded import Recorded, recorded
@@ -62,6 +62,7 @@ __all__ = [
     "asked",
     "baseline_in_force",
     "baseline_of",
+    "category",
     "digest",
     "events_of",
     "first_decision",

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.catalog import Signature
 from app.drift import Thresholds
+from app.release.expected import layout_of
 from app.release.parameters import Pace, Source, again, inputs_only, look, report
 from app.telemetry import Layout, RowTable, Tally
 from app.telemetry.layout import BARE, fit, score_bins
@@ -126,13 +128,81 @@ def test_rows_of_no_time_have_no_pace() -> None:
 
 
 @pytest.mark.parametrize("layout", [None, LAYOUT, BARE])
-def test_without_events_there_is_nothing_but_zero(layout: Layout | None) -> None:
+def test_of_what_did_not_come_nothing_is_known(layout: Layout | None) -> None:
     for found in (None, Tally.empty(layout.size if layout else 1, 1)):
         said_of_it = said(found, layout)
 
         assert said_of_it["events"] == said_of_it["velocity_ratio"] == 0
-        assert said_of_it["null_share"] == said_of_it["unseen_share"] == 0
-        assert said_of_it["variables"] == said_of_it["drifting"] == []
+        for unknown in (
+            "against", "null_share", "invalid_share", "unseen_share", "drifting", "severe",
+            "out_of_range", "variables",
+        ):  # fmt: skip
+            assert said_of_it[unknown] is None, unknown
+
+
+def test_events_whose_inputs_were_not_profiled_are_counted_and_no_more() -> None:
+    said_of_it = said(profile([1.0] * 600, ["north"] * 600), None)
+
+    assert said_of_it["events"] == 600
+    assert said_of_it["null_share"] is said_of_it["drifting"] is said_of_it["variables"] is None
+
+
+SIGNED = Signature.model_validate(
+    {
+        "inputs": [
+            {"name": "demand"},
+            {"name": "level"},
+            {"name": "region", "type": "category"},
+            {"name": "road", "type": "category"},
+        ],
+        "input_schema": {
+            "type": "object",
+            "properties": {
+                "level": {"enum": [1, 2, 3]},
+                "region": {"$ref": "#/$defs/region"},
+            },
+            "$defs": {"region": {"enum": ["north", "south", True, None]}},
+        },
+    }
+)
+
+
+def test_without_a_baseline_the_signature_says_what_input_is() -> None:
+    layout = layout_of(SIGNED)
+    sent: list[dict[str, Any]] = [
+        {"demand": 5e9, "level": 2, "region": "north", "road": "A1"},
+        {"demand": None, "level": 7, "region": True, "road": "B7"},
+        {"demand": "many", "level": 1, "region": "moon", "road": None},
+        {"demand": 1.0, "level": 3, "region": None, "road": "A1"},
+    ]
+    looked = look(layout, RowTable(sent))
+
+    found = report(
+        layout, None, looked.profile, notes=looked.notes,
+        pace=Pace(4, 2.0, 2), limits=Thresholds(), source=Source.SAMPLE,
+    )  # fmt: skip
+
+    shares = {
+        item["name"]: [item[f"{what}_share"] for what in ("null", "invalid", "unseen")]
+        for item in found["variables"]
+    }
+    assert shares == {
+        "demand": [0.25, 0.25, None],
+        "level": [0, 0, 0.25],
+        "region": [0.25, 0, 0.25],
+        "road": [0.25, 0, None],
+    }
+    assert [item["unseen"] for item in found["variables"]] == [
+        None, [{"value": "7.0", "count": 1}], [{"value": "moon", "count": 1}], None,
+    ]  # fmt: skip
+    assert (found["against"], found["unseen_share"], found["velocity_ratio"]) == (
+        "signature", 0.25, 1,
+    )  # fmt: skip
+    assert found["drifting"] is found["severe"] is found["out_of_range"] is None
+    for item in found["variables"]:
+        assert item["js"] is item["q_value"] is item["drifts"] is item["baseline_min"] is None
+    assert found["variables"][0]["max"] == 5e9
+    assert json.dumps(found, allow_nan=False)
 
 
 def test_the_score_is_no_parameter() -> None:

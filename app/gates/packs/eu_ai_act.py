@@ -4,6 +4,7 @@ Articles 9 to 17 and 72 bind providers, 26 deployers; an organisation that build
 both. A rule asks for evidence that a duty was met; whether it was met well is for people.
 """
 
+from app.gates.packs.kpi import COMPARED, NOT_COMPARED, QUALITY, UNMOVED
 from app.gates.packs.pack import Cited, Pack, every_gate
 from app.gates.policy import Rule, Severity, WayOut
 
@@ -18,11 +19,14 @@ def _kpi() -> tuple[Rule, ...]:
         _EU("monitoring_has_data", "evidence.drift.windows > 0",
             "Data on the system's performance were collected over at least one window.",
             "Art. 72(2)", owner=_PROVIDER),
-        _EU("input_representative", "evidence.drift.severe_share < 0.5",
+        _EU("inputs_compared", COMPARED,
+            "A learnt model's inputs were compared with its baseline: enough events of them came.",
+            "Art. 72(2)", owner=_PROVIDER),
+        _EU("input_representative", f"{NOT_COMPARED} || evidence.drift.severe_share < 0.5",
             "Less than half of the variables drift severely: the data that trained the system"
             " still represent the setting in which it is used.",
             "Art. 10(3)", "Art. 26(4)", owner=_DATA, path=WayOut.DATA_DRIFT),
-        _EU("input_shifting", "evidence.drift.share < 0.5",
+        _EU("input_shifting", f"{NOT_COMPARED} || evidence.drift.share < 0.5",
             "Less than half of the variables drift at all; otherwise new risks are evaluated.",
             "Art. 9(2)(c)", owner=_RISK, severity=Severity.WARN),
         _EU("intended_purpose_served", "size(evidence.kpi.missed) == 0",
@@ -111,8 +115,7 @@ _RULES: dict[str, tuple[Rule, ...]] = {
             "At least 500 events of the setting in which it will be used were rehearsed.",
             "Art. 9(6)", "Art. 10(4)", owner=_PROVIDER),
         _EU("input_quality",
-            "evidence.parameters.null_share <= 0.05"
-            " && evidence.parameters.invalid_share <= 0.01",
+            QUALITY,
             "At most 5 % of the input values are missing and 1 % unreadable.",
             "Art. 26(4)", owner=_DEPLOYER),
         _EU("velocity",
@@ -192,7 +195,7 @@ _RULES: dict[str, tuple[Rule, ...]] = {
         _EU("operation_monitored", "evidence.tracking.windows > 0",
             "Operation is monitored: at least one window of production was examined.",
             "Art. 26(5)", "Art. 72(1)", owner=_DEPLOYER),
-        _EU("nothing_drifts", "size(evidence.tracking.drifting) == 0",
+        _EU("nothing_drifts", UNMOVED,
             "No variable drifts; what drifts goes back into the risk management system.",
             "Art. 9(2)(c)", owner=_RISK, severity=Severity.WARN),
     ),

@@ -4,6 +4,20 @@ from typing import Any
 
 from app.gates.policy import WayOut
 
+NOT_COMPARED = "evidence.drift.severe_share == null"
+COMPARED = f"!({NOT_COMPARED}) || version.kind != 'machine_learning'"
+"""Nothing compared is not nothing that drifts; only what is learnt has to be compared."""
+
+UNMOVED = (
+    "evidence.tracking.drifting == null ? version.kind != 'machine_learning'"
+    " : size(evidence.tracking.drifting) == 0"
+)
+QUALITY = (
+    "evidence.parameters.null_share != null && evidence.parameters.null_share <= 0.05"
+    " && evidence.parameters.invalid_share != null && evidence.parameters.invalid_share <= 0.01"
+)
+"""Nothing looked at is not nothing missing."""
+
 
 def kpi_rules(*, share: float, silence_denies: bool) -> list[dict[str, Any]]:
     """Ask for data, business, mathematics in turn; what was not measured may close the gate."""
@@ -14,14 +28,20 @@ def kpi_rules(*, share: float, silence_denies: bool) -> list[dict[str, Any]]:
             "reason": "There is at least one window, or a rehearsal, to judge by.",
         },
         {
+            "name": "inputs_compared",
+            "when": COMPARED,
+            "reason": "A learnt model's inputs were compared with its baseline: enough events of"
+            " them came. What is not learnt may have no baseline to drift from.",
+        },
+        {
             "name": "data_drift",
-            "when": f"evidence.drift.severe_share < {share}",
+            "when": f"{NOT_COMPARED} || evidence.drift.severe_share < {share}",
             "reason": f"Less than {share:.0%} of the variables drift severely from the baseline.",
             "path": WayOut.DATA_DRIFT,
         },
         {
             "name": "data_moves",
-            "when": f"evidence.drift.share < {share}",
+            "when": f"{NOT_COMPARED} || evidence.drift.share < {share}",
             "reason": f"Less than {share:.0%} of the variables drift at all.",
             "severity": "warn",
         },

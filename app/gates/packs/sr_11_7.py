@@ -5,6 +5,7 @@ V validation, with its three core elements (V.1 conceptual soundness, V.2 ongoin
 outcomes analysis); VI governance, policies and controls.
 """
 
+from app.gates.packs.kpi import COMPARED, NOT_COMPARED, QUALITY, UNMOVED
 from app.gates.packs.pack import Cited, Pack, every_gate
 from app.gates.policy import Rule, Severity, WayOut
 
@@ -30,11 +31,14 @@ def _kpi() -> tuple[Rule, ...]:
         _SR("outcomes_observed", "evidence.drift.windows > 0",
             "Monitoring has covered at least one window of inputs before anything is concluded.",
             "V.2", owner=_VALIDATION),
-        _SR("population_unchanged", "evidence.drift.severe_share < 0.5",
+        _SR("inputs_compared", COMPARED,
+            "A learnt model's inputs were compared with its baseline: enough events of them came.",
+            "V.2", owner=_VALIDATION),
+        _SR("population_unchanged", f"{NOT_COMPARED} || evidence.drift.severe_share < 0.5",
             "Less than half of the variables drift severely: the products, clients and market"
             " conditions are still those the model was developed for.",
             "V.2", owner=_VALIDATION, path=WayOut.DATA_DRIFT),
-        _SR("population_shifting", "evidence.drift.share < 0.5",
+        _SR("population_shifting", f"{NOT_COMPARED} || evidence.drift.share < 0.5",
             "Less than half of the variables drift at all; otherwise monitoring looks more often.",
             "V.2", owner=_VALIDATION, severity=Severity.WARN),
         _SR("business_outcomes", "size(evidence.kpi.missed) == 0",
@@ -112,8 +116,7 @@ _RULES: dict[str, tuple[Rule, ...]] = {
             "At least 500 events of real input were rehearsed.",
             "IV", owner=_OPERATIONS),
         _SR("input_quality",
-            "evidence.parameters.null_share <= 0.05"
-            " && evidence.parameters.invalid_share <= 0.01",
+            QUALITY,
             "Inputs are accurate, complete and as designed: at most 5 % missing, 1 % unreadable.",
             "V.2", owner=_OPERATIONS),
         _SR("velocity",
@@ -182,7 +185,7 @@ _RULES: dict[str, tuple[Rule, ...]] = {
         _SR("monitoring_runs", "evidence.tracking.windows > 0",
             "Monitoring has begun: at least one window of production was examined.",
             "V.2", owner=_VALIDATION),
-        _SR("nothing_drifts", "size(evidence.tracking.drifting) == 0",
+        _SR("nothing_drifts", UNMOVED,
             "No variable drifts; what drifts is followed up by the model's owner.",
             "V.2", owner=_OWNER, severity=Severity.WARN),
     ),

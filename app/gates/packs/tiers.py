@@ -5,7 +5,7 @@ The higher the tier, the more steps and the narrower the thresholds.
 
 from typing import Any
 
-from app.gates.packs.kpi import kpi_rules
+from app.gates.packs.kpi import QUALITY, kpi_rules
 from app.gates.packs.pack import BEFORE_COMMIT, Pack
 from app.gates.policy import Policy
 
@@ -99,9 +99,9 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
             },
             {
                 "name": "quality",
-                "when": "evidence.parameters.null_share <= 0.05"
-                " && evidence.parameters.invalid_share <= 0.01",
-                "reason": "At most 5 % of the values are missing and 1 % unreadable.",
+                "when": QUALITY,
+                "reason": "At most 5 % of the values are missing and 1 % unreadable. Where a"
+                " rehearsal says neither, its version has no baseline: send a sample.",
             },
             {
                 "name": "velocity",
@@ -112,7 +112,8 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
             },
             {
                 "name": "like_the_baseline",
-                "when": "size(evidence.parameters.drifting) == 0",
+                "when": "evidence.parameters.drifting == null"
+                " ? version.kind != 'machine_learning' : size(evidence.parameters.drifting) == 0",
                 "reason": "No variable drifts from the baseline, as production is watched.",
                 "severity": "warn",
             },
