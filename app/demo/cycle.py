@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from app.client import Client, Problem
+from app.client import Client, Problem, Signer
 from app.demo.cast import Cast
 from app.demo.desk import EVEN, RULE_INPUT
 from app.demo.market import INPUTS, ROWS_A_DAY, Market, when
@@ -199,7 +199,7 @@ def release(
 ) -> Any:
     """Take the six steps; ``say`` is told each verdict. The rehearsal has been sent before.
 
-    ``integrate`` has the server call the version; where it cannot, Dana says what her calls found.
+    ``integrate`` has the server call the version; where it cannot, Oscar calls it and signs.
     """
     case = cast["dana"].post(
         "/v1/releases",
@@ -208,8 +208,7 @@ def release(
     if integrate is not None:
         integrate(case)
     else:
-        said = _integration(market, built)
-        _record(cast["dana"], case, "integration_testing", "integration", said)
+        _sign(cast["oscar"], case, _integration(market, built))
     _instantiate(cast, names, market, built, case)
     verdict: Any = None
     for step in (
@@ -251,6 +250,17 @@ def judge_after_swap(cast: Cast, case: Any) -> Iterator[tuple[str, Any]]:
 
 def _record(client: Client, case: Any, step: str, kind: str, payload: dict[str, Any]) -> None:
     client.post(f"/v1/cases/{case['id']}/steps/{step}/evidence", {"kind": kind, "payload": payload})
+
+
+def _sign(client: Client, case: Any, found: dict[str, Any]) -> None:
+    """Submit what an integration test found under a signature, with a key made for it."""
+    signer, me = Signer.new(), client.get("/v1/me")
+    key = client.post(
+        f"/v1/principals/{me['id']}/signing-keys", signer.registration(me["tenant_id"], me["id"])
+    )
+    step = "integration_testing"
+    body = signer.evidence(case["id"], step, "integration", found, key_id=key["id"])
+    client.post(f"/v1/cases/{case['id']}/steps/{step}/evidence", body)
 
 
 def _approve(client: Client, case: Any, step: str, reason: str) -> None:

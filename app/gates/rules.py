@@ -153,8 +153,10 @@ def require_step(kind: CaseKind, step: str) -> None:
 
 
 SIGNED_BY = "signed_by"
-_RESERVED: dict[str, frozenset[str]] = {"integration": frozenset({"run"})}
-"""What of some kinds of evidence tells that the server measured it."""
+_RESERVED: dict[str, frozenset[str]] = {
+    "integration": frozenset({"run", "cases_from", "asked_by", "part", "cases_by", "cases_part"})
+}
+"""What of some kinds of evidence tells that the server measured it, and by whose cases."""
 
 
 def require_unreserved(kind: str, payload: Collection[str]) -> None:

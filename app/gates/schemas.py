@@ -34,10 +34,13 @@ class EvidenceIn(Input):
 
     kind: str = Field(pattern=r"^[a-z_]{1,64}$", description="Rules read it as evidence.<kind>.")
     payload: dict[str, Any] = Field(
-        description="`signed_by` is the server's to write, and `run` of kind `integration`."
+        description="`signed_by` is the server's to write, and of kind `integration` `run` and"
+        " whose the cases were."
     )
     signature: Signature | None = Field(
-        None, description="The payload as it is kept then says `signed_by` whom."
+        None,
+        description="The payload as it is kept then says `signed_by` whom, and"
+        " what `part` he had in making the version.",
     )
 
 

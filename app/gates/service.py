@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit, catalog, identity
 from app.gates import docket, policies
 from app.gates.approvals import decisions, gate_of
-from app.gates.cases import lock, place, stream
+from app.gates.cases import lock, makers, place, stream
 from app.gates.counting import counted
 from app.gates.covered import covered
 from app.gates.events import StepJudged
@@ -54,7 +54,7 @@ async def add_evidence(
         require_unreserved(kind, payload)
     payload = plain(payload)
     if signature is not None:
-        payload[SIGNED_BY] = await _signed(session, case_id, step, kind, payload, signature, by=by)
+        payload[SIGNED_BY] = await _signed(session, case, step, kind, payload, signature, by=by)
     evidence = Evidence(
         tenant_id=by.tenant_id,
         case_id=case_id,
@@ -77,19 +77,27 @@ async def add_evidence(
 
 async def _signed(
     session: AsyncSession,
-    case_id: UUID,
+    case: Case,
     step: str,
     kind: str,
     payload: dict[str, Any],
     signature: tuple[UUID, str],
     *,
     by: Actor,
-) -> dict[str, str]:
-    """Return who signed a piece of evidence about this very step, and how that is seen again."""
+) -> dict[str, str | None]:
+    """Return who signed a piece of evidence about this very step, and how that is seen again.
+
+    ``part`` is what he had to do with making the version.
+    """
     key_id, value = signature
-    words = canonical({"case": str(case_id), "step": step, "kind": kind, "payload": payload})
+    words = canonical({"case": str(case.id), "step": step, "kind": kind, "payload": payload})
     signed = await identity.signed_by(session, key_id, signature=value, words=words, by=by)
-    return {"principal": str(signed.principal_id), "key_id": str(signed.key_id), "value": value}
+    return {
+        "principal": str(signed.principal_id),
+        "key_id": str(signed.key_id),
+        "value": value,
+        "part": (await makers(session, case)).get(by.person_id),
+    }
 
 
 async def _require_awaited(session: AsyncSession, case: Case, step: str) -> None:

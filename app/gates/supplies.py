@@ -32,6 +32,7 @@ MEASURED: dict[tuple[CaseKind, str], tuple[str, ...]] = {
     ),
     (CaseKind.RELEASE, "integration"): (
         "POST /v1/releases/{case_id}/integration-runs",
+        "PUT /v1/decision-points/{key}/contract-cases",
         _EVIDENCE,
     ),
     (CaseKind.RELEASE, "instances"): (

@@ -60,7 +60,7 @@ async def take_scores(
         "tolerance_asked": tolerance,
         "tolerance_by": whose,
         "sampled_by": by.person_id,
-        "part": await part_of(session, case, by),
+        "part": await part_of(session, case, by.person_id),
     }
     return await _record(session, case, {**payload, **more}, by=by)
 

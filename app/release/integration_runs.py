@@ -62,12 +62,13 @@ async def request_run(
     if going is not None:
         raise RunUnderWay("A run of this release has not ended.", operation=str(going))
     assert case.point_id is not None  # noqa: S101 - a release has a point
-    cases, source = asked.get("cases"), "request"
+    cases, source, author = asked.get("cases"), "request", by.person_id
     if not cases:
         kept = await point_cases.kept(session, by.tenant_id, case.point_id)
-        cases, source = ([], "") if kept is None else (kept.cases, f"revision {kept.revision}")
-    if not cases:
-        raise NoCases("Neither the request nor the decision point names a case.")
+        if kept is None:
+            raise NoCases("Neither the request nor the decision point names a case.")
+        cases, source, author = kept.cases, f"revision {kept.revision}", kept.author_id
+    made = await gates.makers_of(session, by.tenant_id, {case.version_id})
     details = case.details
     return await operations.begin(
         session,
@@ -79,7 +80,17 @@ async def request_run(
             "decision_points": [details["decision_point"]],
             "endpoint": asked["endpoint"],
         },
-        request={**asked, "cases": cases, "source": source},
+        request={
+            **asked,
+            "cases": cases,
+            "source": source,
+            "whose": {
+                "asked_by": str(by.person_id),
+                "part": made.get(by.person_id),
+                "cases_by": str(author),
+                "cases_part": made.get(author),
+            },
+        },
         case_id=case.id,
         parent_id=parent_id,
         by=by,
@@ -123,6 +134,8 @@ def _about(operation: Operation, plan: Plan) -> dict[str, Any]:
         "endpoint": plan.endpoint,
         "timeout_ms": plan.timeout_ms,
         "cases_from": operation.request["source"],
+        # Who asked and whose the cases are, with the part that each has in making the version.
+        **operation.request.get("whose", {}),
         "cases_digest": digest_of(operation.request["cases"]),
         "schema_checked": plan.schema is not None,
         "run": str(operation.id),

@@ -20,7 +20,6 @@ from app.identity import Action
 from app.kit.actor import Actor
 from app.kit.arrays import Floats
 from app.kit.refusal import Invalid, Kind, Refusal
-from app.platform.events import ask
 from app.platform.http.body import UnsupportedMedia
 from app.release import expected, parameters
 from app.release.parameters import Pace, Source
@@ -143,12 +142,10 @@ async def open_release_case(session: AsyncSession, case_id: UUID, *, by: Actor) 
     return case
 
 
-async def part_of(session: AsyncSession, case: gates.Case, by: Actor) -> str | None:
+async def part_of(session: AsyncSession, case: gates.Case, person_id: UUID) -> str | None:
     """Return what part somebody had in making a case's version, if any."""
-    if by.person_id == case.developer_id:
-        return "developed the version"
-    shaped = await ask(session, gates.Shapers(case.tenant_id, frozenset({case.version_id})))
-    return (shaped or {}).get(by.person_id)
+    made = await gates.makers_of(session, case.tenant_id, {case.version_id})
+    return made.get(person_id)
 
 
 async def layout_of(
@@ -224,7 +221,7 @@ async def keep(
         missing=looked.missing,
         unexpected=looked.unexpected[:100],
         sampled_by=by.person_id,
-        part=await part_of(session, case, by),
+        part=await part_of(session, case, by.person_id),
         **more,
     )
     return await _record(session, case, payload, by=by)

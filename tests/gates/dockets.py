@@ -66,7 +66,8 @@ EVIDENCE: dict[str, dict[str, Any]] = {
                        "velocity_ratio": 1.0, "drifting": []},
     },
     "release.integration_testing": {
-        "integration": {"cases": 40, "failures": 0, "p99_ms": 12.5, "run": "0198c0de"},
+        "integration": {"cases": 40, "failures": 0, "p99_ms": 12.5, "run": "0198c0de",
+                        "cases_from": "revision 2", "part": None},
     },
     "release.instantiation_validation": {
         "instances": {"segments": 5, "dispersion": 0.01, "tolerance": 0.02, "outliers": 0,

@@ -61,15 +61,29 @@ def test_signed_evidence_says_who_signed_it(bank: Live, case: Any) -> None:
         **PAYLOAD,
         "signed_by": {
             "principal": me, "key_id": key["id"], "value": sent["signature"]["value"],
+            "part": None,
         },
     }  # fmt: skip
     assert Signer(signer.seed).public_key == signer.public_key
+
+
+def test_a_signature_says_what_part_its_signer_has_in_the_version(bank: Live, case: Any) -> None:
+    signer = Signer.new()
+    key = registered(bank["dev"], signer)["id"]
+
+    kept = submit(
+        bank, "dev", case, signer.evidence(case["id"], STEP, "technical", PAYLOAD, key_id=key)
+    )
+
+    assert kept.json()["payload"]["signed_by"]["part"] == "developed the version"
 
 
 def test_nobody_says_himself_who_signed_or_what_the_server_measured(bank: Live, case: Any) -> None:
     for kind, payload in (
         ("technical", {"signed_by": {"principal": "p", "key_id": "k"}}),
         ("integration", {"run": "0198c0de"}),
+        ("integration", {"cases_from": "revision 1"}),
+        ("integration", {"part": None}),
     ):
         answer = submit(bank, "val", case, {"kind": kind, "payload": payload})
         problem_of(answer, 422, "reserved_fact")

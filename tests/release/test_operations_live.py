@@ -108,6 +108,11 @@ def test_a_run_is_evidence_that_the_server_measured(near: Live) -> None:
     assert kept["payload"] == found["result"]
     assert kept["payload"]["run"] == operation["id"]
     assert kept["payload"]["failures"] == 0
+    dev = near["dev"].get("/v1/me")["id"]
+    whose = ("cases_from", "asked_by", "part", "cases_by", "cases_part")
+    assert [kept["payload"][name] for name in whose] == [
+        "request", dev, "developed the version", dev, "developed the version",
+    ]  # fmt: skip
     step = f"/v1/releases/{case['id']}/steps/integration_testing:judge"
     assert near["ops"].post(step)["passed"]
     stream = f"version:{case['version_id']}"
@@ -228,6 +233,8 @@ def test_the_cases_of_a_point_serve_every_release(near: Live) -> None:
     assert first["revision"] == 1
     assert near["dev"].get(kept)["cases"][0]["name"] == "half"
     assert (found["result"]["cases_from"], found["result"]["failures"]) == ("revision 1", 0)
+    assert found["result"]["cases_by"] == near["ops"].get("/v1/me")["id"]
+    assert found["result"]["cases_part"] is None
 
 
 def test_one_call_releases_a_version(near: Live, both: Client) -> None:

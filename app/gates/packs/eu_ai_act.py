@@ -4,7 +4,14 @@ Articles 9 to 17 and 72 bind providers, 26 deployers; an organisation that build
 both. A rule asks for evidence that a duty was met; whether it was met well is for people.
 """
 
-from app.gates.packs.kpi import COMPARED, NOT_COMPARED, QUALITY, UNMOVED
+from app.gates.packs.asked import (
+    AGREED_CASES,
+    COMPARED,
+    NOT_COMPARED,
+    PROVEN,
+    QUALITY,
+    UNMOVED,
+)
 from app.gates.packs.pack import Cited, Pack, every_gate
 from app.gates.policy import Rule, Severity, WayOut
 
@@ -129,6 +136,14 @@ _RULES: dict[str, tuple[Rule, ...]] = {
             "Evidence `integration`: the system works, without a failure, with what it is built"
             " into.",
             "Art. 15(4)", "Annex IV(1)(b)", owner=_PROVIDER),
+        _EU("proven", PROVEN,
+            "Whoever reports the test did not just write it down: the server measured it, or it"
+            " is signed.",
+            "Art. 9(8)", owner=_PROVIDER),
+        _EU("agreed_cases", AGREED_CASES,
+            "What it was tried with was agreed beforehand: the decision point's own cases, or "
+            "those of a signer who took no part in developing the version.",
+            "Art. 9(8)", owner=_PROVIDER),
         _EU("resources_suffice", "evidence.integration.p99_ms <= point.latency_ms",
             "The computing resources suffice: 99 of 100 answers are within the agreed latency.",
             "Art. 13(3)(e)", owner=_DEPLOYER),

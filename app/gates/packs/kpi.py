@@ -2,21 +2,8 @@
 
 from typing import Any
 
+from app.gates.packs.asked import COMPARED, NOT_COMPARED
 from app.gates.policy import WayOut
-
-NOT_COMPARED = "evidence.drift.severe_share == null"
-COMPARED = f"!({NOT_COMPARED}) || version.kind != 'machine_learning'"
-"""Nothing compared is not nothing that drifts; only what is learnt has to be compared."""
-
-UNMOVED = (
-    "evidence.tracking.drifting == null ? version.kind != 'machine_learning'"
-    " : size(evidence.tracking.drifting) == 0"
-)
-QUALITY = (
-    "evidence.parameters.null_share != null && evidence.parameters.null_share <= 0.05"
-    " && evidence.parameters.invalid_share != null && evidence.parameters.invalid_share <= 0.01"
-)
-"""Nothing looked at is not nothing missing."""
 
 
 def kpi_rules(*, share: float, silence_denies: bool) -> list[dict[str, Any]]:

@@ -5,7 +5,14 @@ V validation, with its three core elements (V.1 conceptual soundness, V.2 ongoin
 outcomes analysis); VI governance, policies and controls.
 """
 
-from app.gates.packs.kpi import COMPARED, NOT_COMPARED, QUALITY, UNMOVED
+from app.gates.packs.asked import (
+    AGREED_CASES,
+    COMPARED,
+    NOT_COMPARED,
+    PROVEN,
+    QUALITY,
+    UNMOVED,
+)
 from app.gates.packs.pack import Cited, Pack, every_gate
 from app.gates.policy import Rule, Severity, WayOut
 
@@ -129,6 +136,14 @@ _RULES: dict[str, tuple[Rule, ...]] = {
         _SR("implementation_tested",
             "evidence.integration.cases > 0 && evidence.integration.failures == 0",
             "Evidence `integration`: the calculations are right where the model is implemented.",
+            "IV", owner=_OPERATIONS),
+        _SR("proven", PROVEN,
+            "Whoever reports the test did not just write it down: the server measured it, or it"
+            " is signed.",
+            "IV", owner=_OPERATIONS),
+        _SR("agreed_cases", AGREED_CASES,
+            "What it was tried with was agreed beforehand: the decision point's own cases, or "
+            "those of a signer who took no part in developing the version.",
             "IV", owner=_OPERATIONS),
         _SR("systems_suffice", "evidence.integration.p99_ms <= point.latency_ms",
             "The systems carry the model: its 99th percentile is within the contract's latency.",

@@ -5,9 +5,10 @@ The higher the tier, the more steps and the narrower the thresholds.
 
 from typing import Any
 
-from app.gates.packs.kpi import QUALITY, kpi_rules
+from app.gates.packs.asked import AGREED_CASES, PROVEN, QUALITY
+from app.gates.packs.kpi import kpi_rules
 from app.gates.packs.pack import BEFORE_COMMIT, Pack
-from app.gates.policy import Policy
+from app.gates.policy import Policy, Severity
 
 LOW, MEDIUM, HIGH = "low", "medium", "high"
 TIERS = _ALL = (LOW, MEDIUM, HIGH)
@@ -35,7 +36,7 @@ _COMMITTEE = {
 }
 
 
-# gate → tiers that require it, and its rules
+# gate → tiers that require it, and its rules; a rule that `denies` in some only warns in others
 _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
     "validation.business_validation": (
         _GRAVE,
@@ -134,10 +135,18 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
             },
             {
                 "name": "proven",
-                "when": "has(evidence.integration.run) || has(evidence.integration.signed_by)",
+                "when": PROVEN,
                 "reason": "The server measured it (POST /v1/releases/{case_id}/integration-runs),"
                 " or whoever submitted it signed it.",
-                "severity": "warn",
+                "denies": _GRAVE,
+            },
+            {
+                "name": "agreed_cases",
+                "when": AGREED_CASES,
+                "reason": "The cases are those that the decision point keeps (PUT"
+                " /v1/decision-points/{key}/contract-cases), or the signer's, who took no part in"
+                " the version.",
+                "denies": (HIGH,),
             },
         ],
     ),
@@ -286,7 +295,7 @@ def tier_policy(tier: str) -> Policy:
         found = (
             kpi_rules(share=_SHARE[tier], silence_denies=tier in _GRAVE)
             if gate.endswith("kpi_validation")
-            else rules
+            else [_rule(rule, tier) for rule in rules]
         )
         gates[gate] = {
             "required": tier in tiers,
@@ -301,6 +310,13 @@ def tier_policy(tier: str) -> Policy:
             "telemetry": _TELEMETRY[tier],
         }
     )
+
+
+def _rule(rule: dict[str, Any], tier: str) -> dict[str, Any]:
+    """Return a rule as a tier has it."""
+    denies = rule.get("denies", TIERS)
+    plain = {name: value for name, value in rule.items() if name != "denies"}
+    return plain if tier in denies else {**plain, "severity": Severity.WARN}
 
 
 def tier_pack(tier: str) -> Pack:

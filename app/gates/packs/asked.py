@@ -1,0 +1,25 @@
+"""Conditions that several policies share, each by what it asks. What nobody measured meets none."""
+
+NOT_COMPARED = "evidence.drift.severe_share == null"
+COMPARED = f"!({NOT_COMPARED}) || version.kind != 'machine_learning'"
+"""Nothing compared is not nothing that drifts; only what is learnt has to be compared."""
+
+UNMOVED = (
+    "evidence.tracking.drifting == null ? version.kind != 'machine_learning'"
+    " : size(evidence.tracking.drifting) == 0"
+)
+
+QUALITY = (
+    "evidence.parameters.null_share != null && evidence.parameters.null_share <= 0.05"
+    " && evidence.parameters.invalid_share != null && evidence.parameters.invalid_share <= 0.01"
+)
+"""Nothing looked at is not nothing missing."""
+
+PROVEN = "has(evidence.integration.run) || has(evidence.integration.signed_by)"
+"""Only the server writes either field."""
+
+AGREED_CASES = (
+    "has(evidence.integration.signed_by) ? evidence.integration.signed_by.part == null"
+    " : evidence.integration.cases_from.startsWith('revision')"
+)
+"""Whoever made the version does not choose what it is tried with."""
