@@ -1,12 +1,38 @@
-"""Evidence as those who measure it again look it up."""
+"""Which evidence counts, and how those who measure it again look it up."""
 
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.gates.rules import SIGNED_BY
+from app.gates.supplies import shared
 from app.gates.tables import Case, Evidence
+
+
+def _proven(case: Case) -> ColumnElement[bool]:
+    """Say whether a row of a case is proven: measured, or signed where others may measure too.
+
+    What the server alone measures nobody outranks by signing something else.
+    """
+    signed = and_(Evidence.kind.in_(shared(case.kind)), Evidence.payload.has_key(SIGNED_BY))
+    return or_(Evidence.measured, signed)
+
+
+async def counting(session: AsyncSession, case: Case, step: str) -> dict[str, dict[str, Any]]:
+    """Return the facts of a step by kind: the newest that is proven, else the newest.
+
+    So neither a newer claim nor an older proof hides what was found since.
+    """
+    rows = await session.scalars(
+        select(Evidence)
+        .filter_by(tenant_id=case.tenant_id, case_id=case.id, step=step)
+        .ext(distinct_on(Evidence.kind))
+        .order_by(Evidence.kind, _proven(case).desc(), Evidence.at.desc(), Evidence.id.desc())
+    )
+    return {row.kind: row.payload for row in rows}
 
 
 async def newest_measured(

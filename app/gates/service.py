@@ -2,8 +2,6 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, identity
@@ -13,6 +11,7 @@ from app.gates.cases import lock, makers, place, stream
 from app.gates.counting import counted
 from app.gates.covered import covered
 from app.gates.events import StepJudged
+from app.gates.evidence import counting
 from app.gates.policy import Gate, ruling_of
 from app.gates.rules import (
     SIGNED_BY,
@@ -209,18 +208,7 @@ async def _facts(
 ) -> dict[str, Any]:
     """Return what the step's rules may speak of; plain JSON, so that it can be kept."""
     version = await catalog.version_by_id(session, case.tenant_id, case.version_id)
-    evidence = {
-        row.kind: row.payload
-        for row in await session.scalars(
-            # The newest of a kind counts; what the server measured outranks what was submitted.
-            select(Evidence)
-            .filter_by(tenant_id=case.tenant_id, case_id=case.id, step=step)
-            .ext(distinct_on(Evidence.kind))
-            .order_by(
-                Evidence.kind, Evidence.measured.desc(), Evidence.at.desc(), Evidence.id.desc()
-            )
-        )
-    }
+    evidence = await counting(session, case, step)
     parts = await covered(session, case, step)
     decided = await decisions(session, case, step, digest=digest_of(parts), gate=gate)
 

@@ -65,6 +65,11 @@ _VERSION: dict[str, str] = {
 }
 
 
+def shared(kind: CaseKind) -> list[str]:
+    """Return the kinds of evidence that others may measure as well as the server."""
+    return [name for (case, name), calls in MEASURED.items() if case is kind and _EVIDENCE in calls]
+
+
 def supplies(case: dict[str, Any], step: str, when: str) -> list[str]:
     """Return the calls that bring what a rule of a step looks at; ``case`` as rules see it."""
     found: dict[str, None] = {}

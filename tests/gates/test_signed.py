@@ -10,9 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli.evidence import evidence
-from app.client import Client, Problem, Signer
+from app.client import Problem, Signer
 from tests.live import Live, make_model, make_version
 from tests.platform.wire import problem_of, speaker
+from tests.signing import registered
 from tests.tenants import another
 
 STEP = "technical_validation"
@@ -24,13 +25,6 @@ def opened(live: Live) -> Any:
     return live["dev"].post(
         "/v1/validations", {"model": model, "version": make_version(live, model)}
     )
-
-
-def registered(client: Client, signer: Signer, principal_id: str | None = None) -> Any:
-    me = client.get("/v1/me")
-    owner = principal_id or me["id"]
-    body = signer.registration(me["tenant_id"], owner)
-    return client.post(f"/v1/principals/{owner}/signing-keys", body)
 
 
 def submit(live: Live, who: str, case: Any, body: Any, step: str = STEP) -> httpx.Response:

@@ -21,6 +21,7 @@ from tests.live import (
 from tests.platform.wire import problem_of, speaker
 from tests.release import endpoints
 from tests.release.endpoints import served
+from tests.signing import submit_signed
 
 GOOD = {"name": "half", "input": {"x": 2.0}, "expect": [{"pointer": "/score", "value": 1.0}]}
 WAIT = 20
@@ -158,6 +159,34 @@ def test_a_worse_run_takes_the_verdict_of_the_one_before(near: Live) -> None:
     claim = {"cases": 9, "failures": 0, "p99_ms": 1}
     evidence(near["ops"], case, "integration_testing", "integration", claim)
     assert not near["ops"].post(judge)["passed"]
+
+
+def test_the_newest_proof_counts_whoever_brings_it(near: Live) -> None:
+    case = opened(near)
+    path = f"/v1/releases/{case['id']}/integration-runs"
+    judge = f"/v1/releases/{case['id']}/steps/integration_testing:judge"
+    found = {"cases": 9, "failures": 0, "p99_ms": 1}
+
+    def judged_failures() -> tuple[bool, int]:
+        verdict = near["ops"].post(judge)
+        return verdict["passed"], verdict["facts"]["evidence"]["integration"]["failures"]
+
+    def signed(failures: int) -> None:
+        said = {**found, "failures": failures}
+        submit_signed(near["ops"], case, "integration_testing", "integration", said)
+
+    with served(endpoints.good) as endpoint:
+        done(near["dev"], near["dev"].post(path, asked(endpoint.url)))
+        assert judged_failures() == (True, 0)
+        signed(3)
+        assert judged_failures() == (False, 3)
+        evidence(near["ops"], case, "integration_testing", "integration", found)
+        assert judged_failures() == (False, 3)
+        done(near["dev"], near["dev"].post(path, asked(endpoint.url)))
+        assert judged_failures() == (True, 0)
+    with served(endpoints.failing) as endpoint:
+        done(near["dev"], near["dev"].post(path, asked(endpoint.url)))
+    assert judged_failures() == (False, 2)
 
 
 def test_a_run_can_be_cancelled_by_who_began_it_and_leaves_nothing(near: Live) -> None:

@@ -16,6 +16,7 @@ from tests.live import (
     validate,
 )
 from tests.release.samples import encoded, judged, open_release, rows, send
+from tests.signing import submit_signed
 
 PARAMETERS, KPIS = "parameter_testing", "kpi_validation"
 
@@ -80,6 +81,18 @@ def test_a_rehearsal_that_was_not_profiled_opens_nothing_and_a_sample_does(
         "signature", 550, pytest.approx(1),
     )  # fmt: skip
     assert known["drifting"] is None
+
+
+def test_nobody_signs_what_the_server_alone_measures(live: Live, case: Any) -> None:
+    sent = [{**row, "x": None} for row in rows(600)]
+    send(live, case, encoded(sent, JSON_LINES), JSON_LINES, time_column="at")
+    invented = {"events": 10**6, "null_share": 0.0, "invalid_share": 0.0, "velocity_ratio": 1.0}
+    submit_signed(live["dev"], case, PARAMETERS, "parameters", invented)
+
+    verdict = judged(live, case, PARAMETERS)
+
+    assert verdict["facts"]["evidence"]["parameters"]["null_share"] == 1
+    assert not verdict["passed"]
 
 
 def test_it_says_of_drift_that_nothing_was_compared(live: Live, case: Any) -> None:
