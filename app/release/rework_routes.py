@@ -1,7 +1,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Path, Query
+from fastapi import Body, Path, Query
 
 from app.kit.actor import Actor
 from app.kit.names import MOST, NAME
@@ -123,7 +123,10 @@ async def link_version(
     responses=responses(NotFound, ProcedureOver, NothingLinked, OwnResult, EffectUnmeasured),
 )
 async def conclude(
-    procedure_id: UUID, actor: Worker, session: Session, body: ConcludeIn | None = None
+    procedure_id: UUID,
+    actor: Worker,
+    session: Session,
+    body: Annotated[ConcludeIn | None, Body(examples=ConcludeIn.EXAMPLES)] = None,
 ) -> ProcedureOut:
     """End a procedure with the effect that was measured; not by who developed the result."""
     why = body.unmeasured_because if body else None

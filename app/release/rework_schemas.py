@@ -1,5 +1,5 @@
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -105,9 +105,7 @@ class AbandonIn(Input):
 
 
 class ConcludeIn(Input):
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"unmeasured_because": "Version 1 never had a KPI."}]}
-    )
+    EXAMPLES: ClassVar[list[Any]] = [{"unmeasured_because": "Version 1 never had a KPI."}]
 
     unmeasured_because: str | None = Field(
         None,
