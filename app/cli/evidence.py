@@ -42,7 +42,10 @@ def sign(
     kind: Annotated[str, typer.Option(help="Rules read it as evidence.<kind>.")],
     payload: Annotated[Path, typer.Option(help="A JSON object, in a file.")],
 ) -> None:
-    """Print the body for POST /v1/cases/{id}/steps/{step}/evidence, signed."""
+    """Print the body for POST /v1/cases/{id}/steps/{step}/evidence, signed as of now.
+
+    The server takes it once, within a day, and not after it was told something newer.
+    """
     try:
         seed = bytes.fromhex(key_file.read_text().strip())
         said: Any = json.loads(payload.read_text())

@@ -1,6 +1,7 @@
 """Evidence under a signature, made where the evidence is made: in a CI job, on a laptop."""
 
 import base64
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -45,12 +46,14 @@ class Signer:
     def evidence(
         self, case_id: UUID | str, step: str, kind: str, payload: dict[str, Any], *, key_id: str
     ) -> dict[str, Any]:
-        """Return the body that submits evidence of this step of this case, signed."""
-        said: Any = {"case": str(case_id), "step": step, "kind": kind, "payload": payload}
-        value = self._sign(rfc8785.dumps(said))
-        return {
-            "kind": kind, "payload": payload, "signature": {"key_id": key_id, "value": value},
-        }  # fmt: skip
+        """Return the body that submits evidence of this step of this case, signed as of now.
+
+        It is taken once, for a day: what was measured again is signed again.
+        """
+        at = datetime.now(UTC).isoformat()
+        said: Any = {"at": at, "case": str(case_id), "step": step, "kind": kind, "payload": payload}
+        signature = {"key_id": key_id, "at": at, "value": self._sign(rfc8785.dumps(said))}
+        return {"kind": kind, "payload": payload, "signature": signature}
 
     def _sign(self, words: bytes) -> str:
         return base64.b64encode(self._key.sign(words)).decode()

@@ -1,6 +1,7 @@
 """Which evidence counts, and how those who measure it again look it up."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, select
@@ -33,6 +34,21 @@ async def counting(session: AsyncSession, case: Case, step: str) -> dict[str, di
         .order_by(Evidence.kind, _proven(case).desc(), Evidence.at.desc(), Evidence.id.desc())
     )
     return {row.kind: row.payload for row in rows}
+
+
+async def last_proven(session: AsyncSession, case: Case, step: str, kind: str) -> datetime | None:
+    """Return when the newest proof of a kind was measured, or said by who signed it."""
+    rows = await session.execute(
+        select(Evidence.at, Evidence.payload[SIGNED_BY]["at"].astext).where(
+            Evidence.tenant_id == case.tenant_id,
+            Evidence.case_id == case.id,
+            Evidence.step == step,
+            Evidence.kind == kind,
+            or_(Evidence.measured, Evidence.payload.has_key(SIGNED_BY)),
+        )
+    )
+    moments = (datetime.fromisoformat(said) if said else at for at, said in rows)
+    return max(moments, default=None)
 
 
 async def newest_measured(

@@ -11,8 +11,10 @@ from app.gates.rules import (
     CaseClosed,
     NotAStep,
     NotTheRequester,
+    Overtaken,
     ReservedFact,
     SelfApproval,
+    SignedLongAgo,
 )
 from app.gates.schemas import (
     ApprovalIn,
@@ -23,6 +25,7 @@ from app.gates.schemas import (
     EvidenceOut,
     StepOut,
 )
+from app.gates.signed import Sealed
 from app.gates.tables import Approval, Case, Evidence
 from app.identity import BadSignature, DecisionDenied, SigningKeyRefused
 from app.kit.actor import Actor
@@ -78,7 +81,7 @@ async def get_case(case_id: UUID, actor: Reader, session: Session) -> dict[str, 
     response_model=EvidenceOut,
     responses=responses(
         NotFound, NotAStep, CaseClosed, DecisionDenied, ReservedFact, BadSignature,
-        SigningKeyRefused,
+        SigningKeyRefused, SignedLongAgo, Overtaken,
     ),
 )  # fmt: skip
 async def add_evidence(
@@ -90,9 +93,9 @@ async def add_evidence(
 ) -> Evidence:
     """Record a fact that the step's gate looks at; who signs it is written into it."""
     sent = body.signature
-    signed = None if sent is None else (sent.key_id, sent.value)
+    sealed = None if sent is None else Sealed(sent.key_id, sent.at, sent.value)
     return await service.add_evidence(
-        session, case_id, step, kind=body.kind, payload=body.payload, signature=signed, by=actor
+        session, case_id, step, kind=body.kind, payload=body.payload, sealed=sealed, by=actor
     )
 
 

@@ -68,6 +68,23 @@ class ReservedFact(Invalid):
     mend = "Leave the field out; `signature` has the server write who signed."
 
 
+class SignedLongAgo(Invalid):
+    """What is signed counts for a day, and nobody signs what will be."""
+
+    code = "signed_long_ago"
+    title = "Not signed as of now"
+    mend = "Sign it anew, with `at` the present time: what was found long ago is measured again."
+
+
+class Overtaken(Refusal):
+    """The same was said before, or something newer is proven already."""
+
+    kind = Kind.CONFLICT
+    code = "evidence_overtaken"
+    title = "Nothing new is said"
+    mend = "A signed body is taken once. If it was measured again, sign it anew with its own `at`."
+
+
 class NotWaivable(Invalid):
     """There is no such rule to waive, or not for that long."""
 

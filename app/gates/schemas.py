@@ -13,10 +13,17 @@ class Signature(Input):
     """Whose word a piece of evidence is, provably."""
 
     key_id: UUID = Field(description="A signing key of the caller, or of whom he answers for.")
+    at: str = Field(
+        max_length=40,
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+        r"(Z|[+-][0-9]{2}:[0-9]{2})$",
+        description="When it was signed (RFC 3339), within the last day; it is signed as well. A"
+        " body is taken once, and not after something newer was proven.",
+    )
     value: str = Field(
         max_length=128,
         description="Ed25519 signature, 64 bytes in base64, over the RFC 8785 canonical JSON of"
-        ' `{"case": <its id>, "step": …, "kind": …, "payload": …}`.',
+        ' `{"at": …, "case": <its id>, "step": …, "kind": …, "payload": …}`.',
     )
 
 

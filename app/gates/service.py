@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit, catalog, identity
 from app.gates import docket, policies
 from app.gates.approvals import decisions, gate_of
-from app.gates.cases import lock, makers, place, stream
+from app.gates.cases import lock, place, stream
 from app.gates.counting import counted
 from app.gates.covered import covered
 from app.gates.events import StepJudged
@@ -21,12 +21,13 @@ from app.gates.rules import (
     require_step,
     require_unreserved,
 )
+from app.gates.signed import Sealed, attested
 from app.gates.tables import Case, Evidence, Verdict
 from app.gates.waivers import active_waivers
 from app.identity import Action
 from app.kit.actor import Actor
-from app.kit.canonical import canonical, plain
 from app.kit.canonical import digest as digest_of
+from app.kit.canonical import plain
 from app.platform.events import publish
 
 
@@ -39,12 +40,9 @@ async def add_evidence(
     payload: dict[str, Any],
     by: Actor,
     measured: bool = False,
-    signature: tuple[UUID, str] | None = None,
+    sealed: Sealed | None = None,
 ) -> Evidence:
-    """Record a fact for a step. Submitted evidence voids approvals that did not know it.
-
-    ``signature`` is the signing key's id and what it made of ``signed_words``.
-    """
+    """Record a fact for a step. Submitted evidence voids approvals that did not know it."""
     case = await lock(session, case_id, by.tenant_id)
     require_step(case.kind, step)
     if not measured:
@@ -52,8 +50,8 @@ async def add_evidence(
         await _require_awaited(session, case, step)
         require_unreserved(kind, payload)
     payload = plain(payload)
-    if signature is not None:
-        payload[SIGNED_BY] = await _signed(session, case, step, kind, payload, signature, by=by)
+    if sealed is not None:
+        payload[SIGNED_BY] = await attested(session, case, step, kind, payload, sealed, by=by)
     evidence = Evidence(
         tenant_id=by.tenant_id,
         case_id=case_id,
@@ -72,31 +70,6 @@ async def add_evidence(
         case=case_id, step=step, kind=kind, digest=evidence.digest, measured=measured,
     )  # fmt: skip
     return evidence
-
-
-async def _signed(
-    session: AsyncSession,
-    case: Case,
-    step: str,
-    kind: str,
-    payload: dict[str, Any],
-    signature: tuple[UUID, str],
-    *,
-    by: Actor,
-) -> dict[str, str | None]:
-    """Return who signed a piece of evidence about this very step, and how that is seen again.
-
-    ``part`` is what he had to do with making the version.
-    """
-    key_id, value = signature
-    words = canonical({"case": str(case.id), "step": step, "kind": kind, "payload": payload})
-    signed = await identity.signed_by(session, key_id, signature=value, words=words, by=by)
-    return {
-        "principal": str(signed.principal_id),
-        "key_id": str(signed.key_id),
-        "value": value,
-        "part": (await makers(session, case)).get(by.person_id),
-    }
 
 
 async def _require_awaited(session: AsyncSession, case: Case, step: str) -> None:

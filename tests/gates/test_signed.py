@@ -1,6 +1,7 @@
 """Signed evidence: whose word it is can be shown, and nobody speaks in another's name."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ def opened(live: Live) -> Any:
     return live["dev"].post(
         "/v1/validations", {"model": model, "version": make_version(live, model)}
     )
+
+
+def altered(body: Any, **changes: str) -> Any:
+    return {**body, "signature": {**body["signature"], **changes}}
 
 
 def submit(live: Live, who: str, case: Any, body: Any, step: str = STEP) -> httpx.Response:
@@ -55,7 +60,7 @@ def test_signed_evidence_says_who_signed_it(bank: Live, case: Any) -> None:
         **PAYLOAD,
         "signed_by": {
             "principal": me, "key_id": key["id"], "value": sent["signature"]["value"],
-            "part": None,
+            "at": sent["signature"]["at"], "part": None,
         },
     }  # fmt: skip
     assert Signer(signer.seed).public_key == signer.public_key
@@ -98,11 +103,56 @@ def test_a_signature_is_of_one_step_of_one_case_and_every_byte_of_it(bank: Live,
         (sent, case, "business_validation"),
         ({**sent, "kind": "business"}, case, STEP),
         ({**sent, "payload": {**PAYLOAD, "holdout_rows": 201}}, case, STEP),
-        ({**sent, "signature": {"key_id": key, "value": flipped}}, case, STEP),
-        ({**sent, "signature": {"key_id": key, "value": "AAAA"}}, case, STEP),
-        ({**sent, "signature": {"key_id": key, "value": "no base64!"}}, case, STEP),
+        (altered(sent, value=flipped), case, STEP),
+        (altered(sent, value="AAAA"), case, STEP),
+        (altered(sent, value="no base64!"), case, STEP),
+        (altered(sent, at="2026-01-01T00:00:00Z"), case, STEP),
     ):
         problem_of(submit(bank, "val", where, body, step), 422, "bad_signature")
+
+
+def as_of(
+    monkeypatch: pytest.MonkeyPatch, signer: Signer, at: datetime, *told: Any, key: str
+) -> Any:
+    """Evidence that was signed at another time: by a signer whose clock says so."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Any:
+            return at.astimezone(tz)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("app.client.signing.datetime", Clock)
+        return signer.evidence(*told, key_id=key)
+
+
+def test_a_signed_body_is_taken_once_and_never_after_something_newer(
+    bank: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case, signer = opened(bank), Signer.new()
+    key = registered(bank["val"], signer)["id"]
+    told = (case["id"], STEP, "technical")
+    withheld = signer.evidence(*told, {"reproducible": True}, key_id=key)
+    first = signer.evidence(*told, PAYLOAD, key_id=key)
+    assert submit(bank, "val", case, first).status_code == 201
+    found = signer.evidence(*told, {**PAYLOAD, "reproducible": False}, key_id=key)
+    assert submit(bank, "val", case, found).status_code == 201
+
+    for replayed in (first, found, withheld):
+        problem_of(submit(bank, "val", case, replayed), 409, "evidence_overtaken")
+    other = signer.evidence(case["id"], STEP, "data", {"quality_assessed": True}, key_id=key)
+    assert submit(bank, "val", case, other).status_code == 201
+    kept = bank["val"].get(f"/v1/cases/{case['id']}")["evidence"]
+    assert [one["payload"].get("reproducible") for one in kept] == [True, False, None]
+
+    now = datetime.now(UTC)
+    for at in (now - timedelta(days=1, minutes=1), now + timedelta(minutes=10)):
+        body = as_of(monkeypatch, signer, at, *told, PAYLOAD, key=key)
+        problem_of(submit(bank, "val", case, body), 422, "signed_long_ago")
+    nowhen = altered(first, at="2026-13-45T25:61:61Z")
+    problem_of(submit(bank, "val", case, nowhen), 422, "bad_signature")
+    again = signer.evidence(*told, PAYLOAD, key_id=key)
+    assert submit(bank, "val", case, again).status_code == 201
 
 
 def test_a_key_that_is_revoked_or_anothers_signs_nothing(bank: Live, live: Live, case: Any) -> None:
