@@ -2,11 +2,12 @@
 
 A worker looks at each champion that has guardrails: measures once, asks each condition, and acts on
 the first that is true. It looks without a lock and acts under the point's, so that of two workers
-one acts, and that a champion who left meanwhile is left alone. A champion of an hour is looked at
-twice a minute, one of a day every quarter of an hour: what is measured grows with his time.
+one acts, and that a champion who left meanwhile is left alone. Everybody is looked at in the same
+rhythm and judged by his newest hours alone, so that a good year hides no bad day.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from app.activation import service
 from app.activation.guardrail_events import GuardrailBreached, GuardrailFailed
 from app.activation.guardrail_tables import Action, Breach, Guardrail, Look, Taken
 from app.activation.guardrails import LANGUAGE, guardrails_at
+from app.activation.judging import judged_since
 from app.activation.rules import NothingToRollBack, ReturnedVersion, UnapprovedVersion
 from app.kit.actor import Actor
 from app.kit.canonical import plain
@@ -26,8 +28,8 @@ from app.platform.db import ALL_TENANTS, Database, clock
 from app.platform.events import publish
 from app.platform.rota import for_each
 
-_PATIENCE = 100
-"""He is looked at again after this part of the time that he has been champion."""
+_RHYTHM = timedelta(seconds=10)
+"""He is looked at again after so long, however long he has been champion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ async def guard(database: Database) -> None:
             .where(
                 seat.role == routing.SeatRole.CHAMPION,
                 seat.until.is_(None),
-                or_(Look.at.is_(None), now - Look.at >= (now - seat.since) / _PATIENCE),
+                or_(Look.at.is_(None), Look.at <= now - _RHYTHM),
             )
             .distinct()
         )
@@ -68,7 +70,8 @@ async def look_at(session: AsyncSession, tenant_id: UUID, seat_id: UUID) -> None
     seat = await session.get(routing.Seat, (tenant_id, seat_id))
     if seat is None or seat.until is not None or await _held(session, seat):
         return
-    minutes = (await clock(session) - seat.since).total_seconds() / 60
+    now = await clock(session)
+    minutes = (now - seat.since).total_seconds() / 60
     settled = await _settled(session, seat)
     asked = [
         rail
@@ -78,8 +81,9 @@ async def look_at(session: AsyncSession, tenant_id: UUID, seat_id: UUID) -> None
     ]
     if not asked:
         return
+    since = judged_since(seat.since, now)
     found: dict[str, Any] = plain(
-        await release.measure_since(session, tenant_id, seat.point_id, seat.version_id, seat.since)
+        await release.measure_since(session, tenant_id, seat.point_id, seat.version_id, since)
     )
     found["minutes_since_swap"] = minutes
     facts = gates.Facts(found, LANGUAGE)

@@ -54,14 +54,14 @@ class GuardrailIn(Input):
     when: str = Field(
         min_length=1,
         max_length=4000,
-        description="CEL over drift, performance, kpi and traffic since the swap, and"
-        " minutes_since_swap; true: the champion must not stay.",
+        description="CEL over drift, performance, kpi and traffic of the newest 24 hours, or since"
+        " the swap if that is later, and minutes_since_swap; true: the champion must not stay.",
     )
     within_minutes: int | None = Field(
         None, ge=1, le=5_256_000, description="Only so long after the swap; null: always."
     )
     min_events: int = Field(
-        100, ge=0, le=10**9, description="Events since the swap before it is asked at all."
+        100, ge=0, le=10**9, description="Events in those hours before it is asked at all."
     )
     action: Action = Action.ROLLBACK
 
@@ -133,12 +133,14 @@ async def set_guardrail(
 ) -> Any:
     """Say under which condition a champion is rolled back, stopped, or told of.
 
-    It is measured over the events since the swap, by the hour of the event: the hour of the swap
-    counts whole, so what the version did there earlier in that hour, as challenger, is among it.
-    A breach acts once for each time that a version is champion. Where the champion before was
-    returned, is not approved any more or was rolled back from himself, a declared version or
-    constant answers instead; without one, nothing moves and the breach is only told. A condition
-    that fails moves nothing.
+    It is asked every ten seconds, over the events of a window that slides: the newest 24 hours,
+    the present one among them, or since the swap if that is later. Hours are those of the events'
+    own time and count whole: what the version did earlier in the hour of the swap, as challenger,
+    is among it, and nothing from the hours before. The facts say it as `traffic.since`. A breach
+    acts once for each time that a version is champion. Where the champion before was returned, is
+    not approved any more or was rolled back from himself, a declared version or constant answers
+    instead; without one, nothing moves and the breach is only told. A condition that fails moves
+    nothing.
     """
     found = await guardrails.edit_guardrail(
         session, key, guardrail, expected=expected, fields=body.model_dump(), reason=reason,

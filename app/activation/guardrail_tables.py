@@ -99,7 +99,7 @@ class Breach(Vouched, Base):
 
 
 class Look(Base):
-    """When a champion was last looked at: the longer he sits, the more rarely that is."""
+    """When a champion was last looked at."""
 
     __tablename__ = "activation_look"
 

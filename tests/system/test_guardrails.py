@@ -2,10 +2,11 @@
 
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import psycopg
 import pytest
 
 from app.client import Problem
@@ -25,6 +26,7 @@ from tests.live import (
     wait_folded,
 )
 from tests.system.traffic import wait_for
+from tests.tenants import database_of
 
 EVENTS = 30
 SOON = 30
@@ -47,11 +49,13 @@ def committed(live: Live, place: Place, *, role: str = "champion") -> Any:
     return live["ops"].post(f"/v1/activations/{case['id']}:commit")
 
 
-def behave(live: Live, place: Place, version_id: str, *, well: bool) -> None:
+def behave(
+    live: Live, place: Place, version_id: str, *, well: bool, hours_ago: int = 0, times: int = 1
+) -> None:
     """Let the application be answered by a version, and learn that it was right or wrong."""
     wait_for(lambda: route(live, place.point, "probe")["version_id"] == version_id, "the swap", 10)
-    now = datetime.now(UTC).isoformat()
-    tokens = [route(live, place.point, f"u{n}") for n in range(EVENTS)]
+    now = (datetime.now(UTC) - timedelta(hours=hours_ago)).isoformat()
+    tokens = [route(live, place.point, f"u{n}") for n in range(EVENTS * times)]
     events = [
         {"token": one["token"], "at": now, "features": {"x": 0.1}, "score": 0.9} for one in tokens
     ]
@@ -119,6 +123,26 @@ def test_who_is_wrong_is_rolled_back_with_the_facts_on_record(
         if one["type"] == "activation.guardrail.breached"
     ]
     assert found["id"] in {one["breach_id"] for one in events}
+
+
+def test_a_good_past_does_not_hide_a_bad_day(live: Live) -> None:
+    place = champion(live)
+    seat = enthroned(live, place.point)
+    behave(live, place, seat, well=True, hours_ago=30, times=4)
+    with psycopg.connect(database_of(live)) as connection:  # he has been champion for two days
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(
+            "UPDATE routing_seat SET since = since - interval '2 days' WHERE version_id = %s",
+            (seat,),
+        )
+    guarded(live, place.point, action="alert")
+    behave(live, place, seat, well=False)
+
+    (found,) = breached(live, place.point)
+
+    facts = found["facts"]
+    assert (facts["performance"]["accuracy"], facts["traffic"]["events"]) == (0.0, EVENTS)
+    assert facts["minutes_since_swap"] > 2 * 1440 - 1
 
 
 def test_two_bad_champions_do_not_take_turns(live: Live, fallen: tuple[Place, Place, Any]) -> None:
