@@ -12,15 +12,16 @@ from app.audit.checkpoint import BadNote
 from app.audit.export import export
 from app.audit.history import Asked, erase, history
 from app.audit.offline import Reading, verify_export
-from app.audit.recording import record
+from app.audit.recording import Act, record, record_all
 from app.audit.schemas import EntryOut
 from app.audit.sequencer import SetBack, sequence
 from app.audit.signer import Signer, kept
 from app.audit.sinks import BadSink, Sink, deliver
 from app.audit.verifying import Report, logged, verify
-from app.audit.vouching import Unvouched, Vouched
+from app.audit.vouching import Unvouched, Vouched, fingerprint_sql, row_key
 
 __all__ = [
+    "Act",
     "Asked",
     "BadNote",
     "BadSink",
@@ -38,10 +39,13 @@ __all__ = [
     "deliver",
     "erase",
     "export",
+    "fingerprint_sql",
     "history",
     "kept",
     "logged",
     "record",
+    "record_all",
+    "row_key",
     "sequence",
     "untold",
     "verify",

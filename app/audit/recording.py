@@ -1,12 +1,16 @@
 """Recording: an entry commits with the act it tells of.
 
-One statement an entry: it takes the stream's row lock, reads the clock under it, puts number and
-time into the body, hashes it after the head, appends it and moves the head. Streams are one per
-aggregate, so writers meet only where they change the same thing.
+One statement for all entries of a transaction that are told at once: it takes the streams' row
+locks, reads the clock under them, puts number and time into each body, hashes it after the head,
+appends it and moves the head. Streams are one per aggregate, so writers meet only where they
+change the same thing.
 """
 
 import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, LiteralString
+from uuid import UUID
 
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,35 +24,54 @@ from app.kit.canonical import plain
 
 _SALT_BYTES = 16
 _APPEND: LiteralString = """
-WITH head AS MATERIALIZED (
-    SELECT seq, hash FROM audit_stream
-    WHERE tenant_id = %(tenant)s AND name = %(stream)s FOR UPDATE
+WITH asked AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(%(entries)s::jsonb) AS asked(
+        stream text, head text, middle text, tail text, actor uuid, action text, details jsonb,
+        version uuid, personal text, salt text
+    )
+), held AS MATERIALIZED (
+    SELECT name, seq, hash FROM audit_stream
+    WHERE tenant_id = %(tenant)s AND name IN (SELECT stream FROM asked) ORDER BY name FOR UPDATE
 ), place AS MATERIALIZED (
-    SELECT h.seq + 1 AS seq, h.hash AS previous, clock_timestamp() AS at
-    FROM (
-        SELECT * FROM head UNION ALL SELECT 0, %(genesis)s WHERE NOT EXISTS (SELECT FROM head)
-    ) AS h
+    SELECT stream, coalesce(h.seq, 0) + 1 AS seq, coalesce(h.hash, %(genesis)s) AS previous,
+        clock_timestamp() AS at
+    FROM asked LEFT JOIN held h ON h.name = asked.stream
 ), body AS MATERIALIZED (
-    SELECT seq, at, previous, %(head)s
+    SELECT stream, seq, at, previous, head
         || to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') || '+00:00'
-        || %(middle)s || seq || %(tail)s AS body
-    FROM place
+        || middle || seq || tail AS body
+    FROM place JOIN asked USING (stream)
 ), entry AS MATERIALIZED (
-    SELECT seq, at, body, sha256(previous || convert_to(body, 'UTF8')) AS hash FROM body
+    SELECT stream, seq, at, body, sha256(previous || convert_to(body, 'UTF8')) AS hash FROM body
 ), moved AS (
     INSERT INTO audit_stream AS s (tenant_id, name, seq, hash)
-    SELECT %(tenant)s, %(stream)s, seq, hash FROM entry
+    SELECT %(tenant)s, stream, seq, hash FROM entry ORDER BY stream
     ON CONFLICT (tenant_id, name) DO UPDATE SET seq = excluded.seq, hash = excluded.hash
     WHERE s.seq = excluded.seq - 1
-    RETURNING s.seq
+    RETURNING s.name AS stream
 )
 INSERT INTO audit_entry (tenant_id, stream, seq, at, actor_id, actor_name, action, details,
     version_id, body, personal, salt, hash)
-SELECT %(tenant)s, %(stream)s, seq, at, %(actor)s, '', %(action)s, %(details)s,
-    %(version)s, body, %(personal)s, %(salt)s, hash
-FROM entry JOIN moved USING (seq)
+SELECT %(tenant)s, stream, seq, at, actor, '', action, details, version, body, personal,
+    decode(salt, 'hex'), hash
+FROM entry JOIN moved USING (stream) JOIN asked USING (stream)
+RETURNING stream
 """
 _ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """What an entry is made of."""
+
+    actor: Actor
+    action: str
+    stream: str
+    details: dict[str, Any]
+    personal: dict[str, Any] = field(default_factory=dict)
+    """What may have to be erased one day: names, and what people wrote."""
+    wrote: dict[str, str] = field(default_factory=dict)
+    """Fingerprints of governed rows that a statement over many wrote, by ``vouching.row_key``."""
 
 
 async def record(
@@ -66,50 +89,69 @@ async def record(
     ``personal`` is what may have to be erased one day: names, and what people wrote. The entry's
     hash covers it through a salted commitment. The actor's own name is always part of it.
     """
-    await session.run_sync(_record, actor, action, stream, plain(personal or {}), plain(details))
+    act = Act(actor=actor, action=action, stream=stream, details=details, personal=personal or {})
+    await session.run_sync(_record, act)
 
 
-def _record(
-    session: Session,
-    actor: Actor,
-    action: str,
-    stream: str,
-    personal: dict[str, Any],
-    said: dict[str, Any],
-) -> None:
+async def record_all(session: AsyncSession, tenant_id: UUID, acts: Sequence[Act]) -> None:
+    """Append an entry of one tenant to each of several streams, by one statement.
+
+    No two are of one stream. Their rows are those they name: what was written by way of the
+    session waits for the entry that follows.
+    """
+    if acts:
+        await session.run_sync(_append, tenant_id, [_entry(act) for act in acts])
+
+
+def _record(session: Session, act: Act) -> None:
     session.flush()
-    rows, private = unsaid(session, actor.tenant_id)
-    if rows:
-        said[ROWS] = said.get(ROWS, {}) | rows
+    tenant_id = act.actor.tenant_id
+    rows, private = unsaid(session, tenant_id)
+    _append(session, tenant_id, [_entry(act, rows, private)])
+
+
+def _entry(
+    act: Act, rows: dict[str, str | None] | None = None, private: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """Return an entry but for its place, as the statement takes it."""
+    said, personal = plain(act.details), plain(act.personal)
+    wrote = {**act.wrote, **(rows or {})}
+    if wrote:
+        said[ROWS] = said.get(ROWS, {}) | wrote
     if private:
         personal = {**personal, ROWS: private}
     salt = secrets.token_bytes(_SALT_BYTES)
     made = mould(
-        tenant_id=actor.tenant_id,
-        stream=stream,
-        actor_id=actor.id,
-        action=action,
+        tenant_id=act.actor.tenant_id,
+        stream=act.stream,
+        actor_id=act.actor.id,
+        action=act.action,
         details=said,
-        personal={"actor": actor.name, **personal},
+        personal={"actor": act.actor.name, **personal},
         salt=salt,
     )
-    values = {
-        "tenant": actor.tenant_id,
-        "stream": stream,
-        "genesis": GENESIS,
+    return {
+        "stream": act.stream,
         "head": made.head,
         "middle": made.middle,
         "tail": made.tail,
-        "actor": actor.id,
-        "action": action,
-        "details": orjson.dumps(said).decode(),
+        "actor": act.actor.id,
+        "action": act.action,
+        "details": said,
         "version": made.version_id,
         "personal": made.personal,
-        "salt": salt,
+        "salt": salt.hex(),
     }
+
+
+def _append(session: Session, tenant_id: UUID, entries: list[dict[str, Any]]) -> None:
     connection = session.connection()
+    values: dict[str, Any] = {"tenant": tenant_id, "genesis": GENESIS}
     for _ in range(_ATTEMPTS):
         # Nothing is appended if another began the stream meanwhile: the next turn sees its entry.
-        if connection.exec_driver_sql(_APPEND, values).rowcount:
+        values["entries"] = orjson.dumps(entries).decode()
+        appended = set(connection.exec_driver_sql(_APPEND, values).scalars())
+        entries = [entry for entry in entries if entry["stream"] not in appended]
+        if not entries:
             return
-    raise RuntimeError(f"The stream {stream} could not be extended.")
+    raise RuntimeError(f"The stream {entries[0]['stream']} could not be extended.")

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     cast,
+    create_mock_engine,
     event,
     func,
     inspect,
@@ -31,6 +32,7 @@ from app.platform.db import ScopedSession
 ROWS = "wrote"
 """Where an entry's details hold them, by ``table/key``."""
 _UNSAID = "unsaid"
+_DIALECT = create_mock_engine("postgresql+psycopg://", lambda *_: None).dialect
 
 
 class Vouched:
@@ -61,12 +63,23 @@ def key_of(kind: type[Vouched]) -> ColumnElement[str]:
 def _key(row: Vouched) -> str:
     """Return the same of a row that is gone."""
     names = (item.name for item in inspect(type(row)).primary_key if item.name != "tenant_id")
-    return "/".join((_name(type(row)), *(str(getattr(row, name)) for name in names)))
+    return row_key(type(row), *(getattr(row, name) for name in names))
+
+
+def row_key(kind: type[Vouched], *own: object) -> str:
+    """Return what names a row, of its table and its key without the tenant."""
+    return "/".join((_name(kind), *map(str, own)))
 
 
 def fingerprint_of(kind: type[Vouched]) -> ColumnElement[str]:
     """Return SHA-256 over what matters of a row, hexadecimal, as the database computes it."""
     return _fingerprint(kind, kind.__vouched__)
+
+
+def fingerprint_sql(kind: type[Vouched]) -> str:
+    """Return the same as SQL, for a statement that writes many rows and returns theirs."""
+    written = fingerprint_of(kind)
+    return str(written.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
 
 
 def private_of(kind: type[Vouched]) -> ColumnElement[Any]:
