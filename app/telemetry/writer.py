@@ -1,14 +1,9 @@
-"""Group commit: batches that come while others are being written are written together.
-
-Under light load every batch has a transaction of its own and waits for nobody. Under heavy load
-transactions grow instead of queues: what a commit costs is shared by all who wait for it.
-"""
+"""Batches of events are written together, those that come while others are being written."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.ids import uuid7
+from app.platform.coalescing import Coalesced
 from app.platform.db import Database, driver
 from app.telemetry import store
 from app.telemetry.batch import Batch, Group, Parcels, Place, pack
@@ -31,12 +27,6 @@ _NOBODYS_FAULT = (psycopg.OperationalError, psycopg.InterfaceError, SQLAlchemyEr
 _THREAD = ThreadPoolExecutor(1, "ingest")
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    batch: Batch
-    stored: asyncio.Future[int]
-
-
 class Writer:
     """Writes the batches of one process; each is stored whole or not at all."""
 
@@ -44,58 +34,20 @@ class Writer:
         self._database = database
         self._layouts = Layouts()
         self._series: dict[tuple[UUID, Group], bytes] = {}
-        self._waiting: dict[UUID, list[_Job]] = {}
-        self._lanes: set[asyncio.Task[None]] = set()
+        self._together = Coalesced(
+            self._commit,
+            nobodys_fault=lambda error: isinstance(error, _NOBODYS_FAULT),
+            lanes=_LANES,
+            each=_LANES,
+            most=_MOST_EVENTS,
+            size=lambda batch: len(batch.events),
+        )
 
     async def write(self, tenant_id: UUID, batch: Batch) -> int:
         """Store a batch; return, after COMMIT, how many of its events are new."""
-        job = _Job(batch, asyncio.get_running_loop().create_future())
-        self._waiting.setdefault(tenant_id, []).append(job)
-        if len(self._lanes) < _LANES:
-            lane = asyncio.create_task(self._lane())
-            self._lanes.add(lane)
-            lane.add_done_callback(self._lanes.discard)
-        return await job.stored
+        return await self._together(tenant_id, batch)
 
-    async def _lane(self) -> None:
-        while self._waiting:
-            tenant_id = next(iter(self._waiting))
-            await self._together(tenant_id, self._take(tenant_id))
-
-    def _take(self, tenant_id: UUID) -> list[_Job]:
-        """Take what one transaction holds of a tenant's jobs; he goes to the end of the line."""
-        waiting = self._waiting.pop(tenant_id)
-        taken = [waiting[0]]
-        size = len(taken[0].batch.events)
-        for job in waiting[1:]:
-            size += len(job.batch.events)
-            if size > _MOST_EVENTS:
-                break
-            taken.append(job)
-        if len(waiting) > len(taken):
-            self._waiting[tenant_id] = waiting[len(taken) :]
-        return taken
-
-    async def _together(self, tenant_id: UUID, jobs: list[_Job]) -> None:
-        """Write jobs in one transaction; if one of them may be why that fails, each by itself."""
-        try:
-            stored = await self._commit(tenant_id, [job.batch for job in jobs])
-        except Exception as error:  # noqa: BLE001 - every waiting caller is told
-            alone = len(jobs) == 1 or isinstance(error, _NOBODYS_FAULT)
-            for job in jobs:
-                if alone:
-                    _tell(job, error)
-                else:
-                    await self._together(tenant_id, [job])
-        except BaseException:
-            for job in jobs:
-                job.stored.cancel()
-            raise
-        else:
-            for owner, job in enumerate(jobs):
-                _tell(job, stored[owner])
-
-    async def _commit(self, tenant_id: UUID, batches: Sequence[Batch]) -> Counter[int]:
+    async def _commit(self, tenant_id: UUID, batches: Sequence[Batch]) -> list[int]:
         """Write batches in one transaction; return how many events of each are new."""
         async with self._database.session(tenant_id) as session:
             groups = {group for batch in batches for group in batch.groups}
@@ -113,7 +65,8 @@ class Writer:
             await session.commit()
         # Remembered only now: a rollback must not leave an id without its row.
         self._series |= {(tenant_id, group): place.series for group, place in places.items()}
-        return Counter(merged.owners)
+        fresh_of = Counter(merged.owners)
+        return [fresh_of[owner] for owner in range(len(batches))]
 
     async def _places(
         self, session: AsyncSession, tenant_id: UUID, groups: set[Group]
@@ -142,12 +95,3 @@ def _pack(
 ) -> tuple[Batch, Parcels]:
     merged = Batch.merge(batches)
     return merged, pack(tenant_id, merged, places)
-
-
-def _tell(job: _Job, result: int | Exception) -> None:
-    if job.stored.done():  # the caller went away
-        return
-    if isinstance(result, Exception):
-        job.stored.set_exception(result)
-    else:
-        job.stored.set_result(result)
