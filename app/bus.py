@@ -1,7 +1,7 @@
 """The bus, composed: who hears of what, and who answers what is asked."""
 
 from app import activation, drift, gates, identity, kpi, notifications, release, routing, telemetry
-from app.platform.events import Bus, Event
+from app.platform.events import Bus
 
 
 def make_bus() -> Bus:
@@ -32,5 +32,5 @@ def make_bus() -> Bus:
     bus.answer(gates.PlanInForce, routing.plan_in_force)
     bus.answer(routing.CausesStanding, activation.causes_standing)
     bus.subscribe(routing.ChampionChanged, activation.reexamine)
-    bus.subscribe(Event, notifications.keep)
+    bus.keep(notifications.keep)
     return bus

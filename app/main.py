@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.routing import Route
 
-from app import identity, revalidation, routing, telemetry
+from app import catalog, identity, revalidation, routing, telemetry
 from app.activation import routers as activation_routes
 from app.audit import routers as audit_routes
 from app.bus import make_bus
@@ -80,6 +80,7 @@ def make_api(
     api.state.outbound = outbound
     api.state.exchange = identity.Exchange(database, outbound, wrong)
     api.state.table = table
+    api.state.registrar = catalog.Registrar(database)
     api.state.lake_sources = telemetry.sources_of(settings.lake_sources)
     api.state.registry = registry
     api.state.gauges = revalidation.Gauges(database, registry)

@@ -15,6 +15,7 @@ from app.catalog.indexing import fill as fill_search
 from app.catalog.instances import instances_of
 from app.catalog.json_schema import key_of, resolve
 from app.catalog.points import ids_of, point_by_id, point_by_key, points_by_id
+from app.catalog.registering import Registrar
 from app.catalog.rules import AssetKind, PointKind, ReturnTo, RiskTier, Stage
 from app.catalog.schemas import Contract, ModelOut
 from app.catalog.service import classify, model_of
@@ -42,6 +43,7 @@ __all__ = [
     "Model",
     "ModelOut",
     "PointKind",
+    "Registrar",
     "ReturnTo",
     "RiskTier",
     "Signature",

@@ -4,26 +4,40 @@ Parents and forks stand in a version's lineage, which its digest covers; the tab
 for the way down.
 """
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import Uuid, cast, select
+from sqlalchemy import Uuid, cast, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.catalog.rules import Descent
 from app.catalog.tables import DescentRow, Version
 
 
-async def index(session: AsyncSession, version: Version) -> None:
-    """Keep for the way down what a new version's lineage says."""
-    origin = version.lineage.get("forked_from")
-    rows = {(UUID(origin["version_id"]), Descent.FORK)} if origin else set()
-    if parents := version.lineage["parents"]:
-        same = select(Version.id).filter_by(tenant_id=version.tenant_id, model_id=version.model_id)
-        found = await session.scalars(same.where(Version.number.in_(parents)))
-        rows |= {(parent, Descent.PARENT) for parent in found}
-    for parent, kind in sorted(rows):
-        _add(session, version.tenant_id, version.id, parent, kind)
+async def index(session: AsyncSession, versions: Sequence[Version]) -> None:
+    """Keep for the way down what new versions' lineages say; all are of one tenant."""
+    rows = set()
+    named: dict[tuple[UUID, int], list[Version]] = defaultdict(list)
+    for version in versions:
+        if origin := version.lineage.get("forked_from"):
+            rows.add((version.tenant_id, version.id, UUID(origin["version_id"]), Descent.FORK))
+        for parent in version.lineage["parents"]:
+            named[version.model_id, parent].append(version)
+    if named:
+        found = await session.execute(
+            select(Version.model_id, Version.number, Version.id).where(
+                Version.tenant_id == versions[0].tenant_id,
+                tuple_(Version.model_id, Version.number).in_(list(named)),
+            )
+        )
+        for model_id, number, parent_id in found:
+            rows |= {
+                (child.tenant_id, child.id, parent_id, Descent.PARENT)
+                for child in named[model_id, number]
+            }
+    for row in sorted(rows):
+        _add(session, *row)
 
 
 async def link_retrained(

@@ -5,10 +5,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit
 from app.catalog.content import content_of
 from app.catalog.events import VersionForked
+from app.catalog.registering import Registration, register_version
 from app.catalog.rules import AnotherKind, OwnModel
 from app.catalog.service import model_of
 from app.catalog.tables import Version
-from app.catalog.versions import find_version, register_version
+from app.catalog.versions import find_version
 from app.kit.actor import Actor
 from app.platform.events import publish
 
@@ -44,8 +45,7 @@ async def fork(
     }
     # Numbers of parents are those of another model here; they are found by way of the original.
     content["lineage"] = {**content["lineage"], "parents": [], "forked_from": came_from}
-    content["tags"] = dict(origin.tags)
-    made = await register_version(session, into, content=content, by=by)
+    made = await register_version(session, Registration(into, content, dict(origin.tags), by))
     await audit.record(
         session, by, "version.forked", f"version:{made.id}",
         model=into, number=made.number, forked_from=came_from,

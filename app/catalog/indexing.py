@@ -1,16 +1,15 @@
-"""Search rows follow what they are made of, in the same flush: nobody who writes can forget them.
+"""Search rows follow what they are made of, in the same flush: nobody who edits can forget them.
 
-A version's own lexemes are written once, its state's by whoever changes the state, its model's for
-all its versions at once. Each writes its own part of a row only, so that two of them never undo
+A version's own lexemes are written with it, its state's by whoever changes the state, its model's
+for all its versions at once. Each writes its own part of a row only, so that two of them never undo
 each other. Versions that a release without search has left are written by ``fill``.
 """
 
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Connection, event, inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapper, object_session
+from sqlalchemy.orm import Mapper
 
 from app.catalog import lexemes
 from app.catalog.tables import Model, Version
@@ -72,30 +71,6 @@ def _about(model: Model) -> tuple[str, ...]:
 
 def _warded(ward: str, found: "list[str] | tuple[str, ...]") -> list[str]:
     return [ward + lexeme for lexeme in found]
-
-
-@event.listens_for(Version, "after_insert")
-def _add(_: Mapper[Version], connection: Connection, version: Version) -> None:
-    key = (version.tenant_id, version.model_id)
-    connection.exec_driver_sql(_ADD, row_of(_model(connection, version, key), version))
-
-
-def _model(connection: Connection, version: Version, key: tuple[UUID, UUID]) -> Model:
-    """Return a version's model: whoever publishes holds it already."""
-    session = object_session(version)
-    known = (
-        session.identity_map.get(inspect(Model).identity_key_from_primary_key(key))
-        if session
-        else None
-    )
-    if isinstance(known, Model):
-        return known
-    tenant_id, model_id = key
-    columns = inspect(Model).local_table.columns
-    found = connection.execute(
-        select(*columns).where(columns.tenant_id == tenant_id, columns.id == model_id)
-    )
-    return Model(**found.mappings().one())
 
 
 @event.listens_for(Version, "after_update")

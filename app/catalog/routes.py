@@ -1,8 +1,9 @@
 from typing import Annotated, Any
 
-from fastapi import Path, Query, Response
+from fastapi import Path, Query, Request, Response
 
-from app.catalog import aliases, points, service, versions
+from app.catalog import aliases, points, registering, service, versions
+from app.catalog.registering import Registrar, Registration
 from app.catalog.rules import (
     AssetKind,
     BadSource,
@@ -120,11 +121,22 @@ async def edit_model(
     responses=responses(NotFound, BadSource, WrongSpecifics, MemberRetired, EnsembleInItself),
 )
 async def register_version(
-    name: Name, body: VersionIn, actor: Writer, session: Session, response: Response
+    name: Name,
+    body: VersionIn,
+    actor: Writer,
+    session: Session,
+    request: Request,
+    response: Response,
 ) -> Version:
     """Publish the next version: its content never changes after this."""
     content = body.model_dump(mode="json")
-    version = await versions.register_version(session, name, content=content, by=actor)
+    asked = Registration(name, content, content.pop("tags"), actor)
+    if "idempotency-key" in request.headers:
+        # The answer is kept in the transaction of the act, which is therefore the request's own.
+        version = await registering.register_version(session, asked)
+    else:
+        registrar: Registrar = request.app.state.registrar
+        version = await registrar.register(asked)
     etag(response, version.revision)
     return version
 

@@ -1,91 +1,21 @@
-"""Versions: published once, found by number, moved from stage to stage."""
+"""Versions: found by number, moved from stage to stage."""
 
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, identity
-from app.catalog import descent, ensembles
-from app.catalog.content import digest_over
-from app.catalog.events import VersionRegistered
-from app.catalog.rules import (
-    ReturnTo,
-    Stage,
-    require_source,
-)
+from app.catalog import descent
+from app.catalog.rules import ReturnTo, Stage
 from app.catalog.service import model_of, require_right
-from app.catalog.specifics import require_specifics
 from app.catalog.tables import Model, Version
 from app.kit.actor import Actor
 from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_current
 from app.platform.db import page
-from app.platform.events import publish
-
-
-async def register_version(
-    session: AsyncSession, model_name: str, *, content: dict[str, Any], by: Actor
-) -> Version:
-    """Publish the next version of a model."""
-    require_source(content["source"])
-    model = await _numbered(session, model_name, by=by)
-    await require_right(session, model, identity.Action.PUBLISH_VERSION, by=by)
-    tags = content.pop("tags")
-    # What says nothing of its kind has the digest that it had before there were kinds.
-    specifics = content.pop("specifics", None)
-    require_specifics(model.kind, specifics)
-    members = await ensembles.require_members(session, model, specifics)
-    if specifics is not None:
-        content["specifics"] = specifics
-    for parent in content["lineage"]["parents"]:
-        if not 1 <= parent < model.last_number:
-            raise NotFound("parent version", f"{model_name}@{parent}")
-    version = Version(
-        tenant_id=by.tenant_id,
-        model_id=model.id,
-        number=model.last_number,
-        content_digest=digest_over(model.id, content),
-        tags=tags,
-        developer_id=by.person_id,
-        **content,
-    )
-    session.add(version)
-    await session.flush()
-    for member in members:
-        member.ensemble_id = version.id
-        session.add(member)
-    await descent.index(session, version)
-    await audit.record(
-        session, by, "version.published", f"version:{version.id}",
-        model=model_name, number=version.number, content_digest=version.content_digest,
-    )  # fmt: skip
-    await publish(
-        session,
-        VersionRegistered(
-            tenant_id=by.tenant_id,
-            version_id=version.id,
-            model=model_name,
-            number=version.number,
-        ),
-    )
-    return version
-
-
-async def _numbered(session: AsyncSession, name: str, *, by: Actor) -> Model:
-    """Return a model, locked, with the next version's number as its last: in one round trip."""
-    model = await session.scalar(
-        update(Model)
-        .filter_by(tenant_id=by.tenant_id, name=name)
-        .values(last_number=Model.last_number + 1)
-        .returning(Model)
-        .execution_options(synchronize_session=False, populate_existing=True)
-    )
-    if model is None:
-        raise NotFound("model", name)
-    return model
 
 
 async def find_version(

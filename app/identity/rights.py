@@ -115,10 +115,26 @@ async def require_right(
 
     ``roles`` are those he may decide in here, by default all that he has or was lent.
     """
+    if by.id != SYSTEM_ID:
+        by.require_point(point)
+        rights = await rights_of(session, by.tenant_id)
+        require_allowed(rights, by, action, tier=tier, model=model, point=point, roles=roles)
+
+
+def require_allowed(
+    rights: DecisionRights,
+    by: Actor,
+    action: Action,
+    *,
+    tier: str | None = None,
+    model: str | None = None,
+    point: str | None = None,
+    roles: frozenset[str] | None = None,
+) -> None:
+    """Refuse, as ``require_right`` does, by rights that were read already."""
     if by.id == SYSTEM_ID:
         return
     by.require_point(point)
-    rights = await rights_of(session, by.tenant_id)
     scope = {"tier": tier, "model": model, "point": point}
     if not rights.allows(by.deciding() if roles is None else roles, action, **scope):
         named = {key: value for key, value in scope.items() if value is not None}

@@ -1,16 +1,27 @@
+from collections.abc import Sequence
 from dataclasses import asdict
 from uuid import UUID
 
+import orjson
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.actor import Actor
 from app.kit.canonical import plain
+from app.kit.ids import uuid7
 from app.kit.page import Rows, decode, encode
 from app.notifications.tables import Outgoing
 from app.notifications.telling import Told, tell
 from app.platform.events import Event
 
+_KEEP = text("""
+INSERT INTO notifications_outbox (tenant_id, id, type, data)
+SELECT tenant_id, id, type, data
+FROM ROWS FROM (jsonb_to_recordset(CAST(:rows AS jsonb))
+    AS (tenant_id uuid, id uuid, type text, data jsonb)) WITH ORDINALITY
+    AS kept(tenant_id, id, type, data, place)
+ORDER BY place
+""")
 _SETTLE = """
 UPDATE notifications_outbox o SET position = last.position + fresh.n
 FROM (SELECT id, row_number() OVER (ORDER BY at, told) AS n FROM notifications_outbox
@@ -21,9 +32,13 @@ WHERE o.tenant_id = :tenant AND o.id = fresh.id
 """
 
 
-async def keep(session: AsyncSession, event: Event) -> None:
-    """Write an event into the outbox, in the transaction it happened in."""
-    session.add(outgoing(event))
+async def keep(session: AsyncSession, events: Sequence[Event]) -> None:
+    """Write events into the outbox, in their order, in the transaction they happened in."""
+    rows = [
+        {"tenant_id": row.tenant_id, "id": uuid7(), "type": row.type, "data": row.data}
+        for row in map(outgoing, events)
+    ]
+    await session.execute(_KEEP, {"rows": orjson.dumps(rows).decode()})
 
 
 def outgoing(event: Event) -> Outgoing:

@@ -5,7 +5,7 @@ the same transaction. Nothing is global: the bus travels in ``session.info``.
 """
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
@@ -25,6 +25,7 @@ class Event:
 
 
 Handler = Callable[[AsyncSession, Any], Awaitable[None]]
+Keeper = Callable[[AsyncSession, Sequence[Event]], Awaitable[None]]
 
 
 class Bus:
@@ -32,11 +33,16 @@ class Bus:
 
     def __init__(self) -> None:
         self._handlers: dict[type[Event], list[Handler]] = defaultdict(list)
+        self._keepers: list[Keeper] = []
         self.answers: dict[type[Question[Any]], Callable[[AsyncSession, Any], Awaitable[Any]]] = {}
 
     def subscribe(self, event: type[Event], handler: Handler) -> None:
         """Call ``handler`` for every ``event`` (or subclass) published from now on."""
         self._handlers[event].append(handler)
+
+    def keep(self, keeper: Keeper) -> None:
+        """Give ``keeper`` every event from now on, after those who react; several at once."""
+        self._keepers.append(keeper)
 
     def answer(
         self, question: "type[Question[T]]", how: Callable[[AsyncSession, Any], Awaitable[T | None]]
@@ -44,11 +50,14 @@ class Bus:
         """Have ``how`` answer every such question."""
         self.answers[question] = how
 
-    async def publish(self, session: AsyncSession, event: Event) -> None:
+    async def publish(self, session: AsyncSession, events: Sequence[Event]) -> None:
         """Tell every subscriber, in order of subscription, within the caller's transaction."""
-        for kind in type(event).__mro__:
-            for handler in self._handlers.get(kind, ()):
-                await handler(session, event)
+        for event in events:
+            for kind in type(event).__mro__:
+                for handler in self._handlers.get(kind, ()):
+                    await handler(session, event)
+        for keeper in self._keepers:
+            await keeper(session, events)
 
 
 class Question(Generic[T]):
@@ -62,7 +71,7 @@ async def ask(session: AsyncSession, question: "Question[T]") -> T | None:
     return None if answer is None else await answer(session, question)
 
 
-async def publish(session: AsyncSession, event: Event) -> None:
+async def publish(session: AsyncSession, *events: Event) -> None:
     """Publish on the bus this session was opened with."""
     bus: Bus = session.info["bus"]
-    await bus.publish(session, event)
+    await bus.publish(session, events)

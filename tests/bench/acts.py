@@ -14,6 +14,7 @@ from sqlalchemy import func, select, text
 
 from app import audit, identity
 from app.catalog import service, versions
+from app.catalog.registering import Registration, register_versions
 from app.catalog.rules import AssetKind, RiskTier
 from app.kit.actor import Actor
 from app.platform.db import ALL_TENANTS, Database
@@ -54,8 +55,8 @@ async def publish(database: Database, by: Actor) -> None:
             tags={},
             by=by,
         )
-        for _ in range(CLIENTS):
-            await versions.register_version(session, MODEL, content=_content(), by=by)
+        asked = [Registration(MODEL, _content(), {}, by) for _ in range(CLIENTS)]
+        await register_versions(session, by.tenant_id, asked)
 
 
 def _content() -> dict[str, Any]:
@@ -66,7 +67,6 @@ def _content() -> dict[str, Any]:
         "training_data": {"reference": "none"},
         "lineage": {"parents": []},
         "card": {"summary": "A bench.", "intended_use": "A bench."},
-        "tags": {},
     }
 
 

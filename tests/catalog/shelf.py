@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import func
 
 from app import audit, identity
-from app.catalog import service, versions
+from app.catalog import registering, service, versions
 from app.catalog.lexemes import asked, words
 from app.catalog.rules import AssetKind, RiskTier, Stage
 from app.catalog.search import search
@@ -110,8 +110,8 @@ class Shelf:
             content["specifics"] = specifics(kind)
         tags = more.get("tags", {})
         async with self.database.transaction(self.by.tenant_id) as session:
-            made = await versions.register_version(
-                session, model, content={**content, "tags": tags}, by=self.by
+            made = await registering.register_version(
+                session, registering.Registration(model, content, tags, self.by)
             )
         noted = Noted(made.id, made.number, self.models[model], content, tags)
         self.notes.append(noted)
