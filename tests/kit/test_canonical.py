@@ -8,6 +8,7 @@ from uuid import UUID
 
 import orjson
 import pytest
+import rfc8785
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -40,6 +41,20 @@ def test_keys_sort_by_utf_16_units_as_in_rfc_8785() -> None:
     published = ["\r", "1", "\x80", "\u00f6", "\u20ac", "\U0001f600", "\ufb33"]
 
     assert list(json.loads(canonical(dict.fromkeys(names)))) == published
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.one_of(EXACT, json_of(EXACT_INTEGERS)))
+@example({"\U0001f600": 1, "\ufb33": [2**53 - 1, -(2**53) + 1, True, None]})
+@example({'\x7f\x1f\b/\u2028"\\': {"b": "", "a": [], "\xe9": {}}})
+def test_the_quick_way_writes_the_bytes_of_the_rule(value: Any) -> None:
+    assert canonical(value) == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize("value", ["\ud800", {"x": "\ud800"}, {1: 2}, {Colour.RED: b""}])
+def test_what_is_no_json_is_refused_by_the_rule(value: Any) -> None:
+    with pytest.raises(rfc8785.CanonicalizationError):
+        canonical(value)
 
 
 @settings(max_examples=150, deadline=None)
