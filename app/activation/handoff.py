@@ -69,7 +69,7 @@ async def accept(session: AsyncSession, case_id: UUID, *, digest: str, by: Actor
     await gates.lock_case(session, case_id, by.tenant_id)
     row = await newest(session, case)
     if row is None:
-        raise NothingHandedOff("There is no hand-off to accept.")
+        raise NothingHandedOff("There is no hand-off to accept.", filled={"case_id": case_id})
     if by.person_id in {row.giver_id, case.developer_id}:
         part = "gave it" if by.person_id == row.giver_id else "developed the version"
         raise OwnHandOff(f"{by.name} {part} and does not take it over.")

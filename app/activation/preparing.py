@@ -68,7 +68,7 @@ async def prepare(
     await gates.lock_case(session, case_id, by.tenant_id)
     await session.refresh(case)
     if case.result is not None:
-        raise gates.CaseClosed(f"This activation is {case.result}: there is no swap to prepare.")
+        raise gates.closed(case, "there is no swap to prepare")
     row = Preparation(
         tenant_id=by.tenant_id,
         case_id=case_id,
@@ -127,6 +127,7 @@ async def require_prepared(
             f"{point.key} is not ready for the swap: {'; '.join(missing)}.",
             missing=missing,
             prepare=f"POST /v1/activations/{case.id}:prepare",
+            filled={"case_id": case.id, "key": point.key},
         )
 
 

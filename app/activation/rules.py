@@ -73,8 +73,8 @@ class NotPrepared(Refusal):
     code = "not_prepared"
     title = "The swap is not prepared"
     mend = (
-        "Have what `missing` names reported (POST …/targets/{target}/reports), then"
-        " POST /v1/activations/{case_id}:prepare and commit once it is ready."
+        "Have what `missing` names reported (POST /v1/decision-points/{key}/targets/…/reports),"
+        " then POST /v1/activations/{case_id}:prepare and commit once it is ready."
     )
 
 

@@ -143,7 +143,11 @@ async def commit(session: AsyncSession, case_id: UUID, *, by: Actor) -> routing.
         raise NotReady(f"The version is {version.stage}.", stage=version.stage.value)
     if catalog.expired(version.specifics, await clock(session)):
         until = version.specifics and version.specifics["valid_until"]
-        raise ScoresExpired(f"They were valid until {until}.", valid_until=until)
+        raise ScoresExpired(
+            f"They were valid until {until}.",
+            valid_until=until,
+            filled={"model": case.details["model"]},
+        )
     own = await routing.open_seat(session, by.tenant_id, point.id, version.id)
     seat = await _take_seat(session, case, point, role, by=by)
     await gates.mark_case(session, case, result=COMMITTED, by=by)

@@ -28,7 +28,7 @@ async def set_alias(
     model = await model_of(session, model_name, by=by, lock=True)
     await require_right(session, model, identity.Action.EDIT_MODEL, by=by)
     if version.stage is Stage.RETIRED:
-        raise VersionRetired(f"{model_name}@{number} has served.")
+        raise VersionRetired(f"{model_name}@{number} has served.", filled={"name": model_name})
     alias = await session.get(Alias, (by.tenant_id, model.id, name))
     if alias is None:
         alias = Alias(tenant_id=by.tenant_id, model_id=model.id, name=name)

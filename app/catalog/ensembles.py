@@ -35,7 +35,11 @@ async def require_members(
             raise NotFound("member version", f"{key[0]}@{key[1]}")
         version = found[key]
         if version.stage is Stage.RETIRED:
-            raise MemberRetired(f"{key[0]}@{key[1]} is retired.", member=f"{key[0]}@{key[1]}")
+            raise MemberRetired(
+                f"{key[0]}@{key[1]} is retired.",
+                member=f"{key[0]}@{key[1]}",
+                filled={"name": key[0]},
+            )
         members.append(
             Member(
                 tenant_id=model.tenant_id,
@@ -83,7 +87,11 @@ async def _require_without(session: AsyncSession, model: Model, members: set[UUI
     )
     if number is not None:
         own = f"{model.name}@{number}"
-        raise EnsembleInItself(f"{own} would be inside of its own model's ensemble.", member=own)
+        raise EnsembleInItself(
+            f"{own} would be inside of its own model's ensemble.",
+            member=own,
+            filled={"name": model.name, "number": number},
+        )
 
 
 async def members_of(

@@ -34,7 +34,7 @@ async def make_instance(
         require_endpoint(endpoint)
     version = await _editable(session, model_name, number, by=by)
     if version.stage is Stage.RETIRED:
-        raise VersionRetired(f"{model_name}@{number} is retired.")
+        raise VersionRetired(f"{model_name}@{number} is retired.", filled={"name": model_name})
     if await _standing(session, version, key) is not None:
         raise AlreadyExists("instance", key)
     instance = Instance(

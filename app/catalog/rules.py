@@ -95,7 +95,7 @@ class EnsembleInItself(Refusal):
     kind = Kind.CONFLICT
     code = "ensemble_in_itself"
     title = "An ensemble inside itself"
-    mend = "Name the members themselves: GET …/versions/{number}/members lists an ensemble's."
+    mend = "Name the members themselves: GET /v1/models/{name}/versions/{number}/members."
 
 
 class MemberRetired(Refusal):

@@ -13,6 +13,7 @@ from app import audit, catalog, identity
 from app.gates import policies
 from app.gates.covered import Shapers
 from app.gates.events import CaseOpened
+from app.gates.policy import WayOut
 from app.gates.rules import CaseClosed, NotTheRequester
 from app.gates.steps import CaseKind
 from app.gates.tables import Approval, Case
@@ -90,8 +91,34 @@ async def lock(session: AsyncSession, case_id: UUID, tenant_id: UUID) -> Case:
     if case is None:
         raise NotFound("case", case_id)
     if case.closed_at is not None:
-        raise CaseClosed(f"This {case.kind} was closed as {case.result}.")
+        raise closed(case)
     return case
+
+
+def closed(case: Case, why: str = "") -> CaseClosed:
+    """Return the refusal of what comes too late for a case: how it ended, and what opens the next.
+
+    After ``released`` as well: another release for the same point is another look at the same
+    version. What was sent back is followed by another version.
+    """
+    details = case.details
+    named = f'"model": "{details["model"]}", "version": {details["number"]}'
+    if case.point_id is not None:
+        named += f', "decision_point": "{details["decision_point"]}"'
+    mend = f"POST /v1/{case.kind}s {{{named}}} opens the next one."
+    if case.result in set(WayOut):
+        path = f"/v1/models/{details['model']}/versions"
+        mend = f"GET {path}/{details['number']}/hand-back says what to mend; then POST {path}."
+    elif case.result == "retired":
+        mend = f"POST /v1/models/{details['model']}/versions: nothing is opened on what is retired."
+    elif case.closed_at is None:
+        mend = f"GET /v1/cases/{case.id} shows what was decided; {mend}"
+    when = f" at {case.closed_at:%Y-%m-%dT%H:%M:%SZ}" if case.closed_at is not None else ""
+    what = f"This {case.kind} came to be {case.result}{when}"
+    return CaseClosed(
+        f"{what}: {why}." if why else f"{what}.",
+        case_id=case.id, result=case.result, closed_at=case.closed_at, mend=mend,
+    )  # fmt: skip
 
 
 async def close_case(session: AsyncSession, case: Case, *, result: str, by: Actor) -> None:
@@ -226,7 +253,7 @@ async def withdraw(session: AsyncSession, case_id: UUID, *, by: Actor) -> Case:
     if by.person_id != case.requester_id:
         raise NotTheRequester("Only who opened a case withdraws it.")
     if case.result is not None:
-        raise CaseClosed(f"This {case.kind} is {case.result} and cannot be withdrawn.")
+        raise closed(case, "it cannot be withdrawn")
     await close_case(session, case, result="withdrawn", by=by)
     return case
 

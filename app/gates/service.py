@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit, catalog, identity
 from app.gates import docket, policies
 from app.gates.approvals import decisions, gate_of
-from app.gates.cases import lock, place, stream
+from app.gates.cases import closed, lock, place, stream
 from app.gates.counting import counted
 from app.gates.covered import covered
 from app.gates.events import StepJudged
@@ -15,7 +15,6 @@ from app.gates.evidence import counting
 from app.gates.policy import Gate, ruling_of
 from app.gates.rules import (
     SIGNED_BY,
-    CaseClosed,
     OutOfTurn,
     StepsOpen,
     require_step,
@@ -76,7 +75,7 @@ async def _require_awaited(session: AsyncSession, case: Case, step: str) -> None
     """Refuse evidence for what was decided before the swap: it would void what was approved."""
     gate = await gate_of(session, case, step)
     if case.result is not None and gate.before_commit:
-        raise CaseClosed(f"This {case.kind} is {case.result}: {step} was decided before that.")
+        raise closed(case, f"{step} was decided before that")
 
 
 async def judge(

@@ -171,7 +171,9 @@ async def _require_trust(session: AsyncSession, case: Case, gate: str) -> None:
         .limit(1)
     )
     if found is not None:
-        raise GlassUnreviewed("The last emergency here was not upheld by anybody.", waiver=found)
+        raise GlassUnreviewed(
+            "The last emergency here was not upheld by anybody.", waiver=found, filled={"id": found}
+        )
 
 
 async def review_glass(

@@ -31,7 +31,7 @@ async def invite(session: AsyncSession, principal_id: UUID, *, by: Actor) -> tup
     # The person's row is held, so that of two invitations one is the newest.
     principal = await get_principal(session, principal_id, by=by, lock=True)
     if principal.kind is not PrincipalKind.PERSON:
-        raise NotAPerson(f"{principal.name} is a service account.")
+        raise NotAPerson(f"{principal.name} is a service account.", filled={"id": principal.id})
     if principal.id == by.person_id:
         raise BeyondOwnRights("Nobody invites himself; make a key with the one you have.")
     if principal.disabled_at is not None:

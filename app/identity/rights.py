@@ -137,7 +137,7 @@ def require_allowed(
     by.require_point(point)
     scope = {"tier": tier, "model": model, "point": point}
     if not rights.allows(by.deciding() if roles is None else roles, action, **scope):
-        named = {key: value for key, value in scope.items() if value is not None}
+        named: dict[str, Any] = {key: value for key, value in scope.items() if value}
         about = "".join(f", {key} {value}" for key, value in named.items())
         raise DecisionDenied(
             f"{by.name} may not {action}{about}.",

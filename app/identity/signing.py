@@ -114,12 +114,13 @@ async def signed_by(
     row = await session.get(
         SigningKey, (by.tenant_id, key_id), with_for_update={"read": True}, populate_existing=True
     )
+    own = {"principal_id": by.id}
     if row is None:
-        raise SigningKeyRefused(f"There is no signing key {str(key_id)!r} here.")
+        raise SigningKeyRefused(f"There is no signing key {str(key_id)!r} here.", filled=own)
     principal = await get_principal(session, row.principal_id, by=by)
     if row.revoked_at is not None or principal.disabled_at is not None:
-        raise SigningKeyRefused("The key was revoked.")
+        raise SigningKeyRefused("The key was revoked.", filled=own)
     if principal.person_id != by.person_id:
-        raise SigningKeyRefused("The key is somebody else's.")
+        raise SigningKeyRefused("The key is somebody else's.", filled=own)
     require_signed(row.public_key, decoded(signature, SIGNATURE_BYTES, "signature"), words)
     return Signed(row.principal_id, row.id)

@@ -1,5 +1,6 @@
 """Refusals: the errors a caller can mend, as values that every edge renders in its own way."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -26,18 +27,30 @@ class Refusal(Exception):
     """A request that is understood and not carried out.
 
     Subclasses fix ``kind``, ``code`` (stable, machine-read), ``title`` and ``mend``: the call
-    or change that would let the request through. ``extra`` goes into the problem document.
+    or change that would let the request through, its names in braces ``filled`` with what is
+    known; where it depends on more, the whole of it is given. ``extra`` goes into the
+    problem document.
     """
 
     kind: ClassVar[Kind] = Kind.INVALID
     code: ClassVar[str] = "refused"
     title: ClassVar[str] = "The request was refused"
-    mend: ClassVar[str | None] = None
+    mend: str | None = None
 
-    def __init__(self, detail: str, **extra: Any) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        filled: Mapping[str, object] | None = None,
+        mend: str | None = None,
+        **extra: Any,
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.extra = extra
+        self.mend = mend or type(self).mend
+        for name, value in (filled or {}).items():
+            self.mend = (self.mend or "").replace(f"{{{name}}}", str(value))
 
 
 class NotFound(Refusal):

@@ -269,7 +269,10 @@ async def _active(session: AsyncSession, webhook_id: UUID, *, by: Actor) -> Webh
     webhook = await webhooks.webhook_of(session, webhook_id, by=by, lock=True)
     await webhooks.require_right(session, by=by)
     if not webhook.active:
-        raise WebhookInactive(f"The webhook at {webhooks.host(webhook)} is switched off.")
+        raise WebhookInactive(
+            f"The webhook at {webhooks.host(webhook)} is switched off.",
+            filled={"webhook_id": webhook.id},
+        )
     return webhook
 
 

@@ -48,7 +48,7 @@ class TooManyWebhooks(Refusal):
     kind = Kind.CONFLICT
     code = "too_many_webhooks"
     title = "Too many webhooks"
-    mend = "DELETE /v1/webhooks/{webhook_id} one that is not needed any more."
+    mend = "GET /v1/webhooks lists them; DELETE the path of one that is not needed any more."
 
 
 class WebhookInactive(Refusal):

@@ -16,7 +16,7 @@ from app.release import integration_runs as service
 from app.release import point_cases
 from app.release.integration_runs import NoCases
 from app.release.integration_schemas import IntegrationIn, PointCasesIn, PointCasesOut
-from app.release.operation_routes import OperationOut, located
+from app.release.operation_routes import FINISHED, OperationOut, Wait, located, waited
 from app.release.operation_rules import RunUnderWay
 from app.release.tables import Operation, PointCases
 
@@ -30,7 +30,8 @@ Name = Annotated[str, Path(pattern=NAME)]
     "",
     status_code=202,
     response_model=OperationOut,
-    responses=responses(
+    responses=FINISHED
+    | responses(
         NotFound, CaseClosed, NoCases, RunUnderWay, OutboundRefused, DecisionDenied, OutOfScope
     ),
 )
@@ -41,6 +42,7 @@ async def run_integration(
     actor: Annotated[Actor, allow("gates:evidence")],
     session: Session,
     response: Response,
+    wait: Wait = None,
 ) -> Operation:
     """Have a worker call the deployed endpoint as the contract cases say, then under load.
 
@@ -50,6 +52,8 @@ async def run_integration(
     asked = body.model_dump(mode="json")
     operation = await service.request_run(session, case_id, asked=asked, by=actor)
     located(response, operation)
+    if wait:
+        request.state.afterwards = waited(request, operation, seconds=wait, by=actor)
     return operation
 
 

@@ -56,17 +56,24 @@ async def request_run(
     """Ask for the integration test of a release; whoever may submit evidence of it may ask."""
     case = await gates.case_of(session, case_id, by=by, kind=CaseKind.RELEASE)
     if case.closed_at is not None:
-        raise CaseClosed(f"This release was closed as {case.result}.")
+        raise gates.closed(case)
     await identity.require_right(session, by, Action.SUBMIT_EVIDENCE, **gates.place(case))
     going = await operations.run_going(session, by.tenant_id, case.id)
     if going is not None:
-        raise RunUnderWay("A run of this release has not ended.", operation=str(going))
+        raise RunUnderWay(
+            "A run of this release has not ended.",
+            operation=str(going),
+            filled={"operation": going},
+        )
     assert case.point_id is not None  # noqa: S101 - a release has a point
     cases, source, author = asked.get("cases"), "request", by.person_id
     if not cases:
         kept = await point_cases.kept(session, by.tenant_id, case.point_id)
         if kept is None:
-            raise NoCases("Neither the request nor the decision point names a case.")
+            raise NoCases(
+                "Neither the request nor the decision point names a case.",
+                filled={"key": case.details["decision_point"]},
+            )
         cases, source, author = kept.cases, f"revision {kept.revision}", kept.author_id
     made = await gates.makers_of(session, by.tenant_id, {case.version_id})
     details = case.details

@@ -53,6 +53,12 @@ class OperationOut(BaseModel):
     ended_at: datetime | None
 
 
+FINISHED: dict[int | str, dict[str, Any]] = {
+    200: {"model": OperationOut, "description": "It came to an end within `wait` seconds."}
+}
+"""What an operation's beginning answers, too, where it is waited for."""
+
+
 def located(response: Response, operation: Operation) -> None:
     """Say where an operation is found."""
     response.headers["Location"] = f"/v1/operations/{operation.id}"

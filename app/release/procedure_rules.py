@@ -30,7 +30,7 @@ class NothingLinked(Refusal):
     kind = Kind.CONFLICT
     code = "nothing_linked"
     title = "No version came of it yet"
-    mend = "POST /v1/procedures/{procedure_id}:link with the version, or :abandon it."
+    mend = "POST /v1/procedures/{procedure_id}:link with the version, or the same path :abandon."
 
 
 class EffectUnmeasured(Refusal):

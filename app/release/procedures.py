@@ -135,7 +135,7 @@ async def conclude(
     """
     row = await _lock(session, procedure_id, by=by)
     if row.result_id is None:
-        raise NothingLinked("No version is linked to it.")
+        raise NothingLinked("No version is linked to it.", filled={"procedure_id": procedure_id})
     result = await catalog.version_by_id(session, by.tenant_id, row.result_id)
     if result.developer_id == by.person_id:
         raise OwnResult("You developed the version that came of it.")

@@ -54,7 +54,11 @@ async def request_release(
     version = await catalog.find_version(session, model, number, by=by)
     tier = (await catalog.model_of(session, model, by=by)).risk_tier
     if risk_tier is not None and risk_tier != tier:
-        raise TierDiffers(f"{model} is of tier {tier}, not {risk_tier}.", risk_tier=tier.value)
+        raise TierDiffers(
+            f"{model} is of tier {tier}, not {risk_tier}.",
+            risk_tier=tier.value,
+            filled={"name": model},
+        )
     lacking = []
     for key in points:
         point = await catalog.point_by_key(session, key, by=by)
@@ -63,7 +67,9 @@ async def request_release(
     if lacking:
         first = lacking[0]
         raise KpisNotAgreed(
-            f"{first['decision_point']} has no KPI {first['kpi']!r}.", missing=lacking
+            f"{first['decision_point']} has no KPI {first['kpi']!r}.",
+            missing=lacking,
+            filled={"key": first["decision_point"], "kpi": first["kpi"]},
         )
     if validator is not None:
         await _require_fit(session, validator, version, by=by)

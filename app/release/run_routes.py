@@ -1,4 +1,4 @@
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Request, Response
 from pydantic import ConfigDict, Field
@@ -14,7 +14,7 @@ from app.platform.outbound import OutboundRefused
 from app.release import release_requests as service
 from app.release.integration_runs import require_endpoint
 from app.release.integration_schemas import IntegrationIn
-from app.release.operation_routes import OperationOut, Wait, located, waited
+from app.release.operation_routes import FINISHED, OperationOut, Wait, located, waited
 from app.release.release_requests import KpisNotAgreed, TierDiffers, UnfitValidator
 from app.release.tables import Operation
 
@@ -54,16 +54,11 @@ class ReleaseRunIn(Input):
     )
 
 
-_FINISHED: dict[int | str, dict[str, Any]] = {
-    200: {"model": OperationOut, "description": "It came to an end within `wait` seconds."}
-}
-
-
 @router.post(
     ":run",
     status_code=202,
     response_model=OperationOut,
-    responses=_FINISHED
+    responses=FINISHED
     | responses(NotFound, KpisNotAgreed, TierDiffers, UnfitValidator, OutboundRefused, OutOfScope),
 )
 async def run_release(

@@ -138,7 +138,7 @@ async def open_release_case(session: AsyncSession, case_id: UUID, *, by: Actor) 
     case = await gates.case_of(session, case_id, by=by, kind=CaseKind.RELEASE)
     await identity.require_right(session, by, Action.SUBMIT_EVIDENCE, **gates.place(case))
     if case.closed_at is not None:
-        raise gates.CaseClosed(f"This {case.kind} was closed as {case.result}.")
+        raise gates.closed(case)
     return case
 
 

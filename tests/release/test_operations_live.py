@@ -127,6 +127,17 @@ def test_a_run_is_evidence_that_the_server_measured(near: Live) -> None:
     assert told == {"release.integration.tested", "release.operation.ended"}
 
 
+def test_a_run_may_be_waited_for_in_the_call_that_begins_it(near: Live) -> None:
+    case = opened(near)
+    with served(endpoints.good) as endpoint:
+        answer = speaker(near, "dev").post(
+            f"/v1/releases/{case['id']}/integration-runs?wait={WAIT}", json=asked(endpoint.url)
+        )
+
+    assert (answer.status_code, answer.json()["state"]) == (200, "succeeded")
+    assert answer.headers["location"] == f"/v1/operations/{answer.json()['id']}"
+
+
 def test_a_case_may_speak_of_nothing(near: Live) -> None:
     """Null is a value, sent as well as expected."""
     case = opened(near)
