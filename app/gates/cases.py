@@ -33,6 +33,7 @@ async def open_case(
     point_id: UUID | None,
     details: dict[str, Any],
     by: Actor,
+    addressees: tuple[UUID, ...] = (),
 ) -> Case:
     """Open the docket of a validation, release or activation under the tier's present policy."""
     policy = await policies.current(session, by.tenant_id, tier)
@@ -60,7 +61,13 @@ async def open_case(
     )  # fmt: skip
     await publish(
         session,
-        CaseOpened(tenant_id=by.tenant_id, case_id=case.id, kind=kind.value, version_id=version.id),
+        CaseOpened(
+            tenant_id=by.tenant_id,
+            case_id=case.id,
+            kind=kind.value,
+            version_id=version.id,
+            addressees=addressees,
+        ),
     )
     return case
 

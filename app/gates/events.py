@@ -15,6 +15,8 @@ class CaseOpened(Event):
     case_id: UUID
     kind: str
     version_id: UUID
+    addressees: tuple[UUID, ...]
+    """Who was asked to validate it, if somebody was named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

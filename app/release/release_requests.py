@@ -4,14 +4,14 @@ from collections.abc import Collection
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import catalog, gates, identity, kpi
-from app.identity import Role
+from app import catalog, kpi
 from app.kit.actor import Actor
 from app.kit.refusal import Invalid
 from app.platform.db import Json
 from app.release import operations
 from app.release.operation_rules import OperationKind
 from app.release.tables import Operation
+from app.release.validators import require_fit
 
 
 class KpisNotAgreed(Invalid):
@@ -28,14 +28,6 @@ class TierDiffers(Invalid):
     code = "tier_differs"
     title = "Another risk tier"
     mend = "GET /v1/models/{name} says `risk_tier`; PUT /v1/models/{name}/risk-tier changes it."
-
-
-class UnfitValidator(Invalid):
-    """Whoever is named cannot validate this version."""
-
-    code = "unfit_validator"
-    title = "Not a validator of this version"
-    mend = "Name an active person with the role validator who had no part in the version."
 
 
 async def request_release(
@@ -72,7 +64,7 @@ async def request_release(
             filled={"key": first["decision_point"], "kpi": first["kpi"]},
         )
     if validator is not None:
-        await _require_fit(session, validator, version, by=by)
+        await require_fit(session, validator, version, by=by)
     about = {
         "model": model, "version": number, "tier": tier.value, "decision_points": list(points),
         "validator": validator,
@@ -81,14 +73,3 @@ async def request_release(
     kind = OperationKind.RELEASE_RUN
     going = await operations.same_going(session, kind, about=about, request=request, by=by)
     return going or await operations.begin(session, kind, about=about, request=request, by=by)
-
-
-async def _require_fit(
-    session: AsyncSession, name: str, version: catalog.Version, *, by: Actor
-) -> None:
-    person = await identity.principal_by_name(session, by.tenant_id, name)
-    makers = await gates.makers_of(session, by.tenant_id, {version.id})
-    if person.disabled_at is not None or Role.VALIDATOR not in person.roles:
-        raise UnfitValidator(f"{name} is no active validator.")
-    if person.person_id in makers:
-        raise UnfitValidator(f"{name} {makers[person.person_id]}.")

@@ -127,8 +127,9 @@ class _Run:
                     return None
                 require(by, "release:open")
                 case = await service.open_release(
-                    session, about["model"], about["version"], point_key=key, by=by
-                )
+                    session, about["model"], about["version"], point_key=key,
+                    validator=about.get("validator"), by=by,
+                )  # fmt: skip
                 entry["case_id"] = str(case.id)
                 await self._keep(session)
                 return case

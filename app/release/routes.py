@@ -15,6 +15,7 @@ from app.platform.http import Session, allow, responses
 from app.platform.http import router as make_router
 from app.release import service
 from app.release.lifecycle import IllegalMove
+from app.release.validators import UnfitValidator
 
 validations = make_router("/v1/validations", tag="release")
 releases = make_router("/v1/releases", tag="release")
@@ -45,6 +46,9 @@ class ReleaseIn(ValidationIn):
     )
 
     decision_point: str = Field(pattern=NAME)
+    validator: str | None = Field(
+        None, pattern=NAME, description="Who is asked to validate it: he had no part in making it."
+    )
 
 
 class FailureIn(Input):
@@ -109,14 +113,22 @@ async def fail_validation(
     "",
     status_code=201,
     response_model=gates.CaseOut,
-    responses=responses(NotFound, IllegalMove, AlreadyExists),
+    responses=responses(NotFound, IllegalMove, AlreadyExists, UnfitValidator),
 )
 async def open_release(
     body: ReleaseIn, actor: Annotated[Actor, allow("release:open")], session: Session
 ) -> gates.Case:
-    """Release a validated version as candidate for a decision point."""
+    """Release a validated version as candidate for a decision point.
+
+    `details` of the case keep its `validator_id`, and the `kpis` that were agreed when it began.
+    """
     return await service.open_release(
-        session, body.model, body.version, point_key=body.decision_point, by=actor
+        session,
+        body.model,
+        body.version,
+        point_key=body.decision_point,
+        validator=body.validator,
+        by=actor,
     )
 
 

@@ -15,8 +15,9 @@ from app.release import release_requests as service
 from app.release.integration_runs import require_endpoint
 from app.release.integration_schemas import IntegrationIn
 from app.release.operation_routes import FINISHED, OperationOut, Wait, located, waited
-from app.release.release_requests import KpisNotAgreed, TierDiffers, UnfitValidator
+from app.release.release_requests import KpisNotAgreed, TierDiffers
 from app.release.tables import Operation
+from app.release.validators import UnfitValidator
 
 router = make_router("/v1/releases", tag="release")
 

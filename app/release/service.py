@@ -3,7 +3,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog, gates, identity, telemetry
+from app import audit, catalog, gates, identity, kpi, telemetry
 from app.catalog import Stage
 from app.gates import CaseKind, ReleaseStep, WayOut
 from app.identity import Action
@@ -14,6 +14,7 @@ from app.release.kpi_validation import conclude, measure_kpis
 from app.release.lifecycle import NEXT, RETURN, require_edge
 from app.release.moves import give_back, move, send_back
 from app.release.sampling import measure_parameters
+from app.release.validators import require_fit
 
 _RELEASABLE = frozenset({Stage.CANDIDATE, Stage.RELEASED, Stage.ACTIVATED})
 _FURTHER = _RELEASABLE | {Stage.VALIDATED}
@@ -98,12 +99,19 @@ async def fail_validation(
 
 
 async def open_release(
-    session: AsyncSession, model: str, number: int, *, point_key: str, by: Actor
+    session: AsyncSession,
+    model: str,
+    number: int,
+    *,
+    point_key: str,
+    validator: str | None = None,
+    by: Actor,
 ) -> gates.Case:
     """Release a validated version as candidate, for one decision point.
 
-    A version that is a candidate (its release was withdrawn), released or activated may be released
-    for a further point: it stays where it is in its life.
+    The case keeps who was asked to validate it, and which KPIs were agreed by then. A version that
+    is a candidate (its release was withdrawn), released or activated may be released for a further
+    point: it stays where it is in its life.
     """
     version = await catalog.find_version(session, model, number, by=by, lock=True)
     point = await catalog.point_by_key(session, point_key, by=by)
@@ -111,6 +119,8 @@ async def open_release(
     await identity.require_right(
         session, by, Action.OPEN_RELEASE, tier=tier, model=model, point=point_key
     )
+    asked = None if validator is None else await require_fit(session, validator, version, by=by)
+    agreed = await kpi.definitions(session, by.tenant_id, point.id)
     if version.stage not in _RELEASABLE:
         await move(session, version.id, Stage.CANDIDATE, by=by, point=point_key)
     return await gates.open_case(
@@ -119,8 +129,23 @@ async def open_release(
         version=version,
         tier=tier,
         point_id=point.id,
-        details={"model": model, "number": number, "decision_point": point_key},
+        details={
+            "model": model,
+            "number": number,
+            "decision_point": point_key,
+            "validator_id": str(asked.id) if asked else None,
+            "kpis": [
+                {
+                    "key": item.key,
+                    "direction": item.direction.value,
+                    "threshold": item.threshold,
+                    "revision": item.revision,
+                }
+                for item in agreed
+            ],
+        },
         by=by,
+        addressees=(asked.id,) if asked else (),
     )
 
 

@@ -121,6 +121,18 @@ def test_nothing_compared_is_not_nothing_that_drifts(name: str, kind: str) -> No
     assert way_out(results) is (None if failed else WayOut.DELIVERS)
 
 
+@pytest.mark.parametrize("name", [*CITING, "tier-medium", "tier-high"])
+def test_where_no_kpi_is_agreed_none_is_met(name: str) -> None:
+    found = in_order("release.kpi_validation")
+    found["evidence"]["kpi"] = {"measured": [], "missed": [], "unmeasured": []}
+
+    results = check(PACKS[name].body.gates["release.kpi_validation"].rules, found)
+
+    [failed] = [item for item in results if not item["passed"]]
+    assert failed["rule"] in {"kpis_agreed", "outcomes_agreed"}
+    assert (failed["severity"], way_out(results)) == ("block", None)
+
+
 @pytest.mark.parametrize("name", EVERY)
 @pytest.mark.parametrize("unknown", ["null_share", "invalid_share"])
 def test_input_that_nobody_looked_at_closes_parameter_testing(name: str, unknown: str) -> None:

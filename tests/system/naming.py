@@ -176,6 +176,9 @@ NAMING: dict[str, tuple[str, int, Named]] = {
     ),
     "POST /v1/releases .model": ("dev", 404, lambda own, other: at(other, own)),
     "POST /v1/releases .decision_point": ("dev", 404, at),
+    "POST /v1/releases .validator": (
+        "dev", 404, lambda own, other: {**at(own, own), "validator": other.person},
+    ),
     "POST /v1/releases:run .model": ("dev", 404, lambda own, other: run(other, own)),
     "POST /v1/releases:run .decision_points": ("dev", 404, run),
     "POST /v1/releases:run .validator": (

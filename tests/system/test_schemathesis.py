@@ -235,6 +235,7 @@ ONCE: dict[str, dict[str, Callable[[Holdings], Any]]] = {
     "POST /v1/webhooks": {"url": lambda _: "https://hooks.example.com/"},
     "PATCH /v1/webhooks/{webhook_id}": {"url": lambda _: "https://hooks.example.com/"},
     "POST /v1/invitations:redeem": {"code": invited},
+    "POST /v1/releases": {"validator": lambda _: "val"},
     "POST /v1/releases:run": {
         "kpis": lambda _: [], "validator": lambda _: "val", "risk_tier": lambda _: "low",
         "integration": lambda _: None,

@@ -23,3 +23,6 @@ AGREED_CASES = (
     " : evidence.integration.cases_from.startsWith('revision')"
 )
 """Whoever made the version does not choose what it is tried with."""
+
+AGREED_KPIS = "size(evidence.kpi.measured) > 0"
+"""Where nothing was agreed nothing can be missed."""

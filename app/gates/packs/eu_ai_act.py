@@ -6,6 +6,7 @@ both. A rule asks for evidence that a duty was met; whether it was met well is f
 
 from app.gates.packs.asked import (
     AGREED_CASES,
+    AGREED_KPIS,
     COMPARED,
     NOT_COMPARED,
     PROVEN,
@@ -45,6 +46,9 @@ def _kpi() -> tuple[Rule, ...]:
         _EU("accuracy_measured", "evidence.performance.degraded != null",
             "There are outcomes and a reference, so that accuracy is known.",
             "Art. 15(1)", "Art. 72(2)", owner=_PROVIDER),
+        _EU("outcomes_agreed", AGREED_KPIS,
+            "At least one measure of the business outcome was agreed beforehand for this use.",
+            "Art. 9(8)", owner=_PROVIDER),
         _EU("purpose_measured", "size(evidence.kpi.unmeasured) == 0",
             "Every agreed measure has outcomes to be measured by.",
             "Art. 72(2)", owner=_PROVIDER),

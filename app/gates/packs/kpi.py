@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.gates.packs.asked import COMPARED, NOT_COMPARED
+from app.gates.packs.asked import AGREED_KPIS, COMPARED, NOT_COMPARED
 from app.gates.policy import WayOut
 
 
@@ -47,6 +47,12 @@ def kpi_rules(*, share: float, silence_denies: bool) -> list[dict[str, Any]]:
     ]
     if silence_denies:
         rules += [
+            {
+                "name": "kpis_agreed",
+                "when": AGREED_KPIS,
+                "reason": "At least one KPI is agreed for the decision point"
+                " (PUT /v1/decision-points/{key}/kpis/{kpi}): without any none is missed.",
+            },
             {
                 "name": "kpis_were_measured",
                 "when": "size(evidence.kpi.unmeasured) == 0",

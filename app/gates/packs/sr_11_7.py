@@ -7,6 +7,7 @@ outcomes analysis); VI governance, policies and controls.
 
 from app.gates.packs.asked import (
     AGREED_CASES,
+    AGREED_KPIS,
     COMPARED,
     NOT_COMPARED,
     PROVEN,
@@ -58,6 +59,9 @@ def _kpi() -> tuple[Rule, ...]:
         _SR("outcomes_are_known", "evidence.performance.degraded != null",
             "Outcomes have been observed: without them there is no outcomes analysis.",
             "V.3", owner=_VALIDATION),
+        _SR("outcomes_agreed", AGREED_KPIS,
+            "At least one measure of the business outcome was agreed beforehand for this use.",
+            "V.3", owner=_OWNER),
         _SR("outcomes_are_complete", "size(evidence.kpi.unmeasured) == 0",
             "Every agreed measure has outcomes; a range of measures is looked at, not one.",
             "V.3", owner=_OWNER),

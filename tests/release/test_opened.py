@@ -1,0 +1,57 @@
+"""A release keeps what was agreed when it was opened: by which KPIs, and who validates."""
+
+from typing import Any
+
+import pytest
+
+from app.client import Problem
+from tests.live import Live, Place, make_model, make_point, make_version, unique, validate
+
+KPI = {"name": "Margin", "formula": "mean_reward", "direction": "at_least", "threshold": 0.5,
+       "unit": "EUR"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def place(live: Live) -> Place:
+    model = make_model(live)
+    found = Place(model, make_point(live), make_version(live, model))
+    validate(live, model, found.version)
+    return found
+
+
+def opened(live: Live, place: Place, **more: Any) -> Any:
+    body = {"model": place.model, "version": place.version, "decision_point": place.point}
+    return live["dev"].post("/v1/releases", {**body, **more})
+
+
+def test_only_who_had_no_part_in_it_is_asked_to_validate(live: Live, place: Place) -> None:
+    for name, code in (("dev", "unfit_validator"), ("ops", "unfit_validator"),
+                       (unique("nobody"), "not_found")):  # fmt: skip
+        with pytest.raises(Problem) as refusal:
+            opened(live, place, validator=name)
+        assert refusal.value.code == code
+    stage = live["dev"].get(f"/v1/models/{place.model}/versions/{place.version}")["stage"]
+    assert stage == "validated"
+
+
+def test_a_release_keeps_its_validator_and_the_kpis_of_its_beginning(
+    live: Live, place: Place
+) -> None:
+    path = f"/v1/decision-points/{place.point}/kpis/margin"
+    live["com"].put(path, KPI)
+
+    case = opened(live, place, validator="val")
+    live["com"].put(path, {**KPI, "threshold": 0.1}, revision=1)
+
+    kept = live["aud"].get(f"/v1/cases/{case['id']}")["details"]
+    val = live["val"].get("/v1/me")["id"]
+    assert kept["validator_id"] == val
+    assert kept["kpis"] == [
+        {"key": "margin", "direction": "at_least", "threshold": 0.5, "revision": 1}
+    ]
+    told = next(
+        event
+        for event in live["aud"].pages("/v1/events-feed", limit=200)
+        if event["type"] == "gates.case.opened" and event["data"]["case_id"] == case["id"]
+    )
+    assert told["data"]["addressees"] == [{"id": val, "name": "val"}]
