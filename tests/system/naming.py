@@ -57,8 +57,8 @@ FREE = {
     "requests", "concurrency", "timeout_ms", "pointer", "remote_model", "remote_version",
     # KPIs of the decision points that are named beside them
     "kpis",
-    # bytes of keys and signatures
-    "public_key", "proof", "value",
+    # bytes of keys and signatures, and when it was signed
+    "at", "public_key", "proof", "value",
 }  # fmt: skip
 """Fields of text and whole numbers that name nothing which exists already, by their last part."""
 
