@@ -5,6 +5,7 @@ from fastapi import Path, Query
 
 from app.gates import approvals, docket, service
 from app.gates import cases as dockets
+from app.gates.attesting import Sealed
 from app.gates.rules import (
     AlreadyDecided,
     ApprovalVoid,
@@ -25,7 +26,6 @@ from app.gates.schemas import (
     EvidenceOut,
     StepOut,
 )
-from app.gates.signed import Sealed
 from app.gates.tables import Approval, Case, Evidence
 from app.identity import BadSignature, DecisionDenied, SigningKeyRefused
 from app.kit.actor import Actor

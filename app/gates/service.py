@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit, catalog, identity
 from app.gates import docket, policies
 from app.gates.approvals import decisions, gate_of
+from app.gates.attesting import Sealed, attested
 from app.gates.cases import closed, lock, place, stream
 from app.gates.counting import counted
 from app.gates.covered import covered
@@ -20,7 +21,6 @@ from app.gates.rules import (
     require_step,
     require_unreserved,
 )
-from app.gates.signed import Sealed, attested
 from app.gates.tables import Case, Evidence, Verdict
 from app.gates.waivers import active_waivers
 from app.identity import Action

@@ -33,16 +33,22 @@ class Sent:
 class Composition:
     """What the catalogue says of an ensemble; no combiner where it is none that is known here."""
 
+    of_version: Mapping[str, Any]
+    """The ensemble's ``name`` and ``number``."""
     weights: Mapping[str, float]
     combiner: Combiner | None
 
     @classmethod
     def of(
-        cls, specifics: Mapping[str, Any], members: Sequence[Mapping[str, Any]]
+        cls,
+        version: Mapping[str, Any],
+        specifics: Mapping[str, Any],
+        members: Sequence[Mapping[str, Any]],
     ) -> "Composition":
         """Return the composition of a version by its specifics and its members."""
         how = specifics["combiner"]
         return cls(
+            version,
             {f"{one['model']}@{one['version']}": one["weight"] or 1.0 for one in members},
             Combiner(how) if how in set(Combiner) else None,
         )
@@ -60,6 +66,7 @@ class Composition:
                 ),
                 missing=missing,
                 foreign=foreign,
+                filled=self.of_version,
             )
         other = sorted(
             name
@@ -67,9 +74,16 @@ class Composition:
             if weight is not None and weight != self.weights[name]
         )
         if other:
-            raise NotItsMembers(f"Not the version's weight: {', '.join(other[:10])}.", other=other)
+            raise NotItsMembers(
+                f"Not the version's weight: {', '.join(other[:10])}.",
+                other=other,
+                filled=self.of_version,
+            )
         if self.combiner and sent.combiner not in {None, self.combiner}:
-            raise NotItsMembers(f"The version combines by {self.combiner}, not {sent.combiner}.")
+            raise NotItsMembers(
+                f"The version combines by {self.combiner}, not {sent.combiner}.",
+                filled=self.of_version,
+            )
 
 
 def weighed(sent: Sent, composed: Composition | None) -> dict[str, Any]:

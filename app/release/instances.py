@@ -93,7 +93,8 @@ async def _composed(session: AsyncSession, case: gates.Case) -> Composition | No
     """Return what the catalogue says that a case's version is made of, if it is an ensemble."""
     version = await catalog.version_by_id(session, case.tenant_id, case.version_id)
     members = await catalog.every_member(session, version)
-    return Composition.of(version.specifics or {}, members) if members else None
+    named = {"name": case.details["model"], "number": case.details["number"]}
+    return Composition.of(named, version.specifics or {}, members) if members else None
 
 
 def _require_common(

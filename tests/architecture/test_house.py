@@ -1,9 +1,11 @@
 """The shape of the house holds."""
 
+import importlib
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from inspect import ismodule
 from pathlib import Path
 
 import pytest
@@ -96,6 +98,14 @@ def test_relationships_do_not_cross_contexts() -> None:
         for relation in mapper.relationships:
             here, there = (m.class_.__module__.split(".")[1] for m in (mapper, relation.mapper))
             assert here == there
+
+
+def test_no_module_hides_behind_a_name_of_its_rooms_front_door() -> None:
+    importlib.import_module("app.main")
+    for room in ("activation", "audit", "catalog", "drift", "gates", "identity", "kpi",
+                 "notifications", "release", "revalidation", "routing", "telemetry"):  # fmt: skip
+        door = importlib.import_module(f"app.{room}")
+        assert [name for name in door.__all__ if ismodule(getattr(door, name))] == [], room
 
 
 def test_services_never_commit() -> None:

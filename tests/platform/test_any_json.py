@@ -35,7 +35,7 @@ def calls() -> dict[str, tuple[str, str, Any]]:
             body = operation.get("requestBody", {}).get("content", {}).get("application/json")
             if body is not None:
                 name = body["schema"].get("$ref", "").rpartition("/")[2]
-                good = body.get("example")
+                good = body.get("example", body["schema"].get("examples", [None])[0])
                 if good is None:
                     good = DOCUMENT["components"]["schemas"][name]["examples"][0]
                 found[operation["operationId"]] = (method, path, good)
