@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+import psycopg
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -32,6 +33,7 @@ from app.platform.db import Database
 from app.platform.events import publish
 
 _LANES = 8
+_PATIENT_LANES = 4
 _MOST = 64
 _VERSIONS = """
 WITH sent AS MATERIALIZED (
@@ -71,6 +73,10 @@ _SENT = (
 )  # fmt: skip
 
 
+_Made = Version | Refusal | None
+"""What came of a registration; nothing where somebody else holds its model."""
+
+
 @dataclass(frozen=True, slots=True)
 class Registration:
     """What somebody publishes as the next version of a model."""
@@ -98,20 +104,32 @@ class Registrar:
     def __init__(self, database: Database) -> None:
         self._database = database
         # One transaction of a tenant at a time: two would wait for each other's models.
-        self._together = Coalesced(
+        self._at_once = Coalesced(
             self._commit, nobodys_fault=_nobodys_fault, lanes=_LANES, each=1, most=_MOST
+        )
+        self._patiently = Coalesced(
+            self._wait, nobodys_fault=_nobodys_fault, lanes=_PATIENT_LANES, each=1, most=_MOST
         )
 
     async def register(self, asked: Registration) -> Version:
-        """Publish the next version of a model; return it once it is committed."""
-        made = await self._together(asked.by.tenant_id, asked)
-        if isinstance(made, Refusal):
-            raise made
-        return made
+        """Publish the next version of a model; return it once it is committed.
 
-    async def _commit(
-        self, tenant_id: UUID, asked: Sequence[Registration]
-    ) -> list[Version | Refusal]:
+        A model that somebody else holds is waited for with its own versions only, and so are the
+        members of an ensemble, which are locked as well.
+        """
+        made = None
+        if not (asked.content.get("specifics") or {}).get("members"):
+            made = await self._at_once(asked.by.tenant_id, asked)
+        if made is None:
+            made = await self._patiently((asked.by.tenant_id, asked.model), asked)
+        return _version(made)
+
+    async def _commit(self, tenant_id: UUID, asked: Sequence[Registration]) -> list[_Made]:
+        async with self._database.transaction(tenant_id) as session:
+            return await register_versions(session, tenant_id, asked, wait=False)
+
+    async def _wait(self, of: tuple[UUID, str], asked: Sequence[Registration]) -> list[_Made]:
+        tenant_id, _ = of
         async with self._database.transaction(tenant_id) as session:
             return await register_versions(session, tenant_id, asked)
 
@@ -119,30 +137,44 @@ class Registrar:
 def _nobodys_fault(error: Exception) -> bool:
     """Say whether writing again is of no use, or not known to be harmless.
 
-    Whether a connection that was lost had committed is not known.
+    Whether a connection that was lost had committed is not known; who waited too long for a lock
+    has waited.
     """
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated
+        late = isinstance(error.orig, psycopg.errors.LockNotAvailable)
+        return error.connection_invalidated or late
     return isinstance(error, OSError)
 
 
 async def register_version(session: AsyncSession, asked: Registration) -> Version:
     """Publish the next version of a model."""
     (made,) = await register_versions(session, asked.by.tenant_id, [asked])
+    return _version(made)
+
+
+def _version(made: _Made) -> Version:
     if isinstance(made, Refusal):
         raise made
+    assert made is not None  # noqa: S101 - who waits is answered
     return made
 
 
 async def register_versions(
-    session: AsyncSession, tenant_id: UUID, asked: Sequence[Registration]
-) -> list[Version | Refusal]:
-    """Publish versions in their order; return each, or why it is refused."""
-    models = await _lock(session, tenant_id, {one.model for one in asked})
+    session: AsyncSession, tenant_id: UUID, asked: Sequence[Registration], *, wait: bool = True
+) -> list[_Made]:
+    """Publish versions in their order; return each, or why it is refused.
+
+    Without ``wait`` nobody waits for a model that somebody else holds: for its versions, and for
+    those of models that do not exist, nothing is returned.
+    """
+    models = await _lock(session, tenant_id, {one.model for one in asked}, wait=wait)
     rights = await identity.rights_of(session, tenant_id)
-    made: list[Version | Refusal] = []
+    made: list[_Made] = []
     numbered: list[_Numbered] = []
     for one in asked:
+        if one.model not in models and not wait:
+            made.append(None)
+            continue
         try:
             standing = await _number(session, one, models.get(one.model), rights)
         except Refusal as refusal:
@@ -155,13 +187,15 @@ async def register_versions(
     return made
 
 
-async def _lock(session: AsyncSession, tenant_id: UUID, names: set[str]) -> dict[str, Model]:
+async def _lock(
+    session: AsyncSession, tenant_id: UUID, names: set[str], *, wait: bool
+) -> dict[str, Model]:
     """Return models by name, locked in one order; an edit of theirs waits, their readers do not."""
     found = await session.scalars(
         select(Model)
         .where(Model.tenant_id == tenant_id, Model.name.in_(names))
         .order_by(Model.id)
-        .with_for_update(key_share=True)
+        .with_for_update(key_share=True, skip_locked=not wait)
         .execution_options(populate_existing=True)
     )
     return {model.name: model for model in found}

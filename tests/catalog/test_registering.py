@@ -2,7 +2,7 @@
 
 import asyncio
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import psycopg
@@ -125,7 +125,7 @@ async def test_what_fails_together_is_written_one_by_one_and_only_the_poison_is_
             raise ValueError(jobs)
         return [job * 10 for job in jobs]
 
-    write: Coalesced[int, int] = Coalesced(
+    write: Coalesced[UUID, int, int] = Coalesced(
         commit, nobodys_fault=lambda _: False, lanes=2, each=1, most=4
     )
     callers = [asyncio.create_task(write(TENANT, job)) for job in range(8)]
