@@ -168,7 +168,8 @@ class _Run:
         todo = in_order({step: states[step].required for step in states}, asked=asked)
         for step in ReleaseStep:
             if step not in todo:
-                entry["steps"][step.value] = {"outcome": "skipped", "why": "not required"}
+                skipped = {"outcome": "skipped", "why": "not required"}
+                entry["steps"].setdefault(step.value, skipped)
             elif states[step].passed:
                 entry["steps"].setdefault(step.value, {"outcome": "passed"})
         left = [step for step in todo if entry["steps"].get(step.value) is None]
@@ -183,7 +184,8 @@ class _Run:
         # All are passed and the release is open still: judged once more, the last one ends it.
         required = [step for step in todo if states[step].required]
         last = required[-1] if required else ReleaseStep.MODEL_RELEASE
-        return None if any(state.open for state in states.values()) else last
+        vain = entry["steps"][last.value]["outcome"] in {"not judged", "failed"}
+        return None if vain or any(state.open for state in states.values()) else last
 
     async def _step(self, entry: Json, case: Case, step: ReleaseStep) -> None:
         """Judge one step, having had it tested first if it is the one for that."""
