@@ -1,6 +1,17 @@
 """The bus, composed: who hears of what, and who answers what is asked."""
 
-from app import activation, drift, gates, identity, kpi, notifications, release, routing, telemetry
+from app import (
+    activation,
+    catalog,
+    drift,
+    gates,
+    identity,
+    kpi,
+    notifications,
+    release,
+    routing,
+    telemetry,
+)
 from app.platform.events import Bus
 
 
@@ -23,6 +34,7 @@ def make_bus() -> Bus:
         activation.apply_guardrail,
     ):
         bus.subscribe(gates.ChangeApproved, carry_out)
+    bus.subscribe(catalog.VersionForked, telemetry.inherit_baseline)
     bus.subscribe(release.VersionMoved, activation.reconsider)
     bus.answer(identity.GrantWanted, gates.ask_grant)
     bus.answer(gates.BaselineInForce, telemetry.baseline_in_force)

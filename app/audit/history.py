@@ -22,6 +22,8 @@ class Asked:
     stream: str | None = None
     actor_id: UUID | None = None
     version_id: UUID | None = None
+    version_ids: frozenset[UUID] | None = None
+    """Any of these versions."""
     action: str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -41,6 +43,8 @@ async def history(
     for name in ("stream", "actor_id", "version_id", "action"):
         if (value := getattr(asked, name)) is not None:
             query = query.where(getattr(AuditEntry, name) == value)
+    if asked.version_ids is not None:
+        query = query.where(AuditEntry.version_id.in_(asked.version_ids))
     if asked.since is not None:
         query = query.where(AuditEntry.at >= asked.since)
     if asked.until is not None:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import Uuid, cast, select, tuple_
+from sqlalchemy import CTE, Uuid, cast, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.catalog.rules import Descent
@@ -63,16 +63,25 @@ async def origin_developers(
     """
     if not version_ids:
         return set()
+    origin = _origins(tenant_id, version_ids)
+    developers = select(Version.developer_id).join(origin, Version.id == origin.c.id)
+    return set(await session.scalars(developers.where(Version.tenant_id == tenant_id)))
+
+
+async def origins_of(session: AsyncSession, version: Version) -> set[UUID]:
+    """Return the versions that one was forked from, as far back as it goes."""
+    return set(await session.scalars(select(_origins(version.tenant_id, [version.id]).c.id)))
+
+
+def _origins(tenant_id: UUID, version_ids: Collection[UUID]) -> CTE:
     before = Version.lineage["forked_from"]["version_id"].astext
     origin = (
         select(cast(before, Uuid).label("id"))
         .where(Version.tenant_id == tenant_id, Version.id.in_(version_ids), before.is_not(None))
         .cte("origin", recursive=True)
     )
-    origin = origin.union(
+    return origin.union(
         select(cast(before, Uuid)).where(
             Version.tenant_id == tenant_id, Version.id == origin.c.id, before.is_not(None)
         )
     )
-    developers = select(Version.developer_id).join(origin, Version.id == origin.c.id)
-    return set(await session.scalars(developers.where(Version.tenant_id == tenant_id)))

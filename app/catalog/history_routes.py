@@ -1,6 +1,6 @@
 from typing import Annotated, Any
 
-from fastapi import Path
+from fastapi import Path, Query
 
 from app import audit
 from app.catalog import versions
@@ -24,8 +24,11 @@ async def get_history(
     number: Annotated[int, Path(ge=1, lt=MOST)],
     actor: Annotated[Actor, allow("audit:read")],
     session: Session,
+    origins: Annotated[bool, Query(description="And what it was forked from.")] = False,  # noqa: FBT002 - the query's name
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Rows[dict[str, Any]]:
     """List everything that was done about a version, oldest first, wherever it was recorded."""
-    return await versions.history_of(session, name, number, cursor=cursor, limit=limit, by=actor)
+    return await versions.history_of(
+        session, name, number, origins=origins, cursor=cursor, limit=limit, by=actor
+    )

@@ -42,13 +42,18 @@ async def history_of(
     model_name: str,
     number: int,
     *,
+    origins: bool,
     cursor: str | None,
     limit: int,
     by: Actor,
 ) -> Rows[dict[str, Any]]:
-    """Return everything that was done about a version, in order of time."""
+    """Return everything that was done about a version, in order of time.
+
+    With ``origins`` that includes what was done about the versions it was forked from.
+    """
     version = await find_version(session, model_name, number, by=by)
-    asked = audit.Asked(version_id=version.id)
+    before = await descent.origins_of(session, version) if origins else set()
+    asked = audit.Asked(version_ids=frozenset({version.id, *before}))
     return await audit.history(session, by, asked, cursor=cursor, limit=limit, newest_first=False)
 
 

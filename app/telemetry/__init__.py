@@ -5,6 +5,7 @@ that what is read later costs bins × hours, never rows. Imports catalog, identi
 """
 
 from app.telemetry.baseline import baseline_in_force, shapers
+from app.telemetry.baseline import inherit as inherit_baseline
 from app.telemetry.baseline import of_version as baseline_of
 from app.telemetry.digest import digest, make_partitions
 from app.telemetry.events import MAX_EVENTS, REHEARSAL, SHADOW_PREFIX
@@ -66,6 +67,7 @@ __all__ = [
     "digest",
     "events_of",
     "first_decision",
+    "inherit_baseline",
     "inputs",
     "is_shadow",
     "make_key",

@@ -91,6 +91,41 @@ async def put(
     return baseline
 
 
+async def inherit(session: AsyncSession, event: catalog.VersionForked) -> None:
+    """Give a fork the baseline of what it was forked from: it was built on the same data.
+
+    Who chose its rows has a part in the fork as well.
+    """
+    origin = await of_version(session, event.tenant_id, event.origin_id)
+    if origin is None:
+        return
+    same = ("layout", "profile", "rows", "reference", "digest", "author_id")
+    session.add(
+        Baseline(
+            tenant_id=event.tenant_id,
+            version_id=event.version_id,
+            **{name: getattr(origin, name) for name in same},
+        )
+    )
+    await session.flush()
+    await audit.record(
+        session, Actor.system(event.tenant_id), "version.baseline.inherited",
+        f"version:{event.version_id}", rows=origin.rows, digest=origin.digest,
+        origin=event.origin_id,
+    )  # fmt: skip
+
+
+async def inherited_from(session: AsyncSession, baseline: Baseline) -> tuple[str, int] | None:
+    """Return the version whose baseline a fork was given, by model and number, if it was given."""
+    version = await catalog.version_by_id(session, baseline.tenant_id, baseline.version_id)
+    origin = version.lineage.get("forked_from")
+    if origin is None:
+        return None
+    before = await of_version(session, baseline.tenant_id, UUID(origin["version_id"]))
+    same = before is not None and before.digest == baseline.digest
+    return (origin["model"], origin["version"]) if same else None
+
+
 async def get(session: AsyncSession, model: str, number: int, *, by: Actor) -> Baseline:
     """Return a version's baseline."""
     version = await catalog.find_version(session, model, number, by=by)

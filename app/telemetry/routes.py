@@ -31,6 +31,7 @@ from app.telemetry.schemas import (
     OUTCOME,
     BaselineIn,
     BaselineOut,
+    InheritedOut,
     TelemetryOut,
     VariableBins,
     batch_operation,
@@ -91,7 +92,8 @@ async def get_baseline(
     session: Session,
 ) -> BaselineOut:
     """Return a version's baseline: bins and counts of every variable."""
-    return _shown(await baseline.get(session, name, number, by=actor))
+    found = await baseline.get(session, name, number, by=actor)
+    return _shown(found, await baseline.inherited_from(session, found))
 
 
 @router.get(
@@ -118,13 +120,14 @@ async def _columns(request: Request) -> dict[str, list[Any]]:
     return dict(sent.columns)
 
 
-def _shown(found: Baseline) -> BaselineOut:
+def _shown(found: Baseline, origin: tuple[str, int] | None = None) -> BaselineOut:
     layout, profile = Layout.load(found.layout), Tally.decode(found.profile)
     return BaselineOut(
         version_id=found.version_id,
         rows=found.rows,
         reference=found.reference,
         digest=found.digest,
+        inherited_from=InheritedOut(model=origin[0], version=origin[1]) if origin else None,
         created_at=found.created_at,
         variables=[
             VariableBins(

@@ -33,6 +33,11 @@ class VariableBins(BaseModel):
     counts: list[int]
 
 
+class InheritedOut(BaseModel):
+    model: str
+    version: int
+
+
 class BaselineOut(BaseModel):
     version_id: UUID
     rows: int
@@ -40,6 +45,9 @@ class BaselineOut(BaseModel):
         description="Accuracy, its spread and rows, if scores and labels were sent."
     )
     digest: str
+    inherited_from: InheritedOut | None = Field(
+        description="Of a fork: the version whose baseline it was given."
+    )
     created_at: datetime
     variables: list[VariableBins]
 

@@ -12,6 +12,7 @@ from app.bus import make_bus
 from app.kit.actor import Actor
 from app.platform.db import Database
 from app.platform.settings import Settings
+from tests import live as live_made
 from tests.catalog.assets import (
     content,
     make_ensemble,
@@ -20,7 +21,7 @@ from tests.catalog.assets import (
     publish,
     specifics,
 )
-from tests.live import Live, approve, evidence, unique
+from tests.live import Live, approve, evidence, unique, validate
 from tests.platform.wire import problem_of, speaker
 from tests.tenants import database_of
 
@@ -161,6 +162,28 @@ def test_a_fork_has_the_content_and_says_where_it_comes_from(live: Live) -> None
     reused = list(live["aud"].pages(f"/v1/models/{model}/versions/1/history"))[-1]
     assert told == ["version.published", "version.forked"]
     assert (reused["action"], reused["details"]["into"]) == ("version.reused", team)
+
+
+def test_a_fork_brings_its_baseline_and_its_history_along(live: Live) -> None:
+    model, team = (live_made.make_model(live) for _ in range(2))
+    live_made.make_version(live, model)
+    validate(live, model, 1)
+    before = live["aud"].get(f"/v1/models/{model}/versions/1/baseline")
+
+    fork(live, model, team)
+
+    path = f"/v1/models/{team}/versions/1"
+    baseline = live["aud"].get(f"{path}/baseline")
+    same = ("rows", "reference", "digest", "variables")
+    assert {name: baseline[name] for name in same} == {name: before[name] for name in same}
+    assert baseline["inherited_from"] == {"model": model, "version": 1}
+    assert before["inherited_from"] is None
+    own = [entry["action"] for entry in live["aud"].pages(f"{path}/history")]
+    whole = [entry["action"] for entry in live["aud"].pages(f"{path}/history", origins="true")]
+    assert own == ["version.published", "version.forked", "version.baseline.inherited"]
+    assert whole[0] == "version.published"
+    assert "version.validated" in whole
+    assert whole[-4:] == [own[0], own[1], "version.reused", own[2]]
 
 
 def test_nobody_says_himself_what_a_version_was_forked_from(live: Live) -> None:
