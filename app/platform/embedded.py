@@ -29,6 +29,8 @@ from urllib.parse import quote
 DATABASE = "modelward"
 _UNIX_PATH_LIMIT = 90
 _STOP_SECONDS = 60.0
+_SURVIVORS_SECONDS = 20.0
+_SURVIVORS = b"pre-existing shared memory block"
 _CONFIG = """\
 listen_addresses = ''
 unix_socket_permissions = 0700
@@ -88,9 +90,25 @@ class EmbeddedPostgres:
             sockets = self._choose_socket_dir()
             sockets.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._give(sockets)
-            self._run("pg_ctl", "-D", self._cluster, "-w", "-t", "30", "-l",
-                      self._cluster / "server.log", "-o", f"-k {sockets}", "start")  # fmt: skip
+            self._start_server(sockets)
         return self.url
+
+    def _start_server(self, sockets: Path) -> None:
+        """Start Postgres; one that was killed may have left processes that have yet to notice."""
+        log = self._cluster / "server.log"
+        deadline = time.monotonic() + _SURVIVORS_SECONDS
+        while True:
+            known = log.stat().st_size if log.exists() else 0
+            try:
+                self._run("pg_ctl", "-D", self._cluster, "-w", "-t", "30", "-l", log,
+                          "-o", f"-k {sockets}", "start")  # fmt: skip
+            except RuntimeError:
+                said = log.read_bytes()[known:] if log.exists() else b""
+                if _SURVIVORS not in said or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+            else:
+                return
 
     def stop(self) -> None:
         """Stop the server if this object owns it; clients are cut off, nothing is lost."""

@@ -105,11 +105,11 @@ def himself(_: Holdings, by: Client) -> str:
 
 
 def procedure(held: Holdings, _: Client) -> str:
-    """Have a model of its own trained anew, with a version that came of it."""
+    """Have a model of its own built anew, with a version that came of it."""
     live = held.live
     model = make_model(live)
     body = {
-        "kind": "retrain", "model": model, "version": make_version(live, model),
+        "kind": "rebuild", "model": model, "version": make_version(live, model),
         "cause": "request", "expected": {"metric": "accuracy", "by": 0.01}, **REASON,
     }  # fmt: skip
     made = str(live["ops"].post("/v1/procedures", body)["id"])
@@ -131,6 +131,16 @@ def idle(held: Holdings, _: Client) -> str:
     return name
 
 
+def incident(held: Holdings, by: Client) -> str:
+    """Have a target of its own run what nobody approved: a later report ends the other one's."""
+    name, place = idle(held, by), held.place
+    said = {"model": place.model, "version": 1, "digest": "sha256:other", "state": "serving"}
+    path = f"/v1/decision-points/{place.point}/targets/{name}/reports"
+    held.live["app"].post(path, said)
+    found = held.live["aud"].pages("/v1/incidents", decision_point=place.point)
+    return next(str(one["id"]) for one in found if one["target"] == name)
+
+
 Maker = Callable[[Holdings, Client], str]
 MADE: dict[str, tuple[str, bool, Maker]] = {
     "POST /v1/approval-requests/{request_id}:withdraw": ("request_id", True, request),
@@ -146,6 +156,8 @@ MADE: dict[str, tuple[str, bool, Maker]] = {
     "POST /v1/procedures/{procedure_id}:conclude": ("procedure_id", False, procedure),
     "POST /v1/procedures/{procedure_id}:abandon": ("procedure_id", False, procedure),
     "DELETE /v1/decision-points/{key}/targets/{target}": ("target", False, idle),
+    "POST /v1/incidents/{incident_id}:acknowledge": ("incident_id", False, incident),
+    "POST /v1/incidents/{incident_id}:resolve": ("incident_id", False, incident),
     "DELETE /v1/webhooks/{webhook_id}": ("webhook_id", False, webhook),
     "POST /v1/principals/{principal_id}:erase": ("principal_id", False, left),
     "POST /v1/principals/{principal_id}:invite": ("principal_id", False, keyless),

@@ -109,6 +109,7 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     ("403", ["gates:add_evidence", "operations:cancel_operation"]),
     # Cases are told apart; an endpoint is one that is called; what is asked for can be.
     ("428", ["release:keep_contract_cases"]),
+    ("422", ["release:open_release"]),  # whom one asks to validate had no part in it
     ("422", ["release:keep_contract_cases", "release:run_integration", "release:run_release"]),
     ("422", BATCHES),  # tokens are the server's own, times are not in the future
 )

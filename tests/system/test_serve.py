@@ -5,6 +5,7 @@ import os
 import random
 import re
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -192,3 +193,24 @@ def test_a_directory_in_its_first_moments_of_use_is_refused_with_a_sentence(
     assert one_line(done.stderr).startswith("Another modelward ")
     assert str(tmp_path) in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_start_waits_for_what_a_killed_server_left(tmp_path: Path) -> None:
+    with nothing_left(tmp_path):
+        postgres = EmbeddedPostgres(tmp_path)
+        with psycopg.connect(postgres.start()) as connection:
+            left = connection.info.backend_pid
+            server = int((tmp_path / "postgres" / "postmaster.pid").read_text().split()[0])
+            os.kill(left, signal.SIGSTOP)
+            os.kill(server, signal.SIGKILL)
+            late = threading.Timer(2.0, os.kill, (left, signal.SIGKILL))
+            late.start()
+            began = time.monotonic()
+            url = postgres.start()
+            waited = time.monotonic() - began
+        with psycopg.connect(url) as connection:
+            answer = connection.execute("SELECT 1").fetchone()
+        postgres.stop()
+
+    assert answer == (1,)
+    assert waited > 1.5
