@@ -37,17 +37,24 @@ FACTS = {
     "evidence": {
         "drift": {
             "windows": 24,
+            "variables": 20,
             "share": 0.1,
             "severe_share": 0.05,
             "features": {x: {"psi": 0.04, "js": 0.01, "q": 0.6} for x in _VARIABLES},
         },
-        "kpi": {"missed": [], "unmeasured": [], "values": {"margin": 1.02, "hit_rate": 0.61}},
+        "kpi": {
+            "measured": [{"key": "margin", "value": 1.02}, {"key": "hit_rate", "value": 0.61}],
+            "missed": [],
+            "unmeasured": [],
+            "values": {"margin": 1.02, "hit_rate": 0.61},
+        },
         "performance": {"degraded": False, "auc": 0.81, "reference": 0.82},
         "parameters": {
             "events": 12_000,
             "null_share": 0.002,
             "invalid_share": 0.0,
             "velocity_ratio": 1.1,
+            "drifting": [],
         },
     },
     "approvals": [{"person": _PERSON, "roles": ["committee", "validator"]}] * 2,
