@@ -21,7 +21,6 @@ class Asked:
 
     stream: str | None = None
     actor_id: UUID | None = None
-    version_id: UUID | None = None
     version_ids: frozenset[UUID] | None = None
     """Any of these versions."""
     action: str | None = None
@@ -40,7 +39,7 @@ async def history(
 ) -> Rows[dict[str, Any]]:
     """List entries in order of time."""
     query = select(AuditEntry).filter_by(tenant_id=actor.tenant_id)
-    for name in ("stream", "actor_id", "version_id", "action"):
+    for name in ("stream", "actor_id", "action"):
         if (value := getattr(asked, name)) is not None:
             query = query.where(getattr(AuditEntry, name) == value)
     if asked.version_ids is not None:

@@ -45,8 +45,8 @@ def _asked(
     until: Annotated[Moment | None, Query(description="Up to here, exclusive.")] = None,
 ) -> Asked:
     return Asked(
-        stream=stream, actor_id=actor_id, version_id=version_id,
-        action=action, since=since, until=until,
+        stream=stream, actor_id=actor_id, action=action, since=since, until=until,
+        version_ids=None if version_id is None else frozenset({version_id}),
     )  # fmt: skip
 
 

@@ -116,7 +116,6 @@ async def require_right(
     ``roles`` are those he may decide in here, by default all that he has or was lent.
     """
     if by.id != SYSTEM_ID:
-        by.require_point(point)
         rights = await rights_of(session, by.tenant_id)
         require_allowed(rights, by, action, tier=tier, model=model, point=point, roles=roles)
 
@@ -137,7 +136,7 @@ def require_allowed(
     by.require_point(point)
     scope = {"tier": tier, "model": model, "point": point}
     if not rights.allows(by.deciding() if roles is None else roles, action, **scope):
-        named: dict[str, Any] = {key: value for key, value in scope.items() if value}
+        named: dict[str, Any] = {key: value for key, value in scope.items() if value is not None}
         about = "".join(f", {key} {value}" for key, value in named.items())
         raise DecisionDenied(
             f"{by.name} may not {action}{about}.",

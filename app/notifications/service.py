@@ -12,6 +12,7 @@ from app.kit.ids import uuid7
 from app.kit.page import Rows, decode, encode
 from app.notifications.tables import Outgoing
 from app.notifications.telling import Told, tell
+from app.platform.db import Json
 from app.platform.events import Event
 
 _KEEP = text("""
@@ -35,17 +36,22 @@ WHERE o.tenant_id = :tenant AND o.id = fresh.id
 async def keep(session: AsyncSession, events: Sequence[Event]) -> None:
     """Write events into the outbox, in their order, in the transaction they happened in."""
     rows = [
-        {"tenant_id": row.tenant_id, "id": uuid7(), "type": row.type, "data": row.data}
-        for row in map(outgoing, events)
+        {"tenant_id": event.tenant_id, "id": uuid7(), "type": event.type, "data": _facts(event)}
+        for event in events
     ]
     await session.execute(_KEEP, {"rows": orjson.dumps(rows).decode()})
 
 
 def outgoing(event: Event) -> Outgoing:
     """Return an event as the outbox holds it."""
+    return Outgoing(tenant_id=event.tenant_id, type=event.type, data=_facts(event))
+
+
+def _facts(event: Event) -> Json:
     facts = asdict(event)
     facts.pop("tenant_id")
-    return Outgoing(tenant_id=event.tenant_id, type=event.type, data=plain(facts))
+    found: Json = plain(facts)
+    return found
 
 
 async def feed(session: AsyncSession, *, cursor: str | None, limit: int, by: Actor) -> Rows[Told]:
