@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from app.audit import verify
+from app.audit.tree import LOG
 from app.bus import make_bus
 from app.identity import default_tenant
 from app.platform.coalescing import Coalesced
@@ -92,7 +93,10 @@ async def test_each_has_its_entry_its_event_and_its_search_row_once(live: Live) 
     finally:
         await database.close()
 
-    assert report.faults == []
+    # Other tests age the reigns and cases of this server by hand, which is found as well.
+    ours = {LOG, *(f"version:{version}" for version in ids)}
+    assert report.entries > len(ids)
+    assert [fault for fault in report.faults if fault.stream in ours] == []
     assert len(ids) == 20
     assert sorted(version for (version,) in events) == sorted(ids)
     found = live["dev"].get(f"/v1/search?model={model}&tag=word:{model}&limit=100")["items"]
