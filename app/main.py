@@ -26,7 +26,7 @@ from app.identity import routers as identity_routes
 from app.kpi import routers as kpi_routes
 from app.notifications import routers as notifications_routes
 from app.platform.db import ALL_TENANTS, Database
-from app.platform.http import HotRoute, WrongCredentials, documented, problems
+from app.platform.http import HotRoute, RouteIndex, WrongCredentials, documented, problems
 from app.platform.http.edge import Edge
 from app.platform.http.metrics import HttpMetrics
 from app.platform.outbound import Outbound
@@ -105,8 +105,10 @@ def make_api(
         *activation_routes.routers,
         *revalidation_routes.routers,
     ):
-        api.include_router(router)
+        # As they are: routers that are included are searched twice for each request.
+        api.router.routes.extend(router.routes)
     _add_probes(api)
+    api.router.routes.insert(0, RouteIndex(api.routes))
     api.openapi = lambda: _openapi(api, hot)  # type: ignore[method-assign]
     return api, hot, registry
 

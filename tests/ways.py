@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from fastapi.routing import iter_route_contexts
+from starlette.routing import Route
 
 from app.main import make_api
 from app.platform.http import HotRoute, permission_of
@@ -42,16 +42,14 @@ class Way(NamedTuple):
 def declared() -> Iterator[Way]:
     """Walk the application's routes."""
     api, _, _ = make_api(Settings(), "postgresql://nobody@localhost/none")
-    for context in iter_route_contexts(api.routes):
-        route: Any = context
-        for method in sorted(route.methods - {"HEAD"}):
+    for route in (route for route in api.routes if isinstance(route, Route)):
+        for method in sorted((route.methods or set()) - {"HEAD"}):
             yield Way(method, route.path, _permission(route))
 
 
 def _permission(route: Any) -> str | None:
-    app = getattr(route.original_route, "app", None)
-    if isinstance(app, HotRoute):
-        return app.permission
+    if isinstance(route.app, HotRoute):
+        return route.app.permission
     dependant = getattr(route, "dependant", None)
     asked = [permission_of(found.call) for found in getattr(dependant, "dependencies", [])]
     return next((permission for permission in asked if permission), None)

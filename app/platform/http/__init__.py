@@ -3,6 +3,7 @@
 from app.platform.http.conditional import IfMatch, IfMatchToReplace, etag
 from app.platform.http.documented import hot_responses, responses
 from app.platform.http.guard import Authenticator, Peer, allow, permission_of
+from app.platform.http.index import RouteIndex
 from app.platform.http.lookup import Lookup, lookup
 from app.platform.http.metrics import PlainCounter
 from app.platform.http.moment import At, Moment
@@ -25,6 +26,7 @@ __all__ = [
     "Moment",
     "Peer",
     "PlainCounter",
+    "RouteIndex",
     "Session",
     "Snapshot",
     "WrongCredentials",
