@@ -1,8 +1,9 @@
 """Search over versions: by words, beginnings of words and filters, newest first.
 
 Every version has a row with its lexemes in one inverted index. A common word is in a hundred
-thousand of them, so nothing ever reads all that match: if few do, they are read and sorted; if
-many do, windows of consecutive versions are read from the newest back, until the page is full.
+thousand of them, so nothing ever reads all that match. The newest versions are looked at
+themselves: a page of what is everywhere. Then a sample over all says where to ask the index: in
+windows of consecutive versions from the newest back, or, if few match, for all of them at once.
 """
 
 from typing import Any

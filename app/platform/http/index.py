@@ -22,7 +22,7 @@ class RouteIndex(BaseRoute):
         self._shelves: dict[Shape, list[APIRoute]] = {}
         for route in routes:
             if isinstance(route, APIRoute):
-                for method in route.methods:
+                for method in route.methods or ():
                     self._shelves.setdefault(_shape(method, route.path), []).append(route)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
