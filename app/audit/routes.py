@@ -36,7 +36,7 @@ Reader = Annotated[Actor, allow("audit:read")]
 Size = Annotated[int | None, Query(ge=1, lt=MOST, description="By default the size last signed.")]
 
 
-def _asked(
+async def _asked(
     stream: Annotated[str | None, Query(description="One aggregate's chain only.")] = None,
     actor_id: Annotated[UUID | None, Query(description="What one principal did.")] = None,
     version_id: Annotated[UUID | None, Query(description="Everything about one version.")] = None,

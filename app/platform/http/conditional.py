@@ -14,21 +14,25 @@ def etag(response: Response, revision: int) -> None:
     response.headers["ETag"] = f'"{revision}"'
 
 
-def _expected(
+async def _expected(
     if_match: Annotated[str, Header(description="The ETag of the state this edit was made on.")],
 ) -> int:
-    tag = if_match.strip().removeprefix("W/").strip('"')
-    if not (tag.isascii() and tag.isdecimal() and len(tag) < _MOST_DIGITS):
-        raise Stale("If-Match does not hold an ETag of this resource.")
-    return int(tag)
+    return _revision(if_match)
 
 
-def _expected_or_none(
+async def _expected_or_none(
     if_match: Annotated[
         str | None, Header(description="The ETag of the state this edit was made on, if any.")
     ] = None,
 ) -> int | None:
-    return None if if_match is None else _expected(if_match)
+    return None if if_match is None else _revision(if_match)
+
+
+def _revision(if_match: str) -> int:
+    tag = if_match.strip().removeprefix("W/").strip('"')
+    if not (tag.isascii() and tag.isdecimal() and len(tag) < _MOST_DIGITS):
+        raise Stale("If-Match does not hold an ETag of this resource.")
+    return int(tag)
 
 
 IfMatch = Annotated[int, Depends(_expected)]

@@ -34,7 +34,7 @@ UPLOADS = frozenset({"application/vnd.apache.parquet", "application/octet-stream
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def _session(request: Request) -> AsyncSession:
+async def _session(request: Request) -> AsyncSession:  # not async, it is run in a thread
     session: AsyncSession = request.state.session
     return session
 
