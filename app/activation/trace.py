@@ -59,7 +59,7 @@ async def trace(session: AsyncSession, decision_id: UUID, *, by: Actor) -> dict[
             "digest": plan.digest,
             "author": authors.get(plan.author_id),
             "cause": plan.cause,
-            "strategy": plan.spec["segments"][0]["strategy"]["kind"],
+            "strategy": routing.strategy_behind(plan, main.arm),
             "generation": raw.generation,
             "propensity": raw.propensity,
             "decided_at": raw.decided_at,

@@ -8,6 +8,7 @@ five seconds, and that the last good table answers while the database is away.
 
 from app.routing.asof import NothingThen
 from app.routing.diversion import FALLBACK
+from app.routing.editing import apply_plan
 from app.routing.events import (
     ChampionChanged,
     FallbackChanged,
@@ -40,7 +41,12 @@ from app.routing.seats import (
     seats_of,
     vacate,
 )
-from app.routing.service import apply_plan, plan_at, plan_in_force, plans_of
+from app.routing.service import (
+    plan_at,
+    plan_in_force,
+    plans_of,
+    strategy_behind,
+)
 from app.routing.snapshot import RoutingTable
 from app.routing.stops import (
     CausesStanding,
@@ -108,5 +114,6 @@ __all__ = [
     "stop",
     "stop_behind",
     "stopped",
+    "strategy_behind",
     "vacate",
 ]

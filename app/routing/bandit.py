@@ -71,6 +71,20 @@ def learn(
     )
 
 
+def together(rounds: Sequence[Learnt]) -> Learnt:
+    """Return what the bandits of one plan have learnt as one: no two arms of it share a name."""
+    one, *others = rounds
+    if not others:
+        return one
+    return Learnt(
+        weights={arm: weight for item in rounds for arm, weight in item.weights.items()},
+        p_best={arm: share for item in rounds for arm, share in item.p_best.items()},
+        expected_loss={arm: lost for item in rounds for arm, lost in item.expected_loss.items()},
+        burning_in=any(item.burning_in for item in rounds),
+        evidence=[found for item in rounds for found in item.evidence],
+    )
+
+
 def whole(shares: Floats) -> list[int]:
     """Return whole weights that add up to ``SCALE`` (largest remainders)."""
     exact = shares / shares.sum() * SCALE

@@ -1,19 +1,32 @@
 """Compiling: a decision point's plan, seats and stops, as they are evaluated."""
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog
-from app.routing import bandit, service, stops
+from app.routing import answers, bandit, engine, service, stops
+from app.routing.conditions import compile_condition
 from app.routing.diversion import FALLBACK, Share, divert, of_everything
-from app.routing.engine import Arm, Compiled, bounds, salt, watcher
+from app.routing.engine import Arm, Branch, Compiled
 from app.routing.fallback import StandIn, stand_in
-from app.routing.spec import Bandit, Champion, Plan, VersionArm
+from app.routing.rules import HOLDOUT
+from app.routing.spec import EVERYTHING, Bandit, Plan, Segment, VersionArm
+from app.routing.strategies import CHAMPION, Written
 from app.routing.tables import PlanRevision, Seat, SeatRole, Stop
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A segment with who answers which share of its units."""
+
+    segment: Segment
+    shares: list[Share]
+    parameters: dict[str, dict[str, Any]]
+    """What the plan adds to those of the version, by the arm's name."""
 
 
 async def compile_point(
@@ -26,17 +39,16 @@ async def compile_point(
     holding = await stops.stopped(session, point.tenant_id, point.id)
     row = await service.current_plan(session, point.tenant_id, point.id)
     if of_everything(holding) is not None:
-        return await _diverted(session, point, row, generation, divert((), holding), holding)
+        parts = [_Part(Segment(), divert((), holding), {})]
+        return await _assembled(session, point, row, generation, parts, holding)
     if row is None:
         return None
     plan = Plan.model_validate(row.spec)
     seats = await _open_seats(session, point)
-    weighted = await _weighted(session, point, row, plan, seats)
-    if not sum(weight for _, _, weight in weighted):
+    parts = await _parts(session, point, row, plan, seats, holding)
+    if any(not sum(share.weight for share in part.shares) for part in parts):
         return None
-    return await _diverted(
-        session, point, row, generation, divert(weighted, holding), holding, plan=plan, seats=seats
-    )
+    return await _assembled(session, point, row, generation, parts, holding, plan=plan, seats=seats)
 
 
 async def unanswered(
@@ -47,81 +59,127 @@ async def unanswered(
     if not holding:
         return None
     whole = of_everything(holding) or holding[0]
-    return _compiled(point, None, generation, [(1, Arm(FALLBACK, b"", 1.0, "", str(whole.id)))], ())
+    nobody = Branch("everyone", 1, (1,), (Arm(FALLBACK, b"", 1.0, "", str(whole.id)),))
+    return _compiled(point, None, generation, (nobody,))
 
 
-async def _weighted(
+async def _parts(
     session: AsyncSession,
     point: catalog.DecisionPoint,
     row: PlanRevision,
     plan: Plan,
     seats: dict[UUID, Seat],
-) -> list[tuple[str, UUID, int]]:
-    strategy = plan.strategy
-    if isinstance(strategy, Champion):
-        return [
-            ("champion", seat.version_id, 1)
-            for seat in seats.values()
-            if seat.role is SeatRole.CHAMPION
+    holding: list[Stop],
+) -> list[_Part]:
+    """Return each segment with its arms as seats, learning and stops leave them.
+
+    Where none of a segment's arms is seated any more, the champion answers.
+    """
+    ids = await catalog.version_ids(session, point.tenant_id, named(plan.named))
+    learnt = await _learnt(session, point, row, plan)
+    champions = [seat.version_id for seat in seats.values() if seat.role is SeatRole.CHAMPION]
+
+    def version_of(arm: Written) -> UUID | None:
+        if arm.model is None or arm.version is None:
+            return champions[0] if champions else None
+        version_id = ids[arm.model, arm.version]
+        return version_id if version_id in seats else None
+
+    parts = []
+    for segment in plan.segments:
+        written = segment.strategy.written()
+        arms = [
+            (arm.name, version_id, learnt.get(arm.name, arm.weight))
+            for arm in written
+            if (version_id := version_of(arm)) is not None
         ]
-    ids = await catalog.version_ids(session, point.tenant_id, named(strategy.arms))
-    weights = await _weights(session, point, row.revision, strategy, plan)
-    return [
-        (arm.name, ids[arm.model, arm.version], weights[arm.name])
-        for arm in strategy.arms
-        if ids[arm.model, arm.version] in seats
-    ]
+        if not sum(weight for _, _, weight in arms):
+            arms = [(CHAMPION, version_id, 1) for version_id in champions]
+        parameters = {arm.name: arm.parameters for arm in written}
+        parts.append(_Part(segment, divert(arms, holding), parameters))
+    return parts
 
 
-async def _diverted(
+async def _assembled(
     session: AsyncSession,
     point: catalog.DecisionPoint,
     row: PlanRevision | None,
     generation: int,
-    shares: list[Share],
+    parts: list[_Part],
     holding: list[Stop],
     *,
     plan: Plan | None = None,
     seats: dict[UUID, Seat] | None = None,
 ) -> Compiled:
-    """Return a point compiled from who answers which share of its units."""
+    """Return a point compiled from who answers which share of whose units."""
     seats = seats or {}
     stopped = {stop.version_id for stop in holding if stop.version_id is not None}
+    held = plan.holdout if plan is not None else None
     standing: StandIn | None = None
-    if any(share.stop is not None for share in shares):
+    if held is not None or any(share.stop is not None for one in parts for share in one.shares):
         standing = await stand_in(session, point, stopped=stopped, whole=plan is None)
     shadow_ids = {}
     if plan is not None:
         shadow_ids = await catalog.version_ids(session, point.tenant_id, named(plan.shadows))
-    wanted = {share.version_id for share in shares if share.version_id is not None}
+    wanted = {share.version_id for one in parts for share in one.shares if share.version_id}
     wanted |= set(shadow_ids.values())
     if standing is not None and standing.version_id is not None:
         wanted.add(standing.version_id)
     versions = await catalog.versions_by_id(session, point.tenant_id, wanted)
+    holdout = None
+    if held is not None and standing is not None:
+        arm = answers.standing_in(standing, versions, held.rate, name=HOLDOUT)
+        holdout = engine.held_out(point.key, held.rate, arm)
+    left = 1.0 - (held.rate if held is not None and holdout is not None else 0.0)
+    shadows = tuple(
+        engine.watcher(
+            point.key,
+            answers.arm_of(shadow.name, version_id, versions, seats, shadow.rate),
+            shadow.rate,
+        )
+        for shadow in (plan.shadows if plan is not None else ())
+        for version_id in (shadow_ids[shadow.model, shadow.version],)
+        if version_id not in stopped
+    )
+    branches = tuple(_branch(part, standing, versions, seats, left) for part in parts)
+    return _compiled(point, row, generation, branches, shadows, holdout)
+
+
+def _branch(
+    part: _Part,
+    standing: StandIn | None,
+    versions: answers.Versions,
+    seats: dict[UUID, Seat],
+    left: float,
+) -> Branch:
+    """Return a segment as it is evaluated, of the share of the units that is ``left`` to plans."""
+    segment, shares = part.segment, part.shares
     total = sum(share.weight for share in shares)
     diverted = sum(share.weight for share in shares if share.stop is not None)
 
     def arm(share: Share) -> Arm:
         if share.stop is not None:
-            return _standing_in(standing, versions, share.stop, diverted / total)
-        assert share.version_id is not None  # noqa: S101 - what is not stopped has a version
-        return _arm(share.name, share.version_id, versions, seats, share.weight / total)
-
-    return _compiled(
-        point,
-        row,
-        generation,
-        [(share.weight, arm(share)) for share in shares],
-        tuple(
-            watcher(
-                point.key,
-                _arm(shadow.name, version_id, versions, seats, shadow.rate),
-                shadow.rate,
+            return answers.standing_in(
+                standing, versions, left * diverted / total, segment=segment.name, stop=share.stop
             )
-            for shadow in (plan.shadows if plan is not None else ())
-            for version_id in (shadow_ids[shadow.model, shadow.version],)
-            if version_id not in stopped
-        ),
+        assert share.version_id is not None  # noqa: S101 - what is not stopped has a version
+        return answers.arm_of(
+            share.name, share.version_id, versions, seats, left * share.weight / total,
+            segment=segment.name, parameters=part.parameters.get(share.name),
+        )  # fmt: skip
+
+    layer = segment.layer
+    return Branch(
+        name=segment.name,
+        total=total,
+        bounds=engine.bounds([share.weight for share in shares]),
+        arms=tuple(arm(share) for share in shares),
+        when=segment.when,
+        test=None if segment.when is None else compile_condition(segment.when),
+        layer=None
+        if layer is None
+        else engine.layer(layer.name, layer.begin, layer.end, EVERYTHING),
+        salt=segment.salt,
     )
 
 
@@ -129,23 +187,23 @@ def _compiled(
     point: catalog.DecisionPoint,
     row: PlanRevision | None,
     generation: int,
-    arms: list[tuple[int, Arm]],
-    shadows: tuple[Any, ...],
+    branches: tuple[Branch, ...],
+    shadows: tuple[engine.Watcher, ...] = (),
+    holdout: tuple[engine.Share, Arm] | None = None,
 ) -> Compiled:
     revision = row.revision if row else 0
     return Compiled(
         key=point.key,
-        fragment=_fragment(
+        fragment=answers.fragment(
             {"decision_point": point.key, "plan_revision": revision, "generation": generation}
         ),
         point_id=point.id.bytes,
         revision=revision,
         generation=generation,
-        salt=salt(point.key),
-        total=sum(weight for weight, _ in arms),
-        bounds=bounds([weight for weight, _ in arms]),
-        arms=tuple(arm for _, arm in arms),
+        salt=engine.salt(point.key),
+        branches=branches,
         shadows=shadows,
+        holdout=holdout,
     )
 
 
@@ -156,81 +214,18 @@ async def _open_seats(session: AsyncSession, point: catalog.DecisionPoint) -> di
     return {seat.version_id: seat for seat in rows}
 
 
-async def _weights(
-    session: AsyncSession,
-    point: catalog.DecisionPoint,
-    revision: int,
-    strategy: object,
-    plan: Plan,
+async def _learnt(
+    session: AsyncSession, point: catalog.DecisionPoint, row: PlanRevision, plan: Plan
 ) -> dict[str, int]:
-    """Return each arm's weight: as written for a split, as learnt for a bandit."""
-    if not isinstance(strategy, Bandit):
-        return {arm.name: arm.weight for arm in plan.strategy.arms}  # type: ignore[union-attr]
-    learnt = await service.newest_weights(session, point.tenant_id, point.id, revision)
+    """Return what bandits have learnt: weights by the arms' names."""
+    if not any(isinstance(segment.strategy, Bandit) for segment in plan.segments):
+        return {}
+    learnt = await service.newest_weights(session, point.tenant_id, point.id, row.revision)
     if learnt is None:
-        return {arm.name: bandit.SCALE for arm in strategy.arms}
+        return {arm.name: bandit.SCALE for one in plan.bandits for arm in one.arms}
     return {name: int(weight) for name, weight in learnt.weights.items()}
 
 
 def named(arms: tuple[VersionArm, ...]) -> set[tuple[str, int]]:
     """Return the versions that arms name, as model and number."""
     return {(arm.model, arm.version) for arm in arms}
-
-
-def _arm(
-    name: str,
-    version_id: UUID,
-    versions: dict[UUID, tuple[catalog.Model, catalog.Version]],
-    seats: dict[UUID, Seat],
-    propensity: float,
-) -> Arm:
-    model, version = versions[version_id]
-    seat = seats.get(version_id)
-    fragment = _fragment(
-        {
-            "arm": name,
-            "model": model.name,
-            "version": version.number,
-            "version_id": version.id,
-            "endpoint": seat.endpoint if seat else None,
-            "parameters": seat.parameters if seat else {},
-            "propensity": propensity,
-        }
-    )
-    return Arm(name, version.id.bytes, propensity, fragment)
-
-
-def _standing_in(
-    standing: StandIn | None,
-    versions: dict[UUID, tuple[catalog.Model, catalog.Version]],
-    stop: UUID,
-    propensity: float,
-) -> Arm:
-    """Return the arm that answers in place of what a stop holds."""
-    if standing is None:
-        return Arm(FALLBACK, b"", propensity, "", str(stop))
-    of_version: dict[str, Any] = {"model": None, "version": None, "version_id": None}
-    of_stop: dict[str, Any] = {"stopped": True, "stop_id": stop}
-    raw = b""
-    if standing.version_id is None:
-        of_stop["constant"] = standing.constant
-    else:
-        model, version = versions[standing.version_id]
-        of_version = {"model": model.name, "version": version.number, "version_id": version.id}
-        raw = version.id.bytes
-    fragment = _fragment(
-        {
-            "arm": FALLBACK,
-            **of_version,
-            "endpoint": standing.endpoint,
-            "parameters": standing.parameters,
-            "propensity": propensity,
-            **of_stop,
-        }
-    )
-    return Arm(FALLBACK, raw, propensity, fragment, str(stop))
-
-
-def _fragment(fields: dict[str, Any]) -> str:
-    """Return fields as they stand within a JSON object."""
-    return orjson.dumps(fields).decode()[1:-1]

@@ -1,8 +1,10 @@
-"""The route call: one unit in, one arm out, no database."""
+"""The route call: units in, arms out, no database."""
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from prometheus_client import CollectorRegistry, Gauge
 
 from app.kit.actor import Actor
@@ -10,12 +12,36 @@ from app.kit.ids import uuid7_int
 from app.kit.refusal import NotFound
 from app.kit.strictjson import loads_flat
 from app.platform.http import PlainCounter
-from app.routing.engine import Arm, cbor_text
+from app.routing.engine import Arm, Compiled, cbor_text
+from app.routing.explaining import explanation
 from app.routing.rules import BadRouteRequest, NobodyAnswers
 from app.routing.snapshot import RoutingTable
 from app.telemetry import Claim, Part, seal, unit_hash
 
 MAX_UNIT = 256
+MOST_AT_ONCE = 1_000
+_KNOWN = {"unit", "context", "explain"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One unit that somebody decides about, and what is known of it."""
+
+    unit: str
+    context: dict[str, Any]
+    explain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision: who answers, with the token that proves it; none where a constant answers."""
+
+    id: str
+    plan: Compiled
+    arm: Arm
+    token: str | None
+    shadows: str
+    """As they stand in the JSON answer, without brackets."""
 
 
 class Decider:
@@ -33,16 +59,32 @@ class Decider:
     async def route(self, actor: Actor, key: str, body: bytes) -> tuple[int, bytes]:
         """Say which version answers for a unit at a decision point."""
         actor.require_point(key)
-        unit = _unit(loads_flat(body))
+        asked = _asked(loads_flat(body))
+        plan = self._plan(actor, key)
+        return 200, self._text(asked, self.decide(actor, plan, asked)).encode()
+
+    async def route_many(self, actor: Actor, key: str, body: bytes) -> tuple[int, bytes]:
+        """Say which versions answer for many units, in their order: all by one plan."""
+        actor.require_point(key)
+        many = _many(loads_flat(body))
+        plan = self._plan(actor, key)
+        answers = ",".join(self._text(asked, self.decide(actor, plan, asked)) for asked in many)
+        return 200, f'{{"decisions":[{answers}]}}'.encode()
+
+    def _plan(self, actor: Actor, key: str) -> Compiled:
         plan = self._table.find(actor.tenant_id, key)
         if plan is None:
             raise NotFound("decision point with a version that answers", key)
+        return plan
+
+    def decide(self, actor: Actor, plan: Compiled, asked: Asked) -> Decided:
+        """Decide about a unit: without the database, and counted."""
         key_id, secret = self._table.signing_key(actor.tenant_id)
         now_ns = time.time_ns()
         decision = uuid7_int(now_ns).to_bytes(16, "big")
-        text = cbor_text(unit)
-        arm = plan.assign(text)
-        pseudonym = unit_hash(secret, unit)
+        text = cbor_text(asked.unit)
+        arm = plan.assign(asked.unit, text, asked.context)
+        pseudonym = unit_hash(secret, asked.unit)
 
         def token(chosen: Arm, part: Part) -> str:
             claim = Claim(
@@ -59,34 +101,60 @@ class Decider:
             )
             return seal(claim, key_id, secret)
 
+        if not arm.version_id and not arm.fragment:
+            raise NobodyAnswers(f"{plan.key} is stopped, and nothing stands in.", stop_id=arm.stop)
         shadows = ""
         if plan.shadows:
             shadows = ",".join(
                 f'{{{shadow.fragment},"token":"{token(shadow, Part.SHADOW)}"}}'
                 for shadow in plan.watchers(text)
             )
-        if arm.version_id:
-            sealed = f'"{token(arm, Part.ARM)}"'
-        elif arm.fragment:
-            sealed = "null"  # a constant answers: no version earns or loses by it
-        else:
-            raise NobodyAnswers(f"{key} is stopped, and nothing stands in.", stop_id=arm.stop)
         self._decisions.value += 1
         id_ = decision.hex()
-        answer = (
-            f'{{"decision_id":"{id_[:8]}-{id_[8:12]}-{id_[12:16]}-{id_[16:20]}-{id_[20:]}",'
-            f'{plan.fragment},{arm.fragment},"shadows":[{shadows}],'
-            f'"token":{sealed},"age_ms":{self._table.age_ms}}}'
+        return Decided(
+            f"{id_[:8]}-{id_[8:12]}-{id_[12:16]}-{id_[16:20]}-{id_[20:]}",
+            plan,
+            arm,
+            # Where a constant answers no version earns or loses by it.
+            token(arm, Part.ARM) if arm.version_id else None,
+            shadows,
         )
-        return 200, answer.encode()
+
+    def _text(self, asked: Asked, decided: Decided) -> str:
+        sealed = "null" if decided.token is None else f'"{decided.token}"'
+        why = ""
+        if asked.explain:
+            found = explanation(decided.plan, asked.unit, asked.context)
+            why = f',"explanation":{orjson.dumps(found).decode()}'
+        return (
+            f'{{"decision_id":"{decided.id}",{decided.plan.fragment},{decided.arm.fragment},'
+            f'"shadows":[{decided.shadows}],"token":{sealed},"age_ms":{self._table.age_ms}{why}}}'
+        )
 
 
-def _unit(body: Any) -> str:
-    if not isinstance(body, dict) or not body.keys() <= {"unit", "context"}:
-        raise BadRouteRequest("The body has a unit, and a context if you like.")
-    unit = body.get("unit")
+def _many(body: Any) -> list[Asked]:
+    if not isinstance(body, dict) or body.keys() != {"units"}:
+        raise BadRouteRequest("The body has units: a list of what a single call would send.")
+    units = body["units"]
+    if not isinstance(units, list) or not 0 < len(units) <= MOST_AT_ONCE:
+        raise BadRouteRequest(f"units is a list of 1 to {MOST_AT_ONCE:,}.")
+    many = []
+    for index, one in enumerate(units):
+        try:
+            many.append(_asked(one))
+        except BadRouteRequest as refusal:
+            raise BadRouteRequest(f"units[{index}]: {refusal.detail}", index=index) from refusal
+    return many
+
+
+def _asked(body: Any) -> Asked:
+    if not isinstance(body, dict) or not body.keys() <= _KNOWN:
+        raise BadRouteRequest("The body has a unit, and a context and explain if you like.")
+    unit, context, explain = body.get("unit"), body.get("context", {}), body.get("explain", False)
     if not isinstance(unit, str) or not 0 < len(unit) <= MAX_UNIT:
         raise BadRouteRequest(f"unit is a string of 1 to {MAX_UNIT} characters.")
-    if not isinstance(body.get("context", {}), dict):
+    if not isinstance(context, dict):
         raise BadRouteRequest("context is an object.")
-    return unit
+    if not isinstance(explain, bool):
+        raise BadRouteRequest("explain is true or false.")
+    return Asked(unit, context, explain)

@@ -1,18 +1,23 @@
 """Assignment: an immutable plan and a unit to an arm. Pure, and the hottest code there is.
 
 Buckets follow flagd's fractional operation: murmur3-32 of the canonical CBOR array
-``[flag key, targeting key]``, then ``(hash × total weight) >> 32``. Any flagd or OpenFeature edge
-that evaluates the same weights gives the same unit the same arm.
+``[flag key, targeting key]``, or of the text ``salt/targeting key`` where a salt is asked for, then
+``(hash × total weight) >> 32``. Any flagd or OpenFeature edge that evaluates the same weights gives
+the same unit the same arm.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import Any, NamedTuple
 
 import mmh3
 
+from app.routing.conditions import UNIT
+
 _SHADOW_SCALE = 1_000_000
+HELD_OUT_OF = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +45,58 @@ class Watcher:
 
 
 @dataclass(frozen=True, slots=True)
-class Compiled:
-    """A decision point's plan as it is evaluated.
+class Share:
+    """A share of the units by a bucket of its own: those from ``begin`` up to ``end`` of ``of``."""
 
-    ``bounds`` are cumulated weights; ``fragment`` is what every answer says of the plan.
+    salt: str
+    begin: int
+    end: int
+    of: int
+
+    def takes(self, unit: str) -> bool:
+        """Say whether a unit is in the share."""
+        return self.begin <= _salted(self.salt, unit) * self.of >> 32 < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A segment as it is evaluated: whom it takes, and how it shares them out.
+
+    ``bounds`` are cumulated weights, ``total`` the last of them. Without a salt of its own it uses
+    the plan's.
+    """
+
+    name: str
+    total: int
+    bounds: tuple[int, ...]
+    arms: tuple[Arm, ...]
+    when: Any = None
+    """The condition as it was written, for edges that evaluate it themselves."""
+    test: Callable[[Mapping[str, Any]], bool] | None = field(default=None, compare=False)
+    layer: Share | None = None
+    salt: str | None = None
+
+    def takes(self, unit: str, context: Mapping[str, Any]) -> bool:
+        """Say whether the segment answers for a unit that came to it."""
+        return (self.test is None or self.test(context)) and (
+            self.layer is None or self.layer.takes(unit)
+        )
+
+
+class Choice(NamedTuple):
+    """Who answers for a unit, and how that came about."""
+
+    arm: Arm
+    branch: Branch | None
+    """Nothing of who is held out."""
+    bucket: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A decision point's plan as it is evaluated; the last branch takes whoever is left.
+
+    ``fragment`` is what every answer says of the plan.
     """
 
     key: str
@@ -52,15 +105,29 @@ class Compiled:
     revision: int
     generation: int
     salt: bytes
-    total: int
-    bounds: tuple[int, ...]
-    arms: tuple[Arm, ...]
+    branches: tuple[Branch, ...]
     shadows: tuple[Watcher, ...]
+    holdout: tuple[Share, Arm] | None = None
 
-    def assign(self, unit: bytes) -> Arm:
-        """Return the arm of a unit, given as its CBOR text."""
-        bucket = mmh3.hash(self.salt + unit, 0, False) * self.total >> 32
-        return self.arms[bisect_right(self.bounds, bucket)]
+    def assign(self, unit: str, text: bytes, context: Mapping[str, Any]) -> Arm:
+        """Return the arm of a unit, given as it is and as its CBOR text."""
+        return self.choose(unit, text, context).arm
+
+    def choose(self, unit: str, text: bytes, context: Mapping[str, Any]) -> Choice:
+        """Return the arm of a unit with its segment and its bucket of that segment's total."""
+        if self.holdout is not None and self.holdout[0].takes(unit):
+            share, arm = self.holdout
+            return Choice(arm, None, _salted(share.salt, unit) * share.of >> 32)
+        branch = self.branches[-1]
+        if len(self.branches) > 1:
+            context = {**context, UNIT: unit}
+            branch = next(one for one in self.branches if one.takes(unit, context))
+        if branch.salt is None:
+            hashed = mmh3.hash(self.salt + text, 0, False)
+        else:
+            hashed = _salted(branch.salt, unit)
+        bucket = hashed * branch.total >> 32
+        return Choice(branch.arms[bisect_right(branch.bounds, bucket)], branch, bucket)
 
     def watchers(self, unit: bytes) -> list[Arm]:
         """Return the shadows that see this unit."""
@@ -69,6 +136,10 @@ class Compiled:
             for shadow in self.shadows
             if mmh3.hash(shadow.salt + unit, 0, False) * _SHADOW_SCALE >> 32 < shadow.limit
         ]
+
+
+def _salted(text: str, unit: str) -> int:
+    return mmh3.hash(cbor_text(f"{text}/{unit}"), 0, False)
 
 
 def cbor_text(text: str) -> bytes:
@@ -95,3 +166,13 @@ def bounds(weights: Sequence[int]) -> tuple[int, ...]:
 def watcher(key: str, arm: Arm, rate: float) -> Watcher:
     """Return a shadow of a decision point that sees a share of its units."""
     return Watcher(arm, salt(f"{key}/shadow/{arm.name}"), round(rate * _SHADOW_SCALE))
+
+
+def held_out(key: str, rate: float, arm: Arm) -> tuple[Share, Arm]:
+    """Return the share of a decision point's units that its plan leaves alone, and who answers."""
+    return Share(f"holdout/{key}", 0, round(rate * HELD_OUT_OF), HELD_OUT_OF), arm
+
+
+def layer(name: str, begin: int, end: int, of: int) -> Share:
+    """Return a share of a layer's units: the same ones at every decision point."""
+    return Share(f"layer/{name}", begin, end, of)

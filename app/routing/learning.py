@@ -3,7 +3,8 @@
 from dataclasses import asdict
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import cast, func, literal, select
+from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, telemetry
@@ -14,6 +15,8 @@ from app.platform.rota import for_each
 from app.routing import bandit, service
 from app.routing.spec import Bandit, Plan
 from app.routing.tables import PlanRevision, Weights
+
+_LEARNS = '$.segments[*].strategy ? (@.kind == "bandit")'
 
 
 async def learn(database: Database) -> None:
@@ -36,7 +39,7 @@ async def learn(database: Database) -> None:
                 & (PlanRevision.point_id == newest.c.point_id)
                 & (PlanRevision.revision == newest.c.revision),
             )
-            .where(PlanRevision.spec["segments"][0]["strategy"]["kind"].as_string() == "bandit")
+            .where(func.jsonb_path_exists(PlanRevision.spec, cast(literal(_LEARNS), JSONPATH)))
         )
         due = [(row.tenant_id, row.point_id) for row in rows]
     await for_each(database, due, learn_point)
@@ -48,21 +51,26 @@ async def learn_point(session: AsyncSession, tenant_id: UUID, point_id: UUID) ->
         catalog.DecisionPoint, (tenant_id, point_id), with_for_update={"skip_locked": True}
     )
     row = await service.current_plan(session, tenant_id, point_id) if point else None
-    strategy = Plan.model_validate(row.spec).strategy if row else None
-    if row is None or not isinstance(strategy, Bandit):
+    bandits = Plan.model_validate(row.spec).bandits if row else ()
+    if row is None or not bandits:
         return False
     last = await service.newest_weights(session, tenant_id, point_id, row.revision)
     if last is not None:
         now = await session.scalar(select(func.now()))
-        if now is None or (now - last.at).total_seconds() < strategy.update_seconds:
+        often = min(one.update_seconds for one in bandits)
+        if now is None or (now - last.at).total_seconds() < often:
             return False
-    evidence = await _evidence(session, tenant_id, point_id, strategy)
-    learnt = bandit.learn(
-        evidence,
-        binary=strategy.reward == "binary",
-        floor=strategy.floor,
-        burn_in_units=strategy.burn_in_units,
-        burn_in_conversions=strategy.burn_in_conversions,
+    learnt = bandit.together(
+        [
+            bandit.learn(
+                await _evidence(session, tenant_id, point_id, one),
+                binary=one.reward == "binary",
+                floor=one.floor,
+                burn_in_units=one.burn_in_units,
+                burn_in_conversions=one.burn_in_conversions,
+            )
+            for one in bandits
+        ]
     )
     if last is not None and last.weights == learnt.weights:
         return False

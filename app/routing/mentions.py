@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, cast, func, literal, select, union_all
 from sqlalchemy.dialects.postgresql import JSONB, JSONPATH, distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.routing.spec import Champion, Plan
+from app.routing.spec import Plan
 from app.routing.tables import Fallback, PlanRevision, Seat, Stop
 
 _NAMED = "$.** ? (@.model == $model && @.version == $version)"
@@ -41,11 +41,7 @@ async def plans_naming(
 
 def arms_of(plan: Plan, model: str, number: int) -> list[tuple[str, str]]:
     """Return as what a plan names a version."""
-    strategy = plan.strategy
-    groups = (
-        ("arm", () if isinstance(strategy, Champion) else strategy.arms),
-        ("shadow", plan.shadows),
-    )
+    groups = (("arm", plan.named), ("shadow", plan.shadows))
     return [
         (kind, arm.name)
         for kind, arms in groups

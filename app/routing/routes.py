@@ -23,13 +23,20 @@ from app.platform.http import (
     responses,
 )
 from app.platform.http import router as make_router
-from app.platform.http.documented import editing
+from app.platform.http.documented import editing as editing_responses
 from app.platform.settings import Settings
-from app.routing import seats, service, stops
+from app.routing import editing, seats, service, stops
 from app.routing.asof import NothingThen
 from app.routing.decide import Decider
-from app.routing.rules import BadRouteRequest, NobodyAnswers, NotSeated
-from app.routing.schemas import ROUTE_OPERATION, BanditOut, PlanIn, PlanOut, SeatOut
+from app.routing.operations import BATCH_OPERATION, ROUTE_OPERATION
+from app.routing.rules import (
+    BadRouteRequest,
+    HoldoutUnanswered,
+    LayerTaken,
+    NobodyAnswers,
+    NotSeated,
+)
+from app.routing.schemas import BanditOut, PlanIn, PlanOut, SeatOut
 from app.routing.snapshot import RoutingTable
 from app.routing.spec import Plan
 from app.routing.tables import PlanRevision
@@ -56,7 +63,10 @@ async def get_plan(
 @router.put(
     "/plan",
     response_model=PlanOut,
-    responses=editing(NotFound, NotSeated, identity.DecisionDenied) | gates.ACCEPTED,
+    responses=editing_responses(
+        NotFound, NotSeated, HoldoutUnanswered, LayerTaken, identity.DecisionDenied
+    )
+    | gates.ACCEPTED,
 )
 async def set_plan(
     key: Name,
@@ -69,7 +79,7 @@ async def set_plan(
 ) -> Any:
     """Replace the routing plan; every process answers by it within seconds."""
     plan = Plan.model_validate(body.model_dump())
-    row = await service.edit_plan(session, key, plan, expected=expected, reason=reason, by=actor)
+    row = await editing.edit_plan(session, key, plan, expected=expected, reason=reason, by=actor)
     if not isinstance(row, PlanRevision):
         return gates.accepted(row)
     etag(response, row.revision)
@@ -98,22 +108,27 @@ def hot_routes(
     authenticate: Authenticator,
     registry: CollectorRegistry,
 ) -> list[HotRoute]:
-    """Return the raw endpoint of decisions."""
+    """Return the raw endpoints of decisions."""
     problems = hot_responses(NotFound, BadRouteRequest, NobodyAnswers)
+    decider = Decider(table, registry)
     return [
         HotRoute(
-            name="routing:route",
+            name=name,
             prefix="/v1/decision-points/",
-            suffix="/route",
+            suffix=suffix,
             permission="routing:decide",
-            endpoint=Decider(table, registry).route,
+            endpoint=endpoint,
             authenticate=authenticate,
-            body_limit=65_536,
+            body_limit=limit,
             body_seconds=settings.body_seconds,
             deadline=None,
-            operation={
-                **ROUTE_OPERATION,
-                "responses": {**ROUTE_OPERATION["responses"], **problems},
-            },
+            operation={**operation, "responses": {**operation["responses"], **problems}},
         )
-    ]
+        for name, suffix, endpoint, limit, operation in (
+            ("routing:route", "/route", decider.route, 65_536, ROUTE_OPERATION),
+            (
+                "routing:route_many", "/route:batch", decider.route_many,
+                settings.max_body_bytes, BATCH_OPERATION,
+            ),
+        )
+    ]  # fmt: skip

@@ -1,6 +1,9 @@
-"""What routing refuses."""
+"""What routing refuses, and what it calls arms of its own."""
 
 from app.kit.refusal import Invalid, Kind, Refusal
+
+HOLDOUT = "holdout"
+"""The arm of the units that a plan leaves alone; no plan may call one of its own so."""
 
 
 class NoChampion(Refusal):
@@ -19,6 +22,24 @@ class NotSeated(Refusal):
     code = "not_seated"
     title = "The version may not take decisions here"
     mend = "Activate the version at this decision point, as champion or challenger."
+
+
+class HoldoutUnanswered(Refusal):
+    """A holdout is answered by the fallback, and its outcomes are those of a version."""
+
+    kind = Kind.CONFLICT
+    code = "holdout_unanswered"
+    title = "No version would answer who is held out"
+    mend = "Declare a version as fallback (PUT …/fallback), or leave out the holdout."
+
+
+class LayerTaken(Refusal):
+    """Two experiments of one layer would share units."""
+
+    kind = Kind.CONFLICT
+    code = "layer_taken"
+    title = "That share of the layer is in use"
+    mend = "Take a share beside those in `taken`, or end the plan that has it."
 
 
 class NobodyAnswers(Refusal):
@@ -101,4 +122,7 @@ class BadRouteRequest(Invalid):
 
     code = "bad_route_request"
     title = "Unacceptable route request"
-    mend = 'Send {"unit": "<1 to 256 characters>"}.'
+    mend = (
+        'Send {"unit": "<1 to 256 characters>", "context": {…}}; to /route:batch up to 1,000 such'
+        ' objects as {"units": […]}.'
+    )

@@ -9,19 +9,18 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog, gates, identity
+from app import audit, catalog, gates
 from app.kit.actor import Actor
 from app.kit.canonical import digest as digest_of
 from app.kit.moment import require_past
 from app.kit.refusal import NotFound
-from app.kit.revision import require_current
 from app.platform.db import clock
 from app.platform.events import publish
 from app.routing import asof
 from app.routing.events import PlanChanged
-from app.routing.rules import NotSeated
-from app.routing.spec import Champion, Plan
-from app.routing.tables import Generation, PlanRevision, PointState, Seat, SeatRole, Weights
+from app.routing.rules import HOLDOUT
+from app.routing.spec import Plan
+from app.routing.tables import Generation, PlanRevision, PointState, Weights
 
 CHANNEL = "modelward_routing"
 
@@ -68,6 +67,11 @@ async def plan_at(
     return found
 
 
+def strategy_behind(plan: PlanRevision, arm: str) -> str:
+    """Return the kind of strategy by which a plan gave a unit its arm."""
+    return HOLDOUT if arm == HOLDOUT else Plan.model_validate(plan.spec).strategy_of(arm)
+
+
 async def plan_of(
     session: AsyncSession, key: str, *, at: datetime | None = None, by: Actor
 ) -> PlanRevision:
@@ -95,63 +99,6 @@ async def _plan_then(
     return found
 
 
-async def edit_plan(
-    session: AsyncSession, key: str, plan: Plan, *, expected: int, reason: str, by: Actor
-) -> PlanRevision | gates.Change:
-    """Replace a point's plan, or ask for it where plans are under change control."""
-    point = await catalog.point_by_key(session, key, by=by, lock=True)
-    developers = await _developers(session, plan, by=by)
-    roles = await gates.roles_at(session, point.id, by=by, beside=developers)
-    await identity.require_right(session, by, identity.Action.EDIT_PLAN, point=key, roles=roles)
-    before = await _editable(session, point, plan, expected=expected, by=by)
-    change = await gates.propose(
-        session, identity.Governed.PLAN, f"plan of {key}",
-        expected=expected, before=before.spec if before else None,
-        after={
-            "point": key, "spec": plan.model_dump(mode="json"),
-            "barred": sorted(developers),
-            "part": "developed a version that it sends traffic to",
-        },
-        scope={"point": key}, reason=reason, grave=await _outweighed(session, point, plan), by=by,
-    )  # fmt: skip
-    return change or await write_plan(session, point, plan, cause="edited", by=by)
-
-
-async def _outweighed(session: AsyncSession, point: catalog.DecisionPoint, plan: Plan) -> bool:
-    """Say whether under a plan others decide more than the champion, who was approved for it."""
-    seat = await session.scalar(
-        select(Seat.version_id).filter_by(
-            tenant_id=point.tenant_id, point_id=point.id, role=SeatRole.CHAMPION, until=None
-        )
-    )
-    if seat is None:
-        return False
-    model, version = (await catalog.versions_by_id(session, point.tenant_id, {seat}))[seat]
-    return plan.outweighs(model.name, version.number)
-
-
-async def _developers(session: AsyncSession, plan: Plan, *, by: Actor) -> set[UUID]:
-    """Return who developed what a plan sends traffic to, or its origin, beside the champion."""
-    arms = [] if isinstance(plan.strategy, Champion) else list(plan.strategy.arms)
-    named = {(arm.model, arm.version) for arm in (*arms, *plan.shadows)}
-    found = [await catalog.find_version(session, model, number, by=by) for model, number in named]
-    origins = await catalog.origin_developers(
-        session, by.tenant_id, {version.id for version in found}
-    )
-    return {version.developer_id for version in found} | origins
-
-
-async def apply_plan(session: AsyncSession, event: gates.ChangeApproved) -> None:
-    """Carry out an approved change of a plan."""
-    if event.kind != identity.Governed.PLAN or "spec" not in event.after:
-        return
-    author = await identity.acting(session, event.tenant_id, event.requester_id)
-    plan = Plan.model_validate(event.after["spec"])
-    point = await catalog.point_by_key(session, event.after["point"], by=author, lock=True)
-    await _editable(session, point, plan, expected=event.expected or 0, by=author)
-    await write_plan(session, point, plan, cause="edited", by=author)
-
-
 async def plan_in_force(session: AsyncSession, asked: gates.PlanInForce) -> dict[UUID, str]:
     """Return the digests of points' newest plans, for what approvals cover."""
     rows = await _newest_plans(session, asked.tenant_id, asked.ids)
@@ -176,16 +123,6 @@ async def _newest_plans(
         .order_by(PlanRevision.point_id, PlanRevision.revision.desc())
     )
     return list(await session.scalars(query))
-
-
-async def _editable(
-    session: AsyncSession, point: catalog.DecisionPoint, plan: Plan, *, expected: int, by: Actor
-) -> PlanRevision | None:
-    """Return a locked point's plan, if that is at ``expected`` and every arm is seated."""
-    newest = await current_plan(session, by.tenant_id, point.id)
-    require_current(expected, newest.revision if newest else 0)
-    await _require_seats(session, point, plan, by)
-    return newest
 
 
 async def write_plan(
@@ -223,30 +160,6 @@ async def write_plan(
         session, PlanChanged(tenant_id=point.tenant_id, point=point.key, revision=row.revision)
     )
     return row
-
-
-async def _require_seats(
-    session: AsyncSession, point: catalog.DecisionPoint, plan: Plan, by: Actor
-) -> None:
-    seated = set(
-        await session.scalars(
-            select(Seat.version_id).filter_by(
-                tenant_id=point.tenant_id, point_id=point.id, until=None
-            )
-        )
-    )
-    strategy = plan.strategy
-    for arm in () if isinstance(strategy, Champion) else strategy.arms:
-        version = await catalog.find_version(session, arm.model, arm.version, by=by)
-        if version.id not in seated:
-            raise NotSeated(f"{arm.model}@{arm.version} has no seat at {point.key}.", arm=arm.name)
-    for shadow in plan.shadows:
-        # Held: who retires it meanwhile finds it in the plan, or is found to have retired it.
-        version = await catalog.find_version(
-            session, shadow.model, shadow.version, by=by, lock=True
-        )
-        if version.stage is catalog.Stage.RETIRED:
-            raise NotSeated(f"{shadow.model}@{shadow.version} is retired.", arm=shadow.name)
 
 
 async def newest_weights(

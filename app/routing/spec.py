@@ -1,75 +1,42 @@
 """Routing plans as they are written. Pure."""
 
-from typing import Annotated, Literal
+from collections import Counter
+from typing import Any
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from app.kit.input import Input
-from app.kit.names import MOST, NAME
-from app.telemetry import REHEARSAL
+from app.routing.conditions import BadConditionError, compile_condition
+from app.routing.strategies import (
+    MAX_WEIGHT,
+    Bandit,
+    Champion,
+    Multivariate,
+    Split,
+    Strategy,
+    VersionArm,
+    WeightedArm,
+)
 
-MAX_WEIGHT = 1_000_000
+__all__ = [
+    "EVERYTHING",
+    "MAX_WEIGHT",
+    "Bandit",
+    "Champion",
+    "Holdout",
+    "Layer",
+    "Multivariate",
+    "Plan",
+    "Segment",
+    "Shadow",
+    "Split",
+    "VersionArm",
+    "WeightedArm",
+]
 
-
-class VersionArm(Input):
-    model_config = ConfigDict(frozen=True)
-
-    name: str = Field(pattern=r"^[a-z0-9_-]{1,40}$", description="Names the arm's evidence.")
-    model: str = Field(pattern=NAME)
-    version: int = Field(ge=1, lt=MOST)
-
-    @field_validator("name")
-    @classmethod
-    def _free(cls, name: str) -> str:
-        if name == REHEARSAL:
-            raise ValueError(f"{REHEARSAL!r} is the guarded perimeter's name")
-        return name
-
-
-class WeightedArm(VersionArm):
-    weight: int = Field(ge=0, le=MAX_WEIGHT)
-
-
-class Champion(Input):
-    """The champion answers everything."""
-
-    model_config = ConfigDict(frozen=True)
-
-    kind: Literal["champion"] = "champion"
-
-
-class Split(Input):
-    """An A/B test: fixed weights."""
-
-    model_config = ConfigDict(frozen=True)
-
-    kind: Literal["split"]
-    arms: tuple[WeightedArm, ...] = Field(min_length=2, max_length=20)
-
-    @model_validator(mode="after")
-    def _weighted(self) -> "Split":
-        if not any(arm.weight for arm in self.arms):
-            raise ValueError("at least one arm needs a weight above 0")
-        return self
-
-
-class Bandit(Input):
-    """A Thompson bandit: the worker moves the weights to the arm that earns more."""
-
-    model_config = ConfigDict(frozen=True)
-
-    kind: Literal["bandit"]
-    arms: tuple[VersionArm, ...] = Field(min_length=2, max_length=20)
-    reward: Literal["binary", "continuous"] = Field(
-        "binary", description="binary: a reward above 0 is a success."
-    )
-    floor: float = Field(0.01, ge=0, le=0.05, description="Share no arm falls below.")
-    burn_in_units: int = Field(100, ge=0, description="Matured rewards an arm before learning.")
-    burn_in_conversions: int = Field(40, ge=0, description="Successes an arm before learning.")
-    update_seconds: int = Field(3600, ge=1, le=86_400)
-
-
-Strategy = Annotated[Champion | Split | Bandit, Field(discriminator="kind")]
+EVERYTHING = 10_000
+"""A layer's units, all together."""
+_WORD = r"^[a-z0-9_-]{1,40}$"
 
 
 class Shadow(VersionArm):
@@ -78,49 +45,148 @@ class Shadow(VersionArm):
     rate: float = Field(1.0, gt=0, le=1, description="Share of the decisions it sees.")
 
 
+class Layer(Input):
+    """A share of the units, the same ones wherever the layer is named.
+
+    Experiments of one layer with shares beside each other have no unit in common.
+    """
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    name: str = Field(pattern=_WORD)
+    begin: int = Field(0, ge=0, lt=EVERYTHING, description="Of 10,000.")
+    end: int = Field(EVERYTHING, gt=0, le=EVERYTHING, description="Of 10,000; not in the share.")
+
+    @model_validator(mode="after")
+    def _share(self) -> "Layer":
+        if self.begin >= self.end:
+            raise ValueError("the share ends behind its beginning")
+        return self
+
+
+class Holdout(Input):
+    """A random share of the units that the plan leaves alone, to tell what it is worth."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rate: float = Field(gt=0, le=0.2, description="Share of the units, over all segments.")
+
+
 class Segment(Input):
     model_config = ConfigDict(frozen=True)
 
-    name: str = Field("everyone", pattern=r"^[a-z0-9_-]{1,40}$")
+    name: str = Field("everyone", pattern=_WORD)
+    when: Any = Field(
+        None,
+        description="JSONLogic over the context, in flagd's dialect; null: everyone. `var` names"
+        " a value of the context, `targetingKey` the unit.",
+        examples=[{"==": [{"var": "region"}, "vic"]}],
+    )
+    layer: Layer | None = Field(None, description="Takes only its share of a layer's units.")
+    salt: str | None = Field(
+        None,
+        pattern=_WORD,
+        description="Shuffles the units anew: they keep their arms as long as it stands. Without"
+        " one they are shuffled by the decision point's key.",
+    )
     strategy: Strategy = Champion()
+
+    @field_validator("when")
+    @classmethod
+    def _evaluated(cls, when: Any) -> Any:
+        if when is not None:
+            try:
+                compile_condition(when)
+            except BadConditionError as error:
+                raise ValueError(str(error)) from error
+        return when
+
+    @property
+    def total(self) -> bool:
+        """Whether it takes every unit that comes to it."""
+        return self.when is None and self.layer is None
 
 
 class Plan(Input):
-    """Ordered segments and shadows. This release evaluates one segment: everyone."""
+    """Ordered segments and shadows: the first segment that takes a unit answers for it."""
 
     model_config = ConfigDict(frozen=True)
 
-    segments: tuple[Segment, ...] = Field((Segment(),), min_length=1, max_length=1)
+    segments: tuple[Segment, ...] = Field(
+        (Segment(),),
+        min_length=1,
+        max_length=20,
+        description="The last one has neither `when` nor `layer`: it takes all who are left.",
+    )
+    holdout: Holdout | None = Field(
+        None, description="These units are answered by the fallback, whatever their segment is."
+    )
     shadows: tuple[Shadow, ...] = Field((), max_length=10)
 
     @model_validator(mode="after")
+    def _total(self) -> "Plan":
+        *others, last = self.segments
+        if not last.total:
+            raise ValueError("the last segment takes all who are left: without when and layer")
+        for segment in others:
+            if segment.total:
+                raise ValueError(f"no unit gets past segment {segment.name!r}, which takes all")
+        return self
+
+    @model_validator(mode="after")
     def _unique(self) -> "Plan":
-        strategy = self.segments[0].strategy
-        arms = () if isinstance(strategy, Champion) else strategy.arms
         watching = [(shadow.model, shadow.version) for shadow in self.shadows]
         if len(set(watching)) != len(watching):
             raise ValueError("one version shadows twice")
-        for group in (arms, self.shadows):
-            names = [arm.name for arm in group]
-            if len(set(names)) != len(names):
-                raise ValueError("two arms have the same name")
+        arms = [
+            arm.name
+            for segment in self.segments
+            if not isinstance(segment.strategy, Champion)
+            for arm in segment.strategy.written()
+        ]
+        # An arm's evidence has its name, whatever segment it came from.
+        for kind, names in (
+            ("arms", arms),
+            ("arms", [shadow.name for shadow in self.shadows]),
+            ("segments", [segment.name for segment in self.segments]),
+        ):
+            twice = [name for name, count in Counter(names).items() if count > 1]
+            if twice:
+                raise ValueError(f"two {kind} have the same name: {twice[0]!r}")
         return self
 
     def outweighs(self, model: str, version: int) -> bool:
-        """Say whether a champion decides less than the others together, by what is written here.
+        """Say whether some segment's champion decides less than the others there together.
 
-        A bandit begins evenly and moves on evidence: it outweighs a champion who is none of it.
+        By what is written here: a bandit begins evenly and moves on evidence, it outweighs a
+        champion who is none of it.
         """
-        strategy = self.strategy
-        if isinstance(strategy, Champion):
-            return False
-        mine = [arm for arm in strategy.arms if (arm.model, arm.version) == (model, version)]
-        if isinstance(strategy, Bandit):
-            return not mine
-        total = sum(arm.weight for arm in strategy.arms)
-        return 2 * sum(arm.weight for arm in mine if isinstance(arm, WeightedArm)) < total
+        return any(_outweighs(one.strategy, model, version) for one in self.segments)
 
     @property
-    def strategy(self) -> Champion | Split | Bandit:
-        """The strategy of the one segment."""
-        return self.segments[0].strategy
+    def named(self) -> tuple[VersionArm, ...]:
+        """The versions that the plan lets decide, beside the champion."""
+        return tuple(arm for segment in self.segments for arm in segment.strategy.named)
+
+    def strategy_of(self, arm: str) -> str:
+        """Return the kind of strategy that an arm came from; else that of whoever is left."""
+        for segment in self.segments:
+            if any(written.name == arm for written in segment.strategy.written()):
+                return segment.strategy.kind
+        return self.segments[-1].strategy.kind
+
+    @property
+    def bandits(self) -> tuple[Bandit, ...]:
+        """What the worker moves the weights of."""
+        found = (segment.strategy for segment in self.segments)
+        return tuple(one for one in found if isinstance(one, Bandit))
+
+
+def _outweighs(strategy: Strategy, model: str, version: int) -> bool:
+    arms = strategy.written()
+    mine = [
+        arm for arm in arms if arm.model is None or (arm.model, arm.version) == (model, version)
+    ]
+    if isinstance(strategy, Bandit):
+        return not mine
+    return 2 * sum(arm.weight for arm in mine) < sum(arm.weight for arm in arms)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import beta
 
-from app.routing.bandit import SCALE, Evidence, Learnt, learn, whole
+from app.routing.bandit import SCALE, Evidence, Learnt, learn, together, whole
 
 
 def arm(name: str, units: int, conversions: int) -> Evidence:
@@ -210,3 +210,17 @@ def test_the_order_of_arms_changes_nothing_but_noise() -> None:
     assert first.p_best["two"] == pytest.approx(second.p_best["two"], abs=0.0125)
     assert list(second.weights) == ["two", "one"]
     assert learnt([replace(one, units=401), two]).p_best != first.p_best
+
+
+def test_bandits_of_one_plan_are_told_of_together() -> None:
+    one = learnt([arm("a", 500, 50), arm("b", 500, 90)], burn_in=100)
+    two = learnt([arm("c", 10, 1), arm("d", 500, 90)], burn_in=100)
+
+    both = together([one, two])
+
+    assert both.weights == one.weights | two.weights
+    assert both.p_best == one.p_best | two.p_best
+    assert both.expected_loss == one.expected_loss | two.expected_loss
+    assert both.burning_in
+    assert [found["arm"] for found in both.evidence] == ["a", "b", "c", "d"]
+    assert together([one]) == one

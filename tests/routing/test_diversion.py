@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.routing.diversion import FALLBACK, ROLLED_BACK, divert, of_everything, predecessor
-from app.routing.engine import Arm, Compiled, bounds, cbor_text, salt
+from app.routing.engine import Arm, Branch, Compiled, bounds, cbor_text, salt
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 VERSIONS = st.integers(1, 6).map(lambda number: UUID(int=number))
@@ -49,15 +49,20 @@ def evaluated(arms: list[tuple[str, UUID, int]], stops: list[Held], unit: str) -
         revision=1,
         generation=1,
         salt=salt("point"),
-        total=sum(share.weight for share in shares),
-        bounds=bounds([share.weight for share in shares]),
-        arms=tuple(
-            Arm(share.name, share.version_id.bytes if share.version_id else b"", 1.0, "")
-            for share in shares
+        branches=(
+            Branch(
+                "everyone",
+                sum(share.weight for share in shares),
+                bounds([share.weight for share in shares]),
+                tuple(
+                    Arm(share.name, share.version_id.bytes if share.version_id else b"", 1.0, "")
+                    for share in shares
+                ),
+            ),
         ),
         shadows=(),
     )
-    return plan.assign(cbor_text(unit))
+    return plan.assign(unit, cbor_text(unit), {})
 
 
 @given(ARMS.filter(lambda arms: any(weight for *_, weight in arms)), STOPS, UNITS)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from openfeature.contrib.tools.flagd.core.targeting.custom_ops import fractional
 from scipy.stats import chisquare
 
-from app.routing.engine import Arm, Compiled, bounds, cbor_text, salt, watcher
+from app.routing.engine import Arm, Branch, Compiled, bounds, cbor_text, salt, watcher
 from app.routing.spec import MAX_WEIGHT
 
 ANY = st.characters(exclude_categories=["Cs"])
@@ -30,13 +30,22 @@ def plan(key: str, weights: list[int], rates: tuple[float, ...] = ()) -> Compile
         revision=1,
         generation=1,
         salt=salt(key),
-        total=sum(weights),
-        bounds=bounds(weights),
-        arms=tuple(arm(f"arm-{index}") for index in range(len(weights))),
+        branches=(
+            Branch(
+                "everyone",
+                sum(weights),
+                bounds(weights),
+                tuple(arm(f"arm-{index}") for index in range(len(weights))),
+            ),
+        ),
         shadows=tuple(
             watcher(key, arm(f"shadow-{index}", rate), rate) for index, rate in enumerate(rates)
         ),
     )
+
+
+def assigned(compiled: Compiled, unit: str) -> Arm:
+    return compiled.assign(unit, cbor_text(unit), {})
 
 
 @settings(max_examples=400, deadline=None)
@@ -64,11 +73,14 @@ def test_salt_and_unit_are_the_canonical_cbor_of_their_pair(key: str, unit: str)
 @example("point", [MAX_WEIGHT] * 20, "unit")
 def test_a_unit_gets_the_arm_that_flagd_gives_it(key: str, weights: list[int], unit: str) -> None:
     compiled = plan(key, weights)
-    pairs = [[found.name, weight] for found, weight in zip(compiled.arms, weights, strict=True)]
+    pairs = [
+        [found.name, weight]
+        for found, weight in zip(compiled.branches[0].arms, weights, strict=True)
+    ]
 
     expected = fractional({"targetingKey": unit, "$flagd": {"flagKey": key}}, *pairs)
 
-    assert compiled.assign(cbor_text(unit)).name == expected
+    assert assigned(compiled, unit).name == expected
 
 
 def test_a_thousand_units_of_one_plan_get_flagds_arms() -> None:
@@ -80,13 +92,13 @@ def test_a_thousand_units_of_one_plan_get_flagds_arms() -> None:
     for number in range(1000):
         unit = f"customer-{number}"
         expected = fractional({"targetingKey": unit, **data}, *pairs)
-        assert compiled.assign(cbor_text(unit)).name == expected
+        assert assigned(compiled, unit).name == expected
 
 
 @pytest.mark.parametrize("weights", [[1, 1], [90, 10], [1, 0, 3, 6], [9_700, 100, 100, 100]])
 def test_the_shares_of_many_units_are_the_weights(weights: list[int]) -> None:
     compiled = plan("shares", weights)
-    seen = Counter(compiled.assign(cbor_text(f"unit-{n}")).name for n in range(100_000))
+    seen = Counter(assigned(compiled, f"unit-{n}").name for n in range(100_000))
     used = [index for index, weight in enumerate(weights) if weight]
 
     expected = [100_000 * weights[index] / sum(weights) for index in used]
@@ -101,12 +113,12 @@ def test_the_shares_of_many_units_are_the_weights(weights: list[int]) -> None:
 def test_an_answer_does_not_change_when_asked_again_or_scaled(
     key: str, weights: list[int], unit: str, factor: int
 ) -> None:
-    once = plan(key, weights).assign(cbor_text(unit))
+    once = assigned(plan(key, weights), unit)
 
-    assert plan(key, weights).assign(cbor_text(unit)) == once
+    assert assigned(plan(key, weights), unit) == once
     lone = [0] * len(weights)
     lone[int(once.name.removeprefix("arm-"))] = factor
-    assert plan(key, lone).assign(cbor_text(unit)) == once
+    assert assigned(plan(key, lone), unit) == once
 
 
 @settings(max_examples=200, deadline=None)
@@ -114,8 +126,8 @@ def test_an_answer_does_not_change_when_asked_again_or_scaled(
 def test_a_ramp_keeps_every_unit_it_has_taken(unit: str, one: int, two: int) -> None:
     low, high = sorted((one, two))
 
-    before = plan("ramp", [low, 100 - low]).assign(cbor_text(unit)).name
-    after = plan("ramp", [high, 100 - high]).assign(cbor_text(unit)).name
+    before = assigned(plan("ramp", [low, 100 - low]), unit).name
+    after = assigned(plan("ramp", [high, 100 - high]), unit).name
 
     assert not (before == "arm-0" and after == "arm-1")
 
@@ -139,9 +151,9 @@ def test_what_a_shadow_sees_depends_on_neither_the_arm_nor_the_other_shadows() -
     compiled = plan("layers", [1, 1], (0.5, 0.5))
     cells: Counter[tuple[str, bool, bool]] = Counter()
     for number in range(40_000):
-        unit = cbor_text(f"unit-{number}")
-        seen = {shadow.name for shadow in compiled.watchers(unit)}
-        cells[compiled.assign(unit).name, "shadow-0" in seen, "shadow-1" in seen] += 1
+        unit = f"unit-{number}"
+        seen = {shadow.name for shadow in compiled.watchers(cbor_text(unit))}
+        cells[assigned(compiled, unit).name, "shadow-0" in seen, "shadow-1" in seen] += 1
 
     assert len(cells) == 8
     assert chisquare(list(cells.values())).pvalue > 0.001
@@ -150,8 +162,8 @@ def test_what_a_shadow_sees_depends_on_neither_the_arm_nor_the_other_shadows() -
 def test_two_points_divide_the_same_units_independently() -> None:
     one, two = plan("first", [1, 1]), plan("second", [1, 1])
     cells = Counter(
-        (one.assign(unit).name, two.assign(unit).name)
-        for unit in (cbor_text(f"unit-{number}") for number in range(40_000))
+        (assigned(one, unit).name, assigned(two, unit).name)
+        for unit in (f"unit-{number}" for number in range(40_000))
     )
 
     assert chisquare(list(cells.values())).pvalue > 0.001

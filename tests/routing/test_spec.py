@@ -21,7 +21,7 @@ BANDIT = {"kind": "bandit", "arms": [arm("a"), arm("b", version=2)]}
 
 
 def test_an_empty_plan_leaves_everything_to_the_champion() -> None:
-    assert isinstance(Plan().strategy, Champion)
+    assert isinstance(Plan().segments[0].strategy, Champion)
     assert Plan() == Plan.model_validate({}) == Plan.model_validate(plan({"kind": "champion"}))
 
 
@@ -29,7 +29,7 @@ def test_an_empty_plan_leaves_everything_to_the_champion() -> None:
 def test_a_plan_survives_being_stored(written: dict[str, Any], kind: type) -> None:
     found = Plan.model_validate(plan(written, [arm("s", version=3, rate=0.5)]))
 
-    assert isinstance(found.strategy, kind)
+    assert isinstance(found.segments[0].strategy, kind)
     assert Plan.model_validate(found.model_dump(mode="json")) == found
     assert Plan.model_validate_json(found.model_dump_json()) == found
 

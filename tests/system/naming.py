@@ -47,6 +47,8 @@ FREE = {
     "runbook", "contact", "on_call", "service_level", "rollback_plan", "notes",
     # the generation of the state that a deployer knows
     "?if-none-match",
+    # shares of a layer's units, and what shuffles them
+    "begin", "end", "salt",
     # a condition over what is measured, and how long and from how many events it is asked
     "when", "within_minutes", "min_events",
     # a column of the caller's own file
@@ -81,6 +83,11 @@ def arm(holder: Holdings, name: str) -> dict[str, Any]:
 def split(own: Holdings, other: Holdings) -> dict[str, Any]:
     arms = [{**arm(own, "a"), "weight": 1}, {**arm(other, "b"), "weight": 1}]
     return {"segments": [{"strategy": {"kind": "split", "arms": arms}}]}
+
+
+def crossed(own: Holdings, other: Holdings) -> dict[str, Any]:
+    factor = {"name": "model", "levels": [arm(own, "a"), arm(other, "b")]}
+    return {"segments": [{"strategy": {"kind": "multivariate", "factors": [factor]}}]}
 
 
 def event(**more: Any) -> list[dict[str, Any]]:
@@ -187,6 +194,9 @@ NAMING: dict[str, tuple[str, int, Named]] = {
     "POST /v1/activations .model": ("ops", 404, lambda own, other: at(other, own)),
     "POST /v1/activations .decision_point": ("ops", 404, at),
     "PUT /v1/decision-points/{key}/plan .segments.strategy.arms.model": ("ops", 404, split),
+    "PUT /v1/decision-points/{key}/plan .segments.strategy.factors.levels.model": (
+        "ops", 404, crossed,
+    ),
     "PUT /v1/decision-points/{key}/plan .shadows.model": (
         "ops", 404, lambda _, other: {"shadows": [arm(other, "s")]},
     ),

@@ -1,0 +1,163 @@
+"""Editing plans: who may, what stands in the way, and what needs agreement first."""
+
+from uuid import UUID
+
+from sqlalchemy import cast, func, literal, select
+from sqlalchemy.dialects.postgresql import JSONPATH, distinct_on
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import catalog, gates, identity
+from app.kit.actor import Actor
+from app.kit.revision import require_current
+from app.routing.fallback import stand_in
+from app.routing.rules import HoldoutUnanswered, LayerTaken, NotSeated
+from app.routing.service import current_plan, write_plan
+from app.routing.spec import Layer, Plan
+from app.routing.tables import Generation, PlanRevision, Seat, SeatRole
+
+_LAYERED = "$.segments[*].layer.name"
+
+
+async def edit_plan(
+    session: AsyncSession, key: str, plan: Plan, *, expected: int, reason: str, by: Actor
+) -> PlanRevision | gates.Change:
+    """Replace a point's plan, or ask for it where plans are under change control."""
+    point = await catalog.point_by_key(session, key, by=by, lock=True)
+    developers = await _developers(session, plan, by=by)
+    roles = await gates.roles_at(session, point.id, by=by, beside=developers)
+    await identity.require_right(session, by, identity.Action.EDIT_PLAN, point=key, roles=roles)
+    before = await _editable(session, point, plan, expected=expected, by=by)
+    change = await gates.propose(
+        session, identity.Governed.PLAN, f"plan of {key}",
+        expected=expected, before=before.spec if before else None,
+        after={
+            "point": key, "spec": plan.model_dump(mode="json"),
+            "barred": sorted(developers),
+            "part": "developed a version that it sends traffic to",
+        },
+        scope={"point": key}, reason=reason, grave=await _outweighed(session, point, plan), by=by,
+    )  # fmt: skip
+    return change or await write_plan(session, point, plan, cause="edited", by=by)
+
+
+async def apply_plan(session: AsyncSession, event: gates.ChangeApproved) -> None:
+    """Carry out an approved change of a plan."""
+    if event.kind != identity.Governed.PLAN or "spec" not in event.after:
+        return
+    author = await identity.acting(session, event.tenant_id, event.requester_id)
+    plan = Plan.model_validate(event.after["spec"])
+    point = await catalog.point_by_key(session, event.after["point"], by=author, lock=True)
+    await _editable(session, point, plan, expected=event.expected or 0, by=author)
+    await write_plan(session, point, plan, cause="edited", by=author)
+
+
+async def _outweighed(session: AsyncSession, point: catalog.DecisionPoint, plan: Plan) -> bool:
+    """Say whether under a plan others decide more than the champion, who was approved for it."""
+    seat = await session.scalar(
+        select(Seat.version_id).filter_by(
+            tenant_id=point.tenant_id, point_id=point.id, role=SeatRole.CHAMPION, until=None
+        )
+    )
+    if seat is None:
+        return False
+    model, version = (await catalog.versions_by_id(session, point.tenant_id, {seat}))[seat]
+    return plan.outweighs(model.name, version.number)
+
+
+async def _developers(session: AsyncSession, plan: Plan, *, by: Actor) -> set[UUID]:
+    """Return who developed what a plan sends traffic to, or its origin, beside the champion."""
+    named = {(arm.model, arm.version) for arm in (*plan.named, *plan.shadows)}
+    found = [await catalog.find_version(session, model, number, by=by) for model, number in named]
+    origins = await catalog.origin_developers(
+        session, by.tenant_id, {version.id for version in found}
+    )
+    return {version.developer_id for version in found} | origins
+
+
+async def _editable(
+    session: AsyncSession, point: catalog.DecisionPoint, plan: Plan, *, expected: int, by: Actor
+) -> PlanRevision | None:
+    """Return a locked point's plan, if that is at ``expected`` and every arm is seated."""
+    newest = await current_plan(session, by.tenant_id, point.id)
+    require_current(expected, newest.revision if newest else 0)
+    await _require_seats(session, point, plan, by)
+    await _require_holdout(session, point, plan)
+    await _require_layers(session, point, plan)
+    return newest
+
+
+async def _require_seats(
+    session: AsyncSession, point: catalog.DecisionPoint, plan: Plan, by: Actor
+) -> None:
+    seated = set(
+        await session.scalars(
+            select(Seat.version_id).filter_by(
+                tenant_id=point.tenant_id, point_id=point.id, until=None
+            )
+        )
+    )
+    for arm in plan.named:
+        version = await catalog.find_version(session, arm.model, arm.version, by=by)
+        if version.id not in seated:
+            raise NotSeated(f"{arm.model}@{arm.version} has no seat at {point.key}.", arm=arm.name)
+    for shadow in plan.shadows:
+        # Held: who retires it meanwhile finds it in the plan, or is found to have retired it.
+        version = await catalog.find_version(
+            session, shadow.model, shadow.version, by=by, lock=True
+        )
+        if version.stage is catalog.Stage.RETIRED:
+            raise NotSeated(f"{shadow.model}@{shadow.version} is retired.", arm=shadow.name)
+
+
+async def _require_holdout(session: AsyncSession, point: catalog.DecisionPoint, plan: Plan) -> None:
+    """Refuse a holdout that no version would answer: its outcomes would be nobody's."""
+    if plan.holdout is None:
+        return
+    standing = await stand_in(session, point, whole=False)
+    if standing is None or standing.version_id is None:
+        what = "Nothing" if standing is None else "A constant"
+        raise HoldoutUnanswered(f"{what} would answer who is held out at {point.key}.")
+
+
+async def _require_layers(session: AsyncSession, point: catalog.DecisionPoint, plan: Plan) -> None:
+    """Refuse shares of layers that plans of other decision points have units of.
+
+    Within one plan the first segment that takes a unit answers, so that nothing overlaps.
+    """
+    asked = [one.layer for one in plan.segments if one.layer is not None]
+    if not asked:
+        return
+    # Changes of a tenant's routing wait here for each other: two shares are not taken at once.
+    await session.execute(
+        select(Generation.generation).filter_by(tenant_id=point.tenant_id).with_for_update()
+    )
+    newest = (
+        select(PlanRevision.point_id, PlanRevision.spec, catalog.DecisionPoint.key)
+        .join(
+            catalog.DecisionPoint,
+            (catalog.DecisionPoint.tenant_id == PlanRevision.tenant_id)
+            & (catalog.DecisionPoint.id == PlanRevision.point_id),
+        )
+        .where(PlanRevision.tenant_id == point.tenant_id, PlanRevision.point_id != point.id)
+        .ext(distinct_on(PlanRevision.point_id))
+        .order_by(PlanRevision.point_id, PlanRevision.revision.desc())
+        .subquery()
+    )
+    others = await session.execute(
+        select(newest.c.key, newest.c.spec).where(
+            func.jsonb_path_exists(newest.c.spec, cast(literal(_LAYERED), JSONPATH))
+        )
+    )
+    taken = [
+        {"decision_point": key, "segment": segment.name, **layer.model_dump()}
+        for key, spec in others
+        for segment in Plan.model_validate(spec).segments
+        if (layer := segment.layer) is not None and any(_overlap(layer, one) for one in asked)
+    ]
+    if taken:
+        names = ", ".join(sorted({one["decision_point"] for one in taken}))
+        raise LayerTaken(f"The plans of {names} have units of that share.", taken=taken)
+
+
+def _overlap(one: Layer, other: Layer) -> bool:
+    return one.name == other.name and one.begin < other.end and other.begin < one.end

@@ -1,0 +1,43 @@
+"""Explaining: why a unit has its arm, from the same plan that decided. Pure."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+from app.routing.conditions import UNIT
+from app.routing.engine import Compiled, cbor_text
+
+
+def explanation(plan: Compiled, unit: str, context: Mapping[str, Any]) -> dict[str, Any]:
+    """Return which segments passed a unit by, which took it, and where its bucket lies."""
+    choice = plan.choose(unit, cbor_text(unit), context)
+    branch = choice.branch
+    if branch is None:
+        assert plan.holdout is not None  # noqa: S101 - nothing else decides without a branch
+        share = plan.holdout[0]
+        return {
+            "why": f"Held out: the unit's bucket of {share.of:,} is below {share.end:,}.",
+            "segment": None,
+            "passed_by": [],
+            "bucket": choice.bucket,
+            "of": share.of,
+            "weights": {choice.arm.name: share.end},
+        }
+    passed = []
+    for one in plan.branches:
+        if one is branch:
+            break
+        test = one.test is None or one.test({**context, UNIT: unit})
+        passed.append({"segment": one.name, "because": "layer" if test else "when"})
+    weights: dict[str, int] = {}
+    for arm, (low, high) in zip(branch.arms, pairwise((0, *branch.bounds)), strict=True):
+        weights[arm.name] = weights.get(arm.name, 0) + high - low
+    return {
+        "why": f"Segment {branch.name!r} takes the unit; its bucket {choice.bucket} of "
+        f"{branch.total} is {choice.arm.name!r}'s.",
+        "segment": branch.name,
+        "passed_by": passed,
+        "bucket": choice.bucket,
+        "of": branch.total,
+        "weights": weights,
+    }
