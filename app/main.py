@@ -25,6 +25,7 @@ from app.gates import routers as gates_routes
 from app.identity import routers as identity_routes
 from app.kpi import routers as kpi_routes
 from app.notifications import routers as notifications_routes
+from app.openfeature import routers as openfeature_routes
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.http import HotRoute, RouteIndex, WrongCredentials, documented, problems
 from app.platform.http.edge import Edge
@@ -85,12 +86,14 @@ def make_api(
     api.state.registry = registry
     api.state.gauges = revalidation.Gauges(database, registry)
     problems.install(api)
+    decider = routing.Decider(table, registry)
     hot = [
-        *routing_routes.hot_routes(table, settings, keyring, registry),
+        *routing_routes.hot_routes(decider, settings, keyring),
+        *openfeature_routes.hot_routes(decider, settings, keyring),
         *telemetry_routes.hot_routes(database, settings, keyring, registry),
     ]
     for route in hot:
-        api.router.routes.append(Route(route.path, route, methods=["POST"], name=route.name))
+        api.router.routes.append(Route(route.path, route, methods=[route.method], name=route.name))
     for router in (
         *audit_routes.routers,
         *identity_routes.routers,
@@ -172,7 +175,7 @@ def _openapi(api: FastAPI, hot: list[HotRoute]) -> dict[str, Any]:
         )
         found["components"]["schemas"]["Problem"] = documented.PROBLEM_SCHEMA
         for route in hot:
-            found["paths"].setdefault(route.path, {})["post"] = {
+            found["paths"].setdefault(route.path, {})[route.method.lower()] = {
                 "operationId": route.name,
                 **route.operation,
             }

@@ -7,8 +7,10 @@ five seconds, and that the last good table answers while the database is away.
 """
 
 from app.routing.asof import NothingThen
+from app.routing.decide import Asked, Decided, Decider
 from app.routing.diversion import FALLBACK
 from app.routing.editing import apply_plan
+from app.routing.engine import Compiled
 from app.routing.events import (
     ChampionChanged,
     FallbackChanged,
@@ -23,6 +25,7 @@ from app.routing.fallback import (
     falls_back_to,
     stand_in,
 )
+from app.routing.flagd import flag_of, value_of
 from app.routing.learning import learn
 from app.routing.mentions import last_answered, plans_naming
 from app.routing.rules import NoChampion, SeatTaken, SeatVacant, WouldStrand
@@ -64,8 +67,12 @@ from app.routing.tables import Fallback, FallbackKind, PlanRevision, Seat, Stop
 
 __all__ = [
     "FALLBACK",
+    "Asked",
     "CausesStanding",
     "ChampionChanged",
+    "Compiled",
+    "Decided",
+    "Decider",
     "Fallback",
     "FallbackChanged",
     "FallbackKind",
@@ -92,6 +99,7 @@ __all__ = [
     "crown",
     "declared",
     "falls_back_to",
+    "flag_of",
     "held_at",
     "last_answered",
     "learn",
@@ -116,4 +124,5 @@ __all__ = [
     "stopped",
     "strategy_behind",
     "vacate",
+    "value_of",
 ]

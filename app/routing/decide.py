@@ -12,7 +12,7 @@ from app.kit.ids import uuid7_int
 from app.kit.refusal import NotFound
 from app.kit.strictjson import loads_flat
 from app.platform.http import PlainCounter
-from app.routing.engine import Arm, Compiled, cbor_text
+from app.routing.engine import Arm, Branch, Compiled, cbor_text
 from app.routing.explaining import explanation
 from app.routing.rules import BadRouteRequest, NobodyAnswers
 from app.routing.snapshot import RoutingTable
@@ -38,17 +38,29 @@ class Decided:
 
     id: str
     plan: Compiled
+    branch: Branch | None
+    """The segment that took the unit; none of who is held out."""
     arm: Arm
     token: str | None
     shadows: str
     """As they stand in the JSON answer, without brackets."""
+
+    @property
+    def nobody(self) -> bool:
+        """Whether a stop leaves nobody to answer."""
+        return not self.arm.version_id and not self.arm.fragment
+
+    @property
+    def segment(self) -> str | None:
+        """The name of the segment that took the unit."""
+        return self.branch.name if self.branch is not None else None
 
 
 class Decider:
     """Answers route calls of one process from its table."""
 
     def __init__(self, table: RoutingTable, registry: CollectorRegistry) -> None:
-        self._table = table
+        self.table = table
         self._decisions = PlainCounter("modelward_decisions", "Decisions routed.", registry)
         age = Gauge(
             "modelward_routing_table_age_seconds", "Since the table was last current.",
@@ -72,18 +84,18 @@ class Decider:
         return 200, f'{{"decisions":[{answers}]}}'.encode()
 
     def _plan(self, actor: Actor, key: str) -> Compiled:
-        plan = self._table.find(actor.tenant_id, key)
+        plan = self.table.find(actor.tenant_id, key)
         if plan is None:
             raise NotFound("decision point with a version that answers", key)
         return plan
 
     def decide(self, actor: Actor, plan: Compiled, asked: Asked) -> Decided:
         """Decide about a unit: without the database, and counted."""
-        key_id, secret = self._table.signing_key(actor.tenant_id)
+        key_id, secret = self.table.signing_key(actor.tenant_id)
         now_ns = time.time_ns()
         decision = uuid7_int(now_ns).to_bytes(16, "big")
         text = cbor_text(asked.unit)
-        arm = plan.assign(asked.unit, text, asked.context)
+        arm, branch, _ = plan.choose(asked.unit, text, asked.context)
         pseudonym = unit_hash(secret, asked.unit)
 
         def token(chosen: Arm, part: Part) -> str:
@@ -101,19 +113,19 @@ class Decider:
             )
             return seal(claim, key_id, secret)
 
-        if not arm.version_id and not arm.fragment:
-            raise NobodyAnswers(f"{plan.key} is stopped, and nothing stands in.", stop_id=arm.stop)
         shadows = ""
         if plan.shadows:
             shadows = ",".join(
                 f'{{{shadow.fragment},"token":"{token(shadow, Part.SHADOW)}"}}'
                 for shadow in plan.watchers(text)
             )
-        self._decisions.value += 1
+        if arm.version_id or arm.fragment:
+            self._decisions.value += 1
         id_ = decision.hex()
         return Decided(
             f"{id_[:8]}-{id_[8:12]}-{id_[12:16]}-{id_[16:20]}-{id_[20:]}",
             plan,
+            branch,
             arm,
             # Where a constant answers no version earns or loses by it.
             token(arm, Part.ARM) if arm.version_id else None,
@@ -121,6 +133,9 @@ class Decider:
         )
 
     def _text(self, asked: Asked, decided: Decided) -> str:
+        if decided.nobody:
+            key, stop = decided.plan.key, decided.arm.stop
+            raise NobodyAnswers(f"{key} is stopped, and nothing stands in.", stop_id=stop)
         sealed = "null" if decided.token is None else f'"{decided.token}"'
         why = ""
         if asked.explain:
@@ -128,7 +143,7 @@ class Decider:
             why = f',"explanation":{orjson.dumps(found).decode()}'
         return (
             f'{{"decision_id":"{decided.id}",{decided.plan.fragment},{decided.arm.fragment},'
-            f'"shadows":[{decided.shadows}],"token":{sealed},"age_ms":{self._table.age_ms}{why}}}'
+            f'"shadows":[{decided.shadows}],"token":{sealed},"age_ms":{self.table.age_ms}{why}}}'
         )
 
 

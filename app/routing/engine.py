@@ -9,7 +9,7 @@ the same unit the same arm.
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import mmh3
@@ -75,6 +75,11 @@ class Branch:
     test: Callable[[Mapping[str, Any]], bool] | None = field(default=None, compare=False)
     layer: Share | None = None
     salt: str | None = None
+
+    @property
+    def weights(self) -> tuple[int, ...]:
+        """The arms' weights, in their order."""
+        return tuple(high - low for low, high in pairwise((0, *self.bounds)))
 
     def takes(self, unit: str, context: Mapping[str, Any]) -> bool:
         """Say whether the segment answers for a unit that came to it."""

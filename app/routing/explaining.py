@@ -1,7 +1,6 @@
 """Explaining: why a unit has its arm, from the same plan that decided. Pure."""
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 from app.routing.conditions import UNIT
@@ -30,8 +29,8 @@ def explanation(plan: Compiled, unit: str, context: Mapping[str, Any]) -> dict[s
         test = one.test is None or one.test({**context, UNIT: unit})
         passed.append({"segment": one.name, "because": "layer" if test else "when"})
     weights: dict[str, int] = {}
-    for arm, (low, high) in zip(branch.arms, pairwise((0, *branch.bounds)), strict=True):
-        weights[arm.name] = weights.get(arm.name, 0) + high - low
+    for arm, weight in zip(branch.arms, branch.weights, strict=True):
+        weights[arm.name] = weights.get(arm.name, 0) + weight
     return {
         "why": f"Segment {branch.name!r} takes the unit; its bucket {choice.bucket} of "
         f"{branch.total} is {choice.arm.name!r}'s.",

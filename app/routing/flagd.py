@@ -67,10 +67,7 @@ def _shared_out(branch: Branch) -> Any:
 
 
 def _weighted(branch: Branch) -> list[tuple[Arm, int]]:
-    below = (0, *branch.bounds[:-1])
-    return [
-        (arm, high - low) for arm, low, high in zip(branch.arms, below, branch.bounds, strict=True)
-    ]
+    return list(zip(branch.arms, branch.weights, strict=True))
 
 
 def _salted(salt: str) -> Any:

@@ -1,7 +1,6 @@
 from typing import Annotated, Any
 
 from fastapi import Path, Query, Response
-from prometheus_client import CollectorRegistry
 
 from app import catalog, gates, identity
 from app.kit.actor import Actor
@@ -37,7 +36,6 @@ from app.routing.rules import (
     NotSeated,
 )
 from app.routing.schemas import BanditOut, PlanIn, PlanOut, SeatOut
-from app.routing.snapshot import RoutingTable
 from app.routing.spec import Plan
 from app.routing.tables import PlanRevision
 
@@ -102,15 +100,9 @@ async def get_bandit(key: Name, actor: Reader, session: Session) -> dict[str, An
     return await service.bandit_report(session, key, by=actor)
 
 
-def hot_routes(
-    table: RoutingTable,
-    settings: Settings,
-    authenticate: Authenticator,
-    registry: CollectorRegistry,
-) -> list[HotRoute]:
+def hot_routes(decider: Decider, settings: Settings, authenticate: Authenticator) -> list[HotRoute]:
     """Return the raw endpoints of decisions."""
     problems = hot_responses(NotFound, BadRouteRequest, NobodyAnswers)
-    decider = Decider(table, registry)
     return [
         HotRoute(
             name=name,

@@ -41,6 +41,11 @@ class RoutingTable:
         """Return the compiled plan of a decision point."""
         return self._plans.get((tenant_id, key))
 
+    def of(self, tenant_id: UUID) -> list[Compiled]:
+        """Return all plans of a tenant, by their keys."""
+        plans = [plan for (owner, _), plan in self._plans.items() if owner == tenant_id]
+        return sorted(plans, key=lambda plan: plan.key)
+
     def signing_key(self, tenant_id: UUID) -> tuple[int, bytes]:
         """Return the id and secret a tenant's tokens are signed with."""
         return self._keys[tenant_id].current

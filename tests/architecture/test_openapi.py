@@ -84,7 +84,11 @@ def test_where_a_key_is_paced_the_document_says_so(document: dict[str, Any]) -> 
         if "rate_limited" not in operation["responses"]["429"]["content"][PROBLEM]["examples"]
     }
 
-    assert unpaced == {"routing:route", "routing:route_many", "telemetry:ingest_events", "telemetry:ingest_outcomes"}
+    assert unpaced == {
+        "routing:route", "routing:route_many", "telemetry:ingest_events",
+        "telemetry:ingest_outcomes", "openfeature:evaluate_flag", "openfeature:evaluate_flags",
+        "openfeature:get_flags_file",
+    }  # fmt: skip
 
 
 def test_every_operation_says_what_it_is_for(document: dict[str, Any]) -> None:

@@ -26,6 +26,8 @@ FREE = {
     "version", "number", "parents",
     # the sender's own name for his event
     "event_id",
+    # who is decided about, by the application's own name
+    "targetingKey",
     # words to look for, pages, conditions, sizes, counts
     "?q", "?tag", "?limit", "?version", "?if-match", "days", "min_rows", "window_hours",
     "step_hours", "hits", "of", "weight", "burn_in_units", "burn_in_conversions",
@@ -46,7 +48,7 @@ FREE = {
     "stale_after_seconds", "keep_warm_minutes", "prepared_minutes", "detail", "health_path",
     "runbook", "contact", "on_call", "service_level", "rollback_plan", "notes",
     # the generation of the state that a deployer knows
-    "?if-none-match",
+    "?if-none-match", "?If-None-Match",
     # shares of a layer's units, and what shuffles them
     "begin", "end", "salt",
     # a condition over what is measured, and how long and from how many events it is asked

@@ -8,7 +8,7 @@ from app.platform.http.lookup import Lookup, lookup
 from app.platform.http.metrics import PlainCounter
 from app.platform.http.moment import At, Moment
 from app.platform.http.paging import Cursor, Limit
-from app.platform.http.raw import Endpoint, HotRoute
+from app.platform.http.raw import Endpoint, HotRoute, Tagged
 from app.platform.http.route import GovernedRoute, Session, Snapshot, router
 from app.platform.http.throttle import WrongCredentials
 
@@ -29,6 +29,7 @@ __all__ = [
     "RouteIndex",
     "Session",
     "Snapshot",
+    "Tagged",
     "WrongCredentials",
     "allow",
     "etag",

@@ -70,9 +70,9 @@ class Edge:
             )
 
     def _find(self, scope: Scope) -> tuple[HotRoute, str] | None:
-        if scope["method"] == "POST":
-            path = scope["path"]
-            for hot in self._hot:
+        method, path = scope["method"], scope["path"]
+        for hot in self._hot:
+            if hot.method == method:
                 key = hot.match(path)
                 if key is not None:
                     return hot, key

@@ -30,6 +30,11 @@ Send = Callable[[Any], Awaitable[None]]
 Endpoint = Callable[[Actor, str, bytes], Coroutine[Any, Any, tuple[int, bytes]]]
 """Takes the caller, the path's one parameter and the body; returns status and JSON bytes."""
 
+Tagged = tuple[str, Callable[[], bytes]]
+"""An answer's ETag, and what makes its JSON."""
+Conditional = Callable[[Actor, str, bytes], Tagged]
+"""Takes the same, and need not make an answer that the caller has already."""
+
 Headers = list[tuple[bytes, bytes]]
 Answer = tuple[int, Headers, bytes]
 """Status, headers beside the length, body."""
@@ -46,25 +51,33 @@ class HotRoute:
     prefix: str
     suffix: str
     permission: str
-    endpoint: Endpoint
     authenticate: Authenticator
     body_limit: int
     body_seconds: float
     deadline: float | None
     """Seconds until the caller is told to come again, whatever the database does."""
     operation: dict[str, Any] = field(repr=False)
+    endpoint: Endpoint | None = None
+    conditional: Conditional | None = None
+    """In place of ``endpoint``, of what a caller may have already: he is not told twice."""
+    method: str = "POST"
+
+    @property
+    def keyed(self) -> bool:
+        """Whether the path has a parameter: within it, or at its end."""
+        return bool(self.suffix) or self.prefix.endswith("/")
 
     @property
     def path(self) -> str:
         """The path as OpenAPI writes it."""
-        return f"{self.prefix}{{key}}{self.suffix}" if self.suffix else self.prefix
+        return f"{self.prefix}{{key}}{self.suffix}" if self.keyed else self.prefix
 
     def match(self, path: str) -> str | None:
         """Return the path's parameter if ``path`` is this route's, else ``None``."""
-        if not self.suffix:
+        if not self.keyed:
             return "" if path == self.prefix else None
         if path.startswith(self.prefix) and path.endswith(self.suffix):
-            found = path[len(self.prefix) : -len(self.suffix)]
+            found = path[len(self.prefix) : len(path) - len(self.suffix)]
             return found if found and "/" not in found else None
         return None
 
@@ -82,12 +95,10 @@ class HotRoute:
             actor = await self.authenticate(_text(headers.get(b"authorization")), peer, paced=False)
             require(actor, self.permission)
             require_known(scope["query_string"], _NO_PARAMETERS)
-            if headers.get(b"content-type") != JSON[1] or b"content-encoding" in headers:
-                require_json(
-                    _text(headers.get(b"content-type")), _text(headers.get(b"content-encoding"))
-                )
-            length = headers.get(b"content-length")
-            body = await read(length, receive, self.body_limit, self.body_seconds)
+            body = b"" if self.method == "GET" else await self._body(headers, receive)
+            if self.conditional is not None:
+                return _unless_known(headers, *self.conditional(actor, key, body))
+            assert self.endpoint is not None  # noqa: S101 - a route has one of the two
             if self.deadline is None:
                 status, answer = await self.endpoint(actor, key, body)
             else:
@@ -99,12 +110,29 @@ class HotRoute:
             return refused(refusal, request_id)
         return status, [JSON], answer
 
+    async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
+        if headers.get(b"content-type") != JSON[1] or b"content-encoding" in headers:
+            require_json(
+                _text(headers.get(b"content-type")), _text(headers.get(b"content-encoding"))
+            )
+        length = headers.get(b"content-length")
+        return await read(length, receive, self.body_limit, self.body_seconds)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as a plain ASGI application, for whoever mounts it without the edge."""
         key, request_id = self.match(scope["path"]) or "", scope["state"]["request_id"]
         headers = dict(scope["headers"])
         answer = await self.answer(key, headers, scope, receive, request_id)
         await send_answer(send, answer, request_id)
+
+
+def _unless_known(headers: dict[bytes, bytes], tag: str, make: Callable[[], bytes]) -> Answer:
+    """Return an answer, or that the caller has it already."""
+    etag = (b"etag", tag.encode())
+    known = (_text(headers.get(b"if-none-match")) or "").split(",")
+    if tag in {one.strip().removeprefix("W/") for one in known}:
+        return 304, [etag], b""
+    return 200, [JSON, etag], make()
 
 
 def refused(refusal: Refusal, request_id: str) -> Answer:
