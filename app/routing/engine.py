@@ -126,7 +126,9 @@ class Compiled:
         branch = self.branches[-1]
         if len(self.branches) > 1:
             context = {**context, UNIT: unit}
-            branch = next(one for one in self.branches if one.takes(unit, context))
+            for branch in self.branches:
+                if branch.takes(unit, context):
+                    break
         if branch.salt is None:
             hashed = mmh3.hash(self.salt + text, 0, False)
         else:

@@ -17,6 +17,8 @@ from typing import Any
 import uvloop
 
 FEATURES = tuple(f"x{number}" for number in range(10))
+NUMBERED = "bench-point-{:04}"
+"""What decision points beside the first are called."""
 _GOOD = (b"HTTP/1.1 200", b"HTTP/1.1 201")
 
 
@@ -27,6 +29,7 @@ class Round:
         self._requests: Iterator[bytes] = iter(requests)
         self._deadline = deadline
         self.answers: list[bytes] = []
+        self.took: list[float] = []
         self.open = 0
         self.broken = 0
         self.done = asyncio.get_running_loop().create_future()
@@ -51,6 +54,7 @@ class Lane(asyncio.Protocol):
         self._round = round_
         self._part = b""
         self._transport: Any = None
+        self._sent = 0.0
         round_.open += 1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -63,6 +67,7 @@ class Lane(asyncio.Protocol):
         if request is None:
             self._leave()
         else:
+            self._sent = time.perf_counter()
             self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
@@ -75,6 +80,7 @@ class Lane(asyncio.Protocol):
             self._part = data
             return
         self._part = b""
+        self._round.took.append(time.perf_counter() - self._sent)
         self._round.answers.append(data)
         self.go()
 
@@ -105,6 +111,7 @@ async def fire(port: int, requests: Iterable[bytes], lanes: int, seconds: float)
         await round_.done
     return {
         "answers": round_.answers,
+        "took": round_.took,
         "seconds": time.perf_counter() - began,
         "load_cpu": time.process_time() - spent,
         "broken": round_.broken,
@@ -143,6 +150,34 @@ class Gun:
             self._decisions += [answer.partition(b"\r\n\r\n")[2] for answer in found["answers"]]
         return summary(found)
 
+    async def at_points(
+        self, port: int, lanes: int, seconds: float, most: int, points: int, context: Any
+    ) -> dict[str, Any]:
+        """Ask for decisions in turns at many points, about units never named before."""
+        first, self._units = self._units, self._units + most
+        known = json.dumps(context)
+        requests = [
+            post(
+                f"/v1/decision-points/{NUMBERED.format(unit % points)}/route",
+                self._key,
+                b'{"unit":"bench-%09d","context":%b}' % (unit, known.encode()),
+            )
+            for unit in range(first, self._units)
+        ]
+        return summary(await fire(port, requests, lanes, seconds))
+
+    async def many(
+        self, port: int, lanes: int, seconds: float, most: int, size: int, context: Any
+    ) -> dict[str, Any]:
+        """Ask for decisions about many units at once."""
+        requests = []
+        for number in range(most):
+            units = [{"unit": f"many-{number}-{unit}", "context": context} for unit in range(size)]
+            body = json.dumps({"units": units}, separators=(",", ":")).encode()
+            path = f"/v1/decision-points/{NUMBERED.format(number % 10)}/route:batch"
+            requests.append(post(path, self._key, body))
+        return summary(await fire(port, requests, lanes, seconds))
+
     async def ingest(self, port: int, lanes: int, batches: int, size: int) -> dict[str, Any]:
         """Report scored events of kept decisions, each decision once."""
         requests = [self._batch(size) for _ in range(batches)]
@@ -171,12 +206,13 @@ class Gun:
 
 def summary(found: dict[str, Any]) -> dict[str, Any]:
     """Return a round's figures without its answers."""
-    answers = found.pop("answers")
+    answers, took = found.pop("answers"), sorted(found.pop("took"))
     good = sum(answer.startswith(_GOOD) for answer in answers)
     wrong = next((a for a in answers if not a.startswith(_GOOD)), b"")
     return {
         **found,
         "answered": good,
+        "p99_ms": took[int(len(took) * 0.99)] * 1000 if took else 0.0,
         "refused": len(answers) - good,
         "refusal": wrong.decode(errors="replace")[-500:],
         "answer_bytes": len(answers[0].partition(b"\r\n\r\n")[2]) if answers else 0,
@@ -189,7 +225,12 @@ def main() -> None:
         gun = Gun(**json.loads(sys.stdin.readline()))
         for line in sys.stdin:
             order = json.loads(line)
-            act: Any = {"route": gun.route, "ingest": gun.ingest}[order.pop("do")]
+            act: Any = {
+                "route": gun.route,
+                "at_points": gun.at_points,
+                "many": gun.many,
+                "ingest": gun.ingest,
+            }[order.pop("do")]
             print(json.dumps(runner.run(act(**order))), flush=True)
 
 
