@@ -50,7 +50,7 @@ class Unparsable(_Unevaluated):
     """A body that is not JSON, or not faithfully."""
 
     kind = Kind.MALFORMED
-    code = "malformed"
-    title = "Malformed body"
+    code = "parse_error"
+    title = "Unreadable body"
     mend = "Send one JSON object."
     error = "PARSE_ERROR"

@@ -48,11 +48,14 @@ def learn(
     floor: float,
     burn_in_units: int,
     burn_in_conversions: int,
+    lower_is_better: bool = False,
 ) -> Learnt:
     """Return weights from evidence; equal ones until every arm is burnt in."""
     rng = np.random.default_rng(_seed(evidence))
     unit, standard = (1.0, evidence) if binary else _standardised(evidence)
     draws = np.stack([_posterior(item, rng, binary=binary) for item in standard])
+    if lower_is_better:
+        draws = -draws
     best = draws.max(axis=0)
     shares = np.bincount(draws.argmax(axis=0), minlength=len(evidence)) / DRAWS
     loss = (best - draws).mean(axis=1) * unit

@@ -68,6 +68,7 @@ async def learn_point(session: AsyncSession, tenant_id: UUID, point_id: UUID) ->
                 floor=one.floor,
                 burn_in_units=one.burn_in_units,
                 burn_in_conversions=one.burn_in_conversions,
+                lower_is_better=one.better == "lower",
             )
             for one in bandits
         ]

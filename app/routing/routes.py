@@ -16,6 +16,7 @@ from app.platform.http import (
     IfMatch,
     Limit,
     Session,
+    Snapshot,
     allow,
     etag,
     hot_responses,
@@ -24,7 +25,7 @@ from app.platform.http import (
 from app.platform.http import router as make_router
 from app.platform.http.documented import editing as editing_responses
 from app.platform.settings import Settings
-from app.routing import editing, seats, service, stops
+from app.routing import editing, experiments, seats, service, stops
 from app.routing.asof import NothingThen
 from app.routing.decide import Decider
 from app.routing.operations import BATCH_OPERATION, ROUTE_OPERATION
@@ -35,7 +36,7 @@ from app.routing.rules import (
     NobodyAnswers,
     NotSeated,
 )
-from app.routing.schemas import BanditOut, PlanIn, PlanOut, SeatOut
+from app.routing.schemas import BanditOut, ExperimentsOut, PlanIn, PlanOut, SeatOut
 from app.routing.spec import Plan
 from app.routing.tables import PlanRevision
 
@@ -92,6 +93,16 @@ async def list_seats(
     point = await catalog.point_by_key(session, key, by=actor)
     found = await seats.seats_of(session, actor.tenant_id, point.id, cursor=cursor, limit=limit)
     return Rows(await stops.seats_shown(session, found.items), found.next_cursor)
+
+
+@router.get("/experiments", response_model=ExperimentsOut, responses=responses(NotFound))
+async def get_experiments(key: Name, actor: Reader, session: Snapshot) -> dict[str, Any]:
+    """Say what the plan's experiments have shown since they began, and what follows from it.
+
+    Gains are covered at every look, however often one looks. The evidence advises; who becomes
+    champion is decided by an activation.
+    """
+    return await experiments.experiments_of(session, key, by=actor)
 
 
 @router.get("/bandit", response_model=BanditOut, responses=responses(NotFound))

@@ -5,6 +5,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.routing.diversion import FALLBACK
+from app.routing.promoting import Advice
 from app.routing.rules import HOLDOUT
 from app.routing.spec import Plan
 from app.routing.tables import SeatRole
@@ -71,6 +72,60 @@ class SeatOut(BaseModel):
     since: datetime
     until: datetime | None
     stopped: bool = Field(description="A stop keeps it from deciding; GET …/stops says why.")
+
+
+class GainOut(BaseModel):
+    """More than the control a unit, turned so that more is better: 95 % at all looks together."""
+
+    difference: float
+    low: float
+    high: float
+
+
+class ArmOut(BaseModel):
+    arm: str
+    version_id: UUID
+    parameters: dict[str, Any]
+    weight: int = Field(description="As written; a bandit moves it.")
+    exposures: int = Field(description="Scored events since the experiment began.")
+    units_lately: int = Field(description="Different units among the last day's events.")
+    rewarded: int = Field(description="Rewards that have come back.")
+    mean: float | None = Field(description="Reward a unit.")
+    standard_error: float | None
+    p_best: float
+    expected_loss: float = Field(description="Reward a unit lost if it were not the best.")
+    gain: GainOut | None = Field(description="Null of the control, and while there are few.")
+
+
+class GainThenOut(GainOut):
+    arm: str
+    until: datetime
+
+
+class ExperimentOut(BaseModel):
+    segment: str
+    strategy: str
+    reward: str
+    better: str
+    since: datetime = Field(description="Since when the segment has stood as it is.")
+    control: str = Field(description="The champion's arm; the first, if he has none.")
+    arms: list[ArmOut]
+    over_time: list[GainThenOut] = Field(description="By the end of each day.")
+    mismatch_p: float | None = Field(
+        description="How likely the arms' units are under the plan's weights; below 0.0005 nothing"
+        " is promoted. Null of a bandit, and while there are few."
+    )
+    regret: float | None = Field(description="What all rewards lack to the best arm's.")
+    best: str
+    advice: Advice
+    lacking: list[str] = Field(description="Why the best arm is not to be promoted yet.")
+    next: str | None = Field(description="The call that follows.")
+
+
+class ExperimentsOut(BaseModel):
+    decision_point: str
+    plan_revision: int
+    experiments: list[ExperimentOut] = Field(description="In the order of the plan's segments.")
 
 
 class BanditOut(BaseModel):

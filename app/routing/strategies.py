@@ -68,10 +68,21 @@ class Champion(Input):
         return [Written(CHAMPION, None, None, 1, {})]
 
 
-class Split(Input):
-    """An A/B test: fixed weights."""
+class _Rewarded(Input):
+    """What its experiments are decided by: the reward that comes back with an outcome."""
 
     model_config = ConfigDict(frozen=True)
+
+    reward: Literal["binary", "continuous"] = Field(
+        "binary", description="binary: a reward above 0 is a success."
+    )
+    better: Literal["higher", "lower"] = Field(
+        "higher", description="lower: of a cost, or of what should not happen."
+    )
+
+
+class Split(_Rewarded):
+    """An A/B test: fixed weights."""
 
     kind: Literal["split"]
     arms: tuple[WeightedArm, ...] = Field(min_length=2, max_length=20)
@@ -92,16 +103,11 @@ class Split(Input):
         return [Written(arm.name, arm.model, arm.version, arm.weight, {}) for arm in self.arms]
 
 
-class Bandit(Input):
+class Bandit(_Rewarded):
     """A Thompson bandit: the worker moves the weights to the arm that earns more."""
-
-    model_config = ConfigDict(frozen=True)
 
     kind: Literal["bandit"]
     arms: tuple[VersionArm, ...] = Field(min_length=2, max_length=20)
-    reward: Literal["binary", "continuous"] = Field(
-        "binary", description="binary: a reward above 0 is a success."
-    )
     floor: float = Field(0.01, ge=0, le=0.05, description="Share no arm falls below.")
     burn_in_units: int = Field(100, ge=0, description="Matured rewards an arm before learning.")
     burn_in_conversions: int = Field(40, ge=0, description="Successes an arm before learning.")
@@ -154,10 +160,8 @@ class Factor(Input):
         return self
 
 
-class Multivariate(Input):
+class Multivariate(_Rewarded):
     """A multivariate test: every combination of the factors' levels is an arm."""
-
-    model_config = ConfigDict(frozen=True)
 
     kind: Literal["multivariate"]
     factors: tuple[Factor, ...] = Field(

@@ -19,15 +19,19 @@ from app.telemetry.tables import Baseline, Outcome, RawEvent, Receipt, Series
 from app.telemetry.tally import Tally
 from app.telemetry.token import BadToken, Claim, Part, seal, unit_hash, unseal
 from app.telemetry.windows import (
+    Day,
     Traffic,
     arms,
+    days_of,
     events_of,
     first_decision,
     inputs,
     is_shadow,
     next_hour,
     outcomes,
+    series_of,
     traffic,
+    units_lately,
 )
 
 __all__ = [
@@ -44,6 +48,7 @@ __all__ = [
     "Binning",
     "Bins",
     "Claim",
+    "Day",
     "LakeSource",
     "LakeTable",
     "Layout",
@@ -64,6 +69,7 @@ __all__ = [
     "baseline_in_force",
     "baseline_of",
     "category",
+    "days_of",
     "digest",
     "events_of",
     "first_decision",
@@ -77,10 +83,12 @@ __all__ = [
     "outcomes",
     "recorded",
     "seal",
+    "series_of",
     "shapers",
     "signing_keys",
     "sources_of",
     "traffic",
     "unit_hash",
+    "units_lately",
     "unseal",
 ]

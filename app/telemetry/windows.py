@@ -101,15 +101,22 @@ def _hour(at: datetime) -> int:
     return int(at.timestamp() // 3600)
 
 
+async def series_of(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> list[Series]:
+    """Return every series of a decision point, rehearsals too."""
+    return list(
+        await session.scalars(
+            select(Series)
+            .filter_by(tenant_id=tenant_id, point_id=point_id)
+            .order_by(Series.arm, Series.version_id)
+        )
+    )
+
+
 async def arms(
     session: AsyncSession, tenant_id: UUID, point_id: UUID
 ) -> list[tuple[Series, Performance]]:
     """Return every series of a decision point, rehearsals too, with all its outcomes."""
-    rows = await session.scalars(
-        select(Series)
-        .filter_by(tenant_id=tenant_id, point_id=point_id)
-        .order_by(Series.arm, Series.version_id)
-    )
+    rows = await series_of(session, tenant_id, point_id)
     return [(row, await outcomes(session, tenant_id, [row.id])) for row in rows]
 
 
@@ -154,6 +161,7 @@ async def next_hour(
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RANDOM_BITS = 80
+_MOST_SEEN = 200_000
 
 
 async def first_decision(
@@ -178,3 +186,63 @@ async def first_decision(
     if found is None:
         return None
     return _EPOCH + timedelta(milliseconds=found.int >> _RANDOM_BITS)
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What a series had shown by the end of a day: events, and what their outcomes say."""
+
+    until: datetime
+    events: int
+    performance: Performance
+
+
+async def days_of(
+    session: AsyncSession, tenant_id: UUID, series: Sequence[UUID], since: datetime
+) -> list[Day]:
+    """Return what series had shown since an hour began, day by day, each with all before it."""
+    first = _hour(since)
+    rows = await session.execute(
+        select(HourProfile.hour, HourProfile.kind, HourProfile.n, HourProfile.payload)
+        .where(
+            HourProfile.tenant_id == tenant_id,
+            HourProfile.series_id.in_(series),
+            HourProfile.hour >= first,
+        )
+        .order_by(HourProfile.hour)
+    )
+    events, outcome, found = 0, None, dict[int, Day]()
+    for hour, kind, n, payload in rows:
+        if kind is ProfileKind.INPUTS:
+            events += n
+        elif kind is ProfileKind.OUTCOMES:
+            tally = Tally.decode(payload)
+            outcome = total([tally] if outcome is None else [outcome, tally])
+        day = (hour - first) // 24
+        until = datetime.fromtimestamp((first + 24 * (day + 1)) * 3600, UTC)
+        found[day] = Day(until, events, performance(outcome))
+    return list(found.values())
+
+
+async def units_lately(
+    session: AsyncSession, tenant_id: UUID, series: Sequence[UUID], since: datetime
+) -> dict[UUID, int]:
+    """Return how many units each series had of the last day's events, decided since a moment.
+
+    Of so many events at most: it is a sample, not a census.
+    """
+    seen = (
+        select(RawEvent.series_id, RawEvent.unit)
+        .where(
+            RawEvent.tenant_id == tenant_id,
+            RawEvent.received_at >= func.now() - timedelta(days=1),
+            RawEvent.decided_at >= since,
+            RawEvent.series_id.in_(series),
+        )
+        .limit(_MOST_SEEN)
+        .subquery()
+    )
+    rows = await session.execute(
+        select(seen.c.series_id, func.count(seen.c.unit.distinct())).group_by(seen.c.series_id)
+    )
+    return {series_id: int(count) for series_id, count in rows}

@@ -1,0 +1,128 @@
+"""What an experiment has shown, over HTTP: from decisions, events and outcomes to advice."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.live import Live, wait_folded
+from tests.routing.plans import Cast, cast
+from tests.tenants import database_of
+
+UNITS = 700
+
+
+@pytest.fixture(scope="module")
+def at(live: Live) -> Cast:
+    found = cast(live)
+    arms = [found.arm("champion", "old", weight=1), found.arm("challenger", "new", weight=1)]
+    found.put({"segments": [{"strategy": {"kind": "split", "arms": arms}}]})
+    return found
+
+
+def scored(at: Cast, earns: dict[str, int]) -> dict[str, int]:
+    """Decide about units and report what became of them; return how many each arm had.
+
+    Of ten units of an arm so many earn, the first ones.
+    """
+    units = [{"unit": f"unit-{number}"} for number in range(UNITS)]
+    app, seen = at.live["app"], dict.fromkeys(earns, 0)
+    decisions = app.post(f"{at.path}/route:batch", {"units": units})["decisions"]
+    now = datetime.now(UTC).isoformat()
+    events, outcomes = [], []
+    for one in decisions:
+        arm = one["arm"]
+        events.append({"token": one["token"], "at": now, "score": 0.5, "features": {"x": 0.1}})
+        reward = float(seen[arm] % 10 < earns[arm])
+        outcomes.append({"decision_id": one["decision_id"], "reward": reward, "at": now})
+        seen[arm] += 1
+    app.post("/v1/events", {"events": events})
+    app.post("/v1/outcomes", {"outcomes": outcomes})
+    wait_folded(at.live, at.champion.point)
+    return seen
+
+
+def experiments(at: Cast) -> Any:
+    return at.live["aud"].get(f"{at.path}/experiments")["experiments"]
+
+
+def test_an_experiment_is_read_from_what_came_back_and_promotes_nobody(at: Cast) -> None:
+    (before,) = experiments(at)
+    seen = scored(at, {"old": 3, "new": 6})
+
+    (found,) = experiments(at)
+
+    assert [arm["rewarded"] for arm in before["arms"]] == [0, 0]
+    assert before["regret"] is None
+    old, new = found["arms"]
+    for arm, mean in ((old, 0.3), (new, 0.6)):
+        assert arm["exposures"] == arm["units_lately"] == arm["rewarded"] == seen[arm["arm"]]
+        assert arm["mean"] == pytest.approx(mean, abs=0.02)
+        assert arm["standard_error"] == pytest.approx((mean * (1 - mean) / 350) ** 0.5, rel=0.1)
+    assert old["gain"] is None
+    gain = new["gain"]
+    assert 0 < gain["low"] < gain["difference"] == pytest.approx(0.3, abs=0.02)
+    assert gain["high"] < 0.6
+    assert found["over_time"] == [{"arm": "new", "until": found["over_time"][0]["until"], **gain}]
+    assert found["mismatch_p"] > 0.0005
+    assert found["regret"] == pytest.approx(seen["old"] * 0.3, rel=0.1)
+    assert (found["control"], found["best"], found["advice"]) == ("old", "new", "wait")
+    (lacks,) = found["lacking"]
+    assert lacks.startswith("It has run for 0.0 of 14 days")
+    assert found["next"] is None
+
+
+def test_what_has_run_for_long_enough_is_advised_and_left_to_people(at: Cast) -> None:
+    with psycopg.connect(database_of(at.live)) as connection:  # its plan is three weeks old
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(
+            "UPDATE routing_plan SET at = at - interval '21 days' WHERE point_id ="
+            " (SELECT id FROM catalog_decision_point WHERE key = %s)",
+            (at.champion.point,),
+        )
+
+    (found,) = experiments(at)
+
+    assert (found["advice"], found["lacking"]) == ("promote", [])
+    assert found["next"] == (
+        f'POST /v1/activations {{"model": "{at.challenger.model}", "version": '
+        f'{at.challenger.version}, "decision_point": "{at.champion.point}"}}'
+    )
+    champion = at.live["aud"].get(f"{at.path}/champion")
+    assert champion["model"] == at.champion.model
+
+
+def test_a_stop_or_units_that_were_lost_forbid_to_promote(at: Cast) -> None:
+    named = {"model": at.challenger.model, "version": at.challenger.version, "reason": "a test"}
+    halted = at.live["ops"].post(f"{at.path}:stop", named)
+    (stopped,) = experiments(at)
+    at.live["ops"].post(f"{at.path}:resume", {"stop_id": halted["id"], "reason": "a test"})
+    with psycopg.connect(database_of(at.live)) as connection:
+        connection.execute(
+            "DELETE FROM telemetry_event WHERE series_id IN (SELECT s.id FROM telemetry_series s"
+            " JOIN catalog_decision_point p ON p.id = s.point_id"
+            " WHERE p.key = %s AND s.arm = 'new') AND get_byte(unit, 0) < 128",
+            (at.champion.point,),
+        )
+    (lost,) = experiments(at)
+
+    assert (stopped["advice"], stopped["lacking"]) == ("wait", ["Stopped: new."])
+    assert lost["mismatch_p"] < 0.0005
+    assert lost["advice"] == "wait"
+    assert "shares are not the plan's" in lost["lacking"][0]
+
+
+def test_an_edit_of_another_segment_begins_nothing_anew(at: Cast) -> None:
+    (before,) = experiments(at)
+    plan = at.live["ops"].get(f"{at.path}/plan")["spec"]
+    north = {"name": "north", "when": {"==": [{"var": "region"}, "qld"]}}
+    at.put({**plan, "segments": [north, *plan["segments"]]})
+    (kept,) = experiments(at)
+    changed = {**plan["segments"][0], "salt": "anew"}
+    at.put({**plan, "segments": [north, changed]})
+    (anew,) = experiments(at)
+
+    assert kept["since"] == before["since"]
+    assert anew["since"] > before["since"]
+    assert anew["lacking"]
