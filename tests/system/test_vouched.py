@@ -103,9 +103,10 @@ EDITS = {
     "reminder": "INSERT INTO revalidation_reminder (tenant_id, id, point_id, version_id, due,"
     " notice, days, addressees) SELECT tenant_id, gen_random_uuid(), point_id, version_id, now(),"
     " 'due', 7, '[]' FROM routing_seat WHERE {tenant} LIMIT 1",
+    # A closed one: what stands open, the worker may close while it is looked at.
     "gap": "INSERT INTO revalidation_gap (tenant_id, id, point_id, version_id, signal, asked,"
-    " found) SELECT tenant_id, gen_random_uuid(), point_id, version_id, 'events', 1, 2"
-    " FROM routing_seat WHERE {tenant} LIMIT 1",
+    " found, closed_at, closed_as) SELECT tenant_id, gen_random_uuid(), point_id, version_id,"
+    " 'events', 1, 2, now(), 'mended' FROM routing_seat WHERE {tenant} LIMIT 1",
     "baseline": "UPDATE telemetry_baseline SET profile = profile || 'x'::bytea WHERE {tenant}",
 }
 
