@@ -148,8 +148,6 @@ def _number(value: Any) -> float:
 
 def _same(one: Any, other: Any) -> bool:
     """``===``: of one type and equal."""
-    if type(one) is str and type(other) is str:
-        return one == other
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, int | float) and isinstance(other, int | float):
@@ -159,7 +157,7 @@ def _same(one: Any, other: Any) -> bool:
 
 def _alike(one: Any, other: Any) -> bool:
     """``==``: equal after conversion."""
-    if type(one) is str and type(other) is str:
+    if isinstance(one, str) and isinstance(other, str):
         return one == other
     if isinstance(one, dict | list) or isinstance(other, dict | list):
         return False
@@ -178,6 +176,21 @@ def _ordered(before: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
         return before(_number(one), _number(other))
 
     return holds
+
+
+def _equal(holds: Callable[[Any, Any], bool]) -> Callable[..., Term]:
+    """Return the maker of an equality; two strings need no conversion."""
+
+    def make(one: Term, other: Term) -> Term:
+        def equal(context: Context) -> bool:
+            first, second = one(context), other(context)
+            if type(first) is str and type(second) is str:
+                return first == second
+            return holds(first, second)
+
+        return equal
+
+    return make
 
 
 def _of_two(holds: Callable[[Any, Any], bool]) -> Callable[..., Term]:
@@ -203,8 +216,9 @@ def _in_order(before: Callable[[Any, Any], bool]) -> Callable[..., Term]:
 
 def _every(*terms: Term) -> Term:
     def holds(context: Context) -> bool:
-        for term in terms:  # noqa: SIM110 - twice as fast as all() over a generator
-            if not truth(term(context)):
+        for term in terms:
+            found = term(context)
+            if found is not True and not truth(found):
                 return False
         return True
 
@@ -213,8 +227,9 @@ def _every(*terms: Term) -> Term:
 
 def _some(*terms: Term) -> Term:
     def holds(context: Context) -> bool:
-        for term in terms:  # noqa: SIM110 - likewise
-            if truth(term(context)):
+        for term in terms:
+            found = term(context)
+            if found is True or truth(found):
                 return True
         return False
 
@@ -284,9 +299,9 @@ _OPERATIONS: dict[str, tuple[Callable[..., Term], int, int]] = {
     "or": (_some, 1, _MANY),
     "!": (lambda one: lambda context: not truth(one(context)), 1, 1),
     "!!": (lambda one: lambda context: truth(one(context)), 1, 1),
-    "==": (_of_two(_alike), 2, 2),
+    "==": (_equal(_alike), 2, 2),
     "!=": (_of_two(lambda one, other: not _alike(one, other)), 2, 2),
-    "===": (_of_two(_same), 2, 2),
+    "===": (_equal(_same), 2, 2),
     "!==": (_of_two(lambda one, other: not _same(one, other)), 2, 2),
     "<": (_in_order(operator.lt), 2, 3),
     "<=": (_in_order(operator.le), 2, 3),

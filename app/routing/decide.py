@@ -1,8 +1,7 @@
 """The route call: units in, arms out, no database."""
 
 import time
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from prometheus_client import CollectorRegistry, Gauge
@@ -23,8 +22,7 @@ MOST_AT_ONCE = 1_000
 _KNOWN = {"unit", "context", "explain"}
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """One unit that somebody decides about, and what is known of it."""
 
     unit: str
@@ -32,8 +30,7 @@ class Asked:
     explain: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(NamedTuple):
     """A decision: who answers, with the token that proves it; none where a constant answers."""
 
     id: str

@@ -81,12 +81,6 @@ class Branch:
         """The arms' weights, in their order."""
         return tuple(high - low for low, high in pairwise((0, *self.bounds)))
 
-    def takes(self, unit: str, context: Mapping[str, Any]) -> bool:
-        """Say whether the segment answers for a unit that came to it."""
-        return (self.test is None or self.test(context)) and (
-            self.layer is None or self.layer.takes(unit)
-        )
-
 
 class Choice(NamedTuple):
     """Who answers for a unit, and how that came about."""
@@ -113,6 +107,12 @@ class Compiled:
     branches: tuple[Branch, ...]
     shadows: tuple[Watcher, ...]
     holdout: tuple[Share, Arm] | None = None
+    names_unit: bool = field(init=False)
+    """Whether a condition asks for the unit itself."""
+
+    def __post_init__(self) -> None:
+        named = any(UNIT in repr(branch.when) for branch in self.branches)
+        object.__setattr__(self, "names_unit", named)
 
     def assign(self, unit: str, text: bytes, context: Mapping[str, Any]) -> Arm:
         """Return the arm of a unit, given as it is and as its CBOR text."""
@@ -123,12 +123,13 @@ class Compiled:
         if self.holdout is not None and self.holdout[0].takes(unit):
             share, arm = self.holdout
             return Choice(arm, None, _salted(share.salt, unit) * share.of >> 32)
-        branch = self.branches[-1]
-        if len(self.branches) > 1:
+        if self.names_unit:
             context = {**context, UNIT: unit}
-            for branch in self.branches:
-                if branch.takes(unit, context):
-                    break
+        for branch in self.branches:
+            if (branch.test is None or branch.test(context)) and (
+                branch.layer is None or branch.layer.takes(unit)
+            ):
+                break
         if branch.salt is None:
             hashed = mmh3.hash(self.salt + text, 0, False)
         else:
