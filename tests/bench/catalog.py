@@ -24,7 +24,6 @@ import argparse
 import json
 import os
 import platform
-import signal
 import sys
 import tempfile
 import time
@@ -35,8 +34,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from app.cli.run import stop_on_sigterm
 from tests.bench.champion import NAMES, Crowned, crown
+from tests.bench.conclusion import conclude, within
 from tests.bench.queries import searches
 from tests.bench.rival import rival
 from tests.bench.servers import BenchFailed, Helper, Served, helper, serve
@@ -203,18 +202,6 @@ def run(plan: Plan, rival_home: Path | None) -> dict[str, Any]:
     return {name: round(value, 3) for name, value in figures.items()}
 
 
-def judge(figures: dict[str, Any]) -> dict[str, Any]:
-    """Return the bounds with what was found and whether they hold."""
-    judged = {}
-    for name, (way, bound) in (BOUNDS | BESIDE_MLFLOW).items():
-        if name in figures:
-            found = figures[name]
-            holds = found >= bound if way == "at least" else found <= bound
-            judged[name] = {"bound": f"{way} {bound:g}", "holds": holds}
-            print(f"  {'holds' if holds else 'FAILS'}  {name} {found:g}, {way} {bound:g}")
-    return judged
-
-
 def main() -> int:
     """Run, report, judge."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -222,19 +209,9 @@ def main() -> int:
     parser.add_argument("--mlflow", action="store_true", help="measure MLflow beside it")
     parser.add_argument("--mlflow-home", type=Path, default=CACHE, help="its virtual environment")
     given = parser.parse_args()
-    stop_on_sigterm()
-    signal.signal(signal.SIGALRM, _too_long)
-    signal.alarm(RUN_SECONDS)
-    figures = run(QUICK if given.quick else FULL, given.mlflow_home if given.mlflow else None)
-    signal.alarm(0)
-    figures["bounds"] = judge(figures)
-    figures["ok"] = all(bound["holds"] for bound in figures["bounds"].values())
-    print(json.dumps(figures))
-    return 0 if figures["ok"] else 1
-
-
-def _too_long(*_: object) -> None:
-    raise BenchFailed(f"The run took longer than {RUN_SECONDS} s.")
+    with within(RUN_SECONDS):
+        figures = run(QUICK if given.quick else FULL, given.mlflow_home if given.mlflow else None)
+    return conclude(figures, BOUNDS | BESIDE_MLFLOW)
 
 
 if __name__ == "__main__":

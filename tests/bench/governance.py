@@ -6,10 +6,8 @@ process, the order changing from pair to pair, so that a slow or busy machine mo
 """
 
 import argparse
-import json
 import os
 import platform
-import signal
 import sys
 import tempfile
 import time
@@ -22,7 +20,6 @@ from typing import Any
 import uvloop
 
 from app.bus import make_bus
-from app.cli.run import stop_on_sigterm
 from app.kit.actor import Actor
 from app.platform import migrations
 from app.platform.db import Database
@@ -30,6 +27,7 @@ from app.platform.embedded import EmbeddedPostgres
 from app.platform.roles import login_url
 from app.platform.settings import Settings
 from tests.bench import access, acts, judging, longlog
+from tests.bench.conclusion import conclude, within
 from tests.bench.servers import BenchFailed
 
 BOUNDS = {
@@ -179,43 +177,22 @@ async def run(plan: Plan, url: str) -> dict[str, Any]:
     return {name: round(value, 3) for name, value in figures.items()}
 
 
-def judge(figures: dict[str, Any]) -> dict[str, Any]:
-    """Return the bounds with what was found and whether they hold."""
-    judged = {}
-    for name, (way, bound) in BOUNDS.items():
-        found = figures[name]
-        holds = found >= bound if way == "at least" else found <= bound
-        judged[name] = {"bound": f"{way} {bound:g}", "holds": holds}
-        print(f"  {'holds' if holds else 'FAILS'}  {name} {found:g}, {way} {bound:g}")
-    return judged
-
-
 def main() -> int:
     """Run, report, judge."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smoke run of some 10 seconds")
     plan = QUICK if parser.parse_args().quick else FULL
-    stop_on_sigterm()
-    signal.signal(signal.SIGALRM, _too_long)
-    signal.alarm(RUN_SECONDS)
-    print(f"Governance on {os.cpu_count()} cores, Python {platform.python_version()}.")
-    with tempfile.TemporaryDirectory(prefix="modelward-bench-") as home:
-        embedded = EmbeddedPostgres(Path(home))
-        try:
-            url = embedded.start()
-            migrations.upgrade(url)
-            figures = uvloop.run(run(plan, url))
-        finally:
-            embedded.stop()
-    signal.alarm(0)
-    figures["bounds"] = judge(figures)
-    figures["ok"] = all(bound["holds"] for bound in figures["bounds"].values())
-    print(json.dumps(figures))
-    return 0 if figures["ok"] else 1
-
-
-def _too_long(*_: object) -> None:
-    raise BenchFailed(f"The run took longer than {RUN_SECONDS} s.")
+    with within(RUN_SECONDS):
+        print(f"Governance on {os.cpu_count()} cores, Python {platform.python_version()}.")
+        with tempfile.TemporaryDirectory(prefix="modelward-bench-") as home:
+            embedded = EmbeddedPostgres(Path(home))
+            try:
+                url = embedded.start()
+                migrations.upgrade(url)
+                figures = uvloop.run(run(plan, url))
+            finally:
+                embedded.stop()
+    return conclude(figures, BOUNDS)
 
 
 if __name__ == "__main__":

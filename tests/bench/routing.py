@@ -11,10 +11,8 @@ is than ``openfeature-flagd-core`` with the same plan, exported, in turns.
 """
 
 import argparse
-import json
 import os
 import platform
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -26,10 +24,10 @@ from typing import Any
 from openfeature.contrib.tools.flagd.core import FlagdCore
 from openfeature.evaluation_context import EvaluationContext
 
-from app.cli.run import stop_on_sigterm
 from app.routing.engine import cbor_text
 from app.routing.flagd import flag_of
 from tests.bench.champion import NAMES, crown
+from tests.bench.conclusion import conclude, within
 from tests.bench.points import CONTEXT, PLAN, load_points
 from tests.bench.servers import BenchFailed, Helper, Served, bare, helper, serve
 from tests.routing.test_parity import compiled
@@ -171,35 +169,14 @@ def run(size: Size) -> dict[str, Any]:
     return {name: round(value, 3) for name, value in found.items()}
 
 
-def judge(figures: dict[str, Any]) -> dict[str, Any]:
-    """Return the bounds with what was found and whether they hold."""
-    judged = {}
-    for name, (way, bound) in BOUNDS.items():
-        found = figures[name]
-        holds = found >= bound if way == "at least" else found <= bound
-        judged[name] = {"bound": f"{way} {bound:g}", "holds": holds}
-        print(f"  {'holds' if holds else 'FAILS'}  {name} {found:g}, {way} {bound:g}")
-    return judged
-
-
 def main() -> int:
     """Run, report, judge."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smoke run of some 25 seconds")
     size = QUICK if parser.parse_args().quick else FULL
-    stop_on_sigterm()
-    signal.signal(signal.SIGALRM, _too_long)
-    signal.alarm(RUN_SECONDS)
-    figures = run(size)
-    signal.alarm(0)
-    figures["bounds"] = judge(figures)
-    figures["ok"] = all(bound["holds"] for bound in figures["bounds"].values())
-    print(json.dumps(figures))
-    return 0 if figures["ok"] else 1
-
-
-def _too_long(*_: object) -> None:
-    raise BenchFailed(f"The run took longer than {RUN_SECONDS} s.")
+    with within(RUN_SECONDS):
+        figures = run(size)
+    return conclude(figures, BOUNDS)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,8 @@ the same load generator, so that a slow or busy machine moves both sides; no pro
 """
 
 import argparse
-import json
 import os
 import platform
-import signal
 import sys
 import time
 from contextlib import ExitStack
@@ -17,8 +15,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from app.cli.run import stop_on_sigterm
 from tests.bench.champion import NAMES, Crowned, crown
+from tests.bench.conclusion import conclude, within
 from tests.bench.servers import (
     BenchFailed,
     Helper,
@@ -217,27 +215,13 @@ def run(plan: Plan) -> dict[str, Any]:
     return {name: round(value, 3) for name, value in figures.items()}
 
 
-def judge(figures: dict[str, Any]) -> dict[str, Any]:
-    """Return the bounds with what was found and whether they hold."""
-    judged = {}
-    for name, (way, bound) in BOUNDS.items():
-        found = figures[name]
-        holds = found >= bound if way == "at least" else found <= bound
-        judged[name] = {"bound": f"{way} {bound:g}", "holds": holds}
-        print(f"  {'holds' if holds else 'FAILS'}  {name} {found:g}, {way} {bound:g}")
-    return judged
-
-
 def main() -> int:
     """Run, report, judge."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smoke run of some 25 seconds")
     plan = QUICK if parser.parse_args().quick else FULL
-    stop_on_sigterm()
-    signal.signal(signal.SIGALRM, _too_long)
-    signal.alarm(RUN_SECONDS)
-    figures = run(plan)
-    signal.alarm(0)
+    with within(RUN_SECONDS):
+        figures = run(plan)
     print(
         f"A decision costs {figures['route_cpu_us']:.0f} µs of the server's processor time, the"
         f" bare answer {figures['bare_cpu_us']:.0f} µs. The load generator used"
@@ -253,14 +237,7 @@ def main() -> int:
         f"An event costs {figures['ingest_cpu_us']:.0f} µs of the API process, a COPY row"
         f" {figures['copy_client_cpu_us']:.0f} µs of its client."
     )
-    figures["bounds"] = judge(figures)
-    figures["ok"] = all(bound["holds"] for bound in figures["bounds"].values())
-    print(json.dumps(figures))
-    return 0 if figures["ok"] else 1
-
-
-def _too_long(*_: object) -> None:
-    raise BenchFailed(f"The run took longer than {RUN_SECONDS} s.")
+    return conclude(figures, BOUNDS)
 
 
 if __name__ == "__main__":
