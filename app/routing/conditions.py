@@ -25,8 +25,9 @@ Term = Callable[[Context], Any]
 UNIT = "targetingKey"
 """How a condition calls the unit."""
 _MOST_TERMS, _DEEPEST = 200, 20
-_LONGEST_VERSION = 256
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_LONGEST_VERSION, _LONGEST_NUMBER, _LONGEST_LIST = 256, 64, 1_000
+"""What a context brings is anything: beyond these it is no version, no number, not looked at."""
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _PATH = re.compile(r"[^.$\x00][^.\x00]{0,127}(\.[^.\x00]{1,128}){0,7}")
 _PARTIAL = re.compile(r"[vV]?(\d+)(\.\d+)?(\.\d+)?(.*)", re.DOTALL)
 
@@ -37,6 +38,8 @@ class BadConditionError(ValueError):
 
 def compile_condition(logic: Any) -> Callable[[Context], bool]:
     """Return the function that says whether a context fulfils ``logic``."""
+    if not isinstance(logic, dict):
+        raise BadConditionError('when: is an operation, like {"==": [{"var": "region"}, "vic"]}.')
     term = _Compiler().term(logic, "when", 0)
 
     def holds(context: Context) -> bool:
@@ -78,7 +81,8 @@ class _Compiler:
         if not least <= len(arguments) <= most:
             wanted = str(least) if least == most else f"{least} to {most}"
             raise BadConditionError(f"{where}: takes {wanted} arguments, not {len(arguments)}.")
-        if name == "sem_ver" and arguments[1] not in _VERSION_ORDERS:
+        order = arguments[1] if name == "sem_ver" else None
+        if name == "sem_ver" and not (isinstance(order, str) and order in _VERSION_ORDERS):
             orders = " ".join(_VERSION_ORDERS)
             raise BadConditionError(f"{where}[1]: how versions are compared is one of {orders}")
         return make(
@@ -142,6 +146,8 @@ def _number(value: Any) -> float:
         text = value.strip()
         if not text:
             return 0
+        if len(text) > _LONGEST_NUMBER:
+            return math.nan
         return float(text) if _NUMBER.fullmatch(text) else math.nan
     return math.nan
 
@@ -215,32 +221,34 @@ def _in_order(before: Callable[[Any, Any], bool]) -> Callable[..., Term]:
 
 
 def _every(*terms: Term) -> Term:
-    def holds(context: Context) -> bool:
+    def last(context: Context) -> Any:
+        found: Any = None
         for term in terms:
             found = term(context)
             if found is not True and not truth(found):
-                return False
-        return True
+                break
+        return found
 
-    return holds
+    return last
 
 
 def _some(*terms: Term) -> Term:
-    def holds(context: Context) -> bool:
+    def first(context: Context) -> Any:
+        found: Any = None
         for term in terms:
             found = term(context)
             if found is True or truth(found):
-                return True
-        return False
+                break
+        return found
 
-    return holds
+    return first
 
 
 def _within(needle: Any, held: Any) -> bool:
     if isinstance(held, list):
         if type(needle) is str:
             return needle in held
-        return any(_same(needle, one) for one in held)
+        return any(_same(needle, one) for one in held[:_LONGEST_LIST])
     return isinstance(held, str) and isinstance(needle, str) and needle in held
 
 

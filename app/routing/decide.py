@@ -82,7 +82,8 @@ class Decider:
         plan = self._plan(actor, key)
         answers = []
         for number, asked in enumerate(many, 1):
-            answers.append(self._text(asked, self.decide(actor, plan, asked)))
+            decided = self.decide(actor, plan, asked)
+            answers.append(self._nobody(decided) if decided.nobody else self._text(asked, decided))
             if not number % _TURN:
                 await asyncio.sleep(0)  # others do not wait for all of them
         return 200, f'{{"decisions":[{",".join(answers)}]}}'.encode()
@@ -135,6 +136,22 @@ class Decider:
             token(arm, Part.ARM) if arm.version_id else None,
             shadows,
         )
+
+    def _nobody(self, decided: Decided) -> str:
+        """Return the answer for one of many whom nobody answers; the others have theirs."""
+        said: dict[str, Any] = {
+            "arm": decided.arm.name,
+            "model": None,
+            "version": None,
+            "version_id": None,
+            "shadows": [],
+            "token": None,
+            "stopped": True,
+            "stop_id": decided.arm.stop,
+            "age_ms": self.table.age_ms,
+        }
+        text = orjson.dumps(said).decode()[1:]
+        return f'{{"decision_id":"{decided.id}",{decided.plan.fragment},{text}'
 
     def _text(self, asked: Asked, decided: Decided) -> str:
         if decided.nobody:

@@ -11,6 +11,7 @@ from app.kit.actor import Actor
 from app.kit.revision import require_current
 from app.routing.fallback import stand_in
 from app.routing.rules import HoldoutUnanswered, LayerTaken, NotSeated
+from app.routing.seats import champion_of
 from app.routing.service import current_plan, write_plan
 from app.routing.spec import Layer, Plan
 from app.routing.tables import Generation, PlanRevision, Seat, SeatRole
@@ -23,10 +24,11 @@ async def edit_plan(
 ) -> PlanRevision | gates.Change:
     """Replace a point's plan, or ask for it where plans are under change control."""
     point = await catalog.point_by_key(session, key, by=by, lock=True)
-    developers = await _developers(session, plan, by=by)
+    developers = await _developers(session, point, plan, by=by)
     roles = await gates.roles_at(session, point.id, by=by, beside=developers)
     await identity.require_right(session, by, identity.Action.EDIT_PLAN, point=key, roles=roles)
     before = await _editable(session, point, plan, expected=expected, by=by)
+    grave = plan.altering or await _outweighed(session, point, plan)
     change = await gates.propose(
         session, identity.Governed.PLAN, f"plan of {key}",
         expected=expected, before=before.spec if before else None,
@@ -35,7 +37,7 @@ async def edit_plan(
             "barred": sorted(developers),
             "part": "developed a version that it sends traffic to",
         },
-        scope={"point": key}, reason=reason, grave=await _outweighed(session, point, plan), by=by,
+        scope={"point": key}, reason=reason, grave=grave, by=by,
     )  # fmt: skip
     return change or await write_plan(session, point, plan, cause="edited", by=by)
 
@@ -64,14 +66,28 @@ async def _outweighed(session: AsyncSession, point: catalog.DecisionPoint, plan:
     return plan.outweighs(model.name, version.number)
 
 
-async def _developers(session: AsyncSession, plan: Plan, *, by: Actor) -> set[UUID]:
-    """Return who developed what a plan sends traffic to, or its origin, beside the champion."""
+async def _developers(
+    session: AsyncSession, point: catalog.DecisionPoint, plan: Plan, *, by: Actor
+) -> set[UUID]:
+    """Return who developed what a plan sends traffic to, or its origin, beside the champion.
+
+    Who developed the champion counts where it is to answer under other parameters, and who
+    developed the fallback where it answers a holdout.
+    """
     named = {(arm.model, arm.version) for arm in (*plan.named, *plan.shadows)}
-    found = [await catalog.find_version(session, model, number, by=by) for model, number in named]
-    origins = await catalog.origin_developers(
-        session, by.tenant_id, {version.id for version in found}
-    )
-    return {version.developer_id for version in found} | origins
+    found = {
+        (await catalog.find_version(session, model, number, by=by)).id for model, number in named
+    }
+    if plan.parameterised:
+        champion = await champion_of(session, by.tenant_id, point.id)
+        found |= {champion.version_id} if champion is not None else set()
+    if plan.holdout is not None:
+        standing = await stand_in(session, point, whole=False)
+        if standing is not None and standing.version_id is not None:
+            found.add(standing.version_id)
+    origins = await catalog.origin_developers(session, by.tenant_id, found)
+    versions = await catalog.versions_by_id(session, by.tenant_id, found)
+    return {version.developer_id for _, version in versions.values()} | origins
 
 
 async def _editable(

@@ -1,11 +1,13 @@
 """Experiments: what each segment's arms have shown since their plan began, and what follows."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -70,11 +72,14 @@ async def _experiment(
     # A bandit moves its weights: its arms have the shares of no one moment.
     fixed = isinstance(segment.strategy, Split | Multivariate)
     unlikely = mismatch(seen, weights) if fixed else None
-    control = next((arm for arm in arms if arm.version_id == champion), arms[0])
+    as_activated = [a for a in arms if a.version_id == champion and not a.written.parameters]
+    control = as_activated[0] if as_activated else arms[0]
     strategy = segment.strategy
     assert not isinstance(strategy, Champion)  # noqa: S101 - those are no experiments
     binary, lower = strategy.reward == "binary", strategy.better == "lower"
-    found = stand(
+    # Posteriors of many arms are drawn for longer than others should wait.
+    found = await asyncio.to_thread(
+        stand,
         Observed(
             arms={arm.written.name: _sums(arm.days, binary=binary) for arm in arms},
             control=control.written.name,
@@ -83,7 +88,9 @@ async def _experiment(
             days=(now - since).total_seconds() / _SECONDS_A_DAY,
             mismatch=unlikely,
             stopped=[a.written.name for a in arms if held & {a.version_id, None}],
-        )
+            measured=bool(as_activated),
+            fixed=fixed,
+        ),
     )
     return {
         "segment": segment.name,
@@ -99,12 +106,15 @@ async def _experiment(
         "best": found.best,
         "advice": found.advice,
         "lacking": found.lacking,
-        "next": _next(point, arms, found),
+        "next": await _next(session, point, arms, found, champion),
     }
 
 
 async def _since(session: AsyncSession, row: PlanRevision, segment: Segment) -> datetime:
-    """Return since when a segment has stood as it is, through whatever else of plans changed."""
+    """Return since when the same units have come to a segment that stood as it is.
+
+    What stands before it, and the holdout, decide who comes to it; what stands behind does not.
+    """
     rows = await session.scalars(
         select(PlanRevision)
         .where(
@@ -114,12 +124,18 @@ async def _since(session: AsyncSession, row: PlanRevision, segment: Segment) -> 
         )
         .order_by(PlanRevision.revision.desc())
     )
-    since = row.at
+    names = [one["name"] for one in row.spec["segments"]]
+    upto = names.index(segment.name) + 1
+    asked, since = _population(row, upto), row.at
     for one in rows:
-        if segment not in Plan.model_validate(one.spec).segments:
+        if _population(one, upto) != asked:
             break
         since = one.at
     return since
+
+
+def _population(row: PlanRevision, upto: int) -> bytes:
+    return orjson.dumps([row.spec["segments"][:upto], row.spec.get("holdout")])
 
 
 async def _arms(
@@ -134,6 +150,8 @@ async def _arms(
     series = await telemetry.series_of(session, point.tenant_id, point.id)
     arms = []
     for written in segment.strategy.written():
+        if not written.weight:
+            continue  # nobody is given to it
         version_id = champion
         if written.model is not None and written.version is not None:
             version_id = ids[written.model, written.version]
@@ -209,14 +227,27 @@ def _regret(arms: Sequence[_Arm], *, binary: bool, lower: bool) -> float | None:
     return sum(one.n * (best - turned * one.mean) for one in sums)
 
 
-def _next(point: catalog.DecisionPoint, arms: Sequence[_Arm], found: Standing) -> str | None:
+async def _next(
+    session: AsyncSession,
+    point: catalog.DecisionPoint,
+    arms: Sequence[_Arm],
+    found: Standing,
+    champion: UUID,
+) -> str | None:
     """Return the call that follows: the evidence promotes nobody, people do."""
     if found.advice is not Advice.PROMOTE:
         return None
     arm = next(one for one in arms if one.written.name == found.best)
-    if arm.written.model is None:
-        return "Publish a version with these parameters, and release it."
-    return (
-        f'POST /v1/activations {{"model": "{arm.written.model}", "version": {arm.written.version},'
-        f' "decision_point": "{point.key}"}}'
-    )
+    seat = await seats.open_seat(session, point.tenant_id, point.id, arm.version_id)
+    parameters = {**(seat.parameters if seat else {}), **arm.written.parameters}
+    if arm.version_id == champion:
+        return f"Have a version released that answers as {orjson.dumps(parameters).decode()}."
+    body = {
+        "model": arm.written.model,
+        "version": arm.written.version,
+        "decision_point": point.key,
+        "endpoint": seat.endpoint if seat else None,
+        "parameters": parameters,
+    }
+    said = {name: value for name, value in body.items() if value}
+    return f"POST /v1/activations {orjson.dumps(said).decode()}"

@@ -10,7 +10,6 @@ import orjson
 
 from app.routing.conditions import UNIT
 from app.routing.engine import Arm, Branch, Compiled, Share
-from app.routing.strategies import CHAMPION
 
 _OF_ONE_DECISION = {"propensity", "segment", "arm"}
 
@@ -25,12 +24,12 @@ def flag_of(plan: Compiled) -> dict[str, Any]:
         share, arm = plan.holdout
         arms[arm.name] = arm
         targeting = {"if": [_within(share), arm.name, targeting]}
-    last = plan.branches[-1]
-    first = next(one.name for one, weight in _weighted(last) if weight)
+    first = next(one.name for one, weight in _weighted(plan.branches[-1]) if weight)
     return {
         "state": "ENABLED",
-        "variants": {name: value_of(arm) for name, arm in arms.items()},
-        "defaultVariant": CHAMPION if CHAMPION in arms else first,
+        # One name stands for what different stops hold: which of them it was is not said here.
+        "variants": {name: _without_stop(value_of(arm)) for name, arm in arms.items()},
+        "defaultVariant": targeting if isinstance(targeting, str) else first,
         # A flag without targeting is static: a lone name would not be logic.
         "targeting": {} if isinstance(targeting, str) else targeting,
         "metadata": {"planRevision": plan.revision, "generation": plan.generation},
@@ -43,6 +42,10 @@ def value_of(arm: Arm) -> dict[str, Any]:
         return {"stopped": True, "stop_id": arm.stop}
     said: dict[str, Any] = orjson.loads(f"{{{arm.fragment}}}")
     return {name: value for name, value in said.items() if name not in _OF_ONE_DECISION}
+
+
+def _without_stop(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: said for name, said in value.items() if name != "stop_id"}
 
 
 def _taken(branch: Branch) -> Any:

@@ -18,7 +18,11 @@ _ARM: dict[str, Any] = {
     "version_id": {"type": ["string", "null"], "format": "uuid", "description": _OF_NO_MODEL},
     "endpoint": {"type": ["string", "null"]},
     "parameters": {"type": "object"},
-    "propensity": {"type": "number"},
+    "propensity": {
+        "type": "number",
+        "description": "Chance of this arm for a unit of its segment; with a holdout, of not being"
+        " held out as well.",
+    },
     "token": {
         "type": ["string", "null"],
         "description": "Send it back with the scored event; null where a constant answers.",
@@ -134,7 +138,8 @@ BATCH_OPERATION = _operation(
         "properties": {"units": {"type": "array", "minItems": 1, "maxItems": 1000, "items": _UNIT}},
     },
     {"units": [{"unit": "customer-4711"}, {"unit": "customer-4712"}]},
-    "A decision for each unit, in their order, all by one plan.",
+    "A decision for each unit, in their order, all by one plan. Of whom nobody answers it says"
+    " `stopped`, without model and constant.",
     {
         "type": "object",
         "required": ["decisions"],

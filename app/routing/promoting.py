@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from app.routing import bandit
-from app.routing.sequences import FEWEST, MISMATCH, Interval, Sums, difference
+from app.routing.sequences import ALPHA, FEWEST, MISMATCH, Interval, Sums, difference
 
 DAYS, P_BEST, LOSS = 14, 0.95, 0.005
 """How long, how surely and at what relative loss: all have to hold."""
@@ -25,6 +25,10 @@ class Observed:
 
     arms: Mapping[str, Sums]
     control: str
+    measured: bool
+    """Whether the control is the champion, as he was activated."""
+    fixed: bool
+    """Whether the arms' shares are; a bandit moves them by what it sees."""
     binary: bool
     lower_is_better: bool
     days: float
@@ -67,14 +71,18 @@ def stand(observed: Observed) -> Standing:
         lower_is_better=observed.lower_is_better,
     )
     control = turned[observed.control]
+    alpha = ALPHA / max(len(turned) - 1, 1)  # all gains hold together
     differences = {
-        name: difference(sums, control) for name, sums in turned.items() if name != observed.control
+        name: difference(sums, control, alpha=alpha)
+        for name, sums in turned.items()
+        if name != observed.control
     }
     best = max(learnt.p_best, key=lambda name: learnt.p_best[name])
     lacking = _lacking(observed, turned, learnt, differences, best)
     if best == observed.control:
         beaten = all(found is not None and found.high < 0 for found in differences.values())
-        advice = Advice.KEEP if beaten and differences else Advice.WAIT
+        kept = beaten and bool(differences) and observed.measured
+        advice = Advice.KEEP if kept else Advice.WAIT
     else:
         advice = Advice.WAIT if lacking else Advice.PROMOTE
     return Standing(learnt.p_best, learnt.expected_loss, differences, best, advice, lacking)
@@ -87,25 +95,24 @@ def _lacking(
     differences: Mapping[str, Interval | None],
     best: str,
 ) -> list[str]:
-    lacks = []
-    if best == observed.control:
-        lacks.append("The champion is the best so far.")
-    few = [name for name, sums in turned.items() if sums.n < FEWEST]
-    if few:
-        lacks.append(f"Fewer than {FEWEST} rewards of {', '.join(sorted(few))}.")
-    if observed.days < DAYS:
-        lacks.append(f"It has run for {observed.days:.1f} of {DAYS} days.")
-    if learnt.p_best[best] < P_BEST:
-        lacks.append(f"{best} is the best with {learnt.p_best[best]:.1%}; {P_BEST:.0%} are asked.")
-    scale = abs(turned[observed.control].mean)
-    loss = learnt.expected_loss[best]
-    if loss > LOSS * scale:
-        lacks.append(f"Promoting {best} risks {loss:.4g} a unit; at most {LOSS * scale:.4g}.")
-    found = differences.get(best)
-    if best != observed.control and (found is None or found.low <= 0):
-        lacks.append(f"The confidence sequence of {best} against the champion does not exclude 0.")
-    if observed.mismatch is not None and observed.mismatch < MISMATCH:
-        lacks.append(f"The arms' shares are not the plan's (p = {observed.mismatch:.1g}).")
-    if observed.stopped:
-        lacks.append(f"Stopped: {', '.join(sorted(observed.stopped))}.")
-    return lacks
+    few = sorted(name for name, sums in turned.items() if sums.n < FEWEST)
+    most = LOSS * abs(turned[observed.control].mean)
+    loss, surely = learnt.expected_loss[best], learnt.p_best[best]
+    gain, unlikely = differences.get(best), observed.mismatch
+    ahead = best != observed.control
+    found = {
+        "No arm is the champion as he was activated: what he earns is not known.":
+            not observed.measured,
+        "A bandit's shares follow its rewards: confirm the gain by a split.": not observed.fixed,
+        "The control is the best so far.": not ahead,
+        f"Fewer than {FEWEST} rewards of {', '.join(few)}.": bool(few),
+        f"It has run for {observed.days:.1f} of {DAYS} days.": observed.days < DAYS,
+        f"{best} is the best with {surely:.1%}; {P_BEST:.0%} are asked.": surely < P_BEST,
+        f"Promoting {best} risks {loss:.4g} a unit; at most {most:.4g}.": loss > most,
+        f"The confidence sequence of {best} against the control does not exclude 0.":
+            ahead and (gain is None or gain.low <= 0),
+        f"The arms' shares are not the plan's (p = {unlikely or 0:.1g}).":
+            unlikely is not None and unlikely < MISMATCH,
+        f"Stopped: {', '.join(sorted(observed.stopped))}.": bool(observed.stopped),
+    }  # fmt: skip
+    return [lack for lack, holds in found.items() if holds]

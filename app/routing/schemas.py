@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from app.routing.diversion import FALLBACK
 from app.routing.promoting import Advice
 from app.routing.rules import HOLDOUT
-from app.routing.spec import Plan
+from app.routing.spec import Champion, Plan
+from app.routing.strategies import CHAMPION
 from app.routing.tables import SeatRole
 
 
@@ -37,6 +38,9 @@ class PlanIn(Plan):
     def _named(self) -> "PlanIn":
         arms = [arm.name for one in self.segments for arm in one.strategy.written()]
         names = {*arms, *(shadow.name for shadow in self.shadows)}
+        drawn = (one.strategy for one in self.segments if not isinstance(one.strategy, Champion))
+        if CHAMPION in {arm.name for strategy in drawn for arm in strategy.written()}:
+            raise ValueError(f"{CHAMPION!r} is who answers where a plan names nobody")
         if FALLBACK in names:
             raise ValueError(f"{FALLBACK!r} is who answers while a point is stopped")
         if HOLDOUT in names:

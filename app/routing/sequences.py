@@ -64,8 +64,8 @@ def difference(arm: Sums, control: Sums, *, alpha: float = ALPHA) -> Interval | 
     The two samples are one of ``n`` units whose contributions to the difference, weighted by the
     arms' shares, have its variance.
     """
-    if min(arm.n, control.n) < FEWEST:
-        return None
+    if min(arm.n, control.n) < FEWEST or not min(arm.variance, control.variance):
+        return None  # rewards that are all alike say nothing of how others may be
     n = arm.n + control.n
     spread = n * (arm.variance / arm.n + control.variance / control.n)
     found = arm.mean - control.mean

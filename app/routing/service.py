@@ -113,6 +113,21 @@ async def plans_of(
     return {row.point_id: Plan.model_validate(row.spec) for row in rows}
 
 
+async def points_with_holdout(session: AsyncSession, tenant_id: UUID) -> list[UUID]:
+    """Return the points by whose newest plan some units are answered by the fallback."""
+    newest = (
+        select(PlanRevision.point_id, PlanRevision.spec)
+        .where(PlanRevision.tenant_id == tenant_id)
+        .ext(distinct_on(PlanRevision.point_id))
+        .order_by(PlanRevision.point_id, PlanRevision.revision.desc())
+        .subquery()
+    )
+    rows = await session.scalars(
+        select(newest.c.point_id).where(newest.c.spec["holdout"]["rate"].is_not(None))
+    )
+    return list(rows)
+
+
 async def _newest_plans(
     session: AsyncSession, tenant_id: UUID, point_ids: Collection[UUID]
 ) -> list[PlanRevision]:

@@ -158,10 +158,26 @@ class Plan(Input):
     def outweighs(self, model: str, version: int) -> bool:
         """Say whether some segment's champion decides less than the others there together.
 
-        By what is written here: a bandit begins evenly and moves on evidence, it outweighs a
-        champion who is none of it.
+        Under other parameters than he was activated with he is one of the others. By what is
+        written here: a bandit begins evenly and moves on evidence, it outweighs a champion who is
+        none of it.
         """
-        return any(_outweighs(one.strategy, model, version) for one in self.segments)
+        held = self.holdout.rate if self.holdout is not None else 0.0
+        return any(_outweighs(one.strategy, model, version, held) for one in self.segments)
+
+    @property
+    def altering(self) -> bool:
+        """Whether units are answered in a way that no activation was asked about."""
+        return self.holdout is not None or self.parameterised
+
+    @property
+    def parameterised(self) -> bool:
+        """Whether some arm answers under other parameters than its version was activated with."""
+        return any(
+            arm.parameters and arm.weight
+            for segment in self.segments
+            for arm in segment.strategy.written()
+        )
 
     @property
     def named(self) -> tuple[VersionArm, ...]:
@@ -182,11 +198,14 @@ class Plan(Input):
         return tuple(one for one in found if isinstance(one, Bandit))
 
 
-def _outweighs(strategy: Strategy, model: str, version: int) -> bool:
-    arms = strategy.written()
+def _outweighs(strategy: Strategy, model: str, version: int, held: float) -> bool:
+    arms, champion = strategy.written(), (model, version)
     mine = [
-        arm for arm in arms if arm.model is None or (arm.model, arm.version) == (model, version)
+        arm
+        for arm in arms
+        if (arm.model is None or (arm.model, arm.version) == champion) and not arm.parameters
     ]
     if isinstance(strategy, Bandit):
         return not mine
-    return 2 * sum(arm.weight for arm in mine) < sum(arm.weight for arm in arms)
+    left = (1 - held) * sum(arm.weight for arm in mine)
+    return 2 * left < sum(arm.weight for arm in arms)

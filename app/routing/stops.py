@@ -211,7 +211,8 @@ async def stop_behind(
 async def reconsider(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> None:
     """Let the tables think again where a version whose stage has moved may stand in."""
     stops = select(Stop.point_id).filter_by(tenant_id=tenant_id, until=None).distinct()
-    for point_id in list(await session.scalars(stops)):
+    held_out = await service.points_with_holdout(session, tenant_id)
+    for point_id in sorted({*await session.scalars(stops), *held_out}):
         past = select(Seat.id).filter_by(
             tenant_id=tenant_id, point_id=point_id, version_id=version_id, role=SeatRole.CHAMPION
         )

@@ -175,6 +175,10 @@ class Multivariate(_Rewarded):
     def _drawn(self) -> "Multivariate":
         if len({factor.name for factor in self.factors}) < len(self.factors):
             raise ValueError("two factors have the same name")
+        if any(arm.name == REHEARSAL for arm in self.written()) or any(
+            level.name == REHEARSAL for factor in self.factors for level in factor.levels
+        ):
+            raise ValueError(f"{REHEARSAL!r} is the guarded perimeter's name")
         if sum(factor.levels[0].model is not None for factor in self.factors) > 1:
             raise ValueError("two factors name versions")
         count = prod(len(factor.levels) for factor in self.factors)

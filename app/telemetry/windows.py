@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.telemetry.events import REHEARSAL, SHADOW_PREFIX
-from app.telemetry.outcomes import Performance, performance
+from app.telemetry.outcomes import SLOTS, Performance, performance
 from app.telemetry.tables import HourProfile, ProfileKind, RawEvent, Receipt, Series
 from app.telemetry.tally import Tally, total
 
@@ -211,17 +211,16 @@ async def days_of(
         )
         .order_by(HourProfile.hour)
     )
-    events, outcome, found = 0, None, dict[int, Day]()
+    events, outcome, found = 0, Tally.empty(SLOTS, 0), dict[int, tuple[datetime, int, Tally]]()
     for hour, kind, n, payload in rows:
         if kind is ProfileKind.INPUTS:
             events += n
         elif kind is ProfileKind.OUTCOMES:
-            tally = Tally.decode(payload)
-            outcome = total([tally] if outcome is None else [outcome, tally])
+            outcome = total([outcome, Tally.decode(payload)]) or outcome
         day = (hour - first) // 24
         until = datetime.fromtimestamp((first + 24 * (day + 1)) * 3600, UTC)
-        found[day] = Day(until, events, performance(outcome))
-    return list(found.values())
+        found[day] = until, events, outcome
+    return [Day(until, count, performance(tally)) for until, count, tally in found.values()]
 
 
 async def units_lately(

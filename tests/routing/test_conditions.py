@@ -1,5 +1,6 @@
 """Conditions mean here what they mean to flagd."""
 
+import time
 from typing import Any
 
 import pytest
@@ -139,6 +140,11 @@ def test_no_context_makes_a_condition_fail(logic: Any, context: dict[str, Any]) 
         ({"var": ["a", {"var": "b"}]}, "when.var[1]: is a string, a number"),
         ({"sem_ver": ["1", "==", "2"]}, "when.sem_ver[1]: how versions are compared is one of ="),
         ({"or": [{"!": [True]}] * 120}, "when.or: takes 1 to 50"),
+        ({"sem_ver": ["1", {"var": "op"}, "2"]}, "when.sem_ver[1]: how versions"),
+        ({"sem_ver": ["1", ["="], "2"]}, "when.sem_ver[1]: how versions"),
+        ("region == 'vic'", "when: is an operation"),
+        ([], "when: is an operation"),
+        (True, "when: is an operation"),
     ],
 )
 def test_what_cannot_be_evaluated_is_refused_with_its_place(logic: Any, names: str) -> None:
@@ -169,6 +175,9 @@ def test_a_condition_is_bounded() -> None:
         ({"<": [{"var": "age"}, 18]}, {"age": "12"}, True),
         ({"<": [{"var": "age"}, 18]}, {"age": "1_2"}, False),
         ({"sem_ver": [{"var": "app"}, ">=", "2.1"]}, {"app": "2.1.0-rc.1"}, False),
+        ({"==": [{"or": [{"var": "region"}, "vic"]}, "vic"]}, {}, True),
+        ({"==": [{"and": [True, {"var": "region"}]}, "vic"]}, {"region": "vic"}, True),
+        ({"==": [{"var": "age"}, 3]}, {"age": "٣"}, False),
         ({"var": "vip"}, {"vip": []}, False),
         ({"var": "vip"}, {"vip": {}}, True),
     ],
@@ -177,3 +186,15 @@ def test_values_are_compared_as_javascript_does(
     logic: Any, context: dict[str, Any], holds: Any
 ) -> None:
     assert compile_condition(logic)(context) is holds
+
+
+def test_no_context_takes_long_to_evaluate() -> None:
+    number = {">": [{"var": "age"}, 18]}
+    many = {"and": [{"!": {"in": [1, {"var": "tags"}]}}] * 49}
+    contexts = {"age": "1" * 60_000 + "x", "tags": ["x"] * 30_000}
+
+    began = time.process_time()
+    for logic in (number, many, {"sem_ver": [{"var": "age"}, ">", "1"]}):
+        assert compile_condition(logic)(contexts) in {True, False}
+
+    assert time.process_time() - began < 0.2

@@ -86,8 +86,8 @@ def test_what_has_run_for_long_enough_is_advised_and_left_to_people(at: Cast) ->
 
     assert (found["advice"], found["lacking"]) == ("promote", [])
     assert found["next"] == (
-        f'POST /v1/activations {{"model": "{at.challenger.model}", "version": '
-        f'{at.challenger.version}, "decision_point": "{at.champion.point}"}}'
+        f'POST /v1/activations {{"model":"{at.challenger.model}","version":'
+        f'{at.challenger.version},"decision_point":"{at.champion.point}"}}'
     )
     champion = at.live["aud"].get(f"{at.path}/champion")
     assert champion["model"] == at.champion.model
@@ -113,16 +113,18 @@ def test_a_stop_or_units_that_were_lost_forbid_to_promote(at: Cast) -> None:
     assert "shares are not the plan's" in lost["lacking"][0]
 
 
-def test_an_edit_of_another_segment_begins_nothing_anew(at: Cast) -> None:
+def test_what_sends_other_units_to_a_segment_begins_it_anew(at: Cast) -> None:
     (before,) = experiments(at)
     plan = at.live["ops"].get(f"{at.path}/plan")["spec"]
+    shadow = {"name": "watcher", "model": at.former.model, "version": at.former.version}
+    at.put({**plan, "shadows": [shadow]})
+    (kept,) = experiments(at)
     north = {"name": "north", "when": {"==": [{"var": "region"}, "qld"]}}
     at.put({**plan, "segments": [north, *plan["segments"]]})
-    (kept,) = experiments(at)
-    changed = {**plan["segments"][0], "salt": "anew"}
-    at.put({**plan, "segments": [north, changed]})
+    (others,) = experiments(at)
+    at.put({**plan, "segments": [north, {**plan["segments"][0], "salt": "anew"}]})
     (anew,) = experiments(at)
 
     assert kept["since"] == before["since"]
-    assert anew["since"] > before["since"]
+    assert before["since"] < others["since"] < anew["since"]
     assert anew["lacking"]

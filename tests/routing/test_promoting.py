@@ -18,7 +18,14 @@ def sums(rewards: Floats) -> Sums:
 
 
 def observed(arms: dict[str, Sums], *, days: float = 30, **more: object) -> Observed:
-    found = {"binary": True, "lower_is_better": False, "mismatch": None, **more}
+    found = {
+        "binary": True,
+        "lower_is_better": False,
+        "mismatch": None,
+        "measured": True,
+        "fixed": True,
+        **more,
+    }
     return Observed(arms=arms, control=next(iter(arms)), days=days, **found)  # type: ignore[arg-type]
 
 
@@ -115,9 +122,12 @@ GOOD = {"old": Sums(9_000, 900, 900), "new": Sums(9_000, 1_260, 1_260)}
         ({"days": 13.9}, "13.9 of 14 days"),
         ({"mismatch": MISMATCH / 2}, "shares are not the plan's"),
         ({"stopped": ["new"]}, "Stopped: new"),
+        ({"measured": False}, "what he earns is not known"),
+        ({"fixed": False}, "confirm the gain by a split"),
+        ({"arms": {"old": GOOD["old"], "new": Sums(9_000, 9_000, 9_000)}}, "does not exclude 0"),
         ({"arms": {**GOOD, "third": Sums(FEWEST - 1, 10, 10)}}, "Fewer than 100 rewards of third"),
         ({"arms": {"old": GOOD["old"], "new": Sums(9_000, 940, 940)}}, "does not exclude 0"),
-        ({"arms": {"old": GOOD["old"], "new": Sums(9_000, 800, 800)}}, "champion is the best"),
+        ({"arms": {"old": GOOD["old"], "new": Sums(9_000, 800, 800)}}, "control is the best"),
     ],
 )
 def test_what_lacks_is_said_and_waited_for(changes: dict[str, object], says: str) -> None:

@@ -140,6 +140,34 @@ def test_a_models_name_needs_no_escaping(model: str) -> None:
         VersionArm.model_validate({"name": "a", "model": model, "version": 1})
 
 
+def crossed(*levels: dict[str, Any]) -> Plan:
+    factor = {"name": "limit", "levels": list(levels)}
+    return Plan.model_validate(plan({"kind": "multivariate", "factors": [factor]}))
+
+
+def test_under_other_parameters_the_champion_is_one_of_the_others() -> None:
+    as_activated = {"name": "as-is", "weight": 1}
+    strict = {"name": "strict", "parameters": {"limit": 0.9}, "weight": 1}
+
+    assert not crossed(as_activated, strict).outweighs("price", 1)
+    assert crossed({**as_activated, "weight": 0}, strict).outweighs("price", 1)
+    assert crossed(as_activated, {**strict, "weight": 2}).outweighs("price", 1)
+
+
+@pytest.mark.parametrize("name", ["rehearsal"])
+def test_no_combination_is_called_what_the_guarded_perimeter_is_called(name: str) -> None:
+    with pytest.raises(ValidationError, match="perimeter"):
+        crossed({"name": name}, {"name": "strict"})
+
+
+def test_who_is_held_out_is_none_of_the_champions() -> None:
+    even = [arm("a", weight=1), arm("b", version=2, weight=1)]
+    whole = plan({"kind": "split", "arms": even})
+
+    assert not Plan.model_validate(whole).outweighs("price", 1)
+    assert Plan.model_validate({**whole, "holdout": {"rate": 0.1}}).outweighs("price", 1)
+
+
 def test_a_plan_is_immutable() -> None:
     with pytest.raises(ValidationError):
         Plan().shadows = ()  # type: ignore[misc]
