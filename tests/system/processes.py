@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from app.platform.embedded import EmbeddedPostgres
@@ -73,7 +73,8 @@ def left(pids: set[int], seconds: float) -> set[int]:
 def end_all(pids: set[int]) -> None:
     """End what a test would otherwise leave behind."""
     for pid in pids & commands().keys():
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it ended by itself meanwhile
+            os.kill(pid, signal.SIGKILL)
 
 
 @contextmanager
