@@ -11,11 +11,9 @@ from app.openfeature.rules import BadContext, FlagNotFound, NoTargetingKey, Unpa
 from app.openfeature.wording import evaluation
 from app.platform.http import Authenticator, HotRoute, Tagged
 from app.platform.settings import Settings
-from app.routing import Asked, Compiled, Decider, flag_of
+from app.routing import MAX_UNIT, UNIT, Asked, Compiled, Decider, flag_of
 
-_UNIT = "targetingKey"
 _SCHEMA = "https://flagd.dev/schema/v0/flags.json"
-_LONGEST_UNIT = 256
 
 
 class Evaluator:
@@ -73,11 +71,11 @@ def _asked(body: bytes, key: str | None = None) -> Asked:
     context = sent.get("context") if isinstance(sent, dict) else None
     if not isinstance(context, dict):
         raise BadContext("The body has a context, which is an object.", key)
-    unit = context.get(_UNIT)
+    unit = context.get(UNIT)
     if unit is None or unit == "":
-        raise NoTargetingKey(f"The context has no {_UNIT}.", key)
-    if not isinstance(unit, str) or len(unit) > _LONGEST_UNIT:
-        raise BadContext(f"{_UNIT} is a string of 1 to {_LONGEST_UNIT} characters.", key)
+        raise NoTargetingKey(f"The context has no {UNIT}.", key)
+    if not isinstance(unit, str) or len(unit) > MAX_UNIT:
+        raise BadContext(f"{UNIT} is a string of 1 to {MAX_UNIT} characters.", key)
     return Asked(unit, context)
 
 

@@ -7,7 +7,8 @@ five seconds, and that the last good table answers while the database is away.
 """
 
 from app.routing.asof import NothingThen
-from app.routing.decide import Asked, Decided, Decider
+from app.routing.conditions import UNIT
+from app.routing.decide import MAX_UNIT, Asked, Decided, Decider
 from app.routing.diversion import FALLBACK
 from app.routing.editing import apply_plan
 from app.routing.engine import Compiled
@@ -67,6 +68,8 @@ from app.routing.tables import Fallback, FallbackKind, PlanRevision, Seat, Stop
 
 __all__ = [
     "FALLBACK",
+    "MAX_UNIT",
+    "UNIT",
     "Asked",
     "CausesStanding",
     "ChampionChanged",

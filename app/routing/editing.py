@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from sqlalchemy import cast, func, literal, select
-from sqlalchemy.dialects.postgresql import JSONPATH, distinct_on
+from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, gates, identity
@@ -12,9 +12,9 @@ from app.kit.revision import require_current
 from app.routing.fallback import stand_in
 from app.routing.rules import HoldoutUnanswered, LayerTaken, NotSeated
 from app.routing.seats import champion_of
-from app.routing.service import current_plan, write_plan
+from app.routing.service import current_plan, newest_specs, write_plan
 from app.routing.spec import Layer, Plan
-from app.routing.tables import Generation, PlanRevision, Seat, SeatRole
+from app.routing.tables import Generation, PlanRevision, Seat
 
 _LAYERED = "$.segments[*].layer.name"
 
@@ -55,14 +55,11 @@ async def apply_plan(session: AsyncSession, event: gates.ChangeApproved) -> None
 
 async def _outweighed(session: AsyncSession, point: catalog.DecisionPoint, plan: Plan) -> bool:
     """Say whether under a plan others decide more than the champion, who was approved for it."""
-    seat = await session.scalar(
-        select(Seat.version_id).filter_by(
-            tenant_id=point.tenant_id, point_id=point.id, role=SeatRole.CHAMPION, until=None
-        )
-    )
+    seat = await champion_of(session, point.tenant_id, point.id)
     if seat is None:
         return False
-    model, version = (await catalog.versions_by_id(session, point.tenant_id, {seat}))[seat]
+    found = await catalog.versions_by_id(session, point.tenant_id, {seat.version_id})
+    model, version = found[seat.version_id]
     return plan.outweighs(model.name, version.number)
 
 
@@ -147,21 +144,14 @@ async def _require_layers(session: AsyncSession, point: catalog.DecisionPoint, p
     await session.execute(
         select(Generation.generation).filter_by(tenant_id=point.tenant_id).with_for_update()
     )
-    newest = (
-        select(PlanRevision.point_id, PlanRevision.spec, catalog.DecisionPoint.key)
-        .join(
-            catalog.DecisionPoint,
-            (catalog.DecisionPoint.tenant_id == PlanRevision.tenant_id)
-            & (catalog.DecisionPoint.id == PlanRevision.point_id),
-        )
-        .where(PlanRevision.tenant_id == point.tenant_id, PlanRevision.point_id != point.id)
-        .ext(distinct_on(PlanRevision.point_id))
-        .order_by(PlanRevision.point_id, PlanRevision.revision.desc())
-        .subquery()
-    )
+    newest = newest_specs(point.tenant_id)
     others = await session.execute(
-        select(newest.c.key, newest.c.spec).where(
-            func.jsonb_path_exists(newest.c.spec, cast(literal(_LAYERED), JSONPATH))
+        select(catalog.DecisionPoint.key, newest.c.spec)
+        .join(newest, newest.c.point_id == catalog.DecisionPoint.id)
+        .where(
+            catalog.DecisionPoint.tenant_id == point.tenant_id,
+            catalog.DecisionPoint.id != point.id,
+            func.jsonb_path_exists(newest.c.spec, cast(literal(_LAYERED), JSONPATH)),
         )
     )
     taken = [

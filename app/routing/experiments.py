@@ -44,8 +44,11 @@ async def experiments_of(session: AsyncSession, key: str, *, by: Actor) -> dict[
     plan = Plan.model_validate(row.spec)
     champion = await seats.champion_of(session, by.tenant_id, point.id)
     now = await clock(session)
+    series = await telemetry.series_of(session, by.tenant_id, point.id)
+    stopped = await stops.stopped(session, by.tenant_id, point.id)
+    held = {stop.version_id for stop in stopped}
     found = [
-        await _experiment(session, point, row, segment, champion.version_id, now)
+        await _experiment(session, point, row, segment, champion.version_id, now, series, held)
         for segment in plan.segments
         if champion is not None and not isinstance(segment.strategy, Champion)
     ]
@@ -59,11 +62,11 @@ async def _experiment(
     segment: Segment,
     champion: UUID,
     now: datetime,
+    series: Sequence[telemetry.Series],
+    held: set[UUID | None],
 ) -> dict[str, Any]:
     since = await _since(session, row, segment)
-    arms = await _arms(session, point, segment, champion, since)
-    stopped = await stops.stopped(session, point.tenant_id, point.id)
-    held = {stop.version_id for stop in stopped}
+    arms = await _arms(session, point, segment, champion, since, series)
     units = await telemetry.units_lately(
         session, point.tenant_id, [one for arm in arms for one in arm.series], since
     )
@@ -144,10 +147,10 @@ async def _arms(
     segment: Segment,
     champion: UUID,
     since: datetime,
+    series: Sequence[telemetry.Series],
 ) -> list[_Arm]:
     named = {(arm.model, arm.version) for arm in segment.strategy.named}
     ids = await catalog.version_ids(session, point.tenant_id, named)
-    series = await telemetry.series_of(session, point.tenant_id, point.id)
     arms = []
     for written in segment.strategy.written():
         if not written.weight:

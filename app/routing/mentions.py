@@ -5,9 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, cast, func, literal, select, union_all
-from sqlalchemy.dialects.postgresql import JSONB, JSONPATH, distinct_on
+from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.routing.service import newest_specs
 from app.routing.spec import Plan
 from app.routing.tables import Fallback, PlanRevision, Seat, Stop
 
@@ -26,13 +27,7 @@ async def plans_naming(
     session: AsyncSession, tenant_id: UUID, model: str, number: int
 ) -> dict[UUID, list[tuple[str, str]]]:
     """Return where plans in force name a version: by point, each arm or shadow with its name."""
-    newest = (
-        select(PlanRevision.point_id, PlanRevision.spec)
-        .where(PlanRevision.tenant_id == tenant_id)
-        .ext(distinct_on(PlanRevision.point_id))
-        .order_by(PlanRevision.point_id, PlanRevision.revision.desc())
-        .subquery()
-    )
+    newest = newest_specs(tenant_id)
     rows = await session.execute(
         select(newest.c.point_id, newest.c.spec).where(_naming(newest.c.spec, model, number))
     )

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Subquery, func, select, text
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -113,15 +113,20 @@ async def plans_of(
     return {row.point_id: Plan.model_validate(row.spec) for row in rows}
 
 
-async def points_with_holdout(session: AsyncSession, tenant_id: UUID) -> list[UUID]:
-    """Return the points by whose newest plan some units are answered by the fallback."""
-    newest = (
+def newest_specs(tenant_id: UUID) -> Subquery:
+    """Return the query of points' newest plans: of each its ``point_id`` and its ``spec``."""
+    return (
         select(PlanRevision.point_id, PlanRevision.spec)
         .where(PlanRevision.tenant_id == tenant_id)
         .ext(distinct_on(PlanRevision.point_id))
         .order_by(PlanRevision.point_id, PlanRevision.revision.desc())
         .subquery()
     )
+
+
+async def points_with_holdout(session: AsyncSession, tenant_id: UUID) -> list[UUID]:
+    """Return the points by whose newest plan some units are answered by the fallback."""
+    newest = newest_specs(tenant_id)
     rows = await session.scalars(
         select(newest.c.point_id).where(newest.c.spec["holdout"]["rate"].is_not(None))
     )

@@ -9,6 +9,7 @@ from app.kit.input import Input
 from app.routing.conditions import BadConditionError, compile_condition
 from app.routing.strategies import (
     MAX_WEIGHT,
+    WORD,
     Bandit,
     Champion,
     Multivariate,
@@ -36,7 +37,6 @@ __all__ = [
 
 EVERYTHING = 10_000
 """A layer's units, all together."""
-_WORD = r"^[a-z0-9_-]{1,40}$"
 
 
 class Shadow(VersionArm):
@@ -51,9 +51,9 @@ class Layer(Input):
     Experiments of one layer with shares beside each other have no unit in common.
     """
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    model_config = ConfigDict(frozen=True)
 
-    name: str = Field(pattern=_WORD)
+    name: str = Field(pattern=WORD)
     begin: int = Field(0, ge=0, lt=EVERYTHING, description="Of 10,000.")
     end: int = Field(EVERYTHING, gt=0, le=EVERYTHING, description="Of 10,000; not in the share.")
 
@@ -75,7 +75,7 @@ class Holdout(Input):
 class Segment(Input):
     model_config = ConfigDict(frozen=True)
 
-    name: str = Field("everyone", pattern=_WORD)
+    name: str = Field("everyone", pattern=WORD)
     when: Any = Field(
         None,
         description="JSONLogic over the context, in flagd's dialect; null: everyone. `var` names"
@@ -85,7 +85,7 @@ class Segment(Input):
     layer: Layer | None = Field(None, description="Takes only its share of a layer's units.")
     salt: str | None = Field(
         None,
-        pattern=_WORD,
+        pattern=WORD,
         description="Shuffles the units anew: they keep their arms as long as it stands. Without"
         " one they are shuffled by the decision point's key.",
     )

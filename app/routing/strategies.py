@@ -1,6 +1,5 @@
 """Strategies: how the units of a segment are shared out among versions. Pure."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -16,7 +15,7 @@ MAX_WEIGHT = 1_000_000
 _MOST_TOTAL = 2**31 - 1
 """What flagd's fractional operation takes as the sum of weights."""
 _MOST_COMBINATIONS = 64
-_ARM = r"^[a-z0-9_-]{1,40}$"
+WORD = r"^[a-z0-9_-]{1,40}$"
 CHAMPION = "champion"
 """The arm under which the champion answers where a plan names nobody."""
 
@@ -35,7 +34,7 @@ class Written:
 class VersionArm(Input):
     model_config = ConfigDict(frozen=True)
 
-    name: str = Field(pattern=_ARM, description="Names the arm's evidence.")
+    name: str = Field(pattern=WORD, description="Names the arm's evidence.")
     model: str = Field(pattern=NAME)
     version: int = Field(ge=1, lt=MOST)
 
@@ -146,7 +145,7 @@ class Level(Input):
 class Factor(Input):
     model_config = ConfigDict(frozen=True)
 
-    name: str = Field(pattern=_ARM)
+    name: str = Field(pattern=WORD)
     levels: tuple[Level, ...] = Field(min_length=2, max_length=10)
 
     @model_validator(mode="after")
@@ -175,9 +174,7 @@ class Multivariate(_Rewarded):
     def _drawn(self) -> "Multivariate":
         if len({factor.name for factor in self.factors}) < len(self.factors):
             raise ValueError("two factors have the same name")
-        if any(arm.name == REHEARSAL for arm in self.written()) or any(
-            level.name == REHEARSAL for factor in self.factors for level in factor.levels
-        ):
+        if any(level.name == REHEARSAL for factor in self.factors for level in factor.levels):
             raise ValueError(f"{REHEARSAL!r} is the guarded perimeter's name")
         if sum(factor.levels[0].model is not None for factor in self.factors) > 1:
             raise ValueError("two factors name versions")
@@ -200,18 +197,18 @@ class Multivariate(_Rewarded):
 
     def written(self) -> list[Written]:
         """Return the arms in their order, with the weights they begin with."""
-        return list(self._combinations())
+        return [_combined(levels) for levels in product(*(one.levels for one in self.factors))]
 
-    def _combinations(self) -> Iterator[Written]:
-        for levels in product(*(factor.levels for factor in self.factors)):
-            of_version = next((level for level in levels if level.model is not None), None)
-            yield Written(
-                ".".join(level.name for level in levels),
-                of_version.model if of_version else None,
-                of_version.version if of_version else None,
-                prod(level.weight for level in levels),
-                {name: value for level in levels for name, value in level.parameters.items()},
-            )
+
+def _combined(levels: tuple[Level, ...]) -> Written:
+    of_version = next((level for level in levels if level.model is not None), None)
+    return Written(
+        ".".join(level.name for level in levels),
+        of_version.model if of_version else None,
+        of_version.version if of_version else None,
+        prod(level.weight for level in levels),
+        {name: value for level in levels for name, value in level.parameters.items()},
+    )
 
 
 Strategy = Annotated[Champion | Split | Multivariate | Bandit, Field(discriminator="kind")]
