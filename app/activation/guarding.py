@@ -1,6 +1,7 @@
 """Guarding: what a champion does since its swap, against the guardrails of its point.
 
-A worker looks at each champion that has guardrails: measures once, asks each condition, and acts on
+A worker looks at each champion that has guardrails, and at whoever a ramp brings in beside him:
+measures once, asks each condition, and acts on
 the first that is true. It looks without a lock and acts under the point's, so that of two workers
 one acts, and that a champion who left meanwhile is left alone. Everybody is looked at in the same
 rhythm and judged by his newest hours alone, so that a good year hides no bad day.
@@ -43,7 +44,7 @@ class _Done:
 
 
 async def guard(database: Database) -> None:
-    """Look at every champion that has guardrails and is due."""
+    """Look at everybody who is due: who has a seat where there are guardrails."""
     seat, now = routing.Seat, func.clock_timestamp()
     async with database.session(ALL_TENANTS) as session:
         rows = await session.execute(
@@ -54,7 +55,6 @@ async def guard(database: Database) -> None:
             )
             .outerjoin(Look, (Look.tenant_id == seat.tenant_id) & (Look.seat_id == seat.id))
             .where(
-                seat.role == routing.SeatRole.CHAMPION,
                 seat.until.is_(None),
                 or_(Look.at.is_(None), Look.at <= now - _RHYTHM),
             )
@@ -70,6 +70,8 @@ async def look_at(session: AsyncSession, tenant_id: UUID, seat_id: UUID) -> None
     seat = await session.get(routing.Seat, (tenant_id, seat_id))
     if seat is None or seat.until is not None or await _held(session, seat):
         return
+    if not await _decides(session, seat):
+        return
     now = await clock(session)
     minutes = (now - seat.since).total_seconds() / 60
     settled = await _settled(session, seat)
@@ -77,7 +79,7 @@ async def look_at(session: AsyncSession, tenant_id: UUID, seat_id: UUID) -> None
         rail
         for rail in await guardrails_at(session, tenant_id, seat.point_id)
         if (rail.name, rail.revision, False) not in settled
-        and (rail.within_minutes is None or minutes <= rail.within_minutes)
+        and (_rising(seat) or rail.within_minutes is None or minutes <= rail.within_minutes)
     ]
     if not asked:
         return
@@ -109,6 +111,21 @@ async def _looked(session: AsyncSession, tenant_id: UUID, seat_id: UUID) -> None
     )
 
 
+def _rising(seat: routing.Seat) -> bool:
+    """Say whether it is a challenger's: he may be brought in long after he was seated."""
+    return seat.role is routing.SeatRole.CHALLENGER
+
+
+async def _decides(session: AsyncSession, seat: routing.Seat) -> bool:
+    """Say whether who sits there is guarded: the champion, and who a ramp brings in.
+
+    In a test or a bandit's hands a challenger is compared, and not yet trusted.
+    """
+    if not _rising(seat):
+        return True
+    return seat.version_id in await routing.rising(session, seat.tenant_id, seat.point_id)
+
+
 async def _held(session: AsyncSession, seat: routing.Seat) -> bool:
     """Say whether a stop keeps a champion from deciding already."""
     holding = await routing.stopped(session, seat.tenant_id, seat.point_id)
@@ -138,7 +155,7 @@ async def _act(
     point = await catalog.point_by_key(session, here.key, by=system, lock=True)
     await session.refresh(seat)
     settled = await _settled(session, seat)
-    if seat.until is not None or await _held(session, seat):
+    if seat.until is not None or await _held(session, seat) or not await _decides(session, seat):
         return
     for rail, error in failed:
         if (rail.name, rail.revision, True) not in settled:
@@ -162,6 +179,10 @@ async def _done(
 ) -> _Done:
     if rail.action is Action.ALERT:
         return _Done(Taken.ALERTED)
+    if _rising(seat):
+        why = f"Guardrail {rail.name}: {rail.when}"
+        gone = await routing.roll_back_version(session, point, seat.version_id, why=why, by=by)
+        return _Done(Taken.ROLLED_BACK, f"The ramp of {', '.join(gone)}.")
     if rail.action is Action.STOP:
         return await _stopped(session, point, rail, None, by=by)
     try:

@@ -280,8 +280,8 @@ class Story:
                 await desk.play(row, upto, bar)
             row = upto
             found = await self._learnt(desk)
-            learnt = found["learnt"]
-            if learnt is None:
+            learnt = found["segments"]["everyone"]
+            if "p_best" not in learnt:
                 continue
             sure = learnt["p_best"]["challenger"]
             share = found["weights"]["challenger"] / 10_000
@@ -297,8 +297,9 @@ class Story:
         """Wait for the round that knows every outcome so far; the weights may need none."""
         await desk.drained()
         for _ in range(20):
-            found = self._cast["oscar"].get(f"/v1/decision-points/{self._names.point}/bandit")
-            evidence = found["learnt"]["evidence"] if found["learnt"] else []
+            path = f"/v1/decision-points/{self._names.point}/rounds"
+            found = self._cast["oscar"].get(path, limit=1)["items"][0]
+            evidence = found["segments"]["everyone"].get("evidence", [])
             if sum(arm["units"] for arm in evidence) == sum(
                 desk.ledger.arms.get(arm, 0) for arm in ("incumbent", "challenger")
             ):

@@ -8,6 +8,7 @@ five seconds, and that the last good table answers while the database is away.
 
 from app.routing.asof import NothingThen
 from app.routing.conditions import UNIT
+from app.routing.crowning import crown, seat_challenger
 from app.routing.decide import MAX_UNIT, Asked, Decided, Decider
 from app.routing.diversion import FALLBACK
 from app.routing.editing import apply_plan
@@ -18,6 +19,7 @@ from app.routing.events import (
     PlanChanged,
     PointResumed,
     PointStopped,
+    RampMoved,
 )
 from app.routing.fallback import (
     StandIn,
@@ -29,19 +31,18 @@ from app.routing.fallback import (
 from app.routing.flagd import flag_of, value_of
 from app.routing.learning import learn
 from app.routing.mentions import last_answered, plans_naming
+from app.routing.ramps import rising, roll_back_version
 from app.routing.rules import NoChampion, SeatTaken, SeatVacant, WouldStrand
 from app.routing.schemas import SeatOut
 from app.routing.seats import (
     SeatRole,
     champion_at,
     champion_of,
-    crown,
     open_seat,
     open_seats_of,
     previous_champion,
     reigning,
     seat_by_id,
-    seat_challenger,
     seats_of,
     vacate,
 )
@@ -85,6 +86,7 @@ __all__ = [
     "PlanRevision",
     "PointResumed",
     "PointStopped",
+    "RampMoved",
     "RoutingTable",
     "Seat",
     "SeatOut",
@@ -117,6 +119,8 @@ __all__ = [
     "reigning",
     "require_answered",
     "resume",
+    "rising",
+    "roll_back_version",
     "seat_by_id",
     "seat_challenger",
     "seat_shown",

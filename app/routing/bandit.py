@@ -1,7 +1,9 @@
 """Thompson sampling: from matured rewards to weights. Pure.
 
 Weights are the probability that an arm is the best one, by Monte Carlo over the posteriors, with
-a floor added: ``f + (1 - K·f)·P(best)``. The draws are seeded from the evidence itself, so that
+a floor added: ``f + (1 - K·f)·P(best)``. With ``top_two`` half of the units go to
+the runner-up of each draw instead (after Russo, "Simple Bayesian algorithms for best-arm
+identification", Operations Research 2020). The draws are seeded from the evidence itself, so that
 anyone can recompute a weight from what was stored with it.
 """
 
@@ -17,6 +19,8 @@ from app.kit.canonical import digest
 DRAWS = 40_000
 SCALE = 10_000
 """Weights are whole numbers that add up to this."""
+_ROUNDING = 1e-6
+"""A share of a whole weight, such as a floor, is not lost to what floats are short of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +28,8 @@ class Evidence:
     """One arm's matured rewards."""
 
     arm: str
-    units: int
-    conversions: int
+    units: float
+    conversions: float
     reward: float
     reward_squared: float
 
@@ -49,6 +53,7 @@ def learn(
     burn_in_units: int,
     burn_in_conversions: int,
     lower_is_better: bool = False,
+    top_two: bool = False,
 ) -> Learnt:
     """Return weights from evidence; equal ones until every arm is burnt in."""
     rng = np.random.default_rng(_seed(evidence))
@@ -57,41 +62,31 @@ def learn(
     if lower_is_better:
         draws = -draws
     best = draws.max(axis=0)
-    shares = np.bincount(draws.argmax(axis=0), minlength=len(evidence)) / DRAWS
+    chances = np.bincount(draws.argmax(axis=0), minlength=len(evidence)) / DRAWS
     loss = (best - draws).mean(axis=1) * unit
     burning = any(
         item.units < burn_in_units or (binary and item.conversions < burn_in_conversions)
         for item in evidence
     )
     count = len(evidence)
+    shares = chances
+    if top_two:
+        second = np.argpartition(draws, -2, axis=0)[-2]
+        shares = (chances + np.bincount(second, minlength=len(evidence)) / DRAWS) / 2
     wanted = np.full(count, 1 / count) if burning else floor + (1 - count * floor) * shares
     return Learnt(
         weights=dict(zip((item.arm for item in evidence), whole(wanted), strict=True)),
-        p_best={item.arm: float(share) for item, share in zip(evidence, shares, strict=True)},
+        p_best={item.arm: float(share) for item, share in zip(evidence, chances, strict=True)},
         expected_loss={item.arm: float(lost) for item, lost in zip(evidence, loss, strict=True)},
         burning_in=burning,
         evidence=[asdict(item) for item in evidence],
     )
 
 
-def together(rounds: Sequence[Learnt]) -> Learnt:
-    """Return what the bandits of one plan have learnt as one: no two arms of it share a name."""
-    one, *others = rounds
-    if not others:
-        return one
-    return Learnt(
-        weights={arm: weight for item in rounds for arm, weight in item.weights.items()},
-        p_best={arm: share for item in rounds for arm, share in item.p_best.items()},
-        expected_loss={arm: lost for item in rounds for arm, lost in item.expected_loss.items()},
-        burning_in=any(item.burning_in for item in rounds),
-        evidence=[found for item in rounds for found in item.evidence],
-    )
-
-
 def whole(shares: Floats) -> list[int]:
     """Return whole weights that add up to ``SCALE`` (largest remainders)."""
     exact = shares / shares.sum() * SCALE
-    floors = np.floor(exact).astype(int)
+    floors = np.floor(exact + _ROUNDING).astype(int)
     for index in np.argsort(floors - exact)[: SCALE - floors.sum()]:
         floors[index] += 1
     return [int(weight) for weight in floors]

@@ -8,14 +8,15 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog
-from app.routing import answers, bandit, engine, service, stops
+from app.routing import answers, engine, service, stops
+from app.routing.arms import CHAMPION, Written
 from app.routing.conditions import compile_condition
 from app.routing.diversion import FALLBACK, Share, divert, of_everything
 from app.routing.engine import Arm, Branch, Compiled
 from app.routing.fallback import StandIn, stand_in
+from app.routing.rounds import Book
 from app.routing.rules import HOLDOUT
-from app.routing.spec import EVERYTHING, Bandit, Plan, Segment, VersionArm
-from app.routing.strategies import CHAMPION, Written
+from app.routing.spec import EVERYTHING, Plan, Segment, VersionArm
 from app.routing.tables import PlanRevision, Seat, SeatRole, Stop
 
 
@@ -76,7 +77,7 @@ async def _parts(
     Where none of a segment's arms is seated any more, the champion answers.
     """
     ids = await catalog.version_ids(session, point.tenant_id, named(plan.named))
-    learnt = await _learnt(session, point, row, plan)
+    moved = (await Book.of(session, point, row)).weights
     champions = [seat.version_id for seat in seats.values() if seat.role is SeatRole.CHAMPION]
 
     def version_of(arm: Written) -> UUID | None:
@@ -89,7 +90,7 @@ async def _parts(
     for segment in plan.segments:
         written = segment.strategy.written()
         arms = [
-            (arm.name, version_id, learnt.get(arm.name, arm.weight))
+            (arm.name, version_id, moved.get(arm.name, arm.weight))
             for arm in written
             if (version_id := version_of(arm)) is not None
         ]
@@ -212,18 +213,6 @@ async def _open_seats(session: AsyncSession, point: catalog.DecisionPoint) -> di
         select(Seat).filter_by(tenant_id=point.tenant_id, point_id=point.id, until=None)
     )
     return {seat.version_id: seat for seat in rows}
-
-
-async def _learnt(
-    session: AsyncSession, point: catalog.DecisionPoint, row: PlanRevision, plan: Plan
-) -> dict[str, int]:
-    """Return what bandits have learnt: weights by the arms' names."""
-    if not any(isinstance(segment.strategy, Bandit) for segment in plan.segments):
-        return {}
-    learnt = await service.newest_weights(session, point.tenant_id, point.id, row.revision)
-    if learnt is None:
-        return {arm.name: bandit.SCALE for one in plan.bandits for arm in one.arms}
-    return {name: int(weight) for name, weight in learnt.weights.items()}
 
 
 def named(arms: tuple[VersionArm, ...]) -> set[tuple[str, int]]:

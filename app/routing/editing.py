@@ -12,9 +12,10 @@ from app.kit.revision import require_current
 from app.routing.fallback import stand_in
 from app.routing.rules import HoldoutUnanswered, LayerTaken, NotSeated
 from app.routing.seats import champion_of
-from app.routing.service import current_plan, newest_specs, write_plan
+from app.routing.service import current_plan, newest_specs
 from app.routing.spec import Layer, Plan
 from app.routing.tables import Generation, PlanRevision, Seat
+from app.routing.writing import write_plan
 
 _LAYERED = "$.segments[*].layer.name"
 

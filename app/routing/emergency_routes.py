@@ -32,7 +32,13 @@ from app.routing.emergency_schemas import (
     StopOut,
     StoppedOut,
 )
-from app.routing.rules import CauseStands, NotAFallback, NotStopped, OwnVersion
+from app.routing.rules import (
+    CauseStands,
+    HoldoutUnanswered,
+    NotAFallback,
+    NotStopped,
+    OwnVersion,
+)
 from app.routing.tables import Fallback
 
 emergency = make_router("/v1/decision-points/{key}", tag="routing")
@@ -55,7 +61,8 @@ async def get_fallback(
 @emergency.put(
     "/fallback",
     response_model=FallbackOut,
-    responses=editing(NotFound, NotAFallback, identity.DecisionDenied) | gates.ACCEPTED,
+    responses=editing(NotFound, NotAFallback, HoldoutUnanswered, identity.DecisionDenied)
+    | gates.ACCEPTED,
 )
 async def set_fallback(
     key: Name,

@@ -60,3 +60,18 @@ class FallbackChanged(Event):
     point: str
     revision: int
     kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RampMoved(Event):
+    """A ramp went on, holds, or has been rolled back: by itself or by hand."""
+
+    type: ClassVar[str] = "routing.ramp.moved"
+
+    point: str
+    segment: str
+    model: str
+    version: int
+    status: str
+    percent: float
+    why: list[str]

@@ -15,7 +15,7 @@ from app.kit.revision import require_condition, require_current
 from app.platform.events import publish
 from app.routing import diversion, service
 from app.routing.events import FallbackChanged
-from app.routing.rules import NotAFallback
+from app.routing.rules import HoldoutUnanswered, NotAFallback
 from app.routing.tables import Fallback, FallbackKind, Seat, SeatRole
 
 _STANDING = {catalog.Stage.RELEASED, catalog.Stage.ACTIVATED}
@@ -131,6 +131,7 @@ async def edit_fallback(
     await identity.require_right(session, by, identity.Action.EDIT_PLAN, point=key, roles=roles)
     if version is not None:
         await _require_fit(session, point, version)
+    await _require_version_for_holdout(session, point, kind)
     before = await declared(session, by.tenant_id, point.id)
     _require_expected(before, expected)
     terms = {
@@ -161,10 +162,20 @@ async def apply_fallback(session: AsyncSession, event: gates.ChangeApproved) -> 
     before = await declared(session, event.tenant_id, point.id)
     require_current(event.expected or 0, before.revision if before else 0)
     terms = event.after["fallback"]
+    await _require_version_for_holdout(session, point, FallbackKind(terms["kind"]))
     if terms["version_id"] is not None:
         version = await catalog.lock_version(session, event.tenant_id, UUID(terms["version_id"]))
         await _require_fit(session, point, version)
     await _append(session, point, terms, by=author)
+
+
+async def _require_version_for_holdout(
+    session: AsyncSession, point: catalog.DecisionPoint, kind: FallbackKind
+) -> None:
+    """Refuse a constant where the fallback answers a holdout: its outcomes would be nobody's."""
+    row = await service.current_plan(session, point.tenant_id, point.id)
+    if kind is FallbackKind.CONSTANT and row is not None and row.spec.get("holdout"):
+        raise HoldoutUnanswered(f"A constant would answer who is held out at {point.key}.")
 
 
 def _require_expected(before: Fallback | None, expected: int | None) -> None:

@@ -1,26 +1,31 @@
-"""The bandit's rounds: the worker turns matured rewards into weights, each change audited."""
+"""Learning: the worker turns what came back into rounds, each change audited."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import cast, func, literal, select
 from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog, telemetry
+from app import catalog
 from app.kit.actor import Actor
 from app.kit.canonical import plain
-from app.platform.db import ALL_TENANTS, Database
+from app.platform.db import ALL_TENANTS, Database, clock
 from app.platform.rota import for_each
-from app.routing import bandit, service
-from app.routing.spec import Bandit, Plan
-from app.routing.tables import PlanRevision, Weights
+from app.routing import bandit, climbing
+from app.routing.courses import Course
+from app.routing.rewards import earned
+from app.routing.rounds import Book
+from app.routing.runners import Runner, runners_of
+from app.routing.spec import Bandit, Ramp, Segment
+from app.routing.tables import PlanRevision
 
-_LEARNS = '$.segments[*].strategy ? (@.kind == "bandit")'
+_LEARNS = '$.segments[*].strategy ? (@.kind == "bandit" || @.kind == "ramp")'
 
 
 async def learn(database: Database) -> None:
-    """Give every bandit that is due a round of learning."""
+    """Give every bandit and every ramp that is due its round."""
     newest = (
         select(
             PlanRevision.tenant_id,
@@ -45,75 +50,54 @@ async def learn(database: Database) -> None:
     await for_each(database, due, learn_point)
 
 
-async def learn_point(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> bool:
-    """Give one bandit a round if it is time; say whether its weights moved."""
+async def learn_point(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> None:
+    """Give what a point's plan lets the worker move a round, where it is time for one."""
     point = await session.get(
         catalog.DecisionPoint, (tenant_id, point_id), with_for_update={"skip_locked": True}
     )
-    row = await service.current_plan(session, tenant_id, point_id) if point else None
-    bandits = Plan.model_validate(row.spec).bandits if row else ()
-    if row is None or not bandits:
-        return False
-    last = await service.newest_weights(session, tenant_id, point_id, row.revision)
-    if last is not None:
-        now = await session.scalar(select(func.now()))
-        often = min(one.update_seconds for one in bandits)
-        if now is None or (now - last.at).total_seconds() < often:
-            return False
-    learnt = bandit.together(
-        [
-            bandit.learn(
-                await _evidence(session, tenant_id, point_id, one),
-                binary=one.reward == "binary",
-                floor=one.floor,
-                burn_in_units=one.burn_in_units,
-                burn_in_conversions=one.burn_in_conversions,
-                lower_is_better=one.better == "lower",
-            )
-            for one in bandits
-        ]
+    book = await Book.newest(session, point) if point is not None else None
+    if book is None:
+        return
+    now = await clock(session)
+    for segment in book.plan.experiments:
+        if isinstance(segment.strategy, Bandit):
+            await _explore(session, book, segment, segment.strategy, now)
+        elif isinstance(segment.strategy, Ramp):
+            await climbing.climb(session, book, segment, segment.strategy, now)
+
+
+async def _explore(
+    session: AsyncSession, book: Book, segment: Segment, strategy: Bandit, now: datetime
+) -> None:
+    """Give a bandit its round, if it is due and there is something new to learn from."""
+    course = book.courses[segment.name]
+    known = course.found.get("evidence")
+    if known is not None and now - course.at < timedelta(seconds=strategy.update_seconds):
+        return
+    runners = await runners_of(session, book.point, segment, course.since)
+    evidence = [_evidence(runner, strategy, course, now) for runner in runners]
+    if known == plain([asdict(item) for item in evidence]):
+        return
+    learnt = bandit.learn(
+        evidence,
+        binary=strategy.reward == "binary",
+        floor=strategy.floor,
+        burn_in_units=strategy.burn_in_units,
+        burn_in_conversions=strategy.burn_in_conversions,
+        lower_is_better=strategy.better == "lower",
+        top_two=strategy.top_two,
     )
-    if last is not None and last.weights == learnt.weights:
-        return False
-    round_ = (last.round if last else 0) + 1
-    session.add(
-        Weights(
-            tenant_id=tenant_id,
-            point_id=point_id,
-            plan_revision=row.revision,
-            round=round_,
-            weights=learnt.weights,
-            learnt=plain(asdict(learnt)),
-        )
-    )
-    generation = await service.bump(session, tenant_id, point_id)
-    await audit.record(
-        session, Actor.system(tenant_id), "weights.learnt", f"point:{point_id}",
-        plan_revision=row.revision, round=round_, weights=learnt.weights, generation=generation,
+    found = plain(asdict(learnt))
+    weights = found.pop("weights")
+    course = replace(course, at=now, found=found)
+    by = Actor.system(book.point.tenant_id)
+    await book.advance(session, segment, course, weights, by=by)
+
+
+def _evidence(runner: Runner, strategy: Bandit, course: Course, now: datetime) -> bandit.Evidence:
+    found = earned(
+        runner.hours, strategy, since=course.since, now=now,
+        before=course.before.get(runner.name), half_life=strategy.half_life_hours,
     )  # fmt: skip
-    return True
-
-
-async def _evidence(
-    session: AsyncSession, tenant_id: UUID, point_id: UUID, strategy: Bandit
-) -> list[bandit.Evidence]:
-    done = {
-        (series.arm, series.version_id): found
-        for series, found in await telemetry.arms(session, tenant_id, point_id)
-    }
-    ids = await catalog.version_ids(
-        session, tenant_id, {(arm.model, arm.version) for arm in strategy.arms}
-    )
-    evidence = []
-    for arm in strategy.arms:
-        found = done.get((arm.name, ids[arm.model, arm.version]))
-        evidence.append(
-            bandit.Evidence(
-                arm=arm.name,
-                units=found.rewarded if found else 0,
-                conversions=found.conversions if found else 0,
-                reward=found.reward if found else 0.0,
-                reward_squared=found.reward_squared if found else 0.0,
-            )
-        )
-    return evidence
+    units = found.units(strategy)
+    return bandit.Evidence(runner.name, units, found.conversions, found.reward, found.squares)

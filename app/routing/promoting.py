@@ -53,10 +53,7 @@ class Standing:
 
 def stand(observed: Observed) -> Standing:
     """Judge an experiment by DESIGN's promotion rule; the control is the champion."""
-    turned = {
-        name: replace(sums, total=-sums.total) if observed.lower_is_better else sums
-        for name, sums in observed.arms.items()
-    }
+    turned = _turned(observed.arms, lower_is_better=observed.lower_is_better)
     learnt = bandit.learn(
         [
             bandit.Evidence(
@@ -70,13 +67,7 @@ def stand(observed: Observed) -> Standing:
         burn_in_conversions=0,
         lower_is_better=observed.lower_is_better,
     )
-    control = turned[observed.control]
-    alpha = ALPHA / max(len(turned) - 1, 1)  # all gains hold together
-    differences = {
-        name: difference(sums, control, alpha=alpha)
-        for name, sums in turned.items()
-        if name != observed.control
-    }
+    differences = gains(observed.arms, observed.control, lower_is_better=observed.lower_is_better)
     best = max(learnt.p_best, key=lambda name: learnt.p_best[name])
     lacking = _lacking(observed, turned, learnt, differences, best)
     if best == observed.control:
@@ -86,6 +77,25 @@ def stand(observed: Observed) -> Standing:
     else:
         advice = Advice.WAIT if lacking else Advice.PROMOTE
     return Standing(learnt.p_best, learnt.expected_loss, differences, best, advice, lacking)
+
+
+def gains(
+    arms: Mapping[str, Sums], control: str, *, lower_is_better: bool
+) -> dict[str, Interval | None]:
+    """Return each arm's gain over the control, so that more is better: all hold together."""
+    turned = _turned(arms, lower_is_better=lower_is_better)
+    alpha = ALPHA / max(len(turned) - 1, 1)
+    return {
+        name: difference(sums, turned[control], alpha=alpha)
+        for name, sums in turned.items()
+        if name != control
+    }
+
+
+def _turned(arms: Mapping[str, Sums], *, lower_is_better: bool) -> dict[str, Sums]:
+    if not lower_is_better:
+        return dict(arms)
+    return {name: replace(sums, total=-sums.total) for name, sums in arms.items()}
 
 
 def _lacking(

@@ -25,25 +25,39 @@ from app.platform.http import (
 from app.platform.http import router as make_router
 from app.platform.http.documented import editing as editing_responses
 from app.platform.settings import Settings
-from app.routing import editing, experiments, seats, service, stops
+from app.routing import editing, experiments, ramps, rounds, seats, service, stops
+from app.routing.arms import WORD
 from app.routing.asof import NothingThen
 from app.routing.decide import Decider
 from app.routing.operations import BATCH_OPERATION, ROUTE_OPERATION
+from app.routing.ramping import Status
 from app.routing.rules import (
     BadRouteRequest,
     HoldoutUnanswered,
     LayerTaken,
     NobodyAnswers,
     NotSeated,
+    OwnVersion,
+    WrongRampStatus,
 )
-from app.routing.schemas import BanditOut, ExperimentsOut, PlanIn, PlanOut, SeatOut
+from app.routing.schemas import (
+    ExperimentsOut,
+    PlanIn,
+    PlanOut,
+    RampOut,
+    RampReasonIn,
+    RoundOut,
+    SeatOut,
+)
 from app.routing.spec import Plan
 from app.routing.tables import PlanRevision
 
 router = make_router("/v1/decision-points/{key}", tag="routing")
 
 Name = Annotated[str, Path(pattern=NAME)]
+Part = Annotated[str, Path(pattern=WORD)]
 Reader = Annotated[Actor, allow("routing:read")]
+Stopper = Annotated[Actor, allow("routing:stop")]
 
 
 @router.get(
@@ -105,10 +119,60 @@ async def get_experiments(key: Name, actor: Reader, session: Snapshot) -> dict[s
     return await experiments.experiments_of(session, key, by=actor)
 
 
-@router.get("/bandit", response_model=BanditOut, responses=responses(NotFound))
-async def get_bandit(key: Name, actor: Reader, session: Session) -> dict[str, Any]:
-    """Return what the plan's bandit has learnt: weights, P(best), evidence."""
-    return await service.bandit_report(session, key, by=actor)
+@router.get("/rounds", response_model=Page[RoundOut], responses=responses(NotFound, BadCursor))
+async def list_rounds(
+    key: Name, actor: Reader, session: Session, cursor: Cursor = None, limit: Limit = 50
+) -> Rows[dict[str, Any]]:
+    """List what bandits and ramps have come to: weights and their evidence, newest first."""
+    return await rounds.rounds_of(session, key, cursor=cursor, limit=limit, by=actor)
+
+
+@router.get("/ramps/{segment}", response_model=RampOut, responses=responses(NotFound))
+async def get_ramp(key: Name, segment: Part, actor: Reader, session: Session) -> dict[str, Any]:
+    """Say where a segment's ramp stands, and what it waits for."""
+    return await ramps.ramp_of(session, key, segment, by=actor)
+
+
+@router.post(
+    "/ramps/{segment}:hold",
+    response_model=RampOut,
+    responses=responses(NotFound, WrongRampStatus, identity.DecisionDenied),
+)
+async def hold_ramp(
+    key: Name, segment: Part, body: RampReasonIn, actor: Stopper, session: Session
+) -> dict[str, Any]:
+    """Keep a ramp at its step until somebody resumes it."""
+    return await ramps.bring(session, key, segment, Status.HELD, reason=body.reason, by=actor)
+
+
+@router.post(
+    "/ramps/{segment}:roll-back",
+    response_model=RampOut,
+    responses=responses(NotFound, WrongRampStatus, identity.DecisionDenied),
+)
+async def roll_ramp_back(
+    key: Name, segment: Part, body: RampReasonIn, actor: Stopper, session: Session
+) -> dict[str, Any]:
+    """Take all units from the version that a ramp brings in: the champion has them again."""
+    return await ramps.bring(
+        session, key, segment, Status.ROLLED_BACK, reason=body.reason, by=actor
+    )
+
+
+@router.post(
+    "/ramps/{segment}:resume",
+    response_model=RampOut,
+    responses=responses(NotFound, WrongRampStatus, OwnVersion, identity.DecisionDenied),
+)
+async def resume_ramp(
+    key: Name,
+    segment: Part,
+    body: RampReasonIn,
+    actor: Annotated[Actor, allow("routing:plan")],
+    session: Session,
+) -> dict[str, Any]:
+    """Let a ramp go on where it was held; where it was rolled back, from its first step."""
+    return await ramps.bring(session, key, segment, Status.RUNNING, reason=body.reason, by=actor)
 
 
 def hot_routes(decider: Decider, settings: Settings, authenticate: Authenticator) -> list[HotRoute]:

@@ -117,6 +117,18 @@ class SeatVacant(Refusal):
     mend = "GET …/seats lists who sits there: those without `until`."
 
 
+class WrongRampStatus(Refusal):
+    """A ramp cannot be brought from where it stands to where it is asked to be."""
+
+    kind = Kind.CONFLICT
+    code = "ramp_status"
+    title = "Not from where the ramp stands"
+    mend = (
+        "GET …/ramps/{segment} says where it stands: what runs can be held, what has units rolled"
+        " back, and what was held or rolled back resumed."
+    )
+
+
 class BadRouteRequest(Invalid):
     """The route call's body is not acceptable."""
 

@@ -4,11 +4,13 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from app.kit.input import Input
+from app.routing.arms import CHAMPION
 from app.routing.diversion import FALLBACK
 from app.routing.promoting import Advice
+from app.routing.ramping import Status
 from app.routing.rules import HOLDOUT
-from app.routing.spec import Champion, Plan
-from app.routing.strategies import CHAMPION
+from app.routing.spec import Plan
 from app.routing.tables import SeatRole
 
 
@@ -38,8 +40,8 @@ class PlanIn(Plan):
     def _named(self) -> "PlanIn":
         arms = [arm.name for one in self.segments for arm in one.strategy.written()]
         names = {*arms, *(shadow.name for shadow in self.shadows)}
-        drawn = (one.strategy for one in self.segments if not isinstance(one.strategy, Champion))
-        if CHAMPION in {arm.name for strategy in drawn for arm in strategy.written()}:
+        drawn = {arm.name for one in self.experiments for arm in one.strategy.written()}
+        if CHAMPION in drawn:
             raise ValueError(f"{CHAMPION!r} is who answers where a plan names nobody")
         if FALLBACK in names:
             raise ValueError(f"{FALLBACK!r} is who answers while a point is stopped")
@@ -90,7 +92,7 @@ class ArmOut(BaseModel):
     arm: str
     version_id: UUID
     parameters: dict[str, Any]
-    weight: int = Field(description="As written; a bandit moves it.")
+    weight: int = Field(description="As it stands now.")
     exposures: int = Field(description="Scored events since the experiment began.")
     units_lately: int = Field(description="Different units among the last day's events.")
     rewarded: int = Field(description="Rewards that have come back.")
@@ -111,7 +113,9 @@ class ExperimentOut(BaseModel):
     strategy: str
     reward: str
     better: str
-    since: datetime = Field(description="Since when the segment has stood as it is.")
+    since: datetime = Field(
+        description="Since when the same units have come to it: of a ramp, its present step."
+    )
     control: str = Field(description="The champion's arm; the first, if he has none.")
     arms: list[ArmOut]
     over_time: list[GainThenOut] = Field(description="By the end of each day.")
@@ -132,12 +136,40 @@ class ExperimentsOut(BaseModel):
     experiments: list[ExperimentOut] = Field(description="In the order of the plan's segments.")
 
 
-class BanditOut(BaseModel):
-    decision_point: str
+class RoundOut(BaseModel):
     plan_revision: int
-    round: int = Field(description="0 while nothing has been learnt.")
-    at: datetime | None
-    weights: dict[str, int] = Field(description="Of 10,000.")
-    learnt: dict[str, Any] | None = Field(
-        description="P(best), expected loss and the evidence behind the weights."
+    round: int = Field(description="Counted from 1: the plan as it was written.")
+    at: datetime
+    weights: dict[str, int] = Field(
+        description="Of the arms that the worker moves: of 10,000 a segment."
     )
+    segments: dict[str, dict[str, Any]] = Field(
+        description="By segment: since when its evidence counts, and what was found: of a bandit"
+        " P(best), expected loss and the evidence behind the weights, of a ramp its position."
+    )
+
+
+class RampOut(BaseModel):
+    decision_point: str
+    segment: str
+    plan_revision: int
+    arm: str
+    model: str
+    version: int
+    control: str = Field(description="The champion's arm.")
+    status: Status = Field(
+        description="holding: by itself, something speaks against the next step; held: by a person."
+    )
+    step: int = Field(description="Counted from 1.")
+    steps: list[float] = Field(description="Percent of the segment's units.")
+    percent: float = Field(description="What the arm has now.")
+    since: datetime = Field(description="Since when it has had that.")
+    rewarded: dict[str, float] = Field(description="Rewards since then, by arm.")
+    means: dict[str, float | None] = Field(description="Reward a unit since then, by arm.")
+    why: list[str] = Field(description="What it waits for, or why it stands.")
+
+
+class RampReasonIn(Input):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "Complaints came in."}]})
+
+    reason: str = Field(min_length=1, max_length=2000)

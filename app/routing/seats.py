@@ -9,28 +9,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog
 from app.kit.actor import Actor
-from app.kit.canonical import plain
 from app.kit.moment import require_past
 from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.platform.db import clock, page
-from app.platform.events import publish
 from app.routing import asof, service
-from app.routing.events import ChampionChanged
-from app.routing.spec import Plan
 from app.routing.tables import Seat, SeatRole
 
 __all__ = [
     "SeatRole",
     "champion_at",
     "champion_of",
-    "crown",
     "open_seat",
     "open_seats_of",
     "previous_champion",
     "reigning",
     "seat_by_id",
-    "seat_challenger",
     "seats_of",
     "vacate",
 ]
@@ -160,126 +154,3 @@ async def previous_champion(
         .order_by(Seat.until.desc())
         .limit(1)
     )
-
-
-async def crown(
-    session: AsyncSession,
-    point: catalog.DecisionPoint,
-    version_id: UUID,
-    *,
-    case_id: UUID,
-    endpoint: str | None,
-    parameters: dict[str, object],
-    cause: str,
-    by: Actor,
-) -> Seat:
-    """Make a version the point's champion; the plan turns to it in the same transaction.
-
-    The point must be locked: that puts two swaps in a row. Shadows stay, all other arms go; a
-    new experiment is a new plan.
-    """
-    before = await champion_of(session, point.tenant_id, point.id)
-    now = await clock(session)
-    vacated = {version_id} | ({before.version_id} if before else set())
-    await _close(session, point, vacated, at=now)
-    seat = await _sit(
-        session, point, version_id, SeatRole.CHAMPION, case_id, endpoint, parameters, cause,
-        since=now,
-    )  # fmt: skip
-    row = await service.current_plan(session, point.tenant_id, point.id)
-    shadows = Plan.model_validate(row.spec).shadows if row else ()
-    found = await catalog.versions_by_id(session, point.tenant_id, {version_id})
-    model, version = found[version_id]
-    crowned = (model.name, version.number)
-    shadows = tuple(item for item in shadows if (item.model, item.version) != crowned)
-    await service.write_plan(session, point, Plan(shadows=shadows), cause=cause, by=by, at=now)
-    await audit.record(
-        session, by, "champion.changed", f"point:{point.id}",
-        version_id=version_id, previous=before and before.version_id, cause=cause, case=case_id,
-    )  # fmt: skip
-    await publish(
-        session,
-        ChampionChanged(
-            tenant_id=point.tenant_id,
-            point=point.key,
-            version_id=version_id,
-            previous_id=before.version_id if before else None,
-            cause=cause,
-        ),
-    )
-    return seat
-
-
-async def seat_challenger(
-    session: AsyncSession,
-    point: catalog.DecisionPoint,
-    version_id: UUID,
-    *,
-    case_id: UUID,
-    endpoint: str | None,
-    parameters: dict[str, object],
-    by: Actor,
-) -> Seat:
-    """Give a version the right to be an arm of the point's plans."""
-    seat = await _sit(
-        session,
-        point,
-        version_id,
-        SeatRole.CHALLENGER,
-        case_id,
-        endpoint,
-        parameters,
-        "activated",
-        since=await clock(session),
-    )
-    await audit.record(
-        session, by, "challenger.seated", f"point:{point.id}", version_id=version_id, case=case_id
-    )
-    return seat
-
-
-async def _sit(
-    session: AsyncSession,
-    point: catalog.DecisionPoint,
-    version_id: UUID,
-    role: SeatRole,
-    case_id: UUID,
-    endpoint: str | None,
-    parameters: dict[str, object],
-    cause: str,
-    *,
-    since: datetime,
-) -> Seat:
-    seat = Seat(
-        tenant_id=point.tenant_id,
-        point_id=point.id,
-        version_id=version_id,
-        role=role,
-        endpoint=endpoint,
-        parameters=plain(parameters),
-        case_id=case_id,
-        cause=cause,
-        since=since,
-    )
-    session.add(seat)
-    await session.flush()
-    await session.refresh(seat)
-    return seat
-
-
-async def _close(
-    session: AsyncSession, point: catalog.DecisionPoint, versions: set[UUID], *, at: datetime
-) -> None:
-    leaving = await session.scalars(
-        select(Seat)
-        .where(
-            Seat.tenant_id == point.tenant_id,
-            Seat.point_id == point.id,
-            Seat.version_id.in_(versions),
-            Seat.until.is_(None),
-        )
-        .with_for_update()
-    )
-    for seat in leaving:
-        seat.until = at
-    await session.flush()

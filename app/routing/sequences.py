@@ -25,7 +25,7 @@ FEWEST = 100
 class Sums:
     """Rewards of one arm: how many, their sum and their sum of squares."""
 
-    n: int
+    n: float
     total: float
     squares: float
 
@@ -51,7 +51,7 @@ class Interval:
     high: float
 
 
-def radius(n: int, deviation: float, *, alpha: float = ALPHA) -> float:
+def radius(n: float, deviation: float, *, alpha: float = ALPHA) -> float:
     """Return half the width of a mean's interval after ``n`` units of a standard deviation."""
     rho2 = (-2 * log(alpha) + log(-2 * log(alpha) + 1)) / _TIGHTEST_AT
     grown = n * rho2 + 1

@@ -2,25 +2,21 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Subquery, func, select, text
+from sqlalchemy import Subquery, select, text
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog, gates
+from app import catalog, gates
 from app.kit.actor import Actor
-from app.kit.canonical import digest as digest_of
 from app.kit.moment import require_past
 from app.kit.refusal import NotFound
 from app.platform.db import clock
-from app.platform.events import publish
 from app.routing import asof
-from app.routing.events import PlanChanged
 from app.routing.rules import HOLDOUT
 from app.routing.spec import Plan
-from app.routing.tables import Generation, PlanRevision, PointState, Weights
+from app.routing.tables import Generation, PlanRevision, PointState
 
 CHANNEL = "modelward_routing"
 
@@ -143,67 +139,3 @@ async def _newest_plans(
         .order_by(PlanRevision.point_id, PlanRevision.revision.desc())
     )
     return list(await session.scalars(query))
-
-
-async def write_plan(
-    session: AsyncSession,
-    point: catalog.DecisionPoint,
-    plan: Plan,
-    *,
-    cause: str,
-    by: Actor,
-    at: datetime | None = None,
-) -> PlanRevision:
-    """Append a revision of a point's plan, in force from ``at``; the point must be locked."""
-    newest = await current_plan(session, point.tenant_id, point.id)
-    spec = plan.model_dump(mode="json")
-    row = PlanRevision(
-        tenant_id=point.tenant_id,
-        point_id=point.id,
-        revision=(newest.revision if newest else 0) + 1,
-        spec=spec,
-        digest=digest_of(spec),
-        author_id=by.person_id,
-        cause=cause,
-        # Not when the transaction began: that may be before the revision before this one.
-        at=at or func.clock_timestamp(),
-    )
-    session.add(row)
-    await session.flush()
-    await session.refresh(row)
-    generation = await bump(session, point.tenant_id, point.id)
-    await audit.record(
-        session, by, "plan.changed", f"point:{point.id}",
-        revision=row.revision, digest=row.digest, generation=generation, cause=cause, spec=spec,
-    )  # fmt: skip
-    await publish(
-        session, PlanChanged(tenant_id=point.tenant_id, point=point.key, revision=row.revision)
-    )
-    return row
-
-
-async def newest_weights(
-    session: AsyncSession, tenant_id: UUID, point_id: UUID, plan_revision: int
-) -> Weights | None:
-    """Return the newest round of a plan revision's bandit."""
-    return await session.scalar(
-        select(Weights)
-        .filter_by(tenant_id=tenant_id, point_id=point_id, plan_revision=plan_revision)
-        .order_by(Weights.round.desc())
-        .limit(1)
-    )
-
-
-async def bandit_report(session: AsyncSession, key: str, *, by: Actor) -> dict[str, Any]:
-    """Return what a point's bandit has learnt so far."""
-    row = await plan_of(session, key, by=by)
-    found = await newest_weights(session, by.tenant_id, row.point_id, row.revision)
-    at: datetime | None = found.at if found else None
-    return {
-        "decision_point": key,
-        "plan_revision": row.revision,
-        "round": found.round if found else 0,
-        "at": at,
-        "weights": found.weights if found else {},
-        "learnt": found.learnt if found else None,
-    }

@@ -6,18 +6,9 @@ from typing import Any
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from app.kit.input import Input
+from app.routing.arms import MAX_WEIGHT, WORD, VersionArm, WeightedArm
 from app.routing.conditions import BadConditionError, compile_condition
-from app.routing.strategies import (
-    MAX_WEIGHT,
-    WORD,
-    Bandit,
-    Champion,
-    Multivariate,
-    Split,
-    Strategy,
-    VersionArm,
-    WeightedArm,
-)
+from app.routing.strategies import Bandit, Champion, Multivariate, Ramp, Split, Strategy
 
 __all__ = [
     "EVERYTHING",
@@ -28,6 +19,7 @@ __all__ = [
     "Layer",
     "Multivariate",
     "Plan",
+    "Ramp",
     "Segment",
     "Shadow",
     "Split",
@@ -138,12 +130,7 @@ class Plan(Input):
         watching = [(shadow.model, shadow.version) for shadow in self.shadows]
         if len(set(watching)) != len(watching):
             raise ValueError("one version shadows twice")
-        arms = [
-            arm.name
-            for segment in self.segments
-            if not isinstance(segment.strategy, Champion)
-            for arm in segment.strategy.written()
-        ]
+        arms = [arm.name for segment in self.experiments for arm in segment.strategy.written()]
         # An arm's evidence has its name, whatever segment it came from.
         for kind, names in (
             ("arms", arms),
@@ -160,7 +147,7 @@ class Plan(Input):
 
         Under other parameters than he was activated with he is one of the others. By what is
         written here: a bandit begins evenly and moves on evidence, it outweighs a champion who is
-        none of it.
+        none of it; a ramp counts by where it ends.
         """
         held = self.holdout.rate if self.holdout is not None else 0.0
         return any(_outweighs(one.strategy, model, version, held) for one in self.segments)
@@ -192,14 +179,27 @@ class Plan(Input):
         return self.segments[-1].strategy.kind
 
     @property
-    def bandits(self) -> tuple[Bandit, ...]:
-        """What the worker moves the weights of."""
-        found = (segment.strategy for segment in self.segments)
-        return tuple(one for one in found if isinstance(one, Bandit))
+    def experiments(self) -> tuple[Segment, ...]:
+        """The segments whose arms are compared with each other."""
+        return tuple(one for one in self.segments if not isinstance(one.strategy, Champion))
+
+    def same_units(self, other: "Plan", name: str) -> bool:
+        """Say whether by another plan the same units come to a segment, and are shared out alike.
+
+        What stands before it, and the holdout, decide who comes to it; what stands behind does not.
+        """
+        mine, its = self.upto(name), other.upto(name)
+        return mine == its and self.holdout == other.holdout
+
+    def upto(self, name: str) -> tuple[Segment, ...]:
+        """Return a segment and those before it; nothing of a segment that the plan has not."""
+        names = [segment.name for segment in self.segments]
+        return self.segments[: names.index(name) + 1] if name in names else ()
 
 
 def _outweighs(strategy: Strategy, model: str, version: int, held: float) -> bool:
-    arms, champion = strategy.written(), (model, version)
+    ended = strategy.at(strategy.steps[-1]) if isinstance(strategy, Ramp) else None
+    arms, champion = ended or strategy.written(), (model, version)
     mine = [
         arm
         for arm in arms

@@ -15,7 +15,10 @@ async def overview(session: AsyncSession, key: str, *, by: Actor) -> TelemetryOu
     ``session`` sees one moment, or the figures would not add up.
     """
     point = await catalog.point_by_key(session, key, by=by)
-    found = await windows.arms(session, by.tenant_id, point.id)
+    found = [
+        (row, await windows.outcomes(session, by.tenant_id, [row.id]))
+        for row in await windows.series_of(session, by.tenant_id, point.id)
+    ]
     versions = await catalog.versions_by_id(
         session, by.tenant_id, {series.version_id for series, _ in found}
     )

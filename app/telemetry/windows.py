@@ -1,15 +1,16 @@
 """Reading profiles: what a version saw and how it did, between two hours."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.platform.db import clock
 from app.telemetry.events import REHEARSAL, SHADOW_PREFIX
-from app.telemetry.outcomes import SLOTS, Performance, performance
+from app.telemetry.outcomes import Performance, performance
 from app.telemetry.tables import HourProfile, ProfileKind, RawEvent, Receipt, Series
 from app.telemetry.tally import Tally, total
 
@@ -112,14 +113,6 @@ async def series_of(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> l
     )
 
 
-async def arms(
-    session: AsyncSession, tenant_id: UUID, point_id: UUID
-) -> list[tuple[Series, Performance]]:
-    """Return every series of a decision point, rehearsals too, with all its outcomes."""
-    rows = await series_of(session, tenant_id, point_id)
-    return [(row, await outcomes(session, tenant_id, [row.id])) for row in rows]
-
-
 def is_shadow(arm: str) -> bool:
     """Say whether an arm only watches."""
     return arm.startswith(SHADOW_PREFIX)
@@ -164,6 +157,11 @@ _RANDOM_BITS = 80
 _MOST_SEEN = 200_000
 
 
+def _first_id(at: datetime) -> UUID:
+    """Return the least id that a decision of a moment may have."""
+    return UUID(int=(at - _EPOCH) // timedelta(milliseconds=1) << _RANDOM_BITS)
+
+
 async def first_decision(
     session: AsyncSession, tenant_id: UUID, series: Sequence[UUID], *, since: datetime
 ) -> datetime | None:
@@ -172,12 +170,11 @@ async def first_decision(
     A decision's id begins with its time, by the server's clock: the receipts' key is searched from
     there on, whatever time the sender gave his event.
     """
-    millis = (since - _EPOCH) // timedelta(milliseconds=1)
     found = await session.scalar(
         select(Receipt.decision_id)
         .where(
             Receipt.tenant_id == tenant_id,
-            Receipt.decision_id >= UUID(int=millis << _RANDOM_BITS),
+            Receipt.decision_id >= _first_id(since),
             Receipt.series_id.in_(series),
         )
         .order_by(Receipt.decision_id)
@@ -189,55 +186,61 @@ async def first_decision(
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
-    """What a series had shown by the end of a day: events, and what their outcomes say."""
+class Hour:
+    """One hour of a series: its events, and what their outcomes have said so far."""
 
-    until: datetime
+    hour: int
+    """Since 1970."""
     events: int
     performance: Performance
 
 
-async def days_of(
+async def hours_of(
     session: AsyncSession, tenant_id: UUID, series: Sequence[UUID], since: datetime
-) -> list[Day]:
-    """Return what series had shown since an hour began, day by day, each with all before it."""
-    first = _hour(since)
+) -> dict[UUID, list[Hour]]:
+    """Return what series have shown from the hour of a moment on, hour by hour."""
     rows = await session.execute(
-        select(HourProfile.hour, HourProfile.kind, HourProfile.n, HourProfile.payload)
+        select(
+            HourProfile.series_id,
+            HourProfile.hour,
+            HourProfile.kind,
+            HourProfile.n,
+            HourProfile.payload,
+        )
         .where(
             HourProfile.tenant_id == tenant_id,
             HourProfile.series_id.in_(series),
-            HourProfile.hour >= first,
+            HourProfile.hour >= _hour(since),
         )
         .order_by(HourProfile.hour)
     )
-    events, outcome, found = 0, Tally.empty(SLOTS, 0), dict[int, tuple[datetime, int, Tally]]()
-    for hour, kind, n, payload in rows:
+    found: dict[UUID, dict[int, Hour]] = {one: {} for one in series}
+    for series_id, hour, kind, n, payload in rows:
+        known = found[series_id].get(hour, Hour(hour, 0, performance(None)))
         if kind is ProfileKind.INPUTS:
-            events += n
-        elif kind is ProfileKind.OUTCOMES:
-            outcome = total([outcome, Tally.decode(payload)]) or outcome
-        day = (hour - first) // 24
-        until = datetime.fromtimestamp((first + 24 * (day + 1)) * 3600, UTC)
-        found[day] = until, events, outcome
-    return [Day(until, count, performance(tally)) for until, count, tally in found.values()]
+            known = replace(known, events=n)
+        else:
+            known = replace(known, performance=performance(Tally.decode(payload)))
+        found[series_id][hour] = known
+    return {series_id: list(hours.values()) for series_id, hours in found.items()}
 
 
 async def units_lately(
     session: AsyncSession, tenant_id: UUID, series: Sequence[UUID], since: datetime
 ) -> dict[UUID, int]:
-    """Return how many units each series had of the last day's events, decided since a moment.
+    """Return how many units each series had of the last day's decisions, since a moment at most.
 
-    Of so many events at most: it is a sample, not a census.
+    Of so many events at most, the newest: it is a sample, not a census.
     """
+    lately = max(since, await clock(session) - timedelta(days=1))
     seen = (
         select(RawEvent.series_id, RawEvent.unit)
         .where(
             RawEvent.tenant_id == tenant_id,
-            RawEvent.received_at >= func.now() - timedelta(days=1),
-            RawEvent.decided_at >= since,
+            RawEvent.decision_id >= _first_id(lately),
             RawEvent.series_id.in_(series),
         )
+        .order_by(RawEvent.decision_id.desc())
         .limit(_MOST_SEEN)
         .subquery()
     )

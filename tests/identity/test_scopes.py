@@ -85,7 +85,7 @@ def test_a_key_for_one_decision_point_is_refused_at_every_other(live: Live) -> N
             ("GET", f"{at}/plan", None),
             ("PUT", f"{at}/plan", {"shadows": []}),
             ("GET", f"{at}/seats", None),
-            ("GET", f"{at}/bandit", None),
+            ("GET", f"{at}/rounds", None),
             ("GET", f"{at}/telemetry", None),
             ("GET", f"{at}/monitor", None),
             ("PUT", f"{at}/monitor", {"hits": 1}),

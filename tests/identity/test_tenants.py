@@ -79,7 +79,7 @@ def first(live: Live) -> First:
         ("GET", f"{point}/plan", None),
         ("PUT", f"{point}/plan", {"shadows": []}),
         ("GET", f"{point}/seats", None),
-        ("GET", f"{point}/bandit", None),
+        ("GET", f"{point}/rounds", None),
         ("GET", f"{point}/telemetry", None),
         ("GET", f"{point}/monitor", None),
         ("PUT", f"{point}/monitor", {"hits": 1}),

@@ -8,6 +8,7 @@ import pytest
 
 from tests.live import Live, wait_folded
 from tests.routing.plans import Cast, cast
+from tests.system.traffic import wait_for
 from tests.tenants import database_of
 
 UNITS = 700
@@ -43,6 +44,19 @@ def scored(at: Cast, earns: dict[str, int]) -> dict[str, int]:
     return seen
 
 
+def older(at: Cast, days: int) -> None:
+    """Let the point's experiments have begun so many days before they did."""
+    with psycopg.connect(database_of(at.live)) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(
+            "UPDATE routing_weights SET learnt = jsonb_set(jsonb_set(learnt,"
+            " '{segments,everyone,since}', to_jsonb((learnt #>> '{segments,everyone,since}')"
+            "::timestamptz - make_interval(days => %s))), '{segments,everyone,before}', '{}')"
+            " WHERE point_id = (SELECT id FROM catalog_decision_point WHERE key = %s)",
+            (days, at.champion.point),
+        )
+
+
 def experiments(at: Cast) -> Any:
     return at.live["aud"].get(f"{at.path}/experiments")["experiments"]
 
@@ -74,13 +88,7 @@ def test_an_experiment_is_read_from_what_came_back_and_promotes_nobody(at: Cast)
 
 
 def test_what_has_run_for_long_enough_is_advised_and_left_to_people(at: Cast) -> None:
-    with psycopg.connect(database_of(at.live)) as connection:  # its plan is three weeks old
-        connection.execute("SET session_replication_role = replica")
-        connection.execute(
-            "UPDATE routing_plan SET at = at - interval '21 days' WHERE point_id ="
-            " (SELECT id FROM catalog_decision_point WHERE key = %s)",
-            (at.champion.point,),
-        )
+    older(at, 21)
 
     (found,) = experiments(at)
 
@@ -128,3 +136,30 @@ def test_what_sends_other_units_to_a_segment_begins_it_anew(at: Cast) -> None:
     assert kept["since"] == before["since"]
     assert before["since"] < others["since"] < anew["since"]
     assert anew["lacking"]
+
+
+def test_what_a_bandit_has_learnt_goes_on_where_its_units_do(at: Cast) -> None:
+    arms = [at.arm("champion", "left"), at.arm("challenger", "right")]
+    learning = {"kind": "bandit", "arms": arms, "update_seconds": 1, "floor": 0.05}
+    plan = {"segments": [{"strategy": {**learning, "burn_in_conversions": 10}}]}
+    at.put(plan)
+    scored(at, {"left": 1, "right": 6})
+    wait_for(lambda: newest(at)["weights"].get("right", 0) > 9_000, "a round", 20)
+    before = newest(at)
+    shadow = {"name": "watcher", "model": at.former.model, "version": at.former.version}
+    at.put({**plan, "shadows": [shadow]})
+    kept = newest(at)
+    at.put({"segments": [{"strategy": {**learning, "burn_in_conversions": 11}}]})
+    anew = newest(at)
+
+    learnt = before["segments"]["everyone"]
+    assert sum(arm["units"] for arm in learnt["evidence"]) == UNITS
+    assert kept["plan_revision"] == before["plan_revision"] + 1
+    assert (kept["round"], kept["weights"]) == (1, before["weights"])
+    assert kept["segments"]["everyone"] == learnt
+    assert anew["weights"] == {"left": 5_000, "right": 5_000}
+    assert anew["segments"]["everyone"].get("evidence", []) == []
+
+
+def newest(at: Cast) -> Any:
+    return at.live["aud"].get(f"{at.path}/rounds", limit=1)["items"][0]

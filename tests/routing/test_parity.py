@@ -11,12 +11,12 @@ from openfeature.evaluation_context import EvaluationContext
 from scipy.stats import chi2_contingency, chisquare
 
 from app.routing import engine
+from app.routing.arms import CHAMPION
 from app.routing.conditions import compile_condition
 from app.routing.engine import Arm, Branch, Compiled, cbor_text
 from app.routing.explaining import explanation
 from app.routing.flagd import flag_of
 from app.routing.spec import EVERYTHING, Plan
-from app.routing.strategies import CHAMPION
 
 REGIONS = ("vic", "nsw", "qld", "sa")
 CONDITIONS: list[Any] = [

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from app.client import Problem
-from tests.live import Live, champion
+from tests.live import Live, champion, open_activation, ready_to_commit, released, roll_back
 from tests.platform.wire import problem_of
 from tests.routing.plans import Cast, cast
 from tests.system.traffic import wait_for
@@ -174,6 +174,26 @@ def test_a_holdout_that_no_version_would_answer_is_refused(live: Live) -> None:
             live["ops"].put(f"{path}/plan", plan, revision=revision)
         assert (found.value.status, found.value.code) == (409, "holdout_unanswered")
         assert ("A constant" if constant else "Nothing") in found.value.document["detail"]
+
+
+def test_a_holdout_stays_answered_by_a_version_and_outlives_a_swap(at: Cast) -> None:
+    at.put({"segments": [{"strategy": split(at)}], "holdout": {"rate": 0.2}})
+    with pytest.raises(Problem) as found:
+        at.live["ops"].put(f"{at.path}/fallback", {"kind": "constant", "constant": "no"})
+    case = open_activation(at.live, released(at.live, point=at.champion.point))
+    ready_to_commit(at.live, case)
+    at.live["ops"].post(f"/v1/activations/{case['id']}:commit")
+    plan = at.live["ops"].get(f"{at.path}/plan")["spec"]
+    at.settle()
+    held = [one for unit in UNITS if (one := at.route(unit))["arm"] == "holdout"]
+    roll_back(at.live, at.champion.point)
+    at.settle()
+
+    assert (found.value.status, found.value.code) == (409, "holdout_unanswered")
+    assert plan["holdout"] == {"rate": 0.2}
+    assert [one["strategy"]["kind"] for one in plan["segments"]] == ["champion"]
+    assert {one["model"] for one in held} == {at.champion.model}, "who was champion until then"
+    assert at.live["ops"].get(f"{at.path}/plan")["spec"]["holdout"] == {"rate": 0.2}
 
 
 def test_two_points_do_not_take_the_same_share_of_a_layer(live: Live, at: Cast) -> None:

@@ -42,7 +42,7 @@ OWNING = {
 """Path parameters that name a thing of one tenant's."""
 WITHIN = {
     "number", "alias", "kpi", "step", "task", "target", "guardrail", "seat_id", "delivery_id",
-    "instance",
+    "instance", "segment",
 }  # fmt: skip
 """Path parameters that name a part of such a thing."""
 EVERYWHERE = {"tier"}
@@ -149,6 +149,8 @@ def hold(live: Live) -> Holdings:
     deployed = deploy(live, place)
     cases_path = f"{point}/contract-cases"
     live["ops"].put(cases_path, {"cases": [{"name": "one", "input": {"x": 1}}]})
+    revision = live["ops"].get(f"{point}/plan")["revision"]
+    live["ops"].put(f"{point}/plan", {"segments": [rising(place), {}]}, revision=revision)
     lift_control(live, "plan")  # there was none: but a second revision of the rights is saved
     governed = govern(live, cases["activations"], person)
     things = {
@@ -162,6 +164,7 @@ def hold(live: Live) -> Holdings:
         "guardrail": rail,
         "seat_id": next(live["aud"].pages(f"{point}/seats"))["id"],
         "instance": instance,
+        "segment": "rising",
         "principal_id": spare,
         "key_id": key["id"],
         "operation_id": operation_of_release(live, place),
@@ -185,6 +188,13 @@ def hold(live: Live) -> Holdings:
         entry=logged(live),
         ids=ids_of(live),
     )
+
+
+def rising(place: Place) -> dict[str, Any]:
+    """A segment that nobody comes to, with a ramp."""
+    arm = {"name": "new", "model": place.model, "version": place.version}
+    nowhere = {"==": [{"var": "region"}, "nowhere"]}
+    return {"name": "rising", "when": nowhere, "strategy": {"kind": "ramp", "arm": arm}}
 
 
 def come_back(live: Live, kpi: str) -> Place:

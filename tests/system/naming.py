@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.live import unique
-from tests.system.holdings import AT, Holdings
+from tests.system.holdings import AT, Holdings, rising
 
 FREE = {
     # what a new thing is called, and what people say of it
@@ -31,7 +31,8 @@ FREE = {
     # words to look for, pages, conditions, sizes, counts
     "?q", "?tag", "?limit", "?version", "?if-match", "days", "min_rows", "window_hours",
     "step_hours", "hits", "of", "weight", "burn_in_units", "burn_in_conversions",
-    "update_seconds", "hours", "last", "max_minutes", "?depth",
+    "update_seconds", "half_life_hours", "attribution_hours", "step_minutes", "min_rewards",
+    "hours", "last", "max_minutes", "?depth",
     # what people say of a request, an emergency, an edit
     "note", "review", "?reason", "unmeasured_because",
     # of a trust rule: whose tokens it will take, which are asked for outside
@@ -49,8 +50,8 @@ FREE = {
     "runbook", "contact", "on_call", "service_level", "rollback_plan", "notes",
     # the generation of the state that a deployer knows
     "?if-none-match", "?If-None-Match",
-    # shares of a layer's units, and what shuffles them
-    "begin", "end", "salt",
+    # shares of a layer's units, what shuffles them, and what a ramp calls the champion's arm
+    "begin", "end", "salt", "control",
     # a condition over what is measured, and how long and from how many events it is asked
     "when", "within_minutes", "min_events",
     # a column of the caller's own file
@@ -84,12 +85,21 @@ def arm(holder: Holdings, name: str) -> dict[str, Any]:
 
 def split(own: Holdings, other: Holdings) -> dict[str, Any]:
     arms = [{**arm(own, "a"), "weight": 1}, {**arm(other, "b"), "weight": 1}]
-    return {"segments": [{"strategy": {"kind": "split", "arms": arms}}]}
+    return with_ramp(own, {"strategy": {"kind": "split", "arms": arms}})
+
+
+def climbing(own: Holdings, other: Holdings) -> dict[str, Any]:
+    return with_ramp(own, {"strategy": {"kind": "ramp", "arm": arm(other, "a"), "control": "b"}})
+
+
+def with_ramp(own: Holdings, segment: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A plan that keeps the ramp which the paths name."""
+    return {"segments": [rising(own.place), segment], **more}
 
 
 def crossed(own: Holdings, other: Holdings) -> dict[str, Any]:
     factor = {"name": "model", "levels": [arm(own, "a"), arm(other, "b")]}
-    return {"segments": [{"strategy": {"kind": "multivariate", "factors": [factor]}}]}
+    return with_ramp(own, {"strategy": {"kind": "multivariate", "factors": [factor]}})
 
 
 def event(**more: Any) -> list[dict[str, Any]]:
@@ -196,11 +206,12 @@ NAMING: dict[str, tuple[str, int, Named]] = {
     "POST /v1/activations .model": ("ops", 404, lambda own, other: at(other, own)),
     "POST /v1/activations .decision_point": ("ops", 404, at),
     "PUT /v1/decision-points/{key}/plan .segments.strategy.arms.model": ("ops", 404, split),
+    "PUT /v1/decision-points/{key}/plan .segments.strategy.arm.model": ("ops", 404, climbing),
     "PUT /v1/decision-points/{key}/plan .segments.strategy.factors.levels.model": (
         "ops", 404, crossed,
     ),
     "PUT /v1/decision-points/{key}/plan .shadows.model": (
-        "ops", 404, lambda _, other: {"shadows": [arm(other, "s")]},
+        "ops", 404, lambda own, other: with_ramp(own, {}, shadows=[arm(other, "s")]),
     ),
     "PUT /v1/decision-points/{key}/fallback .model": (
         "ops", 404, lambda _, other: {

@@ -194,3 +194,7 @@ def test_ones_own_things_are_found_by_the_same_names(
             assert answer.status_code != 403 or personal(answer), (asked, answer.text)
             if method == "GET":
                 assert answer.status_code == 200, (asked, answer.text)
+    # Others find it here.
+    place = own.place
+    alias = f"/v1/models/{place.model}/aliases/{own.things['alias']}"
+    own.live["dev"].put(alias, {"number": place.version})

@@ -1,0 +1,63 @@
+"""Courses: how far each experiment of a plan has come, as a round writes it down. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, field, replace
+from datetime import datetime
+from typing import Any, Self
+
+from app.routing.ramping import Position, Status
+from app.routing.rewards import Earned
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One segment's experiment: since when its evidence counts, and what was made of it.
+
+    ``before`` is what the hour of ``since`` held already at that moment, by arm.
+    """
+
+    since: datetime
+    at: datetime
+    """When its last round was."""
+    before: Mapping[str, Earned] = field(default_factory=dict)
+    found: Mapping[str, Any] = field(default_factory=dict)
+    """What the last round found: of a bandit its chances, of a ramp its position."""
+
+    @classmethod
+    def begun(cls, at: datetime, before: Mapping[str, Earned] | None = None) -> Self:
+        """Return the course of what begins now."""
+        return cls(at, at, before or {})
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> Self:
+        """Return a course as it was stored."""
+        since, at = (datetime.fromisoformat(stored[name]) for name in ("since", "at"))
+        before = {arm: Earned(*numbers) for arm, numbers in stored["before"].items()}
+        return cls(since, at, before, stored["found"])
+
+    def stored(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "since": self.since.isoformat(),
+            "at": self.at.isoformat(),
+            "before": {arm: list(astuple(earned)) for arm, earned in self.before.items()},
+            "found": dict(self.found),
+        }
+
+    @property
+    def position(self) -> Position:
+        """Where a ramp stands by it."""
+        found = self.found
+        if "status" not in found:
+            return Position()
+        return Position(found["step"], Status(found["status"]), tuple(found["why"]))
+
+    def at_position(self, position: Position, **more: Any) -> "Course":
+        """Return it with a ramp at a position."""
+        found = {"step": position.step, "status": position.status.value, "why": list(position.why)}
+        return replace(self, found={**found, **more})
+
+
+def read_all(learnt: Mapping[str, Any]) -> dict[str, Course]:
+    """Return the courses that a round wrote down; none of rounds that are older than they."""
+    return {name: Course.read(stored) for name, stored in learnt.get("segments", {}).items()}

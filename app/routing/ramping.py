@@ -1,0 +1,149 @@
+"""Ramps: the next step, a hold or the way back, by what the arm earns beside the champion. Pure.
+
+At each step both arms' shares stand still, so that each step is an experiment of its own; its
+confidence sequence has its part of alpha, so that a harmless version is rolled back in at most one
+of twenty ramps, however often somebody looks.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from math import sqrt
+
+from app.routing.adaptive import Ramp
+from app.routing.sequences import ALPHA, FEWEST, MISMATCH, Interval, Sums, difference
+
+_DOUBTFUL = 1.2816
+"""So many standard errors below what is tolerated: likely worse with nine in ten."""
+
+
+class Status(StrEnum):
+    """Where a ramp stands."""
+
+    RUNNING = "running"
+    HOLDING = "holding"
+    """By itself: something speaks against the next step."""
+    HELD = "held"
+    """By a person, until somebody resumes it."""
+    ROLLED_BACK = "rolled_back"
+    DONE = "done"
+    """At its last step; what would roll it back still does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A ramp's step, counted from 0, and why it goes no further."""
+
+    step: int = 0
+    status: Status = Status.RUNNING
+    why: tuple[str, ...] = ()
+
+    def moved(self, before: "Position") -> bool:
+        """Say whether it stands elsewhere than before; what it waits for may be told anew."""
+        return (self.step, self.status) != (before.step, before.status)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a step has shown so far."""
+
+    arm: Sums
+    control: Sums
+    minutes: float
+    mismatch: float | None = None
+    stopped: bool = False
+    """Whether a stop keeps the arm from answering."""
+
+
+def weights(ramp: Ramp, position: Position) -> dict[str, int]:
+    """Return the arms' weights at a position."""
+    gone = position.status is Status.ROLLED_BACK
+    arms = ramp.at(0.0 if gone else ramp.steps[position.step])
+    return {arm.name: arm.weight for arm in arms}
+
+
+def turn(ramp: Ramp, position: Position, seen: Seen) -> Position:
+    """Return where a ramp goes from a position by what its step has shown."""
+    if position.status in {Status.HELD, Status.ROLLED_BACK}:
+        return position
+    gain, tolerated = _gain(ramp, seen), -ramp.tolerance * abs(seen.control.mean)
+    if gain is not None and gain.high < tolerated:
+        why = f"{ramp.arm.name} earns {gain.difference:.4g} a unit, at most {gain.high:.4g}."
+        return replace(position, status=Status.ROLLED_BACK, why=(why,))
+    doubts = _doubts(ramp, seen, tolerated)
+    if position.status is Status.DONE:
+        return replace(position, why=doubts)
+    if doubts:
+        return replace(position, status=Status.HOLDING, why=doubts)
+    return _onward(ramp, position, seen)
+
+
+def _doubts(ramp: Ramp, seen: Seen, tolerated: float) -> tuple[str, ...]:
+    """Return what speaks against the next step."""
+    return _that_hold(
+        {
+            f"{ramp.arm.name} likely earns less than is tolerated.":
+                _likely_worse(ramp, seen, tolerated),
+            f"The arms' shares are not the ramp's (p = {seen.mismatch or 0:.1g}).":
+                seen.mismatch is not None and seen.mismatch < MISMATCH,
+            f"{ramp.arm.name} is stopped.": seen.stopped,
+        }
+    )  # fmt: skip
+
+
+def _onward(ramp: Ramp, position: Position, seen: Seen) -> Position:
+    """Return the next step, if the present one has lasted and shown enough."""
+    given = weights(ramp, position)
+    of = {ramp.arm.name: seen.arm, ramp.control: seen.control}
+    few = [name for name, sums in of.items() if given[name] and sums.n < ramp.min_rewards]
+    waits = _that_hold(
+        {
+            f"Its step has lasted {seen.minutes:.0f} of {ramp.step_minutes} minutes.":
+                seen.minutes < ramp.step_minutes,
+            f"Fewer than {ramp.min_rewards} rewards of {' and '.join(few)}.": bool(few),
+        }
+    )  # fmt: skip
+    if waits:
+        return Position(position.step, Status.RUNNING, waits)
+    if position.step + 1 < len(ramp.steps):
+        return Position(position.step + 1)
+    return Position(position.step, Status.DONE)
+
+
+def _gain(ramp: Ramp, seen: Seen) -> Interval | None:
+    return difference(*_compared(ramp, seen), alpha=ALPHA / len(ramp.steps))
+
+
+def _likely_worse(ramp: Ramp, seen: Seen, tolerated: float) -> bool:
+    arm, control = _compared(ramp, seen)
+    if min(arm.n, control.n) < FEWEST:
+        return False
+    error = sqrt(arm.variance / arm.n + control.variance / control.n)
+    return arm.mean - control.mean < tolerated - _DOUBTFUL * error
+
+
+def _compared(ramp: Ramp, seen: Seen) -> tuple[Sums, Sums]:
+    """Return both arms so that more is better, and none without a spread of its own.
+
+    An arm that never succeeds is the one to roll back: that all its rewards are alike must not be
+    why nothing is said of it.
+    """
+    arm, control = (_turned(ramp, sums) for sums in (seen.arm, seen.control))
+    return _spread(ramp, arm, control), _spread(ramp, control, arm)
+
+
+def _spread(ramp: Ramp, sums: Sums, other: Sums) -> Sums:
+    if sums.variance or not sums.n:
+        return sums
+    if ramp.reward == "binary":  # as if one more unit had succeeded and one had not
+        sign = -1 if ramp.better == "lower" else 1
+        return Sums(sums.n + 2, sums.total + sign, sums.squares + 1)
+    return replace(sums, squares=sums.squares + sums.n * other.variance)
+
+
+def _turned(ramp: Ramp, sums: Sums) -> Sums:
+    return replace(sums, total=-sums.total) if ramp.better == "lower" else sums
+
+
+def _that_hold(found: Mapping[str, bool]) -> tuple[str, ...]:
+    return tuple(said for said, holds in found.items() if holds)

@@ -1,0 +1,106 @@
+"""Rewards: what an arm's hours add up to, once those count that are old enough. Pure."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass
+from datetime import datetime
+from math import inf
+from typing import Self
+
+from app.routing.arms import Rewarded
+from app.routing.sequences import Sums
+from app.telemetry import Hour
+
+_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """An arm's events and what they have earned; fractions, where old rewards count less."""
+
+    events: float = 0.0
+    rewarded: float = 0.0
+    conversions: float = 0.0
+    reward: float = 0.0
+    squares: float = 0.0
+
+    @classmethod
+    def in_hour(cls, hour: Hour) -> Self:
+        """Return what one hour holds."""
+        found = hour.performance
+        return cls(
+            hour.events, found.rewarded, found.conversions, found.reward, found.reward_squared
+        )
+
+    def plus(self, other: "Earned", times: float = 1.0) -> "Earned":
+        """Return both together, the other one so many times."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Earned(*(mine + times * its for mine, its in pairs))
+
+    def units(self, terms: Rewarded) -> float:
+        """Return how many rewards are known: with a window, those that never came are 0."""
+        return max(self.events, self.rewarded) if terms.attribution_hours else self.rewarded
+
+    def sums(self, terms: Rewarded) -> Sums:
+        """Return them as samples are compared by."""
+        if terms.reward == "binary":
+            return Sums(self.units(terms), self.conversions, self.conversions)
+        return Sums(self.units(terms), self.reward, self.squares)
+
+
+def earned(
+    hours: Iterable[Hour],
+    terms: Rewarded,
+    *,
+    since: datetime,
+    now: datetime,
+    before: Earned | None = None,
+    half_life: int | None = None,
+) -> Earned:
+    """Return what an arm has earned since a moment, of decisions that are old enough.
+
+    Hours are whole; ``before`` is what the first of them held already at that moment. After a
+    ``half_life`` in hours an hour's rewards count half.
+    """
+    found, present = Earned(), now.timestamp() / _SECONDS
+    for hour, part in _counted(hours, terms, since, now, before):
+        old = max(present - hour - 1, 0.0)
+        found = found.plus(part, 1.0 if half_life is None else 0.5 ** (old / half_life))
+    return found
+
+
+def by_day(
+    hours: Iterable[Hour],
+    terms: Rewarded,
+    *,
+    since: datetime,
+    now: datetime,
+    before: Earned | None = None,
+) -> dict[int, Earned]:
+    """Return what an arm had earned by the end of each day since a moment, if anything that day."""
+    found, days, first = Earned(), dict[int, Earned](), hour_of(since)
+    for hour, part in _counted(hours, terms, since, now, before):
+        found = found.plus(part)
+        days[(hour - first) // 24] = found
+    return days
+
+
+def _counted(
+    hours: Iterable[Hour],
+    terms: Rewarded,
+    since: datetime,
+    now: datetime,
+    before: Earned | None,
+) -> Iterator[tuple[int, Earned]]:
+    ripe = now.timestamp() / _SECONDS - terms.attribution_hours if terms.attribution_hours else inf
+    for hour in hours:
+        if hour.hour < hour_of(since) or hour.hour + 1 > ripe:
+            continue
+        part = Earned.in_hour(hour)
+        if hour.hour == hour_of(since) and before is not None:
+            part = part.plus(before, -1.0)
+        yield hour.hour, part
+
+
+def hour_of(at: datetime) -> int:
+    """Return the hour of a moment, counted since 1970."""
+    return int(at.timestamp() // _SECONDS)

@@ -1,0 +1,174 @@
+"""Rounds: what a plan's experiments have come to, appended as weights with their evidence.
+
+A plan's first round is written with it: it says from when on, and from which counts, each of its
+experiments is judged. An experiment that the plan before had too, of the same units, goes on.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import audit, catalog
+from app.kit.actor import Actor
+from app.kit.page import Rows
+from app.platform.db import page
+from app.routing import bandit, ramping, service
+from app.routing.courses import Course, read_all
+from app.routing.runners import begun
+from app.routing.spec import Bandit, Plan, Ramp, Segment
+from app.routing.tables import PlanRevision, Weights
+
+
+@dataclass(slots=True)
+class Book:
+    """A plan with its newest round, to which more are added; for that its point must be locked."""
+
+    point: catalog.DecisionPoint
+    row: PlanRevision
+    plan: Plan
+    last: Weights | None
+
+    @classmethod
+    async def of(
+        cls, session: AsyncSession, point: catalog.DecisionPoint, row: PlanRevision
+    ) -> "Book":
+        """Return the book of one revision of a point's plan."""
+        last = await session.scalar(
+            select(Weights)
+            .filter_by(
+                tenant_id=row.tenant_id, point_id=row.point_id, plan_revision=row.revision
+            )
+            .order_by(Weights.round.desc())
+            .limit(1)
+        )  # fmt: skip
+        return cls(point, row, Plan.model_validate(row.spec), last)
+
+    @classmethod
+    async def newest(cls, session: AsyncSession, point: catalog.DecisionPoint) -> "Book | None":
+        """Return the book of a point's newest plan, if it has one."""
+        row = await service.current_plan(session, point.tenant_id, point.id)
+        return await cls.of(session, point, row) if row is not None else None
+
+    @property
+    def weights(self) -> dict[str, int]:
+        """The weights that the worker moves, as they are now, by the arms' names."""
+        first = {name: n for one in self.plan.segments for name, n in at_first(one).items()}
+        moved = self.last.weights if self.last is not None else {}
+        return {name: int(moved.get(name, weight)) for name, weight in first.items()}
+
+    @property
+    def courses(self) -> dict[str, Course]:
+        """How far the plan's experiments have come; one that no round knows began with it."""
+        known = read_all(self.last.learnt) if self.last is not None else {}
+        return {
+            one.name: known.get(one.name) or Course.begun(self.row.at)
+            for one in self.plan.experiments
+        }
+
+    async def advance(
+        self,
+        session: AsyncSession,
+        segment: Segment,
+        course: Course,
+        weights: dict[str, int],
+        *,
+        by: Actor,
+        reason: str = "",
+    ) -> None:
+        """Add a round in which one segment has come further; wake the tables if weights moved."""
+        before = self.weights
+        after = {**before, **weights}
+        self.last = await _append(
+            session, self.row, self.last, after, {**self.courses, segment.name: course}
+        )
+        generation = None
+        if after != before:
+            generation = await service.bump(session, self.point.tenant_id, self.point.id)
+        await audit.record(
+            session, by, "weights.moved", f"point:{self.point.id}",
+            plan_revision=self.row.revision, round=self.last.round, segment=segment.name,
+            weights=after, generation=generation, personal={"reason": reason},
+        )  # fmt: skip
+
+
+def at_first(segment: Segment) -> dict[str, int]:
+    """Return the weights that a segment begins with, of those that the worker moves."""
+    strategy = segment.strategy
+    if isinstance(strategy, Bandit):
+        even = bandit.whole(np.ones(len(strategy.arms)))
+        return dict(zip((arm.name for arm in strategy.arms), even, strict=True))
+    if isinstance(strategy, Ramp):
+        return ramping.weights(strategy, ramping.Position())
+    return {}
+
+
+async def begin(
+    session: AsyncSession,
+    point: catalog.DecisionPoint,
+    row: PlanRevision,
+    former: PlanRevision | None,
+) -> None:
+    """Write the first round of a plan that has experiments; the point must be locked."""
+    plan = Plan.model_validate(row.spec)
+    if not plan.experiments:
+        return
+    book = await Book.of(session, point, former) if former is not None else None
+    weights: dict[str, int] = {}
+    courses: dict[str, Course] = {}
+    for segment in plan.experiments:
+        weights |= at_first(segment)
+        if book is not None and plan.same_units(book.plan, segment.name):
+            courses[segment.name] = book.courses[segment.name]
+            weights |= {name: n for name, n in book.weights.items() if name in at_first(segment)}
+        else:
+            courses[segment.name] = await begun(session, point, segment, row.at)
+    await _append(session, row, None, weights, courses)
+
+
+async def _append(
+    session: AsyncSession,
+    row: PlanRevision,
+    last: Weights | None,
+    weights: dict[str, int],
+    courses: dict[str, Course],
+) -> Weights:
+    found = Weights(
+        tenant_id=row.tenant_id,
+        point_id=row.point_id,
+        plan_revision=row.revision,
+        round=(last.round if last is not None else 0) + 1,
+        weights=weights,
+        learnt={"segments": {name: course.stored() for name, course in courses.items()}},
+    )
+    session.add(found)
+    await session.flush()
+    return found
+
+
+async def rounds_of(
+    session: AsyncSession, key: str, *, cursor: str | None, limit: int, by: Actor
+) -> Rows[dict[str, Any]]:
+    """List the rounds that a point's plans have come to, newest first."""
+    point = await catalog.point_by_key(session, key, by=by)
+    query = select(Weights).filter_by(tenant_id=by.tenant_id, point_id=point.id)
+    found = await page(
+        session, query, Weights.plan_revision, Weights.round, cursor=cursor, limit=limit,
+        newest_first=True,
+    )  # fmt: skip
+    return Rows([_shown(row) for row in found.items], found.next_cursor)
+
+
+def _shown(row: Weights) -> dict[str, Any]:
+    return {
+        "plan_revision": row.plan_revision,
+        "round": row.round,
+        "at": row.at,
+        "weights": row.weights,
+        "segments": {
+            name: {"since": course.since, "at": course.at, **course.found}
+            for name, course in read_all(row.learnt).items()
+        },
+    }

@@ -1,0 +1,86 @@
+"""Runners: the arms of a segment with what has come back of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import catalog, telemetry
+from app.routing.arms import Written
+from app.routing.courses import Course
+from app.routing.rewards import Earned, hour_of
+from app.routing.seats import champion_of
+from app.routing.spec import Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """An arm with its version and the hours of its series since the experiment began."""
+
+    written: Written
+    version_id: UUID | None
+    """None where the champion answers and there is none."""
+    series: UUID | None
+    """None while no event of it has come."""
+    hours: Sequence[telemetry.Hour]
+
+    @property
+    def name(self) -> str:
+        """The arm's name."""
+        return self.written.name
+
+    def in_hour(self, at: datetime) -> Earned:
+        """Return what the hour of a moment holds."""
+        number = hour_of(at)
+        return next((Earned.in_hour(one) for one in self.hours if one.hour == number), Earned())
+
+
+async def runners_of(
+    session: AsyncSession, point: catalog.DecisionPoint, segment: Segment, since: datetime
+) -> list[Runner]:
+    """Return a segment's arms that anybody is given to, with what they have shown."""
+    ids = await catalog.version_ids(
+        session, point.tenant_id, {(arm.model, arm.version) for arm in segment.strategy.named}
+    )
+    seat = await champion_of(session, point.tenant_id, point.id)
+    champion = seat.version_id if seat is not None else None
+    arms: list[tuple[Written, UUID | None]] = []
+    for arm in segment.strategy.written():
+        if arm.weight:
+            named = arm.model is not None and arm.version is not None
+            arms.append((arm, ids[arm.model or "", arm.version or 0] if named else champion))
+    known = {
+        (one.arm, one.version_id): one.id
+        for one in await telemetry.series_of(session, point.tenant_id, point.id)
+    }
+    series = {
+        arm.name: known.get((arm.name, version_id))
+        for arm, version_id in arms
+        if version_id is not None
+    }
+    wanted = [one for one in series.values() if one is not None]
+    hours = await telemetry.hours_of(session, point.tenant_id, wanted, since)
+    return [
+        Runner(arm, version_id, found, hours[found] if found is not None else ())
+        for arm, version_id in arms
+        for found in (series.get(arm.name),)
+    ]
+
+
+async def begun(
+    session: AsyncSession, point: catalog.DecisionPoint, segment: Segment, at: datetime
+) -> Course:
+    """Return the course of a segment whose evidence counts from a moment on."""
+    found = await runners_of(session, point, segment, at)
+    return Course.begun(at, {one.name: one.in_hour(at) for one in found if one.hours})
+
+
+async def units_of(
+    session: AsyncSession, tenant_id: UUID, runners: Sequence[Runner], since: datetime
+) -> dict[str, int]:
+    """Return how many units each arm had lately."""
+    series = [one.series for one in runners if one.series is not None]
+    found = await telemetry.units_lately(session, tenant_id, series, since)
+    return {one.name: found.get(one.series, 0) if one.series else 0 for one in runners}
