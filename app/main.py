@@ -32,6 +32,7 @@ from app.platform.http.edge import Edge
 from app.platform.http.metrics import HttpMetrics
 from app.platform.outbound import Outbound
 from app.platform.settings import Settings
+from app.platform.shelf import Shelf
 from app.release import routers as release_routes
 from app.revalidation import routers as revalidation_routes
 from app.routing import routers as routing_routes
@@ -120,13 +121,23 @@ def make_api(
 async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     """Load keys and routes, keep them fresh, and close the database at the end."""
     table: routing.RoutingTable = api.state.table
-    with suppress(SQLAlchemyError, OSError):
+    shelf = Shelf.of(api.state.settings)
+    try:
         await table.refresh()
+    except (SQLAlchemyError, OSError):
+        if shelf is not None:
+            table.restore(shelf)
+            api.state.keyring.restore(shelf)
     tasks = [
         asyncio.create_task(table.refresh_forever()),
         asyncio.create_task(api.state.keyring.refresh_forever()),
         asyncio.create_task(api.state.gauges.count_forever()),
     ]
+    if shelf is not None:
+        tasks += [
+            asyncio.create_task(table.keep_forever(shelf)),
+            asyncio.create_task(api.state.keyring.keep_forever(shelf)),
+        ]
     yield
     for task in tasks:
         task.cancel()
@@ -144,7 +155,8 @@ def _add_probes(api: FastAPI) -> None:
     @api.api_route("/readyz", methods=["GET", "HEAD"], include_in_schema=False)
     async def readyz(request: Request) -> Response:
         parts = await _parts(request)
-        ready = all(part["ok"] for part in parts.values())
+        asked = request.query_params.getlist("part") or list(parts)
+        ready = all(name in parts and parts[name]["ok"] for name in asked)
         body = orjson.dumps({"status": "ready" if ready else "not ready", "parts": parts})
         return Response(body, 200 if ready else 503, media_type="application/json")
 

@@ -107,7 +107,7 @@ def start(home: Path, *, port: int = 0, **settings: str) -> Iterator[Live]:
 
 
 def spawn(
-    home: Path, *, port: int = 0, **settings: str
+    home: Path, *options: str, port: int = 0, **settings: str
 ) -> tuple["subprocess.Popen[bytes]", Path, Path]:
     """Start a server process; its announcement file appears when it is ready."""
     announced, log = home / f"announced-{uuid.uuid4().hex[:6]}.json", home / "server.log"
@@ -126,7 +126,7 @@ def spawn(
         process = subprocess.Popen(
             [
                 sys.executable, "-m", "app", "serve", "--data-dir", str(home / "data"),
-                "--port", str(port), "--announce", str(announced),
+                "--port", str(port), "--announce", str(announced), *options,
             ],
             env=environment,
             stdout=output,

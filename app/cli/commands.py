@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import re
 import sys
@@ -11,6 +12,7 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
 
 from app import audit, identity, telemetry
 from app.cli import run
@@ -25,6 +27,8 @@ from app.platform.db import ALL_TENANTS
 from app.platform.observability import configure_logging
 from app.platform.roles import LOGIN
 from app.platform.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -77,7 +81,7 @@ def serve(
         if migrate:
             migrations.upgrade(url)
         own = run.own_url(settings, url)
-        key = asyncio.run(_bootstrap(settings, own))
+        key = _first_key(settings, own, needed=migrate)
         audit.Signer.load(settings)
 
         def ready(address: str) -> None:
@@ -198,6 +202,20 @@ def demo(
 
     run.stop_on_sigterm()
     sys.exit(story.play(url=url, key=key, data=data, keep=keep, as_json=as_json))
+
+
+def _first_key(settings: Settings, url: str, *, needed: bool) -> str | None:
+    """Return the first key, if this start makes it; a start that need not migrate can wait.
+
+    Without a database a process answers by the plans and keys that it kept.
+    """
+    try:
+        return asyncio.run(_bootstrap(settings, url))
+    except (SQLAlchemyError, OSError) as error:
+        if needed:
+            raise
+        logger.warning("there is no database yet", extra={"why": str(error)[:200]})
+        return None
 
 
 async def _bootstrap(settings: Settings, url: str) -> str | None:

@@ -3,7 +3,8 @@
 A key is loaded at its first use and re-checked with all others by one query every few seconds, so
 that a revocation reaches every process within that time; when a key was last used is written down
 at the same time, not by the requests themselves. While the database is away the keys last
-seen good go on working, for a bounded time. How many calls a key still has in this process stands
+seen good go on working, for a bounded time, and so do those that were kept on disk where a process
+begins meanwhile. How many calls a key still has in this process stands
 beside it.
 """
 
@@ -16,8 +17,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Row, func, select, true, tuple_, update
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -32,10 +35,13 @@ from app.platform.db import ALL_TENANTS, Database
 from app.platform.http.guard import Peer, Unauthenticated
 from app.platform.http.throttle import WrongCredentials
 from app.platform.settings import Settings
+from app.platform.shelf import Shelf
 
 logger = logging.getLogger(__name__)
 
 _MAX_KNOWN = 50_000
+_KEPT, _FORMAT = "keys", 1
+_KEPT_SECONDS = 10.0
 _A_WHILE = timedelta(seconds=30)
 """A use is not written down again within this time."""
 
@@ -62,6 +68,7 @@ class Keyring:
         self._known: dict[str, _Known] = {}
         self._used: dict[str, tuple[UUID, UUID]] = {}
         self._fresh = time.monotonic()
+        self._kept: dict[bytes, _Known] = {}
 
     async def __call__(self, authorization: str | None, peer: Peer, *, paced: bool) -> Actor:
         """Return the caller of a request."""
@@ -99,6 +106,32 @@ class Keyring:
             else:
                 self._known.pop(text, None)
         self._fresh = time.monotonic()
+        self._kept = {}
+
+    def restore(self, shelf: Shelf) -> None:
+        """Let the keys that were kept work, until the database says more."""
+        kept = shelf.read(_KEPT)
+        if kept is None:
+            return
+        found = orjson.loads(kept)
+        if found["format"] != _FORMAT:
+            return
+        now = time.time()
+        self._fresh = time.monotonic() - max(now - found["at"], 0.0)
+        for stored in found["keys"]:
+            actor = _actor(stored["actor"])
+            expires = time.monotonic() + stored["expires"] - now
+            sha256, key_id = bytes.fromhex(stored["sha256"]), UUID(stored["id"])
+            id_ = actor.tenant_id, key_id
+            self._kept[sha256] = _Known(actor, expires, sha256, id_, self._bucket())
+
+    async def keep_forever(self, shelf: Shelf) -> None:
+        """Keep the keys in use on disk, as hashes, until cancelled."""
+        while True:
+            await asyncio.sleep(_KEPT_SECONDS)
+            if self._known and not self._kept:
+                known, at = list(self._known.values()), time.time() + self._fresh - time.monotonic()
+                await shelf.keep(_KEPT, await asyncio.to_thread(_dumped, known, at))
 
     async def _note_uses(self) -> None:
         """Write down by one statement which keys were used; rows that somebody holds wait."""
@@ -127,7 +160,12 @@ class Keyring:
         if not well_formed(text):
             raise Unauthenticated("This is not an API key of this server.")
         sha256 = fingerprint(text)
-        known = (await self._select([sha256])).get(sha256)
+        try:
+            known = (await self._select([sha256])).get(sha256)
+        except (SQLAlchemyError, OSError):
+            known = self._kept.get(sha256)
+            if known is None:
+                raise
         if known is None:
             raise Unauthenticated("The key is unknown, revoked or expired.")
         if len(self._known) >= _MAX_KNOWN:
@@ -167,6 +205,34 @@ def _key_of(authorization: str | None) -> str:
     if scheme.lower() != "bearer" or not text:
         raise Unauthenticated("The request carries no API key.")
     return text
+
+
+def _dumped(known: list[_Known], at: float) -> bytes:
+    ahead = time.time() - time.monotonic()
+    keys = [
+        {
+            "sha256": one.sha256.hex(),
+            "id": one.id[1],
+            "expires": one.expires + ahead,
+            "actor": one.actor,
+        }
+        for one in known
+    ]
+    return orjson.dumps({"format": _FORMAT, "at": at, "keys": keys}, default=sorted)
+
+
+def _actor(stored: dict[str, Any]) -> Actor:
+    return Actor(
+        id=UUID(stored["id"]),
+        tenant_id=UUID(stored["tenant_id"]),
+        name=stored["name"],
+        person_id=UUID(stored["person_id"]),
+        roles=frozenset(stored["roles"]),
+        permissions=frozenset(stored["permissions"]),
+        points=None if stored["points"] is None else frozenset(stored["points"]),
+        key_id=UUID(stored["key_id"]) if stored["key_id"] else None,
+        lent=tuple((UUID(giver), frozenset(roles)) for giver, roles in stored["lent"]),
+    )
 
 
 def _known(row: Row[Key, Principal, int], lent: Lent, calls: Bucket) -> _Known:

@@ -6,6 +6,7 @@ from app.kit.refusal import Refusal
 from app.openfeature.rules import BadContext, FlagNotFound, NoTargetingKey, Unparsable
 from app.openfeature.wording import Reason
 from app.platform.http import hot_responses
+from app.routing import TableStale
 
 _CONTEXT: dict[str, Any] = {
     "type": "object",
@@ -83,6 +84,7 @@ FLAG_OPERATION = _operation(
         "200": {"description": "The flag.", "content": _json(_EVALUATION)},
     },
     FlagNotFound,
+    TableStale,
     *_UNUSABLE,
     description="Every call is a decision of its own, as of `/route`; it says the same arm.",
     parameters=[{"name": "key", "in": "path", "required": True, "schema": {"type": "string"}}],

@@ -11,7 +11,7 @@ from app.openfeature.rules import BadContext, FlagNotFound, NoTargetingKey, Unpa
 from app.openfeature.wording import evaluation
 from app.platform.http import Authenticator, HotRoute, Tagged
 from app.platform.settings import Settings
-from app.routing import MAX_UNIT, UNIT, Asked, Compiled, Decider, flag_of
+from app.routing import MAX_UNIT, UNIT, Asked, Compiled, Decider, TableStale, flag_of
 
 _SCHEMA = "https://flagd.dev/schema/v0/flags.json"
 
@@ -28,6 +28,7 @@ class Evaluator:
         asked = _asked(body, key)
         plan = self._decider.table.find(actor.tenant_id, key)
         if plan is None:
+            self._decider.table.require_loaded()
             raise FlagNotFound(f"No decision point {key!r} has a version that answers.", key)
         return 200, orjson.dumps(self._evaluated(actor, plan, asked))
 
@@ -38,10 +39,10 @@ class Evaluator:
         known = orjson.dumps([asked.unit, asked.context], option=orjson.OPT_SORT_KEYS)
 
         def evaluate() -> bytes:
-            flags = [self._evaluated(actor, plan, asked) for plan in plans]
+            flags = [self._one_of_many(actor, plan, asked) for plan in plans]
             return orjson.dumps({"flags": flags})
 
-        return _tag(plans, known), evaluate
+        return self._tag(plans, known), evaluate
 
     def flags_file(self, actor: Actor, _: str, __: bytes) -> Tagged:
         """Write every plan as a flag that flagd evaluates to the same arms."""
@@ -51,11 +52,24 @@ class Evaluator:
             flags = {plan.key: flag_of(plan) for plan in plans}
             return orjson.dumps({"$schema": _SCHEMA, "flags": flags})
 
-        return _tag(plans, b""), write
+        return self._tag(plans, b""), write
 
     def _evaluated(self, actor: Actor, plan: Compiled, asked: Asked) -> dict[str, Any]:
         decided = self._decider.decide(actor, plan, asked)
         return evaluation(decided, self._decider.table.age_ms)
+
+    def _one_of_many(self, actor: Actor, plan: Compiled, asked: Asked) -> dict[str, Any]:
+        """Evaluate a flag; one that is not answered leaves the others theirs."""
+        try:
+            return self._evaluated(actor, plan, asked)
+        except TableStale as refusal:
+            return {"key": plan.key, "errorCode": "GENERAL", "errorDetails": refusal.detail}
+
+    def _tag(self, plans: list[Compiled], known: bytes) -> str:
+        """Return the ETag of what is evaluated by ``plans`` for what is ``known`` of a unit."""
+        table = self._decider.table
+        stand = orjson.dumps([(plan.key, plan.generation, table.too_old(plan)) for plan in plans])
+        return f'"{blake2b(stand + known, digest_size=16).hexdigest()}"'
 
     def _plans(self, actor: Actor) -> list[Compiled]:
         plans = self._decider.table.of(actor.tenant_id)
@@ -77,12 +91,6 @@ def _asked(body: bytes, key: str | None = None) -> Asked:
     if not isinstance(unit, str) or len(unit) > MAX_UNIT:
         raise BadContext(f"{UNIT} is a string of 1 to {MAX_UNIT} characters.", key)
     return Asked(unit, context)
-
-
-def _tag(plans: list[Compiled], known: bytes) -> str:
-    """Return the ETag of what is evaluated by ``plans`` for what is ``known`` of a unit."""
-    stand = orjson.dumps([(plan.key, plan.generation) for plan in plans])
-    return f'"{blake2b(stand + known, digest_size=16).hexdigest()}"'
 
 
 def hot_routes(decider: Decider, settings: Settings, authenticate: Authenticator) -> list[HotRoute]:

@@ -14,6 +14,7 @@ class Reason(StrEnum):
     SPLIT = "SPLIT"
     DEFAULT = "DEFAULT"
     DISABLED = "DISABLED"
+    STALE = "STALE"
 
 
 def evaluation(decided: Decided, age_ms: int) -> dict[str, Any]:
@@ -45,6 +46,8 @@ def reason(decided: Decided) -> Reason:
     """Return why a unit has its arm."""
     if decided.nobody:
         return Reason.DISABLED
+    if decided.stale:
+        return Reason.STALE
     if decided.arm.stop is not None:
         return Reason.DEFAULT  # something else was to answer
     branch = decided.branch

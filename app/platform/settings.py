@@ -1,8 +1,9 @@
 """Configuration, read once from the environment and passed down."""
 
+import re
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1 << 20
@@ -43,6 +44,14 @@ class Settings(BaseSettings):
 
     refresh_seconds: float = Field(
         2.0, gt=0, le=5, description="Poll of the routing table and of the keys in use."
+    )
+    snapshot_dir: Path | None = Field(
+        None,
+        description="Where a process keeps plans and keys for a start without database; in data_dir"
+        " if unset.",
+    )
+    snapshot_key: SecretStr | None = Field(
+        None, description="Seals them: 32 bytes in hex; made beside them if unset."
     )
     table_max_age_seconds: float = Field(
         30.0,
@@ -112,3 +121,10 @@ class Settings(BaseSettings):
         " testing may ask; * for every tenant.",
     )
     log_level: str = "INFO"
+
+    @field_validator("snapshot_key")
+    @classmethod
+    def _of_32_bytes(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not re.fullmatch("[0-9a-fA-F]{64}", key.get_secret_value()):
+            raise ValueError("the key is 32 bytes in hex")
+        return key

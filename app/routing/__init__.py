@@ -32,7 +32,7 @@ from app.routing.flagd import flag_of, value_of
 from app.routing.learning import learn
 from app.routing.mentions import last_answered, plans_naming
 from app.routing.ramps import rising, roll_back_version
-from app.routing.rules import NoChampion, SeatTaken, SeatVacant, WouldStrand
+from app.routing.rules import NoChampion, SeatTaken, SeatVacant, TableStale, WouldStrand
 from app.routing.schemas import SeatOut
 from app.routing.seats import (
     SeatRole,
@@ -95,6 +95,7 @@ __all__ = [
     "SeatVacant",
     "StandIn",
     "Stop",
+    "TableStale",
     "WouldStrand",
     "all_stopped",
     "apply_fallback",

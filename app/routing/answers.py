@@ -50,13 +50,16 @@ def standing_in(
     segment: str | None = None,
     stop: UUID | None = None,
     name: str = FALLBACK,
+    stale: bool = False,
 ) -> Arm:
-    """Return the arm that answers in place of what a stop or a holdout keeps from it."""
+    """Return the arm that answers in place of what a stop, a holdout or age keeps from it."""
     stopped = None if stop is None else str(stop)
     if standing is None:
         return Arm(name, b"", propensity, "", stopped)
     of_version: dict[str, Any] = {"model": None, "version": None, "version_id": None}
     why: dict[str, Any] = {} if stop is None else {"stopped": True, "stop_id": stop}
+    if stale:
+        why["stale"] = True
     raw = b""
     if standing.version_id is None:
         why["constant"] = standing.constant

@@ -1,6 +1,6 @@
 """Compiling: a decision point's plan, seats and stops, as they are evaluated."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from app.routing.engine import Arm, Branch, Compiled
 from app.routing.fallback import StandIn, stand_in
 from app.routing.rounds import Book
 from app.routing.rules import HOLDOUT
-from app.routing.spec import EVERYTHING, Plan, Segment, VersionArm
+from app.routing.spec import EVERYTHING, Plan, Segment, Staleness, VersionArm
 from app.routing.tables import PlanRevision, Seat, SeatRole, Stop
 
 
@@ -143,7 +143,25 @@ async def _assembled(
         if version_id not in stopped
     )
     branches = tuple(_branch(part, standing, versions, seats, left) for part in parts)
-    return _compiled(point, row, generation, branches, shadows, holdout)
+    found = _compiled(point, row, generation, branches, shadows, holdout)
+    if plan is None or plan.staleness is None:
+        return found
+    stale = await _when_stale(session, point, plan.staleness, stopped)
+    return replace(found, oldest_ms=plan.staleness.after_seconds * 1000, stale=stale)
+
+
+async def _when_stale(
+    session: AsyncSession, point: catalog.DecisionPoint, staleness: Staleness, stopped: set[UUID]
+) -> Arm | None:
+    """Return who answers once the table is too old: not the champion, who may have been stopped."""
+    if staleness.then == "deny":
+        return None
+    standing = await stand_in(session, point, stopped=stopped)
+    if standing is None:
+        return None
+    ids = {standing.version_id} if standing.version_id is not None else set()
+    versions = await catalog.versions_by_id(session, point.tenant_id, ids)
+    return answers.standing_in(standing, versions, 1.0, stale=True)
 
 
 def _branch(

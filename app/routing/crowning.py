@@ -33,8 +33,8 @@ async def crown(
 ) -> Seat:
     """Make a version the point's champion; the plan turns to it in the same transaction.
 
-    The point must be locked: that puts two swaps in a row. Shadows and the holdout stay, all other
-    arms go; a new experiment is a new plan.
+    The point must be locked: that puts two swaps in a row. Shadows, the holdout and what holds of a
+    stale table stay, all other arms go; a new experiment is a new plan.
     """
     before = await champion_of(session, point.tenant_id, point.id)
     now = await clock(session)
@@ -52,7 +52,11 @@ async def crown(
     shadows = tuple(item for item in plan.shadows if (item.model, item.version) != crowned)
     standing = await stand_in(session, point, whole=False) if plan.holdout is not None else None
     answered = standing is not None and standing.version_id is not None
-    plan = Plan(shadows=shadows, holdout=plan.holdout if answered else None)
+    plan = Plan(
+        shadows=shadows,
+        holdout=plan.holdout if answered else None,
+        staleness=plan.staleness,
+    )
     await write_plan(session, point, plan, cause=cause, by=by, at=now)
     await audit.record(
         session, by, "champion.changed", f"point:{point.id}",

@@ -13,8 +13,8 @@ from app.kit.refusal import NotFound
 from app.kit.strictjson import loads_flat
 from app.platform.http import PlainCounter
 from app.routing.engine import Arm, Branch, Compiled, cbor_text
-from app.routing.explaining import explanation
-from app.routing.rules import BadRouteRequest, NobodyAnswers
+from app.routing.explaining import explanation, of_stale
+from app.routing.rules import BadRouteRequest, NobodyAnswers, TableStale
 from app.routing.snapshot import RoutingTable
 from app.telemetry import Claim, Part, seal, unit_hash
 
@@ -49,6 +49,11 @@ class Decided(NamedTuple):
     def nobody(self) -> bool:
         """Whether a stop leaves nobody to answer."""
         return not self.arm.version_id and not self.arm.fragment
+
+    @property
+    def stale(self) -> bool:
+        """Whether the fallback answers because the table is too old."""
+        return self.arm is self.plan.stale
 
     @property
     def segment(self) -> str | None:
@@ -91,6 +96,7 @@ class Decider:
     def _plan(self, actor: Actor, key: str) -> Compiled:
         plan = self.table.find(actor.tenant_id, key)
         if plan is None:
+            self.table.require_loaded()
             raise NotFound("decision point with a version that answers", key)
         return plan
 
@@ -101,6 +107,8 @@ class Decider:
         decision = uuid7_int(now_ns).to_bytes(16, "big")
         text = cbor_text(asked.unit)
         arm, branch, _ = plan.choose(asked.unit, text, asked.context)
+        if self.table.too_old(plan):
+            arm, branch = _when_stale(plan), None
         pseudonym = unit_hash(secret, asked.unit)
 
         def token(chosen: Arm, part: Part) -> str:
@@ -160,12 +168,21 @@ class Decider:
         sealed = "null" if decided.token is None else f'"{decided.token}"'
         why = ""
         if asked.explain:
-            found = explanation(decided.plan, asked.unit, asked.context)
+            plan, stale = decided.plan, decided.stale
+            found = of_stale(plan) if stale else explanation(plan, asked.unit, asked.context)
             why = f',"explanation":{orjson.dumps(found).decode()}'
         return (
             f'{{"decision_id":"{decided.id}",{decided.plan.fragment},{decided.arm.fragment},'
             f'"shadows":[{decided.shadows}],"token":{sealed},"age_ms":{self.table.age_ms}{why}}}'
         )
+
+
+def _when_stale(plan: Compiled) -> Arm:
+    if plan.stale is None:
+        raise TableStale(
+            f"{plan.key} is not decided by a table older than {(plan.oldest_ms or 0) / 1000:g} s."
+        )
+    return plan.stale
 
 
 def _many(body: Any) -> list[Asked]:

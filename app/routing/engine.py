@@ -107,6 +107,10 @@ class Compiled:
     branches: tuple[Branch, ...]
     shadows: tuple[Watcher, ...]
     holdout: tuple[Share, Arm] | None = None
+    oldest_ms: int | None = None
+    """Past this age of the table the plan answers no more."""
+    stale: Arm | None = None
+    """Who answers then; nobody: the call is refused."""
     names_unit: bool = field(init=False)
     """Whether a condition asks for the unit itself."""
 

@@ -7,6 +7,18 @@ from app.routing.conditions import UNIT
 from app.routing.engine import Compiled, cbor_text
 
 
+def of_stale(plan: Compiled) -> dict[str, Any]:
+    """Return why the fallback answers where the table is too old."""
+    return {
+        "why": f"The table is older than {(plan.oldest_ms or 0) / 1000:g} seconds.",
+        "segment": None,
+        "passed_by": [],
+        "bucket": 0,
+        "of": 0,
+        "weights": {},
+    }
+
+
 def explanation(plan: Compiled, unit: str, context: Mapping[str, Any]) -> dict[str, Any]:
     """Return which segments passed a unit by, which took it, and where its bucket lies."""
     choice = plan.choose(unit, cbor_text(unit), context)

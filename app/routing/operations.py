@@ -35,7 +35,12 @@ _IN_A_STOP: dict[str, Any] = {
         "description": "There only while a stop holds for this unit's arm.",
     },
     "stop_id": {"type": "string", "format": "uuid", "description": "Beside `stopped`: which."},
-    "constant": {"description": "Beside `stopped`: the answer itself, where it is a constant."},
+    "stale": {
+        "type": "boolean",
+        "const": True,
+        "description": "There only where the fallback answers because the table is too old.",
+    },
+    "constant": {"description": "Beside `stopped` or `stale`: the answer, where it is a constant."},
 }
 
 _EXPLANATION: dict[str, Any] = {

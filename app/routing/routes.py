@@ -38,6 +38,7 @@ from app.routing.rules import (
     NobodyAnswers,
     NotSeated,
     OwnVersion,
+    TableStale,
     WrongRampStatus,
 )
 from app.routing.schemas import (
@@ -177,7 +178,7 @@ async def resume_ramp(
 
 def hot_routes(decider: Decider, settings: Settings, authenticate: Authenticator) -> list[HotRoute]:
     """Return the raw endpoints of decisions."""
-    problems = hot_responses(NotFound, BadRouteRequest, NobodyAnswers)
+    problems = hot_responses(NotFound, BadRouteRequest, NobodyAnswers, TableStale)
     return [
         HotRoute(
             name=name,

@@ -51,6 +51,15 @@ class NobodyAnswers(Refusal):
     mend = "Decide without a model. GET …/stops says why; PUT …/fallback lets something stand in."
 
 
+class TableStale(Refusal):
+    """This process has not seen the database for longer than the plan puts up with."""
+
+    kind = Kind.UNAVAILABLE
+    code = "table_stale"
+    title = "The plan may no longer hold"
+    mend = "Ask another process, or decide without a model. GET /readyz says what is away."
+
+
 class NotAFallback(Refusal):
     """The version was never found fit for this decision point."""
 

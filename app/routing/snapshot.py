@@ -1,7 +1,8 @@
 """The table in memory: every plan compiled, refreshed by poll and by NOTIFY.
 
 It is replaced point by point and never locked: a reader sees the old plan or the new one. While
-the database is away it stays as it is, and every answer says how old it is.
+the database is away it stays as it is, and every answer says how old it is. It is kept on disk as
+well: a process that begins meanwhile answers by what was seen last.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import time
 from contextlib import suppress
 from uuid import UUID
 
+import orjson
 import psycopg
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,13 +19,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, telemetry
 from app.platform.db import ALL_TENANTS, Database
+from app.platform.shelf import Shelf
 from app.routing import service
 from app.routing.compiling import compile_point, unanswered
 from app.routing.engine import Compiled
+from app.routing.rules import TableStale
+from app.routing.stored import dumped, loaded
 from app.routing.tables import Generation, PointState
 from app.telemetry import SigningKeys
 
 logger = logging.getLogger(__name__)
+
+_KEPT, _FORMAT = "plans", 1
+_KEPT_SECONDS = 30.0
+"""So often it is kept anew though nothing has changed: it says how old it is.
+"""
 
 
 class RoutingTable:
@@ -36,6 +46,8 @@ class RoutingTable:
         self._keys: dict[UUID, SigningKeys] = {}
         self._known: dict[UUID, int] = {}
         self._fresh = time.monotonic()
+        self._changed = True
+        self._restored = self._loaded = False
 
     def find(self, tenant_id: UUID, key: str) -> Compiled | None:
         """Return the compiled plan of a decision point."""
@@ -45,6 +57,15 @@ class RoutingTable:
         """Return all plans of a tenant, by their keys."""
         plans = [plan for (owner, _), plan in self._plans.items() if owner == tenant_id]
         return sorted(plans, key=lambda plan: plan.key)
+
+    def too_old(self, plan: Compiled) -> bool:
+        """Say whether the table is older than a plan puts up with."""
+        return plan.oldest_ms is not None and self.age_ms > plan.oldest_ms
+
+    def require_loaded(self) -> None:
+        """Refuse to say that something is not there while nothing has been looked at."""
+        if not self._loaded:
+            raise TableStale("No plan has been loaded yet.")
 
     def signing_key(self, tenant_id: UUID) -> tuple[int, bytes]:
         """Return the id and secret a tenant's tokens are signed with."""
@@ -64,10 +85,51 @@ class RoutingTable:
                 for tenant_id, generation in rows
                 if self._known.get(tenant_id, 0) != generation
             ]
+            seen: set[tuple[UUID, str]] = set()
             for tenant_id, generation in changed:
-                await self._load(session, tenant_id)
+                seen |= await self._load(session, tenant_id)
                 self._known[tenant_id] = generation
+        if self._restored:
+            # What was kept may be of another database than the one that is there now.
+            self._plans = {place: plan for place, plan in self._plans.items() if place in seen}
+            self._restored = False
+        self._loaded = True
+        self._changed = self._changed or bool(changed)
         self._fresh = time.monotonic()
+
+    def restore(self, shelf: Shelf) -> None:
+        """Answer by the plans that were kept, until the database says more."""
+        kept = shelf.read(_KEPT)
+        if kept is None:
+            return
+        found = orjson.loads(kept)
+        if found["format"] != _FORMAT:
+            return
+        for tenant in found["tenants"]:
+            tenant_id = UUID(tenant["id"])
+            secrets = {int(id_): bytes.fromhex(key) for id_, key in tenant["secrets"].items()}
+            self._keys[tenant_id] = SigningKeys(secrets)
+            for stored in tenant["plans"]:
+                self._plans[tenant_id, stored["key"]] = loaded(stored)
+        self._restored = self._loaded = True
+        self._fresh = time.monotonic() - max(time.time() - found["at"], 0.0)
+        logger.warning("no database: answering by plans that were kept", extra={"at": found["at"]})
+
+    async def keep_forever(self, shelf: Shelf) -> None:
+        """Keep the table on disk, when it has changed and every so often, until cancelled."""
+        kept = 0.0
+        while True:
+            await asyncio.sleep(self._every)
+            late = self._fresh - kept > _KEPT_SECONDS
+            if not self._restored and (self._changed or late):
+                self._changed, kept = False, self._fresh
+                value = await asyncio.to_thread(
+                    _dumped,
+                    dict(self._plans),
+                    dict(self._keys),
+                    time.time() - self.age_ms / 1e3,
+                )
+                await shelf.keep(_KEPT, value)
 
     async def refresh_forever(self) -> None:
         """Refresh on every hint and at least every few seconds, until cancelled."""
@@ -91,7 +153,8 @@ class RoutingTable:
                 async for _ in connection.notifies(timeout=self._every, stop_after=1):
                     pass
 
-    async def _load(self, session: AsyncSession, tenant_id: UUID) -> None:
+    async def _load(self, session: AsyncSession, tenant_id: UUID) -> set[tuple[UUID, str]]:
+        """Load a tenant's plans that have changed, and say which these are."""
         if tenant_id not in self._keys:
             self._keys[tenant_id] = await telemetry.signing_keys(session, tenant_id)
         rows = await session.execute(
@@ -106,7 +169,9 @@ class RoutingTable:
                 PointState.generation > self._known.get(tenant_id, 0),
             )
         )
+        seen = set()
         for state, point in rows.all():
+            seen.add((tenant_id, point.key))
             try:
                 plan = await compile_point(session, point, state.generation)
             except (ValueError, LookupError):
@@ -120,3 +185,18 @@ class RoutingTable:
                 self._plans[tenant_id, point.key] = plan
             else:
                 self._plans.pop((tenant_id, point.key), None)
+        return seen
+
+
+def _dumped(
+    plans: dict[tuple[UUID, str], Compiled], keys: dict[UUID, SigningKeys], at: float
+) -> bytes:
+    tenants = [
+        {
+            "id": tenant_id,
+            "secrets": {str(id_): key.hex() for id_, key in known.secrets.items()},
+            "plans": [plan for (owner, _), plan in plans.items() if owner == tenant_id],
+        }
+        for tenant_id, known in keys.items()
+    ]
+    return orjson.dumps({"format": _FORMAT, "at": at, "tenants": tenants}, default=dumped)

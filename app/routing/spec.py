@@ -1,7 +1,7 @@
 """Routing plans as they are written. Pure."""
 
 from collections import Counter
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
@@ -23,6 +23,7 @@ __all__ = [
     "Segment",
     "Shadow",
     "Split",
+    "Staleness",
     "VersionArm",
     "WeightedArm",
 ]
@@ -62,6 +63,22 @@ class Holdout(Input):
     model_config = ConfigDict(frozen=True)
 
     rate: float = Field(gt=0, le=0.2, description="Share of the units, over all segments.")
+
+
+class Staleness(Input):
+    """How old the table may be, and what then, where the last good plan must not go on for ever.
+
+    A process that cannot see the database cannot see a stop either.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    after_seconds: int = Field(ge=10, le=30 * 86_400)
+    then: Literal["fallback", "deny"] = Field(
+        "fallback",
+        description="fallback: what is declared to stand in answers, and nobody where there is"
+        " none; deny: the call is answered 503.",
+    )
 
 
 class Segment(Input):
@@ -114,6 +131,9 @@ class Plan(Input):
         None, description="These units are answered by the fallback, whatever their segment is."
     )
     shadows: tuple[Shadow, ...] = Field((), max_length=10)
+    staleness: Staleness | None = Field(
+        None, description="Without one the last good plan goes on, and says how old it is."
+    )
 
     @model_validator(mode="after")
     def _total(self) -> "Plan":

@@ -50,6 +50,8 @@ FREE = {
     "runbook", "contact", "on_call", "service_level", "rollback_plan", "notes",
     # the generation of the state that a deployer knows
     "?if-none-match", "?If-None-Match",
+    # how old a table may be, and what then
+    "after_seconds", "then",
     # shares of a layer's units, what shuffles them, and what a ramp calls the champion's arm
     "begin", "end", "salt", "control",
     # a condition over what is measured, and how long and from how many events it is asked
