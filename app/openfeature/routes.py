@@ -22,7 +22,7 @@ class Evaluator:
     def __init__(self, decider: Decider) -> None:
         self._decider = decider
 
-    async def flag(self, actor: Actor, key: str, body: bytes) -> tuple[int, bytes]:
+    def flag(self, actor: Actor, key: str, body: bytes) -> tuple[int, bytes]:
         """Evaluate one flag."""
         actor.require_point(key)
         asked = _asked(body, key)
@@ -116,7 +116,7 @@ def hot_routes(decider: Decider, settings: Settings, authenticate: Authenticator
 
     flags = "/ofrep/v1/evaluate/flags"
     return [
-        route("evaluate_flag", f"{flags}/", FLAG_OPERATION, endpoint=evaluator.flag),
+        route("evaluate_flag", f"{flags}/", FLAG_OPERATION, now=evaluator.flag),
         route("evaluate_flags", flags, BULK_OPERATION, conditional=evaluator.flags),
         route(
             "get_flags_file", "/flagd/v1/flags.json", FLAGS_FILE_OPERATION, "GET",

@@ -55,6 +55,11 @@ class Answers:
             self.flush()
             self._transport.write(data)
 
+    def whole(self, data: bytes) -> None:
+        """Send an answer that is one piece already."""
+        self._held += data
+        self._flush.later(self)
+
     def end(self) -> None:
         """End an answer, one without a body too."""
         if self._parts == 1:

@@ -17,6 +17,7 @@ from app.kit.refusal import Kind, Malformed, Refusal
 from app.platform.answers import Answers, Flush
 from app.platform.http.problems import MEDIA_TYPE, document
 from app.platform.http.request_ids import request_id
+from app.platform.whole import AtOnce, Whole, path_of, usual, written
 
 HEADER_SECONDS = 10.0
 HEAD_BYTES = 65_536
@@ -57,6 +58,9 @@ class TimedProtocol(HttpToolsProtocol):
     _request_line = b""
     _between = True
     """Whether no request's body is under way."""
+    _whole: Whole | None = None
+    """A request that may be answered here, if the rest of it is in what has just come."""
+    at_once: AtOnce | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Start the clock with the connection."""
@@ -75,6 +79,8 @@ class TimedProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
         while data and not self._over:
             data = self._feed(data)
+        if self._whole is not None:
+            self._begin_usually(self._whole)
         if self._between and self._head_bytes > HEAD_BYTES:
             self._hang_up(_too_large())
 
@@ -147,15 +153,36 @@ class TimedProtocol(HttpToolsProtocol):
             )  # fmt: skip
             return
         self._between = False
+        idle = self.cycle is None or self.cycle.response_complete
+        if self.at_once is not None and idle and usual(self.headers):
+            path = path_of(self.url)
+            plain = self.parser.get_http_version() == "1.1" and self.parser.should_keep_alive()
+            if path is not None and plain:
+                self._whole = Whole(path)
+                return
+        self._begin()
+
+    def _begin(self) -> None:
         super().on_headers_complete()
         self.cycle.transport = self._answers  # type: ignore[assignment]
+
+    def _begin_usually(self, whole: Whole) -> None:
+        """Let a request that was held back take uvicorn's way."""
+        self._whole = None
+        self._begin()
+        if whole.body:
+            super().on_body(whole.body)
 
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body, if its request was let through."""
-        if not self._over:
+        if self._over:
+            return
+        if self._whole is not None:
+            self._whole.body += body
+        else:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -163,7 +190,26 @@ class TimedProtocol(HttpToolsProtocol):
         if self._over or self._between:  # a request that was not let through
             return
         self._between, self._head_bytes = True, 0
-        super().on_message_complete()
+        whole = self._whole
+        if whole is None:
+            super().on_message_complete()
+        elif not self._answered(whole):
+            self._begin_usually(whole)
+            super().on_message_complete()
+
+    def _answered(self, whole: Whole) -> bool:
+        """Answer a request that is all there, if the application does so at once."""
+        assert self.at_once is not None  # noqa: S101 - nothing else is held back
+        method = str(self.parser.get_method(), "ascii")
+        found = self.at_once(method, whole.path, self.headers, whole.body)
+        if found is None:
+            return False
+        self._whole = None
+        (status, headers, body), name = found
+        default = self.server_state.default_headers
+        self._answers.whole(written(status, default, headers, body, name))
+        super().on_response_complete()
+        return True
 
     def on_response_complete(self) -> None:
         """Send an answer that had no body; let the next request's begin."""
@@ -171,6 +217,11 @@ class TimedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self._refusal is not None and self.cycle.response_complete:
             self._refuse(self._refusal)
+
+    def shutdown(self) -> None:
+        """Send what is held before the connection is closed or let run out."""
+        self._answers.flush()
+        super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
@@ -201,7 +252,7 @@ class Server(uvicorn.Server):
                 host=host,
                 port=port,
                 loop="uvloop",
-                http=TimedProtocol,
+                http=_protocol(app),
                 ws="none",
                 lifespan="on",
                 log_config=None,
@@ -222,6 +273,14 @@ class Server(uvicorn.Server):
             _tune_interpreter()
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             self._ready(f"http://{host}:{port}")
+
+
+def _protocol(app: Any) -> type[TimedProtocol]:
+    """Return the protocol of an application that may answer at once.
+
+    It stands beside the application, for uvicorn may put a layer of its own around that.
+    """
+    return type("Protocol", (TimedProtocol,), {"at_once": getattr(app, "at_once", None)})
 
 
 def _tune_interpreter() -> None:

@@ -54,15 +54,16 @@ def learn(
     burn_in_conversions: int,
     lower_is_better: bool = False,
     top_two: bool = False,
+    draws_each: int = DRAWS,
 ) -> Learnt:
     """Return weights from evidence; equal ones until every arm is burnt in."""
     rng = np.random.default_rng(_seed(evidence))
     unit, standard = (1.0, evidence) if binary else _standardised(evidence)
-    draws = np.stack([_posterior(item, rng, binary=binary) for item in standard])
+    draws = np.stack([_posterior(item, rng, draws_each, binary=binary) for item in standard])
     if lower_is_better:
         draws = -draws
     best = draws.max(axis=0)
-    chances = np.bincount(draws.argmax(axis=0), minlength=len(evidence)) / DRAWS
+    chances = np.bincount(draws.argmax(axis=0), minlength=len(evidence)) / draws_each
     loss = (best - draws).mean(axis=1) * unit
     burning = any(
         item.units < burn_in_units or (binary and item.conversions < burn_in_conversions)
@@ -72,7 +73,7 @@ def learn(
     shares = chances
     if top_two:
         second = np.argpartition(draws, -2, axis=0)[-2]
-        shares = (chances + np.bincount(second, minlength=len(evidence)) / DRAWS) / 2
+        shares = (chances + np.bincount(second, minlength=len(evidence)) / draws_each) / 2
     wanted = np.full(count, 1 / count) if burning else floor + (1 - count * floor) * shares
     return Learnt(
         weights=dict(zip((item.arm for item in evidence), whole(wanted), strict=True)),
@@ -113,18 +114,18 @@ def _standardised(evidence: Sequence[Evidence]) -> tuple[float, list[Evidence]]:
     ]
 
 
-def _posterior(item: Evidence, rng: np.random.Generator, *, binary: bool) -> Floats:
+def _posterior(item: Evidence, rng: np.random.Generator, count: int, *, binary: bool) -> Floats:
     """Draw the arm's mean reward: Beta(1, 1) prior, or a weak Normal-inverse-gamma one."""
     if binary:
         misses = item.units - item.conversions
-        return rng.beta(1 + item.conversions, 1 + misses, DRAWS)
+        return rng.beta(1 + item.conversions, 1 + misses, count)
     n = item.units
     mean = item.reward / n if n else 0.0
     squares = max(item.reward_squared - n * mean**2, 0.0)
     strength, shape = 1e-3 + n, 1.0 + n / 2
     centre = n * mean / strength
     scale = 1.0 + squares / 2 + 1e-3 * n * mean**2 / (2 * strength)
-    variance = scale / rng.gamma(shape, 1.0, DRAWS)
+    variance = scale / rng.gamma(shape, 1.0, count)
     return rng.normal(centre, np.sqrt(variance / strength))
 
 

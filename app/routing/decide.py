@@ -73,7 +73,7 @@ class Decider:
         )  # fmt: skip
         age.set_function(lambda: table.age_ms / 1000)
 
-    async def route(self, actor: Actor, key: str, body: bytes) -> tuple[int, bytes]:
+    def route(self, actor: Actor, key: str, body: bytes) -> tuple[int, bytes]:
         """Say which version answers for a unit at a decision point."""
         actor.require_point(key)
         asked = _asked(loads_flat(body))

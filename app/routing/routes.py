@@ -179,24 +179,26 @@ async def resume_ramp(
 def hot_routes(decider: Decider, settings: Settings, authenticate: Authenticator) -> list[HotRoute]:
     """Return the raw endpoints of decisions."""
     problems = hot_responses(NotFound, BadRouteRequest, NobodyAnswers, TableStale)
-    return [
-        HotRoute(
+
+    def hot(name: str, suffix: str, operation: dict[str, Any], limit: int, **how: Any) -> HotRoute:
+        return HotRoute(
             name=name,
             prefix="/v1/decision-points/",
             suffix=suffix,
             permission="routing:decide",
-            endpoint=endpoint,
             authenticate=authenticate,
             body_limit=limit,
             body_seconds=settings.body_seconds,
             deadline=None,
             operation={**operation, "responses": {**operation["responses"], **problems}},
+            **how,
         )
-        for name, suffix, endpoint, limit, operation in (
-            ("routing:route", "/route", decider.route, 65_536, ROUTE_OPERATION),
-            (
-                "routing:route_many", "/route:batch", decider.route_many,
-                settings.max_body_bytes, BATCH_OPERATION,
-            ),
-        )
+
+    largest = settings.max_body_bytes
+    return [
+        hot("routing:route", "/route", ROUTE_OPERATION, 65_536, now=decider.route),
+        hot(
+            "routing:route_many", "/route:batch", BATCH_OPERATION, largest,
+            endpoint=decider.route_many,
+        ),
     ]  # fmt: skip

@@ -42,6 +42,10 @@ class Authenticator(Protocol):
         """Return who calls; raise ``Unauthenticated`` or ``RateLimited``."""
         ...
 
+    def known(self, authorization: str | None) -> Actor | None:
+        """Return who makes an unpaced call, if that is known; else nothing: nobody is refused."""
+        ...
+
 
 async def identify(request: Request) -> Actor:
     """Return the caller, once a request."""

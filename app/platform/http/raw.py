@@ -30,6 +30,8 @@ Send = Callable[[Any], Awaitable[None]]
 Endpoint = Callable[[Actor, str, bytes], Coroutine[Any, Any, tuple[int, bytes]]]
 """Takes the caller, the path's one parameter and the body; returns status and JSON bytes."""
 
+Now = Callable[[Actor, str, bytes], tuple[int, bytes]]
+"""The same of what waits for nothing."""
 Tagged = tuple[str, Callable[[], bytes]]
 """An answer's ETag, and what makes its JSON."""
 Conditional = Callable[[Actor, str, bytes], Tagged]
@@ -58,6 +60,8 @@ class HotRoute:
     """Seconds until the caller is told to come again, whatever the database does."""
     operation: dict[str, Any] = field(repr=False)
     endpoint: Endpoint | None = None
+    now: Now | None = None
+    """In place of ``endpoint``, of what waits for nothing: it may be answered without a task."""
     conditional: Conditional | None = None
     """In place of ``endpoint``, of what a caller may have already: he is not told twice."""
     method: str = "POST"
@@ -98,7 +102,10 @@ class HotRoute:
             body = b"" if self.method == "GET" else await self._body(headers, receive)
             if self.conditional is not None:
                 return _unless_known(headers, *self.conditional(actor, key, body))
-            assert self.endpoint is not None  # noqa: S101 - a route has one of the two
+            if self.now is not None:
+                status, answer = self.now(actor, key, body)
+                return status, [JSON], answer
+            assert self.endpoint is not None  # noqa: S101 - a route has one of the three
             if self.deadline is None:
                 status, answer = await self.endpoint(actor, key, body)
             else:
@@ -110,11 +117,34 @@ class HotRoute:
             return refused(refusal, request_id)
         return status, [JSON], answer
 
-    async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
+    def at_once(
+        self, key: str, headers: dict[bytes, bytes], body: bytes, request_id: str
+    ) -> Answer | None:
+        """Answer a whole request without waiting; ``None`` if something would have to be awaited.
+
+        Nothing has happened then: it is asked again, as ``answer``.
+        """
+        assert self.now is not None  # noqa: S101 - nothing else is asked
+        try:
+            actor = self.authenticate.known(_text(headers.get(b"authorization")))
+            if actor is None:
+                return None
+            require(actor, self.permission)
+            self._require_json(headers)
+            status, answer = self.now(actor, key, body)
+        except Refusal as refusal:
+            return refused(refusal, request_id)
+        return status, [JSON], answer
+
+    @staticmethod
+    def _require_json(headers: dict[bytes, bytes]) -> None:
         if headers.get(b"content-type") != JSON[1] or b"content-encoding" in headers:
             require_json(
                 _text(headers.get(b"content-type")), _text(headers.get(b"content-encoding"))
             )
+
+    async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
+        self._require_json(headers)
         length = headers.get(b"content-length")
         return await read(length, receive, self.body_limit, self.body_seconds)
 
