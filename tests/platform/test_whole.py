@@ -62,7 +62,8 @@ def request(
 
 def answers(line: Line, count: int) -> list[tuple[int, dict[str, str], Any]]:
     """Status, headers and body of so many answers, in their order."""
-    raw, found = b"", []
+    raw = b""
+    found: list[tuple[int, dict[str, str], Any]] = []
     while len(found) < count:
         head, end, rest = raw.partition(b"\r\n\r\n")
         size = re.search(rb"content-length: (\d+)", head)
