@@ -17,11 +17,13 @@ from app.kit.refusal import Kind, Malformed, Refusal
 from app.platform.answers import Answers, Flush
 from app.platform.http.problems import MEDIA_TYPE, document
 from app.platform.http.request_ids import request_id
-from app.platform.whole import AtOnce, Whole, path_of, usual, written
+from app.platform.whole import AtOnce, whole, written
 
 HEADER_SECONDS = 10.0
 HEAD_BYTES = 65_536
 LINGER_SECONDS = 1.0
+_OFTEN = 1.0
+"""An idle connection may end so much earlier than it would if every answer wound its clock."""
 
 
 class NoHttp(Malformed):
@@ -58,8 +60,7 @@ class TimedProtocol(HttpToolsProtocol):
     _request_line = b""
     _between = True
     """Whether no request's body is under way."""
-    _whole: Whole | None = None
-    """A request that may be answered here, if the rest of it is in what has just come."""
+    _answered_at = 0.0
     at_once: AtOnce | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -70,7 +71,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Start the clock with the first byte of a request."""
-        if self._over:
+        if self._over or self._answered(data):
             return
         if self._head is None and (self.cycle is None or self.cycle.response_complete):
             self._expect_head()
@@ -79,10 +80,37 @@ class TimedProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
         while data and not self._over:
             data = self._feed(data)
-        if self._whole is not None:
-            self._begin_usually(self._whole)
         if self._between and self._head_bytes > HEAD_BYTES:
             self._hang_up(_too_large())
+
+    def _answered(self, data: bytes) -> bool:
+        """Answer a request that came whole to an idle connection, if the application does at once.
+
+        Nothing was read of it yet: what is not answered here is parsed as if it had just come.
+        """
+        if (
+            self.at_once is None
+            or not self._between
+            or self._head_bytes
+            or not (self.cycle is None or self.cycle.response_complete)
+            or self.flow.write_paused
+            or self.transport.is_closing()
+        ):
+            return False
+        request = whole(data)
+        answer = self.at_once(*request) if request is not None else None
+        if answer is None:
+            return False
+        self._forget_head()
+        (status, headers, body), name = answer
+        self._answers.whole(written(status, self.server_state.default_headers, headers, body, name))
+        now = self.loop.time()
+        if self.timeout_keep_alive_task is None or now - self._answered_at > _OFTEN:
+            self._answered_at = now
+            super().on_response_complete()
+        else:  # the clock that ends an idle connection was wound just now
+            self.server_state.total_requests += 1
+        return True
 
     def _feed(self, data: bytes) -> bytes:
         """Parse; return what stands behind an offer to upgrade, to be parsed as HTTP all the same.
@@ -153,36 +181,15 @@ class TimedProtocol(HttpToolsProtocol):
             )  # fmt: skip
             return
         self._between = False
-        idle = self.cycle is None or self.cycle.response_complete
-        if self.at_once is not None and idle and usual(self.headers):
-            path = path_of(self.url)
-            plain = self.parser.get_http_version() == "1.1" and self.parser.should_keep_alive()
-            if path is not None and plain:
-                self._whole = Whole(path)
-                return
-        self._begin()
-
-    def _begin(self) -> None:
         super().on_headers_complete()
         self.cycle.transport = self._answers  # type: ignore[assignment]
-
-    def _begin_usually(self, whole: Whole) -> None:
-        """Let a request that was held back take uvicorn's way."""
-        self._whole = None
-        self._begin()
-        if whole.body:
-            super().on_body(whole.body)
 
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body, if its request was let through."""
-        if self._over:
-            return
-        if self._whole is not None:
-            self._whole.body += body
-        else:
+        if not self._over:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -190,26 +197,7 @@ class TimedProtocol(HttpToolsProtocol):
         if self._over or self._between:  # a request that was not let through
             return
         self._between, self._head_bytes = True, 0
-        whole = self._whole
-        if whole is None:
-            super().on_message_complete()
-        elif not self._answered(whole):
-            self._begin_usually(whole)
-            super().on_message_complete()
-
-    def _answered(self, whole: Whole) -> bool:
-        """Answer a request that is all there, if the application does so at once."""
-        assert self.at_once is not None  # noqa: S101 - nothing else is held back
-        method = str(self.parser.get_method(), "ascii")
-        found = self.at_once(method, whole.path, self.headers, whole.body)
-        if found is None:
-            return False
-        self._whole = None
-        (status, headers, body), name = found
-        default = self.server_state.default_headers
-        self._answers.whole(written(status, default, headers, body, name))
-        super().on_response_complete()
-        return True
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Send an answer that had no body; let the next request's begin."""
@@ -280,7 +268,10 @@ def _protocol(app: Any) -> type[TimedProtocol]:
 
     It stands beside the application, for uvicorn may put a layer of its own around that.
     """
-    return type("Protocol", (TimedProtocol,), {"at_once": getattr(app, "at_once", None)})
+    at_once = getattr(app, "at_once", None)
+    if at_once is None:
+        return TimedProtocol
+    return type("Protocol", (TimedProtocol,), {"at_once": staticmethod(at_once)})
 
 
 def _tune_interpreter() -> None:

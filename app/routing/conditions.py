@@ -41,6 +41,8 @@ def compile_condition(logic: Any) -> Callable[[Context], bool]:
     if not isinstance(logic, dict):
         raise BadConditionError('when: is an operation, like {"==": [{"var": "region"}, "vic"]}.')
     term = _Compiler().term(logic, "when", 0)
+    if not _OF_ANY_KIND & logic.keys():
+        return term
 
     def holds(context: Context) -> bool:
         found = term(context)
@@ -221,6 +223,15 @@ def _in_order(before: Callable[[Any, Any], bool]) -> Callable[..., Term]:
 
 
 def _every(*terms: Term) -> Term:
+    if len(terms) == 2:  # noqa: PLR2004 - as most are
+        one, other = terms
+
+        def both(context: Context) -> Any:
+            found = one(context)
+            return other(context) if found is True or truth(found) else found
+
+        return both
+
     def last(context: Context) -> Any:
         found: Any = None
         for term in terms:
@@ -301,6 +312,8 @@ def _version(text: str) -> Version | None:
         return None
 
 
+_OF_ANY_KIND = {"and", "or", "var"}
+"""What these give is one of their terms; all else is true or false."""
 _MANY = 50
 _OPERATIONS: dict[str, tuple[Callable[..., Term], int, int]] = {
     "and": (_every, 1, _MANY),

@@ -16,12 +16,13 @@ from app.routing.engine import Arm, Branch, Compiled, cbor_text
 from app.routing.explaining import explanation, of_stale
 from app.routing.rules import BadRouteRequest, NobodyAnswers, TableStale
 from app.routing.snapshot import RoutingTable
-from app.telemetry import Claim, Part, seal, unit_hash
+from app.telemetry import Part
 
 MAX_UNIT = 256
 MOST_AT_ONCE = 1_000
 _TURN = 50
 """So many are decided before others have a turn."""
+_ARM, _SHADOW = int(Part.ARM), int(Part.SHADOW)
 _KNOWN = {"unit", "context", "explain"}
 
 
@@ -102,34 +103,25 @@ class Decider:
 
     def decide(self, actor: Actor, plan: Compiled, asked: Asked) -> Decided:
         """Decide about a unit: without the database, and counted."""
-        key_id, secret = self.table.signing_key(actor.tenant_id)
+        sealer, table = self.table.sealer(actor.tenant_id), self.table
         now_ns = time.time_ns()
         decision = uuid7_int(now_ns).to_bytes(16, "big")
         text = cbor_text(asked.unit)
         arm, branch, _ = plan.choose(asked.unit, text, asked.context)
-        if self.table.too_old(plan):
+        if plan.oldest_ms is not None and table.too_old(plan):
             arm, branch = _when_stale(plan), None
-        pseudonym = unit_hash(secret, asked.unit)
+        pseudonym = sealer.unit(asked.unit)
 
-        def token(chosen: Arm, part: Part) -> str:
-            claim = Claim(
-                part,
-                decision,
-                plan.point_id,
-                chosen.version_id,
-                plan.revision,
-                plan.generation,
-                chosen.propensity,
-                now_ns // 1_000_000,
-                pseudonym,
-                chosen.name,
-            )
-            return seal(claim, key_id, secret)
+        def token(chosen: Arm, part: int) -> str:
+            return sealer.seal(
+                part, decision, plan.point_id, chosen.version_id, plan.revision, plan.generation,
+                chosen.propensity, now_ns // 1_000_000, pseudonym, chosen.name,
+            )  # fmt: skip
 
         shadows = ""
         if plan.shadows:
             shadows = ",".join(
-                f'{{{shadow.fragment},"token":"{token(shadow, Part.SHADOW)}"}}'
+                f'{{{shadow.fragment},"token":"{token(shadow, _SHADOW)}"}}'
                 for shadow in plan.watchers(text)
             )
         if arm.version_id or arm.fragment:
@@ -141,7 +133,7 @@ class Decider:
             branch,
             arm,
             # Where a constant answers no version earns or loses by it.
-            token(arm, Part.ARM) if arm.version_id else None,
+            token(arm, _ARM) if arm.version_id else None,
             shadows,
         )
 

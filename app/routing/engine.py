@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import mmh3
 
@@ -18,6 +18,7 @@ from app.routing.conditions import UNIT
 
 _SHADOW_SCALE = 1_000_000
 HELD_OUT_OF = 1_000_000
+_SHORT = [bytes((0x60 | size,)) for size in range(24)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +83,8 @@ class Branch:
         return tuple(high - low for low, high in pairwise((0, *self.bounds)))
 
 
-class Choice(NamedTuple):
-    """Who answers for a unit, and how that came about."""
-
-    arm: Arm
-    branch: Branch | None
-    """Nothing of who is held out."""
-    bucket: int
+Choice = tuple[Arm, Branch | None, int]
+"""Who answers for a unit, by which segment, and its bucket there; no segment of who is held out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +116,13 @@ class Compiled:
 
     def assign(self, unit: str, text: bytes, context: Mapping[str, Any]) -> Arm:
         """Return the arm of a unit, given as it is and as its CBOR text."""
-        return self.choose(unit, text, context).arm
+        return self.choose(unit, text, context)[0]
 
     def choose(self, unit: str, text: bytes, context: Mapping[str, Any]) -> Choice:
         """Return the arm of a unit with its segment and its bucket of that segment's total."""
         if self.holdout is not None and self.holdout[0].takes(unit):
             share, arm = self.holdout
-            return Choice(arm, None, _salted(share.salt, unit) * share.of >> 32)
+            return arm, None, _salted(share.salt, unit) * share.of >> 32
         if self.names_unit:
             context = {**context, UNIT: unit}
         for branch in self.branches:
@@ -139,7 +135,7 @@ class Compiled:
         else:
             hashed = _salted(branch.salt, unit)
         bucket = hashed * branch.total >> 32
-        return Choice(branch.arms[bisect_right(branch.bounds, bucket)], branch, bucket)
+        return branch.arms[bisect_right(branch.bounds, bucket)], branch, bucket
 
     def watchers(self, unit: bytes) -> list[Arm]:
         """Return the shadows that see this unit."""
@@ -159,7 +155,7 @@ def cbor_text(text: str) -> bytes:
     raw = text.encode()
     size = len(raw)
     if size < 24:  # noqa: PLR2004 - the shortest of CBOR's length forms, then the next ones
-        return bytes((0x60 | size,)) + raw
+        return _SHORT[size] + raw
     if size < 1 << 8:
         return bytes((0x78, size)) + raw
     return b"\x79" + size.to_bytes(2, "big") + raw

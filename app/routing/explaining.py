@@ -21,8 +21,7 @@ def of_stale(plan: Compiled) -> dict[str, Any]:
 
 def explanation(plan: Compiled, unit: str, context: Mapping[str, Any]) -> dict[str, Any]:
     """Return which segments passed a unit by, which took it, and where its bucket lies."""
-    choice = plan.choose(unit, cbor_text(unit), context)
-    branch = choice.branch
+    arm, branch, bucket = plan.choose(unit, cbor_text(unit), context)
     if branch is None:
         assert plan.holdout is not None  # noqa: S101 - nothing else decides without a branch
         share = plan.holdout[0]
@@ -30,9 +29,9 @@ def explanation(plan: Compiled, unit: str, context: Mapping[str, Any]) -> dict[s
             "why": f"Held out: the unit's bucket of {share.of:,} is below {share.end:,}.",
             "segment": None,
             "passed_by": [],
-            "bucket": choice.bucket,
+            "bucket": bucket,
             "of": share.of,
-            "weights": {choice.arm.name: share.end},
+            "weights": {arm.name: share.end},
         }
     passed = []
     for one in plan.branches:
@@ -41,14 +40,14 @@ def explanation(plan: Compiled, unit: str, context: Mapping[str, Any]) -> dict[s
         test = one.test is None or one.test({**context, UNIT: unit})
         passed.append({"segment": one.name, "because": "layer" if test else "when"})
     weights: dict[str, int] = {}
-    for arm, weight in zip(branch.arms, branch.weights, strict=True):
-        weights[arm.name] = weights.get(arm.name, 0) + weight
+    for other, weight in zip(branch.arms, branch.weights, strict=True):
+        weights[other.name] = weights.get(other.name, 0) + weight
     return {
-        "why": f"Segment {branch.name!r} takes the unit; its bucket {choice.bucket} of "
-        f"{branch.total} is {choice.arm.name!r}'s.",
+        "why": f"Segment {branch.name!r} takes the unit; its bucket {bucket} of "
+        f"{branch.total} is {arm.name!r}'s.",
         "segment": branch.name,
         "passed_by": passed,
-        "bucket": choice.bucket,
+        "bucket": bucket,
         "of": branch.total,
         "weights": weights,
     }

@@ -26,7 +26,7 @@ from app.routing.engine import Compiled
 from app.routing.rules import TableStale
 from app.routing.stored import dumped, loaded
 from app.routing.tables import Generation, PointState
-from app.telemetry import SigningKeys
+from app.telemetry import Sealer, SigningKeys
 
 logger = logging.getLogger(__name__)
 
@@ -67,9 +67,9 @@ class RoutingTable:
         if not self._loaded:
             raise TableStale("No plan has been loaded yet.")
 
-    def signing_key(self, tenant_id: UUID) -> tuple[int, bytes]:
-        """Return the id and secret a tenant's tokens are signed with."""
-        return self._keys[tenant_id].current
+    def sealer(self, tenant_id: UUID) -> Sealer:
+        """Return what a tenant's tokens are sealed with."""
+        return self._keys[tenant_id].sealer
 
     @property
     def age_ms(self) -> int:

@@ -17,7 +17,7 @@ from app.telemetry.reading import CSV, JSON_LINES, PARQUET, LakeTable, RowTable,
 from app.telemetry.recorded import Recorded, recorded
 from app.telemetry.tables import Baseline, Outcome, RawEvent, Receipt, Series
 from app.telemetry.tally import Tally
-from app.telemetry.token import BadToken, Claim, Part, seal, unit_hash, unseal
+from app.telemetry.token import BadToken, Claim, Part, Sealer, unseal
 from app.telemetry.windows import (
     Hour,
     Traffic,
@@ -58,6 +58,7 @@ __all__ = [
     "Receipt",
     "Recorded",
     "RowTable",
+    "Sealer",
     "Series",
     "SigningKeys",
     "Table",
@@ -80,13 +81,11 @@ __all__ = [
     "opened",
     "outcomes",
     "recorded",
-    "seal",
     "series_of",
     "shapers",
     "signing_keys",
     "sources_of",
     "traffic",
-    "unit_hash",
     "units_lately",
     "unseal",
 ]

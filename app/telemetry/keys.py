@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
+from functools import cached_property
 from uuid import UUID
 
 from sqlalchemy import select
@@ -9,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import identity
 from app.telemetry.tables import TokenKey
+from app.telemetry.token import Sealer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SigningKeys:
     """A tenant's keys by id; the highest id signs."""
 
@@ -22,6 +24,11 @@ class SigningKeys:
         """The key that signs."""
         key_id = max(self.secrets)
         return key_id, self.secrets[key_id]
+
+    @cached_property
+    def sealer(self) -> Sealer:
+        """The same, ready to seal."""
+        return Sealer(*self.current)
 
 
 async def make_key(session: AsyncSession, event: identity.TenantCreated) -> None:

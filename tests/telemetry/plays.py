@@ -22,12 +22,13 @@ from app.identity.rules import Role, permissions
 from app.kit.actor import Actor
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.settings import Settings
-from app.telemetry import Claim, Part, baseline, labelling, seal
+from app.telemetry import Claim, Part, baseline, labelling
 from app.telemetry.ingest import Ingest
 from app.telemetry.layout import Layout
 from app.telemetry.outcomes import Labelled, fold
 from app.telemetry.tables import HourProfile, ProfileKind, Series
 from app.telemetry.tally import Tally, tally, total
+from app.telemetry.token import seal
 
 START_HOUR = 483_000
 NOBODY = UUID(int=1)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from app.telemetry import BadToken, Claim, Part, seal, unit_hash, unseal
+from app.telemetry import BadToken, Claim, Part, unseal
+from app.telemetry.token import seal, unit_hash
 
 SECRET = bytes(range(32))
 SECRETS = {1: SECRET}

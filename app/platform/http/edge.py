@@ -32,7 +32,7 @@ class Edge:
     ) -> None:
         self._app = app
         self._hot = tuple(hot)
-        self._now = tuple(route for route in hot if route.now is not None)
+        self._now = tuple(one for one in hot if one.now is not None and one.method == "POST")
         self._lookups = tuple(lookups)
         self._metrics = metrics
 
@@ -71,27 +71,25 @@ class Edge:
             )
 
     def at_once(
-        self, method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes
+        self, path: str, headers: dict[bytes, bytes], body: bytes
     ) -> tuple[Answer, str] | None:
-        """Answer a whole request without waiting, if that can be; with the name it goes by.
+        """Answer a whole POST without waiting, if that can be; with the name it goes by.
 
-        It is what ``__call__`` would answer, without a task, events and messages of its own, which
-        together cost more than deciding.
+        It is what ``__call__`` would answer, without a task and messages, which together cost more
+        than deciding.
         """
         for route in self._now:
-            if route.method == method:
-                key = route.match(path)
-                if key is not None:
-                    break
+            key = route.match(path)
+            if key is not None:
+                break
         else:
             return None
-        started = time.perf_counter()
-        fields = dict(headers)
-        request_id = new_id(fields.get(b"x-request-id"))
         if len(body) > route.body_limit:
             return None
+        started = time.perf_counter()
+        request_id = new_id(headers.get(b"x-request-id"))
         try:
-            answer = route.at_once(key, fields, body, request_id)
+            answer = route.at_once(key, headers, body, request_id)
         except Exception:
             logger.exception("fault", extra={"request_id": request_id, "path": path})
             answer = _fault(request_id)

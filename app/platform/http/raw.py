@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
 import orjson
@@ -66,12 +67,12 @@ class HotRoute:
     """In place of ``endpoint``, of what a caller may have already: he is not told twice."""
     method: str = "POST"
 
-    @property
+    @cached_property
     def keyed(self) -> bool:
         """Whether the path has a parameter: within it, or at its end."""
         return bool(self.suffix) or self.prefix.endswith("/")
 
-    @property
+    @cached_property
     def path(self) -> str:
         """The path as OpenAPI writes it."""
         return f"{self.prefix}{{key}}{self.suffix}" if self.keyed else self.prefix
