@@ -29,6 +29,7 @@ def arm_of(
     seat = seats.get(version_id)
     text = fragment(
         {
+            "propensity": propensity,
             "arm": name,
             "segment": segment,
             "model": model.name,
@@ -36,7 +37,6 @@ def arm_of(
             "version_id": version.id,
             "endpoint": seat.endpoint if seat else None,
             "parameters": {**(seat.parameters if seat else {}), **(parameters or {})},
-            "propensity": propensity,
         }
     )
     return Arm(name, version.id.bytes, propensity, text)
@@ -69,12 +69,12 @@ def standing_in(
         raw = version.id.bytes
     text = fragment(
         {
+            "propensity": propensity,
             "arm": name,
             "segment": segment,
             **of_version,
             "endpoint": standing.endpoint,
             "parameters": standing.parameters,
-            "propensity": propensity,
             **why,
         }
     )

@@ -11,12 +11,14 @@ from app import catalog
 from app.routing import answers, engine, service, stops
 from app.routing.arms import CHAMPION, Written
 from app.routing.conditions import compile_condition
+from app.routing.courses import Course
 from app.routing.diversion import FALLBACK, Share, divert, of_everything
 from app.routing.engine import Arm, Branch, Compiled
 from app.routing.fallback import StandIn, stand_in
+from app.routing.linear import Linear, linear_of
 from app.routing.rounds import Book
 from app.routing.rules import HOLDOUT
-from app.routing.spec import EVERYTHING, Plan, Segment, Staleness, VersionArm
+from app.routing.spec import EVERYTHING, Contextual, Plan, Segment, Staleness, VersionArm
 from app.routing.tables import PlanRevision, Seat, SeatRole, Stop
 
 
@@ -28,6 +30,7 @@ class _Part:
     shares: list[Share]
     parameters: dict[str, dict[str, Any]]
     """What the plan adds to those of the version, by the arm's name."""
+    linear: Linear | None = None
 
 
 async def compile_point(
@@ -77,7 +80,8 @@ async def _parts(
     Where none of a segment's arms is seated any more, the champion answers.
     """
     ids = await catalog.version_ids(session, point.tenant_id, named(plan.named))
-    moved = (await Book.of(session, point, row)).weights
+    book = await Book.of(session, point, row)
+    moved, courses = book.weights, book.courses
     champions = [seat.version_id for seat in seats.values() if seat.role is SeatRole.CHAMPION]
 
     def version_of(arm: Written) -> UUID | None:
@@ -97,8 +101,18 @@ async def _parts(
         if not sum(weight for _, _, weight in arms):
             arms = [(CHAMPION, version_id, 1) for version_id in champions]
         parameters = {arm.name: arm.parameters for arm in written}
-        parts.append(_Part(segment, divert(arms, holding), parameters))
+        names = [name for name, _, _ in arms]
+        linear = _linear(segment, courses[segment.name], names) if segment.name in courses else None
+        parts.append(_Part(segment, divert(arms, holding), parameters, linear))
     return parts
+
+
+def _linear(segment: Segment, course: Course, names: list[str]) -> Linear | None:
+    """Return what a contextual bandit has learnt of those arms that can answer."""
+    model, strategy = course.found.get("model"), segment.strategy
+    if not isinstance(strategy, Contextual) or not model or len(names) < 2:  # noqa: PLR2004 - one has all
+        return None
+    return Linear(linear_of(strategy, [model[name] for name in names]))
 
 
 async def _assembled(
@@ -199,6 +213,9 @@ def _branch(
         if layer is None
         else engine.layer(layer.name, layer.begin, layer.end, EVERYTHING),
         salt=segment.salt,
+        linear=part.linear,
+        left=left,
+        remote=isinstance(segment.strategy, Contextual),
     )
 
 

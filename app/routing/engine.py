@@ -8,13 +8,14 @@ the same unit the same arm.
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 from typing import Any
 
 import mmh3
 
 from app.routing.conditions import UNIT
+from app.routing.linear import Linear
 
 _SHADOW_SCALE = 1_000_000
 HELD_OUT_OF = 1_000_000
@@ -34,6 +35,14 @@ class Arm:
     propensity: float
     fragment: str
     stop: str | None = None
+
+    def at(self, propensity: float) -> "Arm":
+        """Return it as a unit gets it by a chance of its own; its fragment begins with that."""
+        head, _, rest = self.fragment.partition(",")
+        if not rest:
+            return replace(self, propensity=propensity)
+        name = head.partition(":")[0]
+        return replace(self, propensity=propensity, fragment=f"{name}:{propensity!r},{rest}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,28 @@ class Branch:
     test: Callable[[Mapping[str, Any]], bool] | None = field(default=None, compare=False)
     layer: Share | None = None
     salt: str | None = None
+    linear: Linear | None = field(default=None, compare=False)
+    """What a unit's own shares are found by, in place of the bounds."""
+    left: float = 1.0
+    """The share of the units that is not held out."""
+    remote: bool = False
+    """Whether only the server can say who answers, as each unit has chances of its own."""
+
+    def own(self, unit_context: Mapping[str, Any], hashed: int) -> tuple[Arm, int]:
+        """Return the arm and the bucket of a unit that has shares of its own."""
+        assert self.linear is not None  # noqa: S101 - asked by who knows
+        bounds = self.linear.bounds(unit_context)
+        bucket = hashed * bounds[-1] >> 32
+        index = bisect_right(bounds, bucket)
+        low = bounds[index - 1] if index else 0
+        return self.arms[index].at(self.left * (bounds[index] - low) / bounds[-1]), bucket
+
+    def shares_of(self, context: Mapping[str, Any]) -> tuple[tuple[int, ...], int]:
+        """Return the arms' weights for a unit of a context, and their sum."""
+        if self.linear is None:
+            return self.weights, self.total
+        bounds = self.linear.bounds(context)
+        return tuple(high - low for low, high in pairwise((0, *bounds))), bounds[-1]
 
     @property
     def weights(self) -> tuple[int, ...]:
@@ -134,6 +165,9 @@ class Compiled:
             hashed = mmh3.hash(self.salt + text, 0, False)
         else:
             hashed = _salted(branch.salt, unit)
+        if branch.linear is not None:
+            arm, bucket = branch.own(context, hashed)
+            return arm, branch, bucket
         bucket = hashed * branch.total >> 32
         return branch.arms[bisect_right(branch.bounds, bucket)], branch, bucket
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,10 @@ from app.kit.refusal import NotFound
 from app.platform.db import clock
 from app.routing import promoting, rounds, seats, stops
 from app.routing.arms import Rewarded
+from app.routing.contexts import Contextual
 from app.routing.courses import Course
+from app.routing.logged import fitted, logged
+from app.routing.offpolicy import estimated
 from app.routing.promoting import Advice, Observed, Standing
 from app.routing.rewards import Earned, by_day, earned, hour_of
 from app.routing.runners import Runner, runners_of, units_of
@@ -24,6 +27,7 @@ from app.routing.sequences import Sums, mismatch
 from app.routing.spec import Bandit, Segment
 
 _SECONDS_A_DAY = 86_400
+_MOST_LOGGED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,8 @@ class _Trial:
     runners: Sequence[Runner]
     champion: UUID
     now: datetime
+    held_out: float
+    """The share of all units that the plan leaves alone: none of them is among these."""
 
     @property
     def lower(self) -> bool:
@@ -45,7 +51,7 @@ class _Trial:
     @property
     def fixed(self) -> bool:
         """Whether the arms' shares stand still; a bandit moves them by what it sees."""
-        return not isinstance(self.terms, Bandit)
+        return not isinstance(self.terms, Bandit | Contextual)
 
     @property
     def measured(self) -> list[Runner]:
@@ -104,12 +110,13 @@ async def experiments_of(session: AsyncSession, key: str, *, by: Actor) -> dict[
     stopped = await stops.stopped(session, by.tenant_id, point.id)
     held = {stop.version_id for stop in stopped}
     found = []
+    held_out = book.plan.holdout.rate if book.plan.holdout is not None else 0.0
     for segment in book.plan.experiments if champion is not None else ():
         terms, course = segment.strategy, book.courses[segment.name]
         assert isinstance(terms, Rewarded)  # noqa: S101 - what is compared is rewarded
         assert champion is not None  # noqa: S101 - asked above
         runners = await runners_of(session, point, segment, course.since)
-        trial = _Trial(segment, terms, course, runners, champion.version_id, now)
+        trial = _Trial(segment, terms, course, runners, champion.version_id, now, held_out)
         weights = {one.name: book.weights.get(one.name, one.written.weight) for one in runners}
         found.append(await _experiment(session, point, trial, weights, held))
     return {"decision_point": key, "plan_revision": book.row.revision, "experiments": found}
@@ -154,12 +161,40 @@ async def _experiment(
         ],
         "over_time": _over_time(trial),
         "mismatch_p": unlikely,
+        "off_policy": await _off_policy(session, point, trial),
         "regret": _regret(sums, lower=trial.lower),
         "best": found.best,
         "advice": found.advice,
         "lacking": found.lacking,
         "next": await _next(session, point, trial, found),
     }
+
+
+async def _off_policy(
+    session: AsyncSession, point: catalog.DecisionPoint, trial: _Trial
+) -> dict[str, Any] | None:
+    """Return what each arm would have earned alone, where shares follow what is seen."""
+    if trial.fixed:
+        return None
+    rows = await logged(
+        session, point.tenant_id, trial.runners, trial.terms,
+        since=trial.course.since, now=trial.now, most=_MOST_LOGGED,
+    )  # fmt: skip
+
+    def estimate() -> dict[str, Any]:
+        fit = fitted(rows, len(trial.runners))
+        return {
+            one.name: found and asdict(found)
+            for place, one in enumerate(trial.runners)
+            for found in (
+                estimated(
+                    place, rows.taken, rows.propensities / (1 - trial.held_out), rows.rewards,
+                    fit.predicted(rows.contexts, place),
+                ),
+            )
+        }  # fmt: skip
+
+    return await asyncio.to_thread(estimate)
 
 
 def _shown(

@@ -40,14 +40,15 @@ def explanation(plan: Compiled, unit: str, context: Mapping[str, Any]) -> dict[s
         test = one.test is None or one.test({**context, UNIT: unit})
         passed.append({"segment": one.name, "because": "layer" if test else "when"})
     weights: dict[str, int] = {}
-    for other, weight in zip(branch.arms, branch.weights, strict=True):
+    shares, total = branch.shares_of({**context, UNIT: unit})
+    for other, weight in zip(branch.arms, shares, strict=True):
         weights[other.name] = weights.get(other.name, 0) + weight
     return {
         "why": f"Segment {branch.name!r} takes the unit; its bucket {bucket} of "
-        f"{branch.total} is {arm.name!r}'s.",
+        f"{total} is {arm.name!r}'s.",
         "segment": branch.name,
         "passed_by": passed,
         "bucket": bucket,
-        "of": branch.total,
+        "of": total,
         "weights": weights,
     }

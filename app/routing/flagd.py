@@ -24,15 +24,21 @@ def flag_of(plan: Compiled) -> dict[str, Any]:
         share, arm = plan.holdout
         arms[arm.name] = arm
         targeting = {"if": [_within(share), arm.name, targeting]}
+    remote = any(branch.remote for branch in plan.branches)
     first = next(one.name for one, weight in _weighted(plan.branches[-1]) if weight)
     return {
-        "state": "ENABLED",
+        # What each unit's own chances decide no flag file can say: it is asked for at the server.
+        "state": "DISABLED" if remote else "ENABLED",
         # One name stands for what different stops hold: which of them it was is not said here.
         "variants": {name: _without_stop(value_of(arm)) for name, arm in arms.items()},
         "defaultVariant": targeting if isinstance(targeting, str) else first,
         # A flag without targeting is static: a lone name would not be logic.
         "targeting": {} if isinstance(targeting, str) else targeting,
-        "metadata": {"planRevision": plan.revision, "generation": plan.generation},
+        "metadata": {
+            "planRevision": plan.revision,
+            "generation": plan.generation,
+            **({"remoteOnly": True} if remote else {}),
+        },
     }
 
 

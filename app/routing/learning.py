@@ -1,9 +1,12 @@
 """Learning: the worker turns what came back into rounds, each change audited."""
 
+import asyncio
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+import numpy as np
 from sqlalchemy import cast, func, literal, select
 from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,14 +17,22 @@ from app.kit.canonical import plain
 from app.platform.db import ALL_TENANTS, Database, clock
 from app.platform.rota import for_each
 from app.routing import bandit, climbing
+from app.routing.bandit import whole
+from app.routing.contexts import Contextual
 from app.routing.courses import Course
+from app.routing.linear import Linear, linear_of
+from app.routing.logged import Logged, fitted, logged
 from app.routing.rewards import earned
 from app.routing.rounds import Book
 from app.routing.runners import Runner, runners_of
 from app.routing.spec import Bandit, Ramp, Segment
 from app.routing.tables import PlanRevision
 
-_LEARNS = '$.segments[*].strategy ? (@.kind == "bandit" || @.kind == "ramp")'
+_LATELY = 2_000
+"""Over so many of the newest contexts the arms' shares are told."""
+_LEARNS = (
+    '$.segments[*].strategy ? (@.kind == "bandit" || @.kind == "contextual" || @.kind == "ramp")'
+)
 
 
 async def learn(database: Database) -> None:
@@ -62,6 +73,8 @@ async def learn_point(session: AsyncSession, tenant_id: UUID, point_id: UUID) ->
     for segment in book.plan.experiments:
         if isinstance(segment.strategy, Bandit):
             await _explore(session, book, segment, segment.strategy, now)
+        elif isinstance(segment.strategy, Contextual):
+            await _discern(session, book, segment, segment.strategy, now)
         elif isinstance(segment.strategy, Ramp):
             await climbing.climb(session, book, segment, segment.strategy, now)
 
@@ -101,3 +114,47 @@ def _evidence(runner: Runner, strategy: Bandit, course: Course, now: datetime) -
     )  # fmt: skip
     units = found.units(strategy)
     return bandit.Evidence(runner.name, units, found.conversions, found.reward, found.squares)
+
+
+async def _discern(
+    session: AsyncSession, book: Book, segment: Segment, strategy: Contextual, now: datetime
+) -> None:
+    """Give a contextual bandit its round: a model an arm, and the units' shares by them."""
+    course = book.courses[segment.name]
+    known = course.found.get("units")
+    if known is not None and now - course.at < timedelta(seconds=strategy.update_seconds):
+        return
+    runners = await runners_of(session, book.point, segment, course.since)
+    rows = await logged(
+        session, book.point.tenant_id, runners, strategy, since=course.since, now=now
+    )
+    found = await asyncio.to_thread(_discerned, rows, [one.name for one in runners], strategy)
+    if found["units"] == known:
+        return
+    weights = found.pop("weights")
+    course = replace(course, at=now, found=plain(found))
+    by = Actor.system(book.point.tenant_id)
+    await book.advance(session, segment, course, weights, by=by)
+
+
+def _discerned(rows: Logged, names: list[str], strategy: Contextual) -> dict[str, Any]:
+    """Return what rows say: the arms' models, none while one is burning in, and mean shares."""
+    count = len(names)
+    units = {name: int((rows.taken == place).sum()) for place, name in enumerate(names)}
+    found: dict[str, Any] = {"units": units, "model": None, "burning_in": True}
+    found["weights"] = dict(zip(names, whole(np.ones(count)), strict=True))
+    if min(units.values()) < strategy.burn_in_units:
+        return found
+    fit = fitted(rows, count)
+    model = dict(zip(names, (one.stored() for one in fit.posteriors), strict=True))
+    linear = Linear(linear_of(strategy, [model[name] for name in names]))
+    shares = np.mean([linear.of(context) for context in rows.contexts[:_LATELY]], axis=0)
+    weights = dict(zip(names, whole(shares), strict=True))
+    return {
+        "units": units,
+        "model": model,
+        "mean": fit.mean,
+        "spread": fit.spread,
+        "burning_in": False,
+        "weights": weights,
+    }

@@ -18,7 +18,7 @@ from app.platform.db import page
 from app.routing import bandit, ramping, service
 from app.routing.courses import Course, read_all
 from app.routing.runners import begun
-from app.routing.spec import Bandit, Plan, Ramp, Segment
+from app.routing.spec import Bandit, Contextual, Plan, Ramp, Segment
 from app.routing.tables import PlanRevision, Weights
 
 
@@ -78,14 +78,14 @@ class Book:
         by: Actor,
         reason: str = "",
     ) -> None:
-        """Add a round in which one segment has come further; wake the tables if weights moved."""
-        before = self.weights
+        """Add a round of one segment's; wake the tables if it changes who answers."""
+        before, known = self.weights, self.courses[segment.name].found.get("model")
         after = {**before, **weights}
         self.last = await _append(
             session, self.row, self.last, after, {**self.courses, segment.name: course}
         )
         generation = None
-        if after != before:
+        if after != before or course.found.get("model") != known:
             generation = await service.bump(session, self.point.tenant_id, self.point.id)
         await audit.record(
             session, by, "weights.moved", f"point:{self.point.id}",
@@ -97,7 +97,7 @@ class Book:
 def at_first(segment: Segment) -> dict[str, int]:
     """Return the weights that a segment begins with, of those that the worker moves."""
     strategy = segment.strategy
-    if isinstance(strategy, Bandit):
+    if isinstance(strategy, Bandit | Contextual):
         even = bandit.whole(np.ones(len(strategy.arms)))
         return dict(zip((arm.name for arm in strategy.arms), even, strict=True))
     if isinstance(strategy, Ramp):

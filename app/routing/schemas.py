@@ -103,6 +103,16 @@ class ArmOut(BaseModel):
     gain: GainOut | None = Field(description="Null of the control, and while there are few.")
 
 
+class OffPolicyOut(BaseModel):
+    """What an arm would have earned a unit, had it answered all of them."""
+
+    snips: float = Field(description="By inverse propensities, self-normalised.")
+    snips_error: float
+    robust: float = Field(description="With a model as well: right if either is.")
+    robust_error: float
+    effective: float = Field(description="Units that speak for it; nothing is said below 200.")
+
+
 class GainThenOut(GainOut):
     arm: str
     until: datetime
@@ -122,6 +132,10 @@ class ExperimentOut(BaseModel):
     mismatch_p: float | None = Field(
         description="How likely the arms' units are under the plan's weights; below 0.0005 nothing"
         " is promoted. Null of a bandit, and while there are few."
+    )
+    off_policy: dict[str, OffPolicyOut | None] | None = Field(
+        description="By arm, of bandits alone, whose shares follow what is seen: of the newest"
+        " 20,000 decisions. Null of an arm for which too little speaks."
     )
     regret: float | None = Field(description="What all rewards lack to the best arm's.")
     best: str
@@ -145,7 +159,8 @@ class RoundOut(BaseModel):
     )
     segments: dict[str, dict[str, Any]] = Field(
         description="By segment: since when its evidence counts, and what was found: of a bandit"
-        " P(best), expected loss and the evidence behind the weights, of a ramp its position."
+        " P(best), expected loss and the evidence behind the weights, of a contextual one its"
+        " models, of a ramp its position."
     )
 
 

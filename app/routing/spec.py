@@ -8,13 +8,22 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from app.kit.input import Input
 from app.routing.arms import MAX_WEIGHT, WORD, VersionArm, WeightedArm
 from app.routing.conditions import BadConditionError, compile_condition
-from app.routing.strategies import Bandit, Champion, Multivariate, Ramp, Split, Strategy
+from app.routing.strategies import (
+    Bandit,
+    Champion,
+    Contextual,
+    Multivariate,
+    Ramp,
+    Split,
+    Strategy,
+)
 
 __all__ = [
     "EVERYTHING",
     "MAX_WEIGHT",
     "Bandit",
     "Champion",
+    "Contextual",
     "Holdout",
     "Layer",
     "Multivariate",
@@ -225,7 +234,7 @@ def _outweighs(strategy: Strategy, model: str, version: int, held: float) -> boo
         for arm in arms
         if (arm.model is None or (arm.model, arm.version) == champion) and not arm.parameters
     ]
-    if isinstance(strategy, Bandit):
+    if isinstance(strategy, Bandit | Contextual):
         return not mine
     left = (1 - held) * sum(arm.weight for arm in mine)
     return 2 * left < sum(arm.weight for arm in arms)

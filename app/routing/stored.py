@@ -4,10 +4,13 @@ from typing import Any
 
 from app.routing.conditions import compile_condition
 from app.routing.engine import Arm, Branch, Compiled, Share, Watcher
+from app.routing.linear import Linear
 
 
 def dumped(value: Any) -> Any:
     """Return what JSON has no form for, as ``orjson`` asks: bytes in hex, and no functions."""
+    if isinstance(value, Linear):
+        return value.stored
     return value.hex() if isinstance(value, bytes) else None
 
 
@@ -33,7 +36,7 @@ def loaded(stored: dict[str, Any]) -> Compiled:
 
 
 def _branch(stored: dict[str, Any]) -> Branch:
-    when, layer = stored["when"], stored["layer"]
+    when, layer, linear = stored["when"], stored["layer"], stored["linear"]
     return Branch(
         name=stored["name"],
         total=stored["total"],
@@ -43,6 +46,9 @@ def _branch(stored: dict[str, Any]) -> Branch:
         test=None if when is None else compile_condition(when),
         layer=None if layer is None else Share(**layer),
         salt=stored["salt"],
+        linear=None if linear is None else Linear(linear),
+        left=stored["left"],
+        remote=stored["remote"],
     )
 
 

@@ -7,9 +7,10 @@ from pydantic import ConfigDict, Field, model_validator
 from app.kit.input import Input
 from app.routing.adaptive import Bandit, Ramp
 from app.routing.arms import CHAMPION, Rewarded, VersionArm, WeightedArm, Written
+from app.routing.contexts import Contextual
 from app.routing.factors import Multivariate
 
-__all__ = ["Bandit", "Champion", "Multivariate", "Ramp", "Split", "Strategy"]
+__all__ = ["Bandit", "Champion", "Contextual", "Multivariate", "Ramp", "Split", "Strategy"]
 
 
 class Champion(Input):
@@ -51,4 +52,6 @@ class Split(Rewarded):
         return [Written(arm.name, arm.model, arm.version, arm.weight, {}) for arm in self.arms]
 
 
-Strategy = Annotated[Champion | Split | Multivariate | Bandit | Ramp, Field(discriminator="kind")]
+Strategy = Annotated[
+    Champion | Split | Multivariate | Bandit | Contextual | Ramp, Field(discriminator="kind")
+]

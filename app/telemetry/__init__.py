@@ -20,6 +20,7 @@ from app.telemetry.tally import Tally
 from app.telemetry.token import BadToken, Claim, Part, Sealer, unseal
 from app.telemetry.windows import (
     Hour,
+    Rewarded,
     Traffic,
     events_of,
     first_decision,
@@ -28,6 +29,7 @@ from app.telemetry.windows import (
     is_shadow,
     next_hour,
     outcomes,
+    rewarded_of,
     series_of,
     traffic,
     units_lately,
@@ -57,6 +59,7 @@ __all__ = [
     "RawEvent",
     "Receipt",
     "Recorded",
+    "Rewarded",
     "RowTable",
     "Sealer",
     "Series",
@@ -81,6 +84,7 @@ __all__ = [
     "opened",
     "outcomes",
     "recorded",
+    "rewarded_of",
     "series_of",
     "shapers",
     "signing_keys",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.platform.db import clock
 from app.telemetry.events import REHEARSAL, SHADOW_PREFIX
 from app.telemetry.outcomes import Performance, performance
-from app.telemetry.tables import HourProfile, ProfileKind, RawEvent, Receipt, Series
+from app.telemetry.tables import HourProfile, Outcome, ProfileKind, RawEvent, Receipt, Series
 from app.telemetry.tally import Tally, total
 
 
@@ -248,3 +249,42 @@ async def units_lately(
         select(seen.c.series_id, func.count(seen.c.unit.distinct())).group_by(seen.c.series_id)
     )
     return {series_id: int(count) for series_id, count in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Rewarded:
+    """One scored event with what it earned, if anything came back."""
+
+    series_id: UUID
+    propensity: float
+    features: dict[str, Any]
+    reward: float | None
+
+
+async def rewarded_of(
+    session: AsyncSession,
+    tenant_id: UUID,
+    series: Sequence[UUID],
+    *,
+    since: datetime,
+    until: datetime,
+    most: int,
+) -> list[Rewarded]:
+    """Return the newest events of decisions in ``[since, until)``, each with its reward."""
+    rows = await session.execute(
+        select(RawEvent.series_id, RawEvent.propensity, RawEvent.features, Outcome.reward)
+        .outerjoin(
+            Outcome,
+            (Outcome.tenant_id == RawEvent.tenant_id)
+            & (Outcome.decision_id == RawEvent.decision_id),
+        )
+        .where(
+            RawEvent.tenant_id == tenant_id,
+            RawEvent.decision_id >= _first_id(since),
+            RawEvent.decision_id < _first_id(until),
+            RawEvent.series_id.in_(series),
+        )
+        .order_by(RawEvent.decision_id.desc())
+        .limit(most)
+    )
+    return [Rewarded(*row) for row in rows]

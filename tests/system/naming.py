@@ -52,8 +52,8 @@ FREE = {
     "?if-none-match", "?If-None-Match",
     # how old a table may be, and what then
     "after_seconds", "then",
-    # shares of a layer's units, what shuffles them, and what a ramp calls the champion's arm
-    "begin", "end", "salt", "control",
+    # shares of a layer's units, what shuffles them, the champion's arm of a ramp, words of a context
+    "begin", "end", "salt", "control", "levels",
     # a condition over what is measured, and how long and from how many events it is asked
     "when", "within_minutes", "min_events",
     # a column of the caller's own file
