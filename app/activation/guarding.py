@@ -8,7 +8,7 @@ rhythm and judged by his newest hours alone, so that a good year hides no bad da
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -70,11 +70,12 @@ async def look_at(session: AsyncSession, tenant_id: UUID, seat_id: UUID) -> None
     seat = await session.get(routing.Seat, (tenant_id, seat_id))
     if seat is None or seat.until is not None or await _held(session, seat):
         return
-    if not await _decides(session, seat):
-        return
     now = await clock(session)
-    minutes = (now - seat.since).total_seconds() / 60
-    settled = await _settled(session, seat)
+    began = await _began(session, seat)
+    if began is None or began > now:
+        return
+    minutes = (now - began).total_seconds() / 60
+    settled = await _settled(session, seat, began)
     asked = [
         rail
         for rail in await guardrails_at(session, tenant_id, seat.point_id)
@@ -83,7 +84,7 @@ async def look_at(session: AsyncSession, tenant_id: UUID, seat_id: UUID) -> None
     ]
     if not asked:
         return
-    since = judged_since(seat.since, now)
+    since = judged_since(began, now)
     found: dict[str, Any] = plain(
         await release.measure_since(session, tenant_id, seat.point_id, seat.version_id, since)
     )
@@ -116,14 +117,23 @@ def _rising(seat: routing.Seat) -> bool:
     return seat.role is routing.SeatRole.CHALLENGER
 
 
-async def _decides(session: AsyncSession, seat: routing.Seat) -> bool:
-    """Say whether who sits there is guarded: the champion, and who a ramp brings in.
+async def _began(session: AsyncSession, seat: routing.Seat) -> datetime | None:
+    """Return since when who sits there is guarded: the champion, and whom a ramp brings in.
 
-    In a test or a bandit's hands a challenger is compared, and not yet trusted.
+    In a test or a bandit's hands a challenger is compared, and not yet trusted. Who was rolled back
+    and is brought in again is judged by the hours after that.
     """
     if not _rising(seat):
-        return True
-    return seat.version_id in await routing.rising(session, seat.tenant_id, seat.point_id)
+        return seat.since
+    found = (await routing.rising(session, seat.tenant_id, seat.point_id)).get(seat.version_id)
+    if found is None:
+        return None
+    before = select(Breach.id).filter_by(
+        tenant_id=seat.tenant_id, seat_id=seat.id, taken=Taken.ROLLED_BACK
+    )
+    if await session.scalar(before.where(Breach.at < found).limit(1)) is None:
+        return found
+    return found.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
 
 async def _held(session: AsyncSession, seat: routing.Seat) -> bool:
@@ -132,13 +142,19 @@ async def _held(session: AsyncSession, seat: routing.Seat) -> bool:
     return any(stop.version_id in {None, seat.version_id} for stop in holding)
 
 
-async def _settled(session: AsyncSession, seat: routing.Seat) -> set[tuple[str, int, bool]]:
-    """Return the guardrails that have spoken about a seat, as they then were, and who failed."""
-    rows = await session.execute(
-        select(Breach.guardrail, Breach.revision, Breach.failed).filter_by(
-            tenant_id=seat.tenant_id, seat_id=seat.id
-        )
+async def _settled(
+    session: AsyncSession, seat: routing.Seat, began: datetime
+) -> set[tuple[str, int, bool]]:
+    """Return the guardrails that have spoken about a seat, as they then were, and who failed.
+
+    Those that rolled back a ramp may speak again once it was resumed.
+    """
+    query = select(Breach.guardrail, Breach.revision, Breach.failed).filter_by(
+        tenant_id=seat.tenant_id, seat_id=seat.id
     )
+    if _rising(seat):
+        query = query.where(or_(Breach.at >= began, Breach.taken != Taken.ROLLED_BACK))
+    rows = await session.execute(query)
     return {(row[0], row[1], row[2]) for row in rows}
 
 
@@ -154,9 +170,10 @@ async def _act(
     here = await catalog.point_by_id(session, seat.tenant_id, seat.point_id)
     point = await catalog.point_by_key(session, here.key, by=system, lock=True)
     await session.refresh(seat)
-    settled = await _settled(session, seat)
-    if seat.until is not None or await _held(session, seat) or not await _decides(session, seat):
+    began = await _began(session, seat)
+    if seat.until is not None or await _held(session, seat) or began is None:
         return
+    settled = await _settled(session, seat, began)
     for rail, error in failed:
         if (rail.name, rail.revision, True) not in settled:
             await _note(session, point, seat, rail, found, _Done(Taken.FAILED, error))
@@ -231,6 +248,21 @@ async def _stopped(
     return _Done(Taken.STOPPED, why, stop_id=stop.id)
 
 
+async def _spoken(
+    session: AsyncSession, seat: routing.Seat, rail: Guardrail, *, failed: bool
+) -> Breach | None:
+    """Return what is on record of a guardrail and a seat: of a ramp that was resumed."""
+    return await session.scalar(
+        select(Breach).filter_by(
+            tenant_id=seat.tenant_id,
+            seat_id=seat.id,
+            guardrail=rail.name,
+            revision=rail.revision,
+            failed=failed,
+        )
+    )
+
+
 async def _note(
     session: AsyncSession,
     point: catalog.DecisionPoint,
@@ -241,7 +273,7 @@ async def _note(
 ) -> None:
     """Write down what did not hold, by which facts, and what was done; tell whoever listens."""
     failed = done.taken is Taken.FAILED
-    breach = Breach(
+    breach = await _spoken(session, seat, rail, failed=failed) or Breach(
         tenant_id=seat.tenant_id,
         point_id=seat.point_id,
         seat_id=seat.id,

@@ -42,6 +42,8 @@ logger = logging.getLogger(__name__)
 _MAX_KNOWN = 50_000
 _KEPT, _FORMAT = "keys", 1
 _KEPT_SECONDS = 10.0
+_AHEAD = 60.0
+"""Clocks differ by less."""
 _A_WHILE = timedelta(seconds=30)
 """A use is not written down again within this time."""
 
@@ -69,6 +71,7 @@ class Keyring:
         self._used: dict[str, tuple[UUID, UUID]] = {}
         self._fresh = time.monotonic()
         self._kept: dict[bytes, _Known] = {}
+        self._dropped = False
 
     async def __call__(self, authorization: str | None, peer: Peer, *, paced: bool) -> Actor:
         """Return the caller of a request."""
@@ -114,12 +117,14 @@ class Keyring:
     async def refresh(self) -> None:
         """Re-check every key in use by one query; forget those that no longer hold."""
         held = {known.sha256: (text, known.calls) for text, known in self._known.items()}
-        good = await self._select(held) if held else {}
+        # What was kept on disk goes when the database has been asked, and not before.
+        good = await self._select(held) if held or self._kept else {}
         for sha256, (text, calls) in held.items():
             if sha256 in good:
                 self._known[text] = replace(good[sha256], calls=calls)
             else:
                 self._known.pop(text, None)
+                self._dropped = True
         self._fresh = time.monotonic()
         self._kept = {}
 
@@ -128,24 +133,35 @@ class Keyring:
         kept = shelf.read(_KEPT)
         if kept is None:
             return
-        found = orjson.loads(kept)
-        if found["format"] != _FORMAT:
+        now, behind = time.time(), time.time() - time.monotonic()
+        try:
+            found = orjson.loads(kept)
+            if found["format"] != _FORMAT or found["at"] > now + _AHEAD:
+                return
+            known = [self._restored(stored, behind) for stored in found["keys"]]
+        except (KeyError, TypeError, ValueError):
+            logger.warning("the keys that were kept cannot be read", exc_info=True)
             return
-        now = time.time()
-        self._fresh = time.monotonic() - max(now - found["at"], 0.0)
-        for stored in found["keys"]:
-            actor = _actor(stored["actor"])
-            expires = time.monotonic() + stored["expires"] - now
-            sha256, key_id = bytes.fromhex(stored["sha256"]), UUID(stored["id"])
-            id_ = actor.tenant_id, key_id
-            self._kept[sha256] = _Known(actor, expires, sha256, id_, self._bucket())
+        self._fresh = min(found["at"] - behind, time.monotonic())
+        self._kept = {one.sha256: one for one in known}
+
+    def _restored(self, stored: dict[str, Any], behind: float) -> _Known:
+        actor, sha256 = _actor(stored["actor"]), bytes.fromhex(stored["sha256"])
+        id_ = actor.tenant_id, UUID(stored["id"])
+        return _Known(actor, stored["expires"] - behind, sha256, id_, self._bucket())
 
     async def keep_forever(self, shelf: Shelf) -> None:
-        """Keep the keys in use on disk, as hashes, until cancelled."""
+        """Keep the keys in use on disk, as hashes, until cancelled; without one that falls out.
+
+        Only while the database is there: another process on this disk may know more.
+        """
+        kept = self._fresh
         while True:
-            await asyncio.sleep(_KEPT_SECONDS)
-            if self._known and not self._kept:
-                known, at = list(self._known.values()), time.time() + self._fresh - time.monotonic()
+            await asyncio.sleep(self._every)
+            late = self._fresh - kept > _KEPT_SECONDS
+            if not self._kept and (self._dropped or late) and self._fresh != kept:
+                self._dropped, kept = False, self._fresh
+                known, at = list(self._known.values()), time.time() + kept - time.monotonic()
                 await shelf.keep(_KEPT, await asyncio.to_thread(_dumped, known, at))
 
     async def _note_uses(self) -> None:

@@ -17,10 +17,9 @@ from app.kit.refusal import Kind, Malformed, Refusal
 from app.platform.answers import Answers, Flush
 from app.platform.http.problems import MEDIA_TYPE, document
 from app.platform.http.request_ids import request_id
-from app.platform.whole import AtOnce, whole, written
+from app.platform.whole import HEAD_BYTES, AtOnce, whole, written
 
 HEADER_SECONDS = 10.0
-HEAD_BYTES = 65_536
 LINGER_SECONDS = 1.0
 _OFTEN = 1.0
 """An idle connection may end so much earlier than it would if every answer wound its clock."""
@@ -58,6 +57,8 @@ class TimedProtocol(HttpToolsProtocol):
     _over = False
     _refusal: Refusal | None = None
     _request_line = b""
+    _amid = False
+    """Whether the parser has begun a request that is not at its end."""
     _between = True
     """Whether no request's body is under way."""
     _answered_at = 0.0
@@ -90,8 +91,7 @@ class TimedProtocol(HttpToolsProtocol):
         """
         if (
             self.at_once is None
-            or not self._between
-            or self._head_bytes
+            or self._amid
             or not (self.cycle is None or self.cycle.response_complete)
             or self.flow.write_paused
             or self.transport.is_closing()
@@ -164,6 +164,11 @@ class TimedProtocol(HttpToolsProtocol):
         self.transport.write_eof()
         self._head = self.loop.call_later(LINGER_SECONDS, self._cut)
 
+    def on_message_begin(self) -> None:
+        """Note that what comes belongs to a request now, however little of it is there."""
+        self._amid = True
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
         """Stop the clock; let no head through that is too large or only an offer."""
         if self._over:
@@ -194,6 +199,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Expect another head, whether or not this request is answered already."""
+        self._amid = False
         if self._over or self._between:  # a request that was not let through
             return
         self._between, self._head_bytes = True, 0

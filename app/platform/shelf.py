@@ -39,7 +39,7 @@ class Shelf:
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             return cls(directory, _key(settings, directory))
-        except OSError as error:
+        except (OSError, ValueError) as error:
             logger.warning(
                 "nothing is kept for a start without database", extra={"why": str(error)}
             )
@@ -91,5 +91,9 @@ def _key(settings: Settings, directory: Path) -> bytes:
     with suppress(FileExistsError), tempfile.NamedTemporaryFile(dir=directory) as file:
         file.write(secrets.token_bytes(_KEY_BYTES))
         file.flush()
+        os.fsync(file.fileno())
         os.link(file.name, path)
-    return path.read_bytes()
+    key = path.read_bytes()
+    if len(key) != _KEY_BYTES:
+        raise ValueError(f"{path} is not a key of {_KEY_BYTES} bytes")
+    return key

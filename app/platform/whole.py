@@ -23,6 +23,8 @@ _PLAIN = re.compile(
     rb"POST (/[A-Za-z0-9/._~@:-]{1,400}) HTTP/1\.1\r\n"
     rb"((?:[A-Za-z0-9-]{1,60}: [\x21-\x7e][\x20-\x7e]{0,4000}\r\n){1,40})\r\n"
 )
+HEAD_BYTES = 65_536
+"""A longer head is refused, the usual way."""
 _OTHERWISE = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"trailer", b"te"})
 _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
@@ -40,7 +42,7 @@ class Whole(NamedTuple):
 def whole(data: bytes) -> Whole | None:
     """Read what came as one plain request, nothing more and nothing less; else nothing."""
     head = _PLAIN.match(data)
-    if head is None:
+    if head is None or head.end() > HEAD_BYTES:
         return None
     lines = head[2].split(b"\r\n")
     lines.pop()

@@ -32,8 +32,8 @@ class Bandit(Rewarded):
     )
     top_two: bool = Field(
         False,
-        description="Half of the units go to the arm that is likely the second best: tells them"
-        " apart sooner, earns a little less meanwhile.",
+        description="Half of the units go to the best of the others: tells many arms apart sooner"
+        " and earns less meanwhile. Of two arms each has half.",
     )
 
     @property
@@ -58,7 +58,8 @@ class Ramp(Rewarded):
         (1, 5, 10, 25, 50),
         min_length=1,
         max_length=20,
-        description="Percent of the segment's units, rising; who is brought in once stays in.",
+        description="Percent of the segment's units, rising; who is brought in once stays in. At"
+        " 100 nobody is left to compare with: guardrails alone judge there.",
     )
     step_minutes: int = Field(1440, ge=1, le=60 * 24 * 90, description="A step lasts so long.")
     min_rewards: int = Field(
@@ -74,9 +75,9 @@ class Ramp(Rewarded):
         if any(not 0 < step <= _ALL for step in steps):
             raise ValueError("a step is above 0 and at most 100 percent")
         exact = [step * EVERYBODY / _ALL for step in steps]
-        if any(abs(share - round(share)) > _ROUNDING for share in exact):
+        if any(abs(share - round(share)) > _ROUNDING or round(share) < 1 for share in exact):
             raise ValueError("a step is a whole number of hundredths of a percent")
-        if any(low >= high for low, high in pairwise(steps)):
+        if any(round(low) >= round(high) for low, high in pairwise(exact)):
             raise ValueError("each step is above the one before it")
         return steps
 

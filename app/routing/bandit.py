@@ -2,8 +2,9 @@
 
 Weights are the probability that an arm is the best one, by Monte Carlo over the posteriors, with
 a floor added: ``f + (1 - K·f)·P(best)``. With ``top_two`` half of the units go to
-the runner-up of each draw instead (after Russo, "Simple Bayesian algorithms for best-arm
-identification", Operations Research 2020). The draws are seeded from the evidence itself, so that
+who is the best of a draw that somebody else would not win: ``p_j · Σ p_i / (1 - p_i)`` over all
+others (Russo, "Simple Bayesian algorithms for best-arm identification", Operations Research 2020);
+of two arms each has half. The draws are seeded from the evidence itself, so that
 anyone can recompute a weight from what was stored with it.
 """
 
@@ -55,8 +56,12 @@ def learn(
     lower_is_better: bool = False,
     top_two: bool = False,
     draws_each: int = DRAWS,
+    ever: Sequence[Evidence] | None = None,
 ) -> Learnt:
-    """Return weights from evidence; equal ones until every arm is burnt in."""
+    """Return weights from evidence; equal ones until every arm is burnt in.
+
+    That is judged by all there ever was, ``ever``, where the evidence itself fades.
+    """
     rng = np.random.default_rng(_seed(evidence))
     unit, standard = (1.0, evidence) if binary else _standardised(evidence)
     draws = np.stack([_posterior(item, rng, draws_each, binary=binary) for item in standard])
@@ -67,13 +72,15 @@ def learn(
     loss = (best - draws).mean(axis=1) * unit
     burning = any(
         item.units < burn_in_units or (binary and item.conversions < burn_in_conversions)
-        for item in evidence
+        for item in ever or evidence
     )
     count = len(evidence)
     shares = chances
     if top_two:
-        second = np.argpartition(draws, -2, axis=0)[-2]
-        shares = (chances + np.bincount(second, minlength=len(evidence)) / draws_each) / 2
+        # Never 0 nor 1: who always wins the draws still has a challenger.
+        sure = (chances * draws_each + 1) / (draws_each + count)
+        odds = sure / (1 - sure)
+        shares = sure * (1 + odds.sum() - odds) / 2
     wanted = np.full(count, 1 / count) if burning else floor + (1 - count * floor) * shares
     return Learnt(
         weights=dict(zip((item.arm for item in evidence), whole(wanted), strict=True)),

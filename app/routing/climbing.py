@@ -25,6 +25,8 @@ async def climb(
 ) -> None:
     """Let a ramp go on, hold or go back, by what its present step has shown."""
     course = book.courses[segment.name]
+    if course.position.status is Status.ROLLED_BACK:
+        return
     runners = await runners_of(session, book.point, segment, course.since)
     seen = await seen_of(session, book, ramp, runners, course, now)
     position = ramping.turn(ramp, course.position, seen)
@@ -79,7 +81,9 @@ async def move(
     """Put a ramp at a position; its point must be locked. A new share is a new experiment."""
     course, now = book.courses[segment.name], await clock(session)
     weights = ramping.weights(ramp, position)
-    if weights != ramping.weights(ramp, course.position):
+    resumed = position.status is Status.RUNNING and course.position.status is Status.HELD
+    # Nor does the time that a step stood still count.
+    if resumed or weights != ramping.weights(ramp, course.position):
         course = await begun(session, book.point, segment, now)
     by_what = {} if seen is None else {"seen": asdict(seen)}
     course = replace(course, at=now).at_position(position, **by_what)

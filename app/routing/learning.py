@@ -88,7 +88,9 @@ async def _explore(
     if known is not None and now - course.at < timedelta(seconds=strategy.update_seconds):
         return
     runners = await runners_of(session, book.point, segment, course.since)
-    evidence = [_evidence(runner, strategy, course, now) for runner in runners]
+    evidence = [
+        _evidence(runner, strategy, course, now, strategy.half_life_hours) for runner in runners
+    ]
     if known == plain([asdict(item) for item in evidence]):
         return
     learnt = bandit.learn(
@@ -99,6 +101,7 @@ async def _explore(
         burn_in_conversions=strategy.burn_in_conversions,
         lower_is_better=strategy.better == "lower",
         top_two=strategy.top_two,
+        ever=[_evidence(runner, strategy, course, now, None) for runner in runners],
     )
     found = plain(asdict(learnt))
     weights = found.pop("weights")
@@ -107,10 +110,12 @@ async def _explore(
     await book.advance(session, segment, course, weights, by=by)
 
 
-def _evidence(runner: Runner, strategy: Bandit, course: Course, now: datetime) -> bandit.Evidence:
+def _evidence(
+    runner: Runner, strategy: Bandit, course: Course, now: datetime, half_life: int | None
+) -> bandit.Evidence:
     found = earned(
         runner.hours, strategy, since=course.since, now=now,
-        before=course.before.get(runner.name), half_life=strategy.half_life_hours,
+        before=course.before.get(runner.name), half_life=half_life,
     )  # fmt: skip
     units = found.units(strategy)
     return bandit.Evidence(runner.name, units, found.conversions, found.reward, found.squares)

@@ -13,8 +13,9 @@ from math import sqrt
 from app.routing.adaptive import Ramp
 from app.routing.sequences import ALPHA, FEWEST, MISMATCH, Interval, Sums, difference
 
-_DOUBTFUL = 1.2816
-"""So many standard errors below what is tolerated: likely worse with nine in ten."""
+_DOUBTFUL, _HOPEFUL = 1.2816, 0.6745
+"""So many standard errors below what is tolerated: likely worse with nine in ten, with three in
+four. A hold begins at the one and ends at the other, lest each reward begin or end it."""
 
 
 class Status(StrEnum):
@@ -27,7 +28,7 @@ class Status(StrEnum):
     """By a person, until somebody resumes it."""
     ROLLED_BACK = "rolled_back"
     DONE = "done"
-    """At its last step; what would roll it back still does."""
+    """At its last step; what would roll it back still does, where a control is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +65,16 @@ def weights(ramp: Ramp, position: Position) -> dict[str, int]:
 
 def turn(ramp: Ramp, position: Position, seen: Seen) -> Position:
     """Return where a ramp goes from a position by what its step has shown."""
-    if position.status in {Status.HELD, Status.ROLLED_BACK}:
+    if position.status is Status.ROLLED_BACK:
         return position
     gain, tolerated = _gain(ramp, seen), -ramp.tolerance * abs(seen.control.mean)
     if gain is not None and gain.high < tolerated:
         why = f"{ramp.arm.name} earns {gain.difference:.4g} a unit, at most {gain.high:.4g}."
         return replace(position, status=Status.ROLLED_BACK, why=(why,))
-    doubts = _doubts(ramp, seen, tolerated)
+    if position.status is Status.HELD:
+        return position
+    holding = position.status is Status.HOLDING
+    doubts = _doubts(ramp, seen, tolerated, _HOPEFUL if holding else _DOUBTFUL)
     if position.status is Status.DONE:
         return replace(position, why=doubts)
     if doubts:
@@ -78,12 +82,12 @@ def turn(ramp: Ramp, position: Position, seen: Seen) -> Position:
     return _onward(ramp, position, seen)
 
 
-def _doubts(ramp: Ramp, seen: Seen, tolerated: float) -> tuple[str, ...]:
+def _doubts(ramp: Ramp, seen: Seen, tolerated: float, errors: float) -> tuple[str, ...]:
     """Return what speaks against the next step."""
     return _that_hold(
         {
             f"{ramp.arm.name} likely earns less than is tolerated.":
-                _likely_worse(ramp, seen, tolerated),
+                _likely_worse(ramp, seen, tolerated, errors),
             f"The arms' shares are not the ramp's (p = {seen.mismatch or 0:.1g}).":
                 seen.mismatch is not None and seen.mismatch < MISMATCH,
             f"{ramp.arm.name} is stopped.": seen.stopped,
@@ -114,31 +118,29 @@ def _gain(ramp: Ramp, seen: Seen) -> Interval | None:
     return difference(*_compared(ramp, seen), alpha=ALPHA / len(ramp.steps))
 
 
-def _likely_worse(ramp: Ramp, seen: Seen, tolerated: float) -> bool:
+def _likely_worse(ramp: Ramp, seen: Seen, tolerated: float, errors: float) -> bool:
     arm, control = _compared(ramp, seen)
     if min(arm.n, control.n) < FEWEST:
         return False
     error = sqrt(arm.variance / arm.n + control.variance / control.n)
-    return arm.mean - control.mean < tolerated - _DOUBTFUL * error
+    return arm.mean - control.mean < tolerated - errors * error
 
 
 def _compared(ramp: Ramp, seen: Seen) -> tuple[Sums, Sums]:
-    """Return both arms so that more is better, and none without a spread of its own.
+    """Return both arms so that more is better, with the wider spread of the two.
 
-    An arm that never succeeds is the one to roll back: that all its rewards are alike must not be
-    why nothing is said of it.
+    Who had few successes by chance seems to have little spread as well: by its own an arm of some
+    hundred units would be found worse too often, and one that never succeeds would not be at all.
     """
     arm, control = (_turned(ramp, sums) for sums in (seen.arm, seen.control))
     return _spread(ramp, arm, control), _spread(ramp, control, arm)
 
 
 def _spread(ramp: Ramp, sums: Sums, other: Sums) -> Sums:
-    if sums.variance or not sums.n:
-        return sums
-    if ramp.reward == "binary":  # as if one more unit had succeeded and one had not
-        sign = -1 if ramp.better == "lower" else 1
-        return Sums(sums.n + 2, sums.total + sign, sums.squares + 1)
-    return replace(sums, squares=sums.squares + sums.n * other.variance)
+    wider = max(sums.variance, other.variance)
+    if not wider and ramp.reward == "binary" and sums.n:
+        wider = 1 / sums.n  # as if one unit had done otherwise
+    return replace(sums, squares=sums.n * (wider + sums.mean**2))
 
 
 def _turned(ramp: Ramp, sums: Sums) -> Sums:

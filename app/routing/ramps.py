@@ -1,5 +1,6 @@
 """Ramps by hand: held, resumed and rolled back by people, or by what guards a champion."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -66,10 +67,16 @@ async def _require_right(
         raise OwnVersion(f"{by.name} {makers[by.person_id]}.")
 
 
-async def rising(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> set[UUID]:
-    """Return the versions that ramps of a point bring in, without those rolled back."""
+async def rising(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> dict[UUID, datetime]:
+    """Return the versions that ramps of a point bring in, and since when at their present share.
+
+    Those rolled back are not among them.
+    """
     point = await catalog.point_by_id(session, tenant_id, point_id)
-    return {version_id for _, _, _, version_id in await _climbing(session, point)}
+    return {
+        version_id: book.courses[segment.name].since
+        for book, segment, _, version_id in await _climbing(session, point)
+    }
 
 
 async def roll_back_version(

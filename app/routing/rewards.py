@@ -58,12 +58,13 @@ def earned(
 ) -> Earned:
     """Return what an arm has earned since a moment, of decisions that are old enough.
 
-    Hours are whole; ``before`` is what the first of them held already at that moment. After a
-    ``half_life`` in hours an hour's rewards count half.
+    Hours are whole; ``before`` is what the first of them held already at that moment. Where rewards
+    are waited for that hour is left out: those still to come of what it held before would count for
+    nobody. After a ``half_life`` in hours an hour's rewards count half.
     """
-    found, present = Earned(), now.timestamp() / _SECONDS
+    found, present = Earned(), hour_of(now)
     for hour, part in _counted(hours, terms, since, now, before):
-        old = max(present - hour - 1, 0.0)
+        old = max(present - hour - 1, 0)
         found = found.plus(part, 1.0 if half_life is None else 0.5 ** (old / half_life))
     return found
 
@@ -91,9 +92,11 @@ def _counted(
     now: datetime,
     before: Earned | None,
 ) -> Iterator[tuple[int, Earned]]:
-    ripe = now.timestamp() / _SECONDS - terms.attribution_hours if terms.attribution_hours else inf
+    waits = terms.attribution_hours
+    first = hour_of(since) + (1 if waits else 0)
+    ripe = now.timestamp() / _SECONDS - waits if waits else inf
     for hour in hours:
-        if hour.hour < hour_of(since) or hour.hour + 1 > ripe:
+        if hour.hour < first or hour.hour + 1 > ripe:
             continue
         part = Earned.in_hour(hour)
         if hour.hour == hour_of(since) and before is not None:

@@ -123,9 +123,34 @@ async def begin(
         if book is not None and plan.same_units(book.plan, segment.name):
             courses[segment.name] = book.courses[segment.name]
             weights |= {name: n for name, n in book.weights.items() if name in at_first(segment)}
-        else:
-            courses[segment.name] = await begun(session, point, segment, row.at)
+            continue
+        course = await begun(session, point, segment, row.at)
+        here = _still(book, segment)
+        if here is not None and isinstance(segment.strategy, Ramp):
+            course = course.at_position(here)
+            weights |= ramping.weights(segment.strategy, here)
+        courses[segment.name] = course
     await _append(session, row, None, weights, courses)
+
+
+def _still(book: Book | None, segment: Segment) -> ramping.Position | None:
+    """Return where a ramp stands, though other units come to it now: its step is the version's.
+
+    What was rolled back or held is not brought in by an edit of something else; to resume it is a
+    call of its own. Under other steps one that runs begins with the first of them.
+    """
+    ramp = segment.strategy
+    if book is None or not isinstance(ramp, Ramp):
+        return None
+    former = next((one.strategy for one in book.plan.segments if one.name == segment.name), None)
+    if not isinstance(former, Ramp) or former.arm != ramp.arm:
+        return None
+    here = book.courses[segment.name].position
+    if former.steps == ramp.steps:
+        return here
+    if here.status in {ramping.Status.HELD, ramping.Status.ROLLED_BACK}:
+        return ramping.Position(min(here.step, len(ramp.steps) - 1), here.status, here.why)
+    return None
 
 
 async def _append(

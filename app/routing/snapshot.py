@@ -31,9 +31,11 @@ from app.telemetry import Sealer, SigningKeys
 logger = logging.getLogger(__name__)
 
 _KEPT, _FORMAT = "plans", 1
-_KEPT_SECONDS = 30.0
-"""So often it is kept anew though nothing has changed: it says how old it is.
-"""
+_AHEAD = 60.0
+"""Clocks differ by less."""
+_KEPT_OFTEN, _KEPT_SECONDS = 5.0, 30.0
+"""No more often than the one, and as often as the other though nothing has changed: it says how
+old it is."""
 
 
 class RoutingTable:
@@ -77,23 +79,32 @@ class RoutingTable:
         return int((time.monotonic() - self._fresh) * 1000)
 
     async def refresh(self) -> None:
-        """Load what has changed since the last look."""
+        """Load what has changed since the last look; all of it, or nothing."""
+        # What was kept may be of another database than the one that is there now.
+        known = {} if self._restored else self._known
+        keys = {} if self._restored else dict(self._keys)
         async with self._database.session(ALL_TENANTS) as session:
             rows = await session.execute(select(Generation.tenant_id, Generation.generation))
-            changed = [
-                (tenant_id, generation)
+            changed = {
+                tenant_id: generation
                 for tenant_id, generation in rows
-                if self._known.get(tenant_id, 0) != generation
-            ]
-            seen: set[tuple[UUID, str]] = set()
-            for tenant_id, generation in changed:
-                seen |= await self._load(session, tenant_id)
-                self._known[tenant_id] = generation
+                if known.get(tenant_id, 0) != generation
+            }
+            found: dict[tuple[UUID, str], Compiled | None] = {}
+            for tenant_id in changed:
+                if tenant_id not in keys:
+                    keys[tenant_id] = await telemetry.signing_keys(session, tenant_id)
+                found |= await self._load(session, tenant_id, known.get(tenant_id, 0))
         if self._restored:
-            # What was kept may be of another database than the one that is there now.
-            self._plans = {place: plan for place, plan in self._plans.items() if place in seen}
-            self._restored = False
-        self._loaded = True
+            self._plans = {place: plan for place, plan in self._plans.items() if place in found}
+        self._keys = keys
+        for place, plan in found.items():
+            if plan is not None:
+                self._plans[place] = plan
+            else:
+                self._plans.pop(place, None)
+        self._known = {**known, **changed}
+        self._restored, self._loaded = False, True
         self._changed = self._changed or bool(changed)
         self._fresh = time.monotonic()
 
@@ -102,34 +113,43 @@ class RoutingTable:
         kept = shelf.read(_KEPT)
         if kept is None:
             return
-        found = orjson.loads(kept)
-        if found["format"] != _FORMAT:
+        plans: dict[tuple[UUID, str], Compiled] = {}
+        keys: dict[UUID, SigningKeys] = {}
+        try:
+            found = orjson.loads(kept)
+            if found["format"] != _FORMAT or found["at"] > time.time() + _AHEAD:
+                return
+            for tenant in found["tenants"]:
+                owner = UUID(tenant["id"])
+                secrets = {int(id_): bytes.fromhex(key) for id_, key in tenant["secrets"].items()}
+                keys[owner] = SigningKeys(secrets)
+                plans |= {(owner, one["key"]): loaded(one) for one in tenant["plans"]}
+        except (LookupError, TypeError, ValueError):
+            logger.warning("the plans that were kept cannot be read", exc_info=True)
             return
-        for tenant in found["tenants"]:
-            tenant_id = UUID(tenant["id"])
-            secrets = {int(id_): bytes.fromhex(key) for id_, key in tenant["secrets"].items()}
-            self._keys[tenant_id] = SigningKeys(secrets)
-            for stored in tenant["plans"]:
-                self._plans[tenant_id, stored["key"]] = loaded(stored)
+        self._plans, self._keys, self._known = plans, keys, {}
         self._restored = self._loaded = True
         self._fresh = time.monotonic() - max(time.time() - found["at"], 0.0)
         logger.warning("no database: answering by plans that were kept", extra={"at": found["at"]})
 
     async def keep_forever(self, shelf: Shelf) -> None:
-        """Keep the table on disk, when it has changed and every so often, until cancelled."""
-        kept = 0.0
+        """Keep the table on disk, when it has changed and every so often, until cancelled.
+
+        Only while the database is there: another process on this disk may know more.
+        """
+        kept = self._fresh - _KEPT_OFTEN
         while True:
             await asyncio.sleep(self._every)
-            late = self._fresh - kept > _KEPT_SECONDS
-            if not self._restored and (self._changed or late):
+            since = self._fresh - kept
+            due = since > _KEPT_SECONDS or (self._changed and since > _KEPT_OFTEN)
+            if not self._restored and self._loaded and due:
                 self._changed, kept = False, self._fresh
-                value = await asyncio.to_thread(
-                    _dumped,
-                    dict(self._plans),
-                    dict(self._keys),
-                    time.time() - self.age_ms / 1e3,
-                )
-                await shelf.keep(_KEPT, value)
+                at = time.time() - self.age_ms / 1000
+                plans, keys = dict(self._plans), dict(self._keys)
+                try:
+                    await shelf.keep(_KEPT, await asyncio.to_thread(_dumped, plans, keys, at))
+                except (TypeError, ValueError):
+                    logger.exception("the plans cannot be kept")
 
     async def refresh_forever(self) -> None:
         """Refresh on every hint and at least every few seconds, until cancelled."""
@@ -153,10 +173,13 @@ class RoutingTable:
                 async for _ in connection.notifies(timeout=self._every, stop_after=1):
                     pass
 
-    async def _load(self, session: AsyncSession, tenant_id: UUID) -> set[tuple[UUID, str]]:
-        """Load a tenant's plans that have changed, and say which these are."""
-        if tenant_id not in self._keys:
-            self._keys[tenant_id] = await telemetry.signing_keys(session, tenant_id)
+    async def _load(
+        self, session: AsyncSession, tenant_id: UUID, since: int
+    ) -> dict[tuple[UUID, str], Compiled | None]:
+        """Return a tenant's plans that have changed since a generation; none where nobody answers.
+
+        What cannot be read is not among them, unless somebody has stopped it.
+        """
         rows = await session.execute(
             select(PointState, catalog.DecisionPoint)
             .join(
@@ -164,38 +187,33 @@ class RoutingTable:
                 (catalog.DecisionPoint.tenant_id == PointState.tenant_id)
                 & (catalog.DecisionPoint.id == PointState.point_id),
             )
-            .where(
-                PointState.tenant_id == tenant_id,
-                PointState.generation > self._known.get(tenant_id, 0),
-            )
+            .where(PointState.tenant_id == tenant_id, PointState.generation > since)
         )
-        seen = set()
+        found: dict[tuple[UUID, str], Compiled | None] = {}
         for state, point in rows.all():
-            seen.add((tenant_id, point.key))
             try:
-                plan = await compile_point(session, point, state.generation)
+                found[tenant_id, point.key] = await compile_point(session, point, state.generation)
             except (ValueError, LookupError):
                 # One plan that cannot be read must not keep the others from being served.
                 logger.exception("a plan cannot be compiled", extra={"point": point.key})
                 # Nor may what was good once go on answering where somebody has stopped it.
-                plan = await unanswered(session, point, state.generation)
-                if plan is None:
-                    continue
-            if plan is not None:
-                self._plans[tenant_id, point.key] = plan
-            else:
-                self._plans.pop((tenant_id, point.key), None)
-        return seen
+                stopped = await unanswered(session, point, state.generation)
+                if stopped is not None:
+                    found[tenant_id, point.key] = stopped
+        return found
 
 
 def _dumped(
     plans: dict[tuple[UUID, str], Compiled], keys: dict[UUID, SigningKeys], at: float
 ) -> bytes:
+    of: dict[UUID, list[Compiled]] = {}
+    for (owner, _), plan in plans.items():
+        of.setdefault(owner, []).append(plan)
     tenants = [
         {
             "id": tenant_id,
             "secrets": {str(id_): key.hex() for id_, key in known.secrets.items()},
-            "plans": [plan for (owner, _), plan in plans.items() if owner == tenant_id],
+            "plans": of.get(tenant_id, []),
         }
         for tenant_id, known in keys.items()
     ]

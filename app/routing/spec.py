@@ -85,8 +85,8 @@ class Staleness(Input):
     after_seconds: int = Field(ge=10, le=30 * 86_400)
     then: Literal["fallback", "deny"] = Field(
         "fallback",
-        description="fallback: what is declared to stand in answers, and nobody where there is"
-        " none; deny: the call is answered 503.",
+        description="fallback: what is declared to stand in answers; deny, and where there is"
+        " none: the call is answered 503.",
     )
 
 

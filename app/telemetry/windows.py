@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.platform.db import clock
@@ -206,7 +206,8 @@ async def hours_of(
             HourProfile.hour,
             HourProfile.kind,
             HourProfile.n,
-            HourProfile.payload,
+            # Of inputs their number is all: what else is known of them is long.
+            case((HourProfile.kind == ProfileKind.OUTCOMES, HourProfile.payload)),
         )
         .where(
             HourProfile.tenant_id == tenant_id,

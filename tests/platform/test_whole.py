@@ -176,6 +176,31 @@ def test_a_chunked_body_and_one_that_waits_to_be_asked_for_take_the_usual_way(
     assert (first, second, third) == (200, 200, 200)
 
 
+def test_what_belongs_to_a_request_that_has_begun_is_no_request_of_its_own(
+    live: Live, point: str
+) -> None:
+    inner = request(live, point, "route", "plain", "good", "app")
+    first = b"GET /livez HTTP/1.1\r\nhost: here\r\n\r\n"
+    begun = b"POST /v1/nothing HTTP/1.1\r\nhost: here\r\nx-a: "
+    with connected(live, first + begun) as line:
+        answers(line, 1)
+        line.say(inner)
+        ((status, _, body),) = answers(line, 1)
+
+    # Its request line was a header's value, its body the body of what had begun.
+    assert (status, body["code"]) == (404, "not_found")
+
+
+def test_a_head_that_is_too_long_is_too_long_here_as_well(live: Live, point: str) -> None:
+    raw = request(live, point, "route", "plain", "good", "app")
+    long = b"".join(b"x-%d: %b\r\n" % (number, b"a" * 3_900) for number in range(20))
+    with connected(live, raw.replace(b"host: here\r\n", b"host: here\r\n" + long, 1)) as line:
+        answer = line.answer()
+
+    assert answer is not None
+    assert answer.status_code == 431
+
+
 def test_it_is_counted_as_any_other(live: Live, point: str) -> None:
     def counted() -> float:
         text = live["aud"].get("/metrics")

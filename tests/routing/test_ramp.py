@@ -101,6 +101,18 @@ def test_an_edit_of_something_else_brings_nobody_back(at: Cast) -> None:
     assert at.route("unit-1")["arm"] == "control"
 
 
+def test_nor_does_one_by_which_other_units_come_to_it(at: Cast) -> None:
+    north = {"name": "north", "when": {"==": [{"var": "region"}, "qld"]}}
+    segments = ramp(at, steps=[45, 50], tolerance=0.1)["segments"]
+    at.put({"segments": [north, *segments]})
+    moved = standing(at)
+    at.put(ramp(at, steps=[45, 50]))
+
+    assert (moved["status"], moved["percent"]) == ("rolled_back", 0)
+    assert status(at) == "rolled_back"
+    assert at.route("unit-1")["arm"] == "control"
+
+
 def test_to_resume_is_for_others_than_who_made_it(at: Cast) -> None:
     assert refused(at, "app", "resume") == "permission_denied"
     assert refused(at, "dev", "resume") in {"permission_denied", "decision_denied", "own_version"}

@@ -128,10 +128,19 @@ def test_where_a_ramp_goes(here: Position, seen: Seen, there: tuple[int, Status]
     assert not stays or found.why or here.status in {Status.HELD, Status.ROLLED_BACK}
 
 
-def test_done_is_still_guarded() -> None:
+@pytest.mark.parametrize("status", [Status.DONE, Status.HELD, Status.HOLDING])
+def test_wherever_it_stands_it_is_still_guarded(status: Status) -> None:
     harmful = Seen(converted(5_000, 300), converted(5_000, 600), minutes=9_000)
 
-    assert turn(ramp(), Position(4, Status.DONE), harmful).status is Status.ROLLED_BACK
+    assert turn(ramp(), Position(4, status), harmful).status is Status.ROLLED_BACK
+
+
+def test_a_hold_ends_later_than_it_begins() -> None:
+    between = replace(GOOD, arm=converted(1_000, 91))  # a standard error below
+
+    assert turn(ramp(), Position(1), between).status is Status.RUNNING
+    assert turn(ramp(), Position(1, Status.HOLDING), between).status is Status.HOLDING
+    assert turn(ramp(), Position(1, Status.HOLDING), GOOD) == Position(2)
 
 
 def test_a_loss_that_is_put_up_with_holds_nothing() -> None:
@@ -155,7 +164,8 @@ def test_weights_are_the_steps_and_nobodys_after_a_rollback(step: int, status: S
 
 
 @pytest.mark.parametrize(
-    "steps", [[], [5, 5], [5, 1], [0, 5], [50, 101], [0.001, 5], list(range(1, 30))]
+    "steps",
+    [[], [5, 5], [5, 1], [0, 5], [50, 101], [0.001, 5], [1e-9], [1, 1 + 1e-9], list(range(1, 30))],
 )
 def test_steps_rise_from_above_nothing_to_at_most_everybody(steps: list[float]) -> None:
     with pytest.raises(ValidationError):

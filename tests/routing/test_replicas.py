@@ -109,6 +109,7 @@ def test_a_process_that_begins_without_database_answers_by_what_was_seen_last(
         before = [said(route(app, url, at, unit)) for unit in units]
         wait_for(lambda: (kept / "keys").exists() and (kept / "plans").exists(), "snapshot", 30)
     with outage(at), replica(tmp_path) as url:
+        time.sleep(5)  # longer than its keys and plans are looked at again
         after = [route(app, url, at, unit) for unit in units]
         other = httpx.post(
             f"{url}{at.path}/route", json={"unit": "u"}, headers=bearer(at.live, "aud")

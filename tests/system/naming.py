@@ -52,7 +52,7 @@ FREE = {
     "?if-none-match", "?If-None-Match",
     # how old a table may be, and what then
     "after_seconds", "then",
-    # shares of a layer's units, what shuffles them, the champion's arm of a ramp, words of a context
+    # shares of a layer's units, what shuffles them, an arm of the champion's, words of a context
     "begin", "end", "salt", "control", "levels",
     # a condition over what is measured, and how long and from how many events it is asked
     "when", "within_minutes", "min_events",
