@@ -21,6 +21,7 @@ RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))
 FROM dependencies AS wheel
 COPY README.md LICENSE ./
 COPY migrations migrations
+COPY openapi openapi
 COPY app app
 RUN python -m pip wheel --no-deps --wheel-dir /dist .
 

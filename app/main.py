@@ -112,6 +112,7 @@ def make_api(
         # As they are: routers that are included are searched twice for each request.
         api.router.routes.extend(router.routes)
     _add_probes(api)
+    _serve_document(api)
     api.router.routes.insert(0, RouteIndex(api.routes))
     api.openapi = lambda: _openapi(api, hot)  # type: ignore[method-assign]
     return api, hot, registry
@@ -163,6 +164,20 @@ def _add_probes(api: FastAPI) -> None:
     @api.get("/metrics", include_in_schema=False)
     async def metrics(request: Request) -> Response:
         return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _serve_document(api: FastAPI) -> None:
+    """Serve the OpenAPI document as it was written down: to make it takes seconds of the loop."""
+
+    async def document(_: Request) -> Response:
+        body = await asyncio.to_thread(documented.written)
+        if body is None:
+            body = orjson.dumps(await asyncio.to_thread(api.openapi))
+        return Response(body, media_type="application/json")
+
+    routes = api.router.routes
+    place = next(n for n, one in enumerate(routes) if getattr(one, "path", "") == api.openapi_url)
+    routes[place] = Route("/openapi.json", document, include_in_schema=False)
 
 
 async def _parts(request: Request) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.identity.keys import make
 from app.main import make_app
 from app.platform.settings import Settings
-from tests.live import Live, make_model, make_point, unique
+from tests.live import Live, champion, make_model, make_point, unique
 from tests.platform.wire import problem_of, speaker, told
 
 TEMPLATE = re.compile(r"(/[a-z0-9._-]+|/\{[a-z_]+\}|:[a-z-]+)+|unmatched")
@@ -130,3 +130,31 @@ def test_the_metrics_of_the_trade_are_there(live: Live) -> None:
     assert {"modelward_http_requests", "modelward_http_seconds", "modelward_events",
             "modelward_decisions", "modelward_routing_table_age_seconds"} <= set(found)  # fmt: skip
     assert found["modelward_http_seconds"].type == "histogram"
+
+
+def test_forged_and_altered_tokens_are_refused_and_counted(live: Live) -> None:
+    place = champion(live)
+    asked = {"unit": "u"}
+    token = live["app"].post(f"/v1/decision-points/{place.point}/route", asked)["token"]
+    altered = token[:-4] + ("AAAA" if token[-4:] != "AAAA" else "BBBB")
+    at = "2026-01-01T00:00:00Z"
+    before = counted(live, "forged")
+
+    answers = [
+        speaker(live, "app").post("/v1/events", json={"events": events})
+        for events in (
+            [{"token": altered, "at": at}],
+            [{"token": token, "at": at}, {"token": "forged", "at": at}],
+        )
+    ]
+
+    assert [answer.status_code for answer in answers] == [422, 207]
+    assert [one["code"] for one in answers[1].json()["rejected"]] == ["bad_token"]
+    assert counted(live, "forged") == before + 2
+
+
+def counted(live: Live, result: str) -> float:
+    for sample in families(live)["modelward_events"].samples:
+        if sample.name.endswith("_total") and sample.labels["result"] == result:
+            return float(sample.value)
+    return 0.0

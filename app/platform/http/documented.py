@@ -1,7 +1,11 @@
 """What a route may refuse, as the OpenAPI document shows it."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+import orjson
 
 from app.kit.refusal import Kind, Malformed, RateLimited, Refusal, TooLarge, Unavailable
 from app.kit.revision import ConditionMissing, Stale
@@ -11,6 +15,7 @@ from app.platform.http.problems import MEDIA_TYPE, STATUS
 from app.platform.http.query import UnknownParameter
 from app.platform.http.throttle import TooManyWrongCredentials
 
+_PACKAGE = Path(__file__).resolve().parents[2]
 _ALWAYS: set[type[Refusal]] = {
     Malformed, Unauthenticated, PermissionDenied, TooLarge, UnsupportedMedia,
     TooManyWrongCredentials, Unavailable, UnknownParameter,
@@ -90,3 +95,12 @@ PROBLEM_SCHEMA: dict[str, Any] = {
     },
     "additionalProperties": True,
 }
+
+
+@cache
+def written() -> bytes | None:
+    """Return the OpenAPI document that goes with this code, if it does; without its spaces."""
+    for place in (_PACKAGE / "_openapi.json", _PACKAGE.parent / "openapi" / "openapi.json"):
+        if place.exists():
+            return orjson.dumps(orjson.loads(place.read_bytes()))
+    return None
