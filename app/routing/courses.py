@@ -20,20 +20,28 @@ class Course:
     at: datetime
     """When its last round was."""
     before: Mapping[str, Earned] = field(default_factory=dict)
+    past: Mapping[str, Earned] = field(default_factory=dict)
+    """What all hours before that held, of a bandit: what comes in with an older time counts."""
     found: Mapping[str, Any] = field(default_factory=dict)
     """What the last round found: of a bandit its chances, of a ramp its position."""
 
     @classmethod
-    def begun(cls, at: datetime, before: Mapping[str, Earned] | None = None) -> Self:
+    def begun(
+        cls,
+        at: datetime,
+        before: Mapping[str, Earned] | None = None,
+        past: Mapping[str, Earned] | None = None,
+    ) -> Self:
         """Return the course of what begins now."""
-        return cls(at, at, before or {})
+        return cls(at, at, before or {}, past or {})
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
         """Return a course as it was stored."""
         since, at = (datetime.fromisoformat(stored[name]) for name in ("since", "at"))
         before = {arm: Earned(*numbers) for arm, numbers in stored["before"].items()}
-        return cls(since, at, before, stored["found"])
+        past = {arm: Earned(*numbers) for arm, numbers in stored.get("past", {}).items()}
+        return cls(since, at, before, past, stored["found"])
 
     def stored(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -41,6 +49,7 @@ class Course:
             "since": self.since.isoformat(),
             "at": self.at.isoformat(),
             "before": {arm: list(astuple(earned)) for arm, earned in self.before.items()},
+            "past": {arm: list(astuple(earned)) for arm, earned in self.past.items()},
             "found": dict(self.found),
         }
 

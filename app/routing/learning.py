@@ -24,7 +24,7 @@ from app.routing.linear import Linear, linear_of
 from app.routing.logged import Logged, fitted, logged
 from app.routing.rewards import earned
 from app.routing.rounds import Book
-from app.routing.runners import Runner, runners_of
+from app.routing.runners import EVER, Runner, counts_ever, runners_of
 from app.routing.spec import Bandit, Ramp, Segment
 from app.routing.tables import PlanRevision
 
@@ -87,7 +87,8 @@ async def _explore(
     known = course.found.get("evidence")
     if known is not None and now - course.at < timedelta(seconds=strategy.update_seconds):
         return
-    runners = await runners_of(session, book.point, segment, course.since)
+    since = EVER if counts_ever(segment) else course.since
+    runners = await runners_of(session, book.point, segment, since)
     evidence = [
         _evidence(runner, strategy, course, now, strategy.half_life_hours) for runner in runners
     ]
@@ -115,7 +116,8 @@ def _evidence(
 ) -> bandit.Evidence:
     found = earned(
         runner.hours, strategy, since=course.since, now=now,
-        before=course.before.get(runner.name), half_life=half_life,
+        before=course.before.get(runner.name),
+        past=course.past.get(runner.name), half_life=half_life,
     )  # fmt: skip
     units = found.units(strategy)
     return bandit.Evidence(runner.name, units, found.conversions, found.reward, found.squares)

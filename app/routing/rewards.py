@@ -1,6 +1,6 @@
 """Rewards: what an arm's hours add up to, once those count that are old enough. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from math import inf
@@ -48,12 +48,13 @@ class Earned:
 
 
 def earned(
-    hours: Iterable[Hour],
+    hours: Sequence[Hour],
     terms: Rewarded,
     *,
     since: datetime,
     now: datetime,
     before: Earned | None = None,
+    past: Earned | None = None,
     half_life: int | None = None,
 ) -> Earned:
     """Return what an arm has earned since a moment, of decisions that are old enough.
@@ -63,6 +64,12 @@ def earned(
     nobody. After a ``half_life`` in hours an hour's rewards count half.
     """
     found, present = Earned(), hour_of(now)
+    if past is not None:
+        # Replayed or late: its time is older than the experiment, its decision is not.
+        older = [hour for hour in hours if hour.hour < hour_of(since)]
+        found = found.plus(past, -1.0)
+        for one in older:
+            found = found.plus(Earned.in_hour(one))
     for hour, part in _counted(hours, terms, since, now, before):
         old = max(present - hour - 1, 0)
         found = found.plus(part, 1.0 if half_life is None else 0.5 ** (old / half_life))

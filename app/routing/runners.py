@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,7 +12,9 @@ from app.routing.arms import Written
 from app.routing.courses import Course
 from app.routing.rewards import Earned, hour_of
 from app.routing.seats import champion_of
-from app.routing.spec import Segment
+from app.routing.spec import Bandit, Segment
+
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,14 @@ class Runner:
     def name(self) -> str:
         """The arm's name."""
         return self.written.name
+
+    def until(self, at: datetime) -> Earned:
+        """Return what all hours before that of a moment hold."""
+        found, number = Earned(), hour_of(at)
+        for hour in self.hours:
+            if hour.hour < number:
+                found = found.plus(Earned.in_hour(hour))
+        return found
 
     def in_hour(self, at: datetime) -> Earned:
         """Return what the hour of a moment holds."""
@@ -73,8 +83,16 @@ async def begun(
     session: AsyncSession, point: catalog.DecisionPoint, segment: Segment, at: datetime
 ) -> Course:
     """Return the course of a segment whose evidence counts from a moment on."""
-    found = await runners_of(session, point, segment, at)
-    return Course.begun(at, {one.name: one.in_hour(at) for one in found if one.hours})
+    ever = counts_ever(segment)
+    found = await runners_of(session, point, segment, EVER if ever else at)
+    before = {one.name: one.in_hour(at) for one in found if one.hours}
+    return Course.begun(at, before, {one.name: one.until(at) for one in found} if ever else None)
+
+
+def counts_ever(segment: Segment) -> bool:
+    """Say whether what comes in counts whatever its time: of a bandit that waits for nothing."""
+    strategy = segment.strategy
+    return isinstance(strategy, Bandit) and not strategy.attribution_hours
 
 
 async def units_of(
