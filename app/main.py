@@ -82,6 +82,7 @@ def make_api(
     api.state.outbound = outbound
     api.state.exchange = identity.Exchange(database, outbound, wrong)
     api.state.table = table
+    api.state.follow = table.follow
     api.state.registrar = catalog.Registrar(database)
     api.state.lake_sources = telemetry.sources_of(settings.lake_sources)
     api.state.registry = registry

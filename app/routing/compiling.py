@@ -80,8 +80,10 @@ async def _parts(
     Where none of a segment's arms is seated any more, the champion answers.
     """
     ids = await catalog.version_ids(session, point.tenant_id, named(plan.named))
-    book = await Book.of(session, point, row)
-    moved, courses = book.weights, book.courses
+    moved, courses = dict[str, int](), dict[str, Course]()
+    if plan.experiments:
+        book = await Book.of(session, point, row, plan)
+        moved, courses = book.weights, book.courses
     champions = [seat.version_id for seat in seats.values() if seat.role is SeatRole.CHAMPION]
 
     def version_of(arm: Written) -> UUID | None:

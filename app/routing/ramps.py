@@ -40,7 +40,9 @@ async def bring(
     await _require_right(session, point, ramp, to, by)
     here = book.courses[name].position
     if here.status not in _FROM[to]:
-        raise WrongRampStatus(f"The ramp is {here.status.value.replace('_', ' ')}.")
+        raise WrongRampStatus(
+            f"The ramp is {here.status.value.replace('_', ' ')}.", filled={"segment": name}
+        )
     step = 0 if here.status is Status.ROLLED_BACK else here.step
     position = Position(step, to, () if to is Status.RUNNING else ("By hand.",))
     await climbing.move(session, book, segment, ramp, position, by=by, reason=reason)

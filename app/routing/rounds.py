@@ -33,9 +33,9 @@ class Book:
 
     @classmethod
     async def of(
-        cls, session: AsyncSession, point: catalog.DecisionPoint, row: PlanRevision
+        cls, session: AsyncSession, point: catalog.DecisionPoint, row: PlanRevision, plan: Plan
     ) -> "Book":
-        """Return the book of one revision of a point's plan."""
+        """Return the book of one revision of a point's plan, which ``plan`` is."""
         last = await session.scalar(
             select(Weights)
             .filter_by(
@@ -44,13 +44,15 @@ class Book:
             .order_by(Weights.round.desc())
             .limit(1)
         )  # fmt: skip
-        return cls(point, row, Plan.model_validate(row.spec), last)
+        return cls(point, row, plan, last)
 
     @classmethod
     async def newest(cls, session: AsyncSession, point: catalog.DecisionPoint) -> "Book | None":
         """Return the book of a point's newest plan, if it has one."""
         row = await service.current_plan(session, point.tenant_id, point.id)
-        return await cls.of(session, point, row) if row is not None else None
+        if row is None:
+            return None
+        return await cls.of(session, point, row, Plan.model_validate(row.spec))
 
     @property
     def weights(self) -> dict[str, int]:
@@ -109,20 +111,24 @@ async def begin(
     session: AsyncSession,
     point: catalog.DecisionPoint,
     row: PlanRevision,
+    plan: Plan,
     former: PlanRevision | None,
 ) -> None:
     """Write the first round of a plan that has experiments; the point must be locked."""
-    plan = Plan.model_validate(row.spec)
     if not plan.experiments:
         return
-    book = await Book.of(session, point, former) if former is not None else None
+    book, moved = None, dict[str, int]()
+    if former is not None:
+        book = await Book.of(session, point, former, Plan.model_validate(former.spec))
+        moved = book.weights
     weights: dict[str, int] = {}
     courses: dict[str, Course] = {}
     for segment in plan.experiments:
-        weights |= at_first(segment)
+        first = at_first(segment)
+        weights |= first
         if book is not None and plan.same_units(book.plan, segment.name):
             courses[segment.name] = book.courses[segment.name]
-            weights |= {name: n for name, n in book.weights.items() if name in at_first(segment)}
+            weights |= {name: moved[name] for name in first}
             continue
         course = await begun(session, point, segment, row.at)
         here = _still(book, segment)

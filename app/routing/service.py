@@ -19,6 +19,8 @@ from app.routing.spec import Plan
 from app.routing.tables import Generation, PlanRevision, PointState
 
 CHANNEL = "modelward_routing"
+ROUTED = "routed"
+"""Where a session says which tenant's routing it has changed, and to which generation."""
 
 
 async def bump(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> int:
@@ -38,6 +40,7 @@ async def bump(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> int:
     )
     # A hint only: the tables poll as well.
     await session.execute(text(f"NOTIFY {CHANNEL}"))
+    session.info[ROUTED] = (tenant_id, int(generation))
     return int(generation)
 
 

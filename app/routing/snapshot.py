@@ -31,6 +31,8 @@ from app.telemetry import Sealer, SigningKeys
 logger = logging.getLogger(__name__)
 
 _KEPT, _FORMAT = "plans", 1
+_FOLLOW_SECONDS = 3.0
+"""Longer than a poll, should the hint have been lost."""
 _AHEAD = 60.0
 """Clocks differ by less."""
 _KEPT_OFTEN, _KEPT_SECONDS = 5.0, 30.0
@@ -50,6 +52,7 @@ class RoutingTable:
         self._fresh = time.monotonic()
         self._changed = True
         self._restored = self._loaded = False
+        self._moved = asyncio.Event()
 
     def find(self, tenant_id: UUID, key: str) -> Compiled | None:
         """Return the compiled plan of a decision point."""
@@ -107,6 +110,21 @@ class RoutingTable:
         self._restored, self._loaded = False, True
         self._changed = self._changed or bool(changed)
         self._fresh = time.monotonic()
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+
+    async def follow(self, session: AsyncSession) -> None:
+        """Wait, for a moment, until the table has what a session has changed and committed.
+
+        Who has changed a plan and asks the same process next is answered by what he wrote.
+        """
+        if service.ROUTED not in session.info:
+            return
+        tenant_id, generation = session.info[service.ROUTED]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FOLLOW_SECONDS):
+                while self._known.get(tenant_id, 0) < generation:
+                    await self._moved.wait()
 
     def restore(self, shelf: Shelf) -> None:
         """Answer by the plans that were kept, until the database says more."""

@@ -42,7 +42,7 @@ async def write_plan(
     session.add(row)
     await session.flush()
     await session.refresh(row)
-    await rounds.begin(session, point, row, newest)
+    await rounds.begin(session, point, row, plan, newest)
     generation = await bump(session, point.tenant_id, point.id)
     await audit.record(
         session, by, "plan.changed", f"point:{point.id}",

@@ -28,11 +28,10 @@ class Cast:
         return {"name": name, "model": place.model, "version": place.version, **more}
 
     def put(self, plan: dict[str, Any]) -> Any:
-        """Replace the plan and wait until it answers."""
+        """Replace the plan; it answers from then on."""
         row = self.live["ops"].put(f"{self.path}/plan", plan, revision=self.revision)
         if "expires_at" in row:  # a change that waits for agreement
             self.live["com"].post(f"/v1/changes/{row['id']}:approve", {"reason": "agreed"})
-        self.settle()
         return row
 
     def refused(self, plan: dict[str, Any]) -> Any:

@@ -48,6 +48,13 @@ def test_the_first_segment_that_takes_a_unit_answers(at: Cast) -> None:
     assert unknown["propensity"] == 1.0
 
 
+def test_who_has_written_a_plan_is_answered_by_it(at: Cast) -> None:
+    for number in range(20):
+        written = at.put({"segments": [{"strategy": split(at, champion=number + 1)}]})
+
+        assert at.route("somebody")["plan_revision"] == written["revision"]
+
+
 def test_who_asks_why_is_told(at: Cast) -> None:
     even = split(at, champion=1)
     at.put({"segments": [{"name": "vic", "when": VIC, "strategy": even}, {"name": "rest"}]})

@@ -100,6 +100,7 @@ class GovernedRoute(APIRoute):
                 else:
                     response = await _once(request, session, key, inner)
                 await session.commit()
+            await request.app.state.follow(session)
             later: Afterwards | None = getattr(request.state, "afterwards", None)
             return response if later is None else await later(response)
 
