@@ -90,7 +90,8 @@ def _asked(body: bytes, key: str | None = None) -> Asked:
         raise NoTargetingKey(f"The context has no {UNIT}.", key)
     if not isinstance(unit, str) or len(unit) > MAX_UNIT:
         raise BadContext(f"{UNIT} is a string of 1 to {MAX_UNIT} characters.", key)
-    return Asked(unit, context)
+    token = context.get("token")
+    return Asked(unit, context, token=token if isinstance(token, str) else None)
 
 
 def hot_routes(decider: Decider, settings: Settings, authenticate: Authenticator) -> list[HotRoute]:

@@ -21,7 +21,8 @@ def evaluation(decided: Decided, age_ms: int) -> dict[str, Any]:
     """Return a decision as an evaluated flag: its variant is the arm, its value who answers.
 
     What belongs to the one decision is metadata, the token among it: it goes back with the scored
-    event. A flag of whom nobody answers is disabled and has no value: the client takes its own.
+    event, and in the unit's next context where segments are sticky. A flag of whom nobody answers
+    is disabled and has no value: the client takes its own.
     """
     arm, plan = decided.arm, decided.plan
     metadata = {

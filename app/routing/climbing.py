@@ -84,7 +84,8 @@ async def move(
     resumed = position.status is Status.RUNNING and course.position.status is Status.HELD
     # Nor does the time that a step stood still count.
     if resumed or weights != ramping.weights(ramp, course.position):
-        course = await begun(session, book.point, segment, now)
+        anew = await begun(session, book.point, segment, now)
+        course = replace(anew, shuffled=course.shuffled)
     by_what = {} if seen is None else {"seen": asdict(seen)}
     course = replace(course, at=now).at_position(position, **by_what)
     await book.advance(session, segment, course, weights, by=by, reason=reason)

@@ -31,6 +31,7 @@ class _Part:
     parameters: dict[str, dict[str, Any]]
     """What the plan adds to those of the version, by the arm's name."""
     linear: Linear | None = None
+    sticky_ms: int | None = None
 
 
 async def compile_point(
@@ -104,8 +105,12 @@ async def _parts(
             arms = [(CHAMPION, version_id, 1) for version_id in champions]
         parameters = {arm.name: arm.parameters for arm in written}
         names = [name for name, _, _ in arms]
-        linear = _linear(segment, courses[segment.name], names) if segment.name in courses else None
-        parts.append(_Part(segment, divert(arms, holding), parameters, linear))
+        linear, sticky_ms = None, None
+        if segment.name in courses:
+            course = courses[segment.name]
+            linear = _linear(segment, course, names)
+            sticky_ms = int(course.shuffled.timestamp() * 1000) if segment.sticky else None
+        parts.append(_Part(segment, divert(arms, holding), parameters, linear, sticky_ms))
     return parts
 
 
@@ -217,7 +222,8 @@ def _branch(
         salt=segment.salt,
         linear=part.linear,
         left=left,
-        remote=isinstance(segment.strategy, Contextual),
+        remote=segment.sticky or isinstance(segment.strategy, Contextual),
+        sticky_ms=part.sticky_ms,
     )
 
 

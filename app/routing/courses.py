@@ -19,6 +19,8 @@ class Course:
     since: datetime
     at: datetime
     """When its last round was."""
+    shuffled: datetime
+    """Since when its units have been shuffled as they are; a ramp's steps do not shuffle them."""
     before: Mapping[str, Earned] = field(default_factory=dict)
     past: Mapping[str, Earned] = field(default_factory=dict)
     """What all hours before that held, of a bandit: what comes in with an older time counts."""
@@ -33,7 +35,7 @@ class Course:
         past: Mapping[str, Earned] | None = None,
     ) -> Self:
         """Return the course of what begins now."""
-        return cls(at, at, before or {}, past or {})
+        return cls(at, at, at, before or {}, past or {})
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
@@ -41,13 +43,15 @@ class Course:
         since, at = (datetime.fromisoformat(stored[name]) for name in ("since", "at"))
         before = {arm: Earned(*numbers) for arm, numbers in stored["before"].items()}
         past = {arm: Earned(*numbers) for arm, numbers in stored.get("past", {}).items()}
-        return cls(since, at, before, past, stored["found"])
+        shuffled = datetime.fromisoformat(stored.get("shuffled", stored["since"]))
+        return cls(since, at, shuffled, before, past, stored["found"])
 
     def stored(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return {
             "since": self.since.isoformat(),
             "at": self.at.isoformat(),
+            "shuffled": self.shuffled.isoformat(),
             "before": {arm: list(astuple(earned)) for arm, earned in self.before.items()},
             "past": {arm: list(astuple(earned)) for arm, earned in self.past.items()},
             "found": dict(self.found),

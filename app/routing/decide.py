@@ -16,14 +16,14 @@ from app.routing.engine import Arm, Branch, Compiled, cbor_text
 from app.routing.explaining import explanation, of_stale
 from app.routing.rules import BadRouteRequest, NobodyAnswers, TableStale
 from app.routing.snapshot import RoutingTable
-from app.telemetry import Part
+from app.telemetry import BadToken, Part
 
 MAX_UNIT = 256
 MOST_AT_ONCE = 1_000
 _TURN = 50
 """So many are decided before others have a turn."""
 _ARM, _SHADOW = int(Part.ARM), int(Part.SHADOW)
-_KNOWN = {"unit", "context", "explain"}
+_KNOWN = {"unit", "context", "explain", "token"}
 
 
 class Asked(NamedTuple):
@@ -32,6 +32,8 @@ class Asked(NamedTuple):
     unit: str
     context: dict[str, Any]
     explain: bool = False
+    token: str | None = None
+    """That of its last decision, to keep its arm by."""
 
 
 class Decided(NamedTuple):
@@ -68,6 +70,10 @@ class Decider:
     def __init__(self, table: RoutingTable, registry: CollectorRegistry) -> None:
         self.table = table
         self._decisions = PlainCounter("modelward_decisions", "Decisions routed.", registry)
+        self._forged = PlainCounter(
+            "modelward_decisions_forged", "Of units whose last token was not of this server.",
+            registry,
+        )  # fmt: skip
         age = Gauge(
             "modelward_routing_table_age_seconds", "Since the table was last current.",
             registry=registry,
@@ -108,6 +114,8 @@ class Decider:
         decision = uuid7_int(now_ns).to_bytes(16, "big")
         text = cbor_text(asked.unit)
         arm, branch, _ = plan.choose(asked.unit, text, asked.context)
+        if branch is not None and branch.sticky_ms is not None and asked.token is not None:
+            arm = self._kept(actor, plan, branch, asked, asked.token) or arm
         if plan.oldest_ms is not None and table.too_old(plan):
             arm, branch = _when_stale(plan), None
         pseudonym = sealer.unit(asked.unit)
@@ -137,6 +145,23 @@ class Decider:
             shadows,
         )
 
+    def _kept(
+        self, actor: Actor, plan: Compiled, branch: Branch, asked: Asked, token: str
+    ) -> Arm | None:
+        """Return the arm that a unit's last token gave it, if it may keep it.
+
+        What cannot be read decides nothing: an application must not fail by a cookie.
+        """
+        try:
+            last = self.table.keys(actor.tenant_id).decided(token, plan.point_id, asked.unit)
+        except BadToken:
+            self._forged.value += 1
+            return None
+        if last is None or last.at_ms < (branch.sticky_ms or 0):
+            return None
+        # A token has the chance in single precision.
+        return branch.kept(last.arm, last.version_id, float(f"{last.propensity:.7g}"))
+
     def _nobody(self, decided: Decided) -> str:
         """Return the answer for one of many whom nobody answers; the others have theirs."""
         said: dict[str, Any] = {
@@ -161,7 +186,11 @@ class Decider:
         why = ""
         if asked.explain:
             plan, stale = decided.plan, decided.stale
-            found = of_stale(plan) if stale else explanation(plan, asked.unit, asked.context)
+            found = (
+                of_stale(plan)
+                if stale
+                else explanation(plan, asked.unit, asked.context, decided.arm.name)
+            )
             why = f',"explanation":{orjson.dumps(found).decode()}'
         return (
             f'{{"decision_id":"{decided.id}",{decided.plan.fragment},{decided.arm.fragment},'
@@ -194,12 +223,15 @@ def _many(body: Any) -> list[Asked]:
 
 def _asked(body: Any) -> Asked:
     if not isinstance(body, dict) or not body.keys() <= _KNOWN:
-        raise BadRouteRequest("The body has a unit, and a context and explain if you like.")
+        raise BadRouteRequest("The body has a unit, and a context, a token, explain if you like.")
     unit, context, explain = body.get("unit"), body.get("context", {}), body.get("explain", False)
+    token = body.get("token")
     if not isinstance(unit, str) or not 0 < len(unit) <= MAX_UNIT:
         raise BadRouteRequest(f"unit is a string of 1 to {MAX_UNIT} characters.")
     if not isinstance(context, dict):
         raise BadRouteRequest("context is an object.")
     if not isinstance(explain, bool):
         raise BadRouteRequest("explain is true or false.")
-    return Asked(unit, context, explain)
+    if token is not None and not isinstance(token, str):
+        raise BadRouteRequest("token is a string, or null.")
+    return Asked(unit, context, explain, token)

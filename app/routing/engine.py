@@ -90,7 +90,16 @@ class Branch:
     left: float = 1.0
     """The share of the units that is not held out."""
     remote: bool = False
-    """Whether only the server can say who answers, as each unit has chances of its own."""
+    """Whether only the server can say who answers: by chances of each unit's own, or its token."""
+    sticky_ms: int | None = None
+    """Since when units keep the arms that their tokens tell, where they do."""
+
+    def kept(self, name: str, version_id: bytes, propensity: float) -> Arm | None:
+        """Return the arm of a unit that had one by that name and chance, if it is still there."""
+        for arm, weight in zip(self.arms, self.weights, strict=True):
+            if weight and (arm.name, arm.version_id) == (name, version_id):
+                return arm if arm.propensity == propensity else arm.at(propensity)
+        return None
 
     def own(self, unit_context: Mapping[str, Any], hashed: int) -> tuple[Arm, int]:
         """Return the arm and the bucket of a unit that has shares of its own."""

@@ -131,7 +131,9 @@ async def _experiment(
 ) -> dict[str, Any]:
     terms, since = trial.terms, trial.course.since
     units = await units_of(session, point.tenant_id, trial.runners, since)
-    unlikely = mismatch(units, weights) if trial.fixed else None
+    # Who keeps an arm was given it by other weights than the present ones.
+    judged = trial.fixed and not trial.segment.sticky
+    unlikely = mismatch(units, weights) if judged else None
     sums = trial.sums()
     # Posteriors of many arms are drawn for longer than others should wait.
     found = await asyncio.to_thread(

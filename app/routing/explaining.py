@@ -19,8 +19,13 @@ def of_stale(plan: Compiled) -> dict[str, Any]:
     }
 
 
-def explanation(plan: Compiled, unit: str, context: Mapping[str, Any]) -> dict[str, Any]:
-    """Return which segments passed a unit by, which took it, and where its bucket lies."""
+def explanation(
+    plan: Compiled, unit: str, context: Mapping[str, Any], given: str | None = None
+) -> dict[str, Any]:
+    """Return which segments passed a unit by, which took it, and where its bucket lies.
+
+    Where it was ``given`` another arm than its bucket's, it keeps what it had.
+    """
     arm, branch, bucket = plan.choose(unit, cbor_text(unit), context)
     if branch is None:
         assert plan.holdout is not None  # noqa: S101 - nothing else decides without a branch
@@ -43,9 +48,10 @@ def explanation(plan: Compiled, unit: str, context: Mapping[str, Any]) -> dict[s
     shares, total = branch.shares_of({**context, UNIT: unit})
     for other, weight in zip(branch.arms, shares, strict=True):
         weights[other.name] = weights.get(other.name, 0) + weight
+    kept = "" if given in {None, arm.name} else f" It keeps {given!r}, which its last token tells."
     return {
         "why": f"Segment {branch.name!r} takes the unit; its bucket {bucket} of "
-        f"{total} is {arm.name!r}'s.",
+        f"{total} is {arm.name!r}'s.{kept}",
         "segment": branch.name,
         "passed_by": passed,
         "bucket": bucket,

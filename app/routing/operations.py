@@ -21,7 +21,7 @@ _ARM: dict[str, Any] = {
     "propensity": {
         "type": "number",
         "description": "Chance of this arm for a unit of its segment; with a holdout, of not being"
-        " held out as well.",
+        " held out as well. Of an arm that is kept, what it was when it was given.",
     },
     "token": {
         "type": ["string", "null"],
@@ -80,6 +80,11 @@ _UNIT: dict[str, Any] = {
         },
         "context": {"type": "object", "description": "What the plan's segments ask about."},
         "explain": {"type": "boolean", "description": "Say why, too."},
+        "token": {
+            "type": ["string", "null"],
+            "description": "That of its last decision here: in a segment that is `sticky` the unit"
+            " keeps its arm by it.",
+        },
     },
 }
 _DECISION: dict[str, Any] = {

@@ -4,7 +4,8 @@ A plan's first round is written with it: it says from when on, and from which co
 experiments is judged. An experiment that the plan before had too, of the same units, goes on.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,13 @@ class Book:
             for one in self.plan.experiments
         }
 
+    def shuffled(self, segment: Segment) -> datetime | None:
+        """Return since when the units of a segment of that name and salt have been shuffled so."""
+        for one in self.plan.experiments:
+            if (one.name, one.salt) == (segment.name, segment.salt):
+                return self.courses[one.name].shuffled
+        return None
+
     async def advance(
         self,
         session: AsyncSession,
@@ -131,6 +139,8 @@ async def begin(
             weights |= {name: moved[name] for name in first}
             continue
         course = await begun(session, point, segment, row.at)
+        known = book.shuffled(segment) if book is not None else None
+        course = replace(course, shuffled=known or row.at)
         here = _still(book, segment)
         if here is not None and isinstance(segment.strategy, Ramp):
             course = course.at_position(here)

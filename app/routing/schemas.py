@@ -131,7 +131,7 @@ class ExperimentOut(BaseModel):
     over_time: list[GainThenOut] = Field(description="By the end of each day.")
     mismatch_p: float | None = Field(
         description="How likely the arms' units are under the plan's weights; below 0.0005 nothing"
-        " is promoted. Null of a bandit, and while there are few."
+        " is promoted. Null of a bandit, of a sticky segment, and while there are few."
     )
     off_policy: dict[str, OffPolicyOut | None] | None = Field(
         description="By arm, of bandits alone, whose shares follow what is seen: of the newest"

@@ -76,6 +76,10 @@ class RoutingTable:
         """Return what a tenant's tokens are sealed with."""
         return self._keys[tenant_id].sealer
 
+    def keys(self, tenant_id: UUID) -> SigningKeys:
+        """Return the keys that a tenant's tokens were sealed with."""
+        return self._keys[tenant_id]
+
     @property
     def age_ms(self) -> int:
         """Milliseconds since the table was last known to be current."""

@@ -107,7 +107,19 @@ class Segment(Input):
         description="Shuffles the units anew: they keep their arms as long as it stands. Without"
         " one they are shuffled by the decision point's key.",
     )
+    sticky: bool = Field(
+        False,
+        description="A unit whose last token is sent along keeps its arm as long as that is there,"
+        " whatever became of the weights. A new salt shuffles it nevertheless.",
+    )
     strategy: Strategy = Champion()
+
+    @model_validator(mode="after")
+    def _keeping(self) -> "Segment":
+        if self.sticky and isinstance(self.strategy, Champion | Ramp):
+            kind = self.strategy.kind
+            raise ValueError(f"a {kind} strategy is not sticky: it keeps who it has by itself")
+        return self
 
     @field_validator("when")
     @classmethod

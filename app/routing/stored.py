@@ -49,6 +49,7 @@ def _branch(stored: dict[str, Any]) -> Branch:
         linear=None if linear is None else Linear(linear),
         left=stored["left"],
         remote=stored["remote"],
+        sticky_ms=stored.get("sticky_ms"),
     )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import identity
 from app.telemetry.tables import TokenKey
-from app.telemetry.token import Sealer
+from app.telemetry.token import Claim, Part, Sealer, unit_hash, unseal
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,13 @@ class SigningKeys:
     def sealer(self) -> Sealer:
         """The same, ready to seal."""
         return Sealer(*self.current)
+
+    def decided(self, token: str, point_id: bytes, unit: str) -> Claim | None:
+        """Return what a token says, if it was given at a point for a unit; refuse a forged one."""
+        claim = unseal(token, self.secrets)
+        pseudonyms = (unit_hash(secret, unit) for secret in self.secrets.values())
+        here = claim.point_id == point_id and claim.part is Part.ARM
+        return claim if here and claim.unit in pseudonyms else None
 
 
 async def make_key(session: AsyncSession, event: identity.TenantCreated) -> None:

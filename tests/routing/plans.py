@@ -5,7 +5,6 @@ from typing import Any
 
 from app.client import Problem
 from tests.live import Live, Place, champion, open_activation, ready_to_commit, released
-from tests.system.traffic import wait_for
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,6 @@ class Cast:
     def revision(self) -> int:
         """The plan's present revision."""
         return int(self.live["ops"].get(f"{self.path}/plan")["revision"])
-
-    def settle(self) -> None:
-        """Wait until the table in memory has the newest plan."""
-        wait_for(lambda: self.route("probe")["plan_revision"] == self.revision, "the plan", 5)
 
     def route(self, unit: str, **more: Any) -> Any:
         """Ask who answers for a unit."""

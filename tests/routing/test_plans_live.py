@@ -191,10 +191,8 @@ def test_a_holdout_stays_answered_by_a_version_and_outlives_a_swap(at: Cast) -> 
     ready_to_commit(at.live, case)
     at.live["ops"].post(f"/v1/activations/{case['id']}:commit")
     plan = at.live["ops"].get(f"{at.path}/plan")["spec"]
-    at.settle()
     held = [one for unit in UNITS if (one := at.route(unit))["arm"] == "holdout"]
     roll_back(at.live, at.champion.point)
-    at.settle()
 
     assert (found.value.status, found.value.code) == (409, "holdout_unanswered")
     assert plan["holdout"] == {"rate": 0.2}
