@@ -72,7 +72,14 @@ async def judge_step(
     "/{case_id}:commit",
     response_model=routing.SeatOut,
     responses=responses(
-        NotFound, gates.StepsOpen, SwapLost, NotReady, NotPrepared, MembersUnfit, ScoresExpired
+        NotFound,
+        gates.StepsOpen,
+        SwapLost,
+        NotReady,
+        NotPrepared,
+        MembersUnfit,
+        ScoresExpired,
+        routing.NoInstance,
     ),
 )
 async def commit(case_id: UUID, actor: Operator, session: Session) -> dict[str, Any]:

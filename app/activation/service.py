@@ -175,6 +175,7 @@ async def _take_seat(
     }
     if role is SeatRole.CHALLENGER:
         return await routing.seat_challenger(session, point, case.version_id, **place, by=by)
+    await routing.require_taken_over(session, point, case.version_id)
     return await routing.crown(session, point, case.version_id, **place, cause="activated", by=by)
 
 

@@ -10,13 +10,13 @@ from app.catalog.aliases import aliases_of
 from app.catalog.content import Gap, completeness
 from app.catalog.descent import link_retrained, origin_developers
 from app.catalog.ensembles import ensembles_of, every_member, unfit_inside
-from app.catalog.events import VersionForked, VersionRegistered
+from app.catalog.events import InstanceEnded, InstanceMade, VersionForked, VersionRegistered
 from app.catalog.indexing import fill as fill_search
-from app.catalog.instances import instances_of
+from app.catalog.instances import instances_by_key, instances_of
 from app.catalog.json_schema import key_of, resolve
 from app.catalog.points import ids_of, point_by_id, point_by_key, points_by_id
 from app.catalog.registering import Registrar
-from app.catalog.rules import AssetKind, PointKind, ReturnTo, RiskTier, Stage
+from app.catalog.rules import AssetKind, InstancePinned, PointKind, ReturnTo, RiskTier, Stage
 from app.catalog.schemas import Contract, ModelOut
 from app.catalog.service import classify, model_of
 from app.catalog.signature import DataClass, Signature, Target, Variable, VariableType
@@ -40,6 +40,9 @@ __all__ = [
     "DecisionPoint",
     "Gap",
     "Instance",
+    "InstanceEnded",
+    "InstanceMade",
+    "InstancePinned",
     "Model",
     "ModelOut",
     "PointKind",
@@ -64,6 +67,7 @@ __all__ = [
     "fill_search",
     "find_version",
     "ids_of",
+    "instances_by_key",
     "instances_of",
     "key_of",
     "link_retrained",

@@ -17,6 +17,30 @@ class VersionRegistered(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceMade(Event):
+    """A version was set up for a segment."""
+
+    type: ClassVar[str] = "catalog.instance.made"
+
+    version_id: UUID
+    model: str
+    number: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceEnded(Event):
+    """A version is no longer set up for a segment."""
+
+    type: ClassVar[str] = "catalog.instance.ended"
+
+    version_id: UUID
+    model: str
+    number: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionForked(Event):
     """A version was taken over into another model; it was published there as well."""
 

@@ -4,7 +4,7 @@ from fastapi import Path, Query
 
 from app.catalog import instances as service
 from app.catalog.asset_schemas import InstanceIn, InstanceOut
-from app.catalog.rules import BadEndpoint, VersionRetired
+from app.catalog.rules import BadEndpoint, InstancePinned, VersionRetired
 from app.catalog.tables import Instance
 from app.kit.actor import Actor
 from app.kit.names import MOST, NAME
@@ -71,7 +71,7 @@ async def get_instance(
 @instances.delete(
     "/{name}/versions/{number}/instances/{instance}",
     status_code=204,
-    responses=responses(NotFound),
+    responses=responses(NotFound, InstancePinned),
 )
 async def end_instance(
     name: Name, number: Number, instance: Name, actor: Writer, session: Session

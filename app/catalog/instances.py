@@ -1,5 +1,6 @@
 """Instances: the same version, set up for one segment each."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, identity
+from app.catalog.events import InstanceEnded, InstanceMade
 from app.catalog.rules import Stage, VersionRetired, require_endpoint
 from app.catalog.service import model_of, require_right
 from app.catalog.tables import Instance, Version
@@ -16,6 +18,7 @@ from app.kit.actor import Actor
 from app.kit.page import Rows
 from app.kit.refusal import AlreadyExists, NotFound
 from app.platform.db import page
+from app.platform.events import publish
 
 
 async def make_instance(
@@ -56,6 +59,12 @@ async def make_instance(
         session, by, "instance.made", f"version:{version.id}",
         instance=instance.id, key=key, segment=segment, parameters=parameters, endpoint=endpoint,
     )  # fmt: skip
+    await publish(
+        session,
+        InstanceMade(
+            tenant_id=by.tenant_id, version_id=version.id, model=model_name, number=number, key=key
+        ),
+    )
     return instance
 
 
@@ -71,6 +80,12 @@ async def end_instance(
     await session.flush()
     await audit.record(
         session, by, "instance.ended", f"version:{version.id}", instance=instance.id, key=key
+    )
+    await publish(
+        session,
+        InstanceEnded(
+            tenant_id=by.tenant_id, version_id=version.id, model=model_name, number=number, key=key
+        ),
     )
 
 
@@ -107,6 +122,25 @@ async def instances_of(session: AsyncSession, tenant_id: UUID, version_id: UUID)
     """Return the instances of a version that have not ended, by key."""
     query = select(Instance).filter_by(tenant_id=tenant_id, version_id=version_id, ended_at=None)
     return list(await session.scalars(query.order_by(Instance.key)))
+
+
+async def instances_by_key(
+    session: AsyncSession,
+    tenant_id: UUID,
+    version_ids: Collection[UUID],
+    keys: Collection[str],
+    *,
+    lock: bool = False,
+) -> dict[tuple[UUID, str], Instance]:
+    """Return versions' standing instances of some keys; locked, they stand until the commit."""
+    query = select(Instance).where(
+        Instance.tenant_id == tenant_id,
+        Instance.version_id.in_(version_ids),
+        Instance.key.in_(keys),
+        Instance.ended_at.is_(None),
+    )
+    rows = await session.scalars(query.with_for_update(read=True) if lock else query)
+    return {(row.version_id, row.key): row for row in rows}
 
 
 async def _editable(session: AsyncSession, model_name: str, number: int, *, by: Actor) -> Version:

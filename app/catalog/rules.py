@@ -107,6 +107,17 @@ class MemberRetired(Refusal):
     mend = "Name another version: GET /v1/models/{name}/versions lists them with their stages."
 
 
+class InstancePinned(Refusal):
+    """A plan in force lets the version answer as that instance."""
+
+    kind = Kind.CONFLICT
+    code = "instance_pinned"
+    title = "The instance is in use"
+    mend = (
+        "Take it out of the plans of `decision_points` first: PUT /v1/decision-points/{key}/plan."
+    )
+
+
 class VersionRetired(Refusal):
     """Nothing new is made of a version that has served."""
 

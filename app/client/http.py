@@ -28,9 +28,9 @@ class Problem(Exception):
 def _unwrap(response: httpx.Response) -> Any:
     kind = response.headers.get("content-type", "").partition(";")[0]
     if response.is_success:
-        return (
-            orjson.loads(response.content) if kind == "application/json" else response.text or None
-        )
+        if not response.content:
+            return None
+        return orjson.loads(response.content) if kind == "application/json" else response.text
     if kind == "application/problem+json":
         raise Problem(response.status_code, response.json())
     raise Problem(response.status_code, {"code": "not_modelward", "detail": response.text[:200]})
@@ -82,6 +82,10 @@ class Client:
         """PATCH ``path`` as it stands at ``revision``."""
         headers = {"If-Match": f'"{revision}"'}
         return _unwrap(self._http.patch(path, json=body, headers=headers))
+
+    def delete(self, path: str) -> None:
+        """DELETE ``path``."""
+        _unwrap(self._http.delete(path))
 
     def pages(self, path: str, **params: Any) -> Iterator[Any]:
         """Yield every item of a list, page by page."""

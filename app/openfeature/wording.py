@@ -37,7 +37,7 @@ def evaluation(decided: Decided, age_ms: int) -> dict[str, Any]:
     found: dict[str, Any] = {
         "key": plan.key,
         "reason": reason(decided),
-        "variant": arm.name,
+        "variant": arm.variant,
         "metadata": {name: value for name, value in metadata.items() if value is not None},
     }
     return found if decided.nobody else {**found, "value": value_of(arm)}

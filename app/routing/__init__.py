@@ -31,8 +31,11 @@ from app.routing.fallback import (
 from app.routing.flagd import flag_of, value_of
 from app.routing.learning import learn
 from app.routing.mentions import last_answered, plans_naming
+from app.routing.pins import hold as hold_pinned
+from app.routing.pins import require_taken_over
+from app.routing.pins import take_up as take_up_instance
 from app.routing.ramps import rising, roll_back_version
-from app.routing.rules import NoChampion, SeatTaken, SeatVacant, TableStale, WouldStrand
+from app.routing.rules import NoChampion, NoInstance, SeatTaken, SeatVacant, TableStale, WouldStrand
 from app.routing.schemas import SeatOut
 from app.routing.seats import (
     SeatRole,
@@ -81,6 +84,7 @@ __all__ = [
     "FallbackChanged",
     "FallbackKind",
     "NoChampion",
+    "NoInstance",
     "NothingThen",
     "PlanChanged",
     "PlanRevision",
@@ -107,6 +111,7 @@ __all__ = [
     "falls_back_to",
     "flag_of",
     "held_at",
+    "hold_pinned",
     "last_answered",
     "learn",
     "open_seat",
@@ -119,6 +124,7 @@ __all__ = [
     "reconsider",
     "reigning",
     "require_answered",
+    "require_taken_over",
     "resume",
     "rising",
     "roll_back_version",
@@ -131,6 +137,7 @@ __all__ = [
     "stop_behind",
     "stopped",
     "strategy_behind",
+    "take_up_instance",
     "vacate",
     "value_of",
 ]

@@ -23,10 +23,19 @@ def arm_of(
     *,
     segment: str | None = None,
     parameters: dict[str, Any] | None = None,
+    instance: catalog.Instance | None = None,
 ) -> Arm:
-    """Return the arm under which a version answers, with what a plan adds to its parameters."""
+    """Return the arm under which a version answers, with what a plan adds to its parameters.
+
+    As an instance it has that one's endpoint, if there is one, and its parameters.
+    """
     model, version = versions[version_id]
     seat = seats.get(version_id)
+    endpoint = seat.endpoint if seat else None
+    own, pinned = dict[str, Any](), dict[str, Any]()
+    if instance is not None:
+        endpoint = instance.endpoint or endpoint
+        own, pinned = instance.parameters, {"instance": instance.key}
     text = fragment(
         {
             "propensity": propensity,
@@ -35,11 +44,13 @@ def arm_of(
             "model": model.name,
             "version": version.number,
             "version_id": version.id,
-            "endpoint": seat.endpoint if seat else None,
-            "parameters": {**(seat.parameters if seat else {}), **(parameters or {})},
+            "endpoint": endpoint,
+            "parameters": {**(seat.parameters if seat else {}), **own, **(parameters or {})},
+            **pinned,
         }
     )
-    return Arm(name, version.id.bytes, propensity, text)
+    key = instance.key if instance is not None else None
+    return Arm(name, version.id.bytes, propensity, text, instance=key)
 
 
 def standing_in(

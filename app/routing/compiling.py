@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog
-from app.routing import answers, engine, service, stops
+from app.routing import answers, engine, pins, service, stops
 from app.routing.arms import CHAMPION, Written
 from app.routing.conditions import compile_condition
 from app.routing.courses import Course
@@ -163,7 +163,10 @@ async def _assembled(
         for version_id in (shadow_ids[shadow.model, shadow.version],)
         if version_id not in stopped
     )
-    branches = tuple(_branch(part, standing, versions, seats, left) for part in parts)
+    instances: pins.Instances = {}
+    if plan is not None:
+        instances = await pins.instances_of(session, point.tenant_id, plan, wanted)
+    branches = tuple(_branch(part, standing, versions, seats, instances, left) for part in parts)
     found = _compiled(point, row, generation, branches, shadows, holdout)
     if plan is None or plan.staleness is None:
         return found
@@ -190,6 +193,7 @@ def _branch(
     standing: StandIn | None,
     versions: answers.Versions,
     seats: dict[UUID, Seat],
+    instances: pins.Instances,
     left: float,
 ) -> Branch:
     """Return a segment as it is evaluated, of the share of the units that is ``left`` to plans."""
@@ -206,6 +210,7 @@ def _branch(
         return answers.arm_of(
             share.name, share.version_id, versions, seats, left * share.weight / total,
             segment=segment.name, parameters=part.parameters.get(share.name),
+            instance=instances.get((share.version_id, segment.instance or "")),
         )  # fmt: skip
 
     layer = segment.layer

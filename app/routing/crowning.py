@@ -11,7 +11,7 @@ from app.kit.actor import Actor
 from app.kit.canonical import plain
 from app.platform.db import clock
 from app.platform.events import publish
-from app.routing import service
+from app.routing import pins, service
 from app.routing.events import ChampionChanged
 from app.routing.fallback import stand_in
 from app.routing.seats import champion_of
@@ -33,8 +33,8 @@ async def crown(
 ) -> Seat:
     """Make a version the point's champion; the plan turns to it in the same transaction.
 
-    The point must be locked: that puts two swaps in a row. Shadows, the holdout and what holds of a
-    stale table stay, all other arms go; a new experiment is a new plan.
+    The point must be locked: that puts two swaps in a row. Shadows, the holdout, pinned instances
+    and what holds of a stale table stay, all other arms go; a new experiment is a new plan.
     """
     before = await champion_of(session, point.tenant_id, point.id)
     now = await clock(session)
@@ -53,6 +53,7 @@ async def crown(
     standing = await stand_in(session, point, whole=False) if plan.holdout is not None else None
     answered = standing is not None and standing.version_id is not None
     plan = Plan(
+        segments=pins.kept(plan),
         shadows=shadows,
         holdout=plan.holdout if answered else None,
         staleness=plan.staleness,

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import catalog, gates, identity
 from app.kit.actor import Actor
 from app.kit.revision import require_current
+from app.routing import pins
 from app.routing.fallback import stand_in
 from app.routing.rules import HoldoutUnanswered, LayerTaken, NotSeated
 from app.routing.seats import champion_of
@@ -95,6 +96,7 @@ async def _editable(
     newest = await current_plan(session, by.tenant_id, point.id)
     require_current(expected, newest.revision if newest else 0)
     await _require_seats(session, point, plan, by)
+    await pins.require_instances(session, point, plan, by=by)
     await _require_holdout(session, point, plan)
     await _require_layers(session, point, plan)
     return newest

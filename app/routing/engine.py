@@ -35,6 +35,12 @@ class Arm:
     propensity: float
     fragment: str
     stop: str | None = None
+    instance: str | None = None
+
+    @property
+    def variant(self) -> str:
+        """Its name and its instance: one name for each answer."""
+        return self.name if self.instance is None else f"{self.name}@{self.instance}"
 
     def at(self, propensity: float) -> "Arm":
         """Return it as a unit gets it by a chance of its own; its fragment begins with that."""

@@ -16,16 +16,16 @@ _OF_ONE_DECISION = {"propensity", "segment", "arm"}
 
 def flag_of(plan: Compiled) -> dict[str, Any]:
     """Return a decision point's plan as a flag: a variant is an arm, its value who answers."""
-    arms = {arm.name: arm for branch in plan.branches for arm in branch.arms}
+    arms = {arm.variant: arm for branch in plan.branches for arm in branch.arms}
     targeting = _shared_out(plan.branches[-1])
     for branch in reversed(plan.branches[:-1]):
         targeting = {"if": [_taken(branch), _shared_out(branch), targeting]}
     if plan.holdout is not None:
         share, arm = plan.holdout
-        arms[arm.name] = arm
+        arms[arm.variant] = arm
         targeting = {"if": [_within(share), arm.name, targeting]}
     remote = any(branch.remote for branch in plan.branches)
-    first = next(one.name for one, weight in _weighted(plan.branches[-1]) if weight)
+    first = next(one.variant for one, weight in _weighted(plan.branches[-1]) if weight)
     return {
         # What each unit's own chances decide no flag file can say: it is asked for at the server.
         "state": "DISABLED" if remote else "ENABLED",
@@ -67,7 +67,7 @@ def _within(share: Share) -> Any:
 
 
 def _shared_out(branch: Branch) -> Any:
-    weighted = [[arm.name, weight] for arm, weight in _weighted(branch)]
+    weighted = [[arm.variant, weight] for arm, weight in _weighted(branch)]
     drawn = [name for name, weight in weighted if weight]
     if len(drawn) == 1:
         return drawn[0]

@@ -18,6 +18,10 @@ _ARM: dict[str, Any] = {
     "version_id": {"type": ["string", "null"], "format": "uuid", "description": _OF_NO_MODEL},
     "endpoint": {"type": ["string", "null"]},
     "parameters": {"type": "object"},
+    "instance": {
+        "type": "string",
+        "description": "There only where the segment pins an instance that the version has.",
+    },
     "propensity": {
         "type": "number",
         "description": "Chance of this arm for a unit of its segment; with a holdout, of not being"

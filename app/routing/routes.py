@@ -36,6 +36,7 @@ from app.routing.rules import (
     HoldoutUnanswered,
     LayerTaken,
     NobodyAnswers,
+    NoInstance,
     NotSeated,
     OwnVersion,
     TableStale,
@@ -78,7 +79,7 @@ async def get_plan(
     "/plan",
     response_model=PlanOut,
     responses=editing_responses(
-        NotFound, NotSeated, HoldoutUnanswered, LayerTaken, identity.DecisionDenied
+        NotFound, NotSeated, NoInstance, HoldoutUnanswered, LayerTaken, identity.DecisionDenied
     )
     | gates.ACCEPTED,
 )

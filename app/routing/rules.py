@@ -24,6 +24,15 @@ class NotSeated(Refusal):
     mend = "Activate the version at this decision point, as champion or challenger."
 
 
+class NoInstance(Refusal):
+    """A segment pins an instance that a version has not."""
+
+    kind = Kind.CONFLICT
+    code = "no_instance"
+    title = "The version is not set up for that segment"
+    mend = "POST /v1/models/{model}/versions/{version}/instances, or pin another one."
+
+
 class HoldoutUnanswered(Refusal):
     """A holdout is answered by the fallback, and its outcomes are those of a version."""
 

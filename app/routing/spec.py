@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from app.kit.input import Input
+from app.kit.names import NAME
 from app.routing.arms import MAX_WEIGHT, WORD, VersionArm, WeightedArm
 from app.routing.conditions import BadConditionError, compile_condition
 from app.routing.strategies import (
@@ -107,6 +108,12 @@ class Segment(Input):
         description="Shuffles the units anew: they keep their arms as long as it stands. Without"
         " one they are shuffled by the decision point's key.",
     )
+    instance: str | None = Field(
+        None,
+        pattern=NAME,
+        description="Whoever answers does so as its instance of this key, with its endpoint and"
+        " parameters: for a region of its own. It outlives a swap, unless it is of a layer.",
+    )
     sticky: bool = Field(
         False,
         description="A unit whose last token is sent along keeps its arm as long as that is there,"
@@ -201,7 +208,7 @@ class Plan(Input):
     @property
     def parameterised(self) -> bool:
         """Whether some arm answers under other parameters than its version was activated with."""
-        return any(
+        return bool(self.pinned) or any(
             arm.parameters and arm.weight
             for segment in self.segments
             for arm in segment.strategy.written()
@@ -211,6 +218,11 @@ class Plan(Input):
     def named(self) -> tuple[VersionArm, ...]:
         """The versions that the plan lets decide, beside the champion."""
         return tuple(arm for segment in self.segments for arm in segment.strategy.named)
+
+    @property
+    def pinned(self) -> frozenset[str]:
+        """The instances that segments are answered by."""
+        return frozenset(one.instance for one in self.segments if one.instance is not None)
 
     def strategy_of(self, arm: str) -> str:
         """Return the kind of strategy that an arm came from; else that of whoever is left."""
