@@ -1,7 +1,8 @@
 """The worker process, composed: at every pulse, what is due is looked for and done.
 
 telemetry folds what arrived → drift examines closed windows → activation guards champions →
-revalidation judges the windows → routing learns → activation notices targets that have gone silent.
+revalidation judges the windows → routing learns, and concludes experiments → activation notices
+targets that have gone silent.
 Each step finds its own work in the database and commits it by itself, so that a step that was
 missed or failed is done at the next pulse, by whichever worker is there.
 """
@@ -33,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 STEPS = (
     telemetry.digest, drift.watch, activation.guard, revalidation.review, routing.learn,
-    activation.watch_targets,
+    routing.conclude, activation.watch_targets,
 )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from app.routing.events import (
     PointStopped,
     RampMoved,
 )
+from app.routing.experiments import conclude
 from app.routing.fallback import (
     StandIn,
     apply_fallback,
@@ -106,6 +107,7 @@ __all__ = [
     "apply_plan",
     "champion_at",
     "champion_of",
+    "conclude",
     "crown",
     "declared",
     "falls_back_to",

@@ -32,7 +32,9 @@ async def climb(
     position = ramping.turn(ramp, course.position, seen)
     if position.moved(course.position) and position.status in {Status.RUNNING, Status.DONE}:
         # Only who would go on is asked whether units are lost: that reads events, not profiles.
-        units = await units_of(session, book.point.tenant_id, runners, course.since)
+        units = await units_of(
+            session, book.point.tenant_id, runners, since=course.since, until=now
+        )
         unlikely = mismatch(units, ramping.weights(ramp, course.position))
         seen = replace(seen, mismatch=unlikely)
         position = ramping.turn(ramp, course.position, seen)

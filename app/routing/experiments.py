@@ -1,102 +1,28 @@
-"""Experiments: what each segment's arms have shown since they began, and what follows."""
+"""Experiments: those that run and those that have ended, each under its id."""
 
-import asyncio
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import orjson
+from sqlalchemy import cast, func, literal, select
+from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import catalog
+from app import audit, catalog
 from app.kit.actor import Actor
+from app.kit.canonical import plain
+from app.kit.page import Rows
 from app.kit.refusal import NotFound
-from app.platform.db import clock
-from app.routing import promoting, rounds, seats, stops
-from app.routing.arms import Rewarded
-from app.routing.contexts import Contextual
-from app.routing.courses import Course
-from app.routing.logged import fitted, logged
-from app.routing.offpolicy import estimated
-from app.routing.promoting import Advice, Observed, Standing
-from app.routing.rewards import Earned, by_day, earned, hour_of
-from app.routing.runners import Runner, runners_of, units_of
-from app.routing.sequences import Sums, mismatch
-from app.routing.spec import Bandit, Segment
+from app.platform.db import ALL_TENANTS, Database, clock, page
+from app.platform.rota import for_each
+from app.routing import enrolling, rounds, service
+from app.routing.spec import Plan
+from app.routing.tables import Experiment
+from app.routing.trials import Trial, reported, tried
 
-_SECONDS_A_DAY = 86_400
-_MOST_LOGGED = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Trial:
-    """A segment's experiment: its arms, and what they have earned up to now."""
-
-    segment: Segment
-    terms: Rewarded
-    course: Course
-    runners: Sequence[Runner]
-    champion: UUID
-    now: datetime
-    held_out: float
-    """The share of all units that the plan leaves alone: none of them is among these."""
-
-    @property
-    def lower(self) -> bool:
-        """Whether less is better."""
-        return self.terms.better == "lower"
-
-    @property
-    def fixed(self) -> bool:
-        """Whether the arms' shares stand still; a bandit moves them by what it sees."""
-        return not isinstance(self.terms, Bandit | Contextual)
-
-    @property
-    def measured(self) -> list[Runner]:
-        """The arms under which the champion answers as he was activated."""
-        return [
-            one
-            for one in self.runners
-            if one.version_id == self.champion and not one.written.parameters
-        ]
-
-    @property
-    def control(self) -> str:
-        """The arm that the others are compared with: the champion's; the first, if he has none."""
-        return (self.measured or self.runners)[0].name
-
-    def earned(self, runner: Runner) -> Earned:
-        """Return what an arm has earned."""
-        before = self.course.before.get(runner.name)
-        since = self.course.since
-        return earned(runner.hours, self.terms, since=since, now=self.now, before=before)
-
-    def sums(self) -> dict[str, Sums]:
-        """Return what every arm has earned, as samples are compared."""
-        return {one.name: self.earned(one).sums(self.terms) for one in self.runners}
-
-    def by_day(self) -> dict[int, dict[str, Sums]]:
-        """Return the same as it stood at the end of each day on which something came."""
-        since, before = self.course.since, self.course.before
-        of = {
-            one.name: by_day(
-                one.hours,
-                self.terms,
-                since=since,
-                now=self.now,
-                before=before.get(one.name),
-            )
-            for one in self.runners
-        }
-        days = sorted({day for found in of.values() for day in found})
-        stood = {name: Earned() for name in of}
-        found = {}
-        for day in days:
-            stood |= {name: known[day] for name, known in of.items() if day in known}
-            found[day] = {name: known.sums(self.terms) for name, known in stood.items()}
-        return found
+_COMPARES = '$.segments[*].strategy ? (@.kind != "champion")'
+_SETTLED = timedelta(hours=2)
+"""After its end; rewards may come back for longer, if it waits for them."""
 
 
 async def experiments_of(session: AsyncSession, key: str, *, by: Actor) -> dict[str, Any]:
@@ -105,180 +31,143 @@ async def experiments_of(session: AsyncSession, key: str, *, by: Actor) -> dict[
     book = await rounds.Book.newest(session, point)
     if book is None:
         raise NotFound("routing plan of", key)
-    champion = await seats.champion_of(session, by.tenant_id, point.id)
-    now = await clock(session)
-    stopped = await stops.stopped(session, by.tenant_id, point.id)
-    held = {stop.version_id for stop in stopped}
-    found = []
-    held_out = book.plan.holdout.rate if book.plan.holdout is not None else 0.0
-    for segment in book.plan.experiments if champion is not None else ():
-        terms, course = segment.strategy, book.courses[segment.name]
-        assert isinstance(terms, Rewarded)  # noqa: S101 - what is compared is rewarded
-        assert champion is not None  # noqa: S101 - asked above
-        runners = await runners_of(session, point, segment, course.since)
-        trial = _Trial(segment, terms, course, runners, champion.version_id, now, held_out)
-        weights = {one.name: book.weights.get(one.name, one.written.weight) for one in runners}
-        found.append(await _experiment(session, point, trial, weights, held))
+    rows = await enrolling.running(session, by.tenant_id, point.id)
+    found = [
+        await _shown(session, point, rows[segment.name])
+        for segment in book.plan.experiments
+        if segment.name in rows
+    ]
     return {"decision_point": key, "plan_revision": book.row.revision, "experiments": found}
 
 
-async def _experiment(
+async def experiment_of(session: AsyncSession, id_: UUID, *, by: Actor) -> dict[str, Any]:
+    """Return what an experiment has shown up to now, or had when it ended."""
+    row = await session.get(Experiment, (by.tenant_id, id_))
+    if row is None:
+        raise NotFound("experiment", id_)
+    point = await catalog.point_by_id(session, by.tenant_id, row.point_id)
+    if by.points is not None and point.key not in by.points:
+        raise NotFound("experiment", id_)
+    return await _shown(session, point, row)
+
+
+async def list_experiments(
     session: AsyncSession,
-    point: catalog.DecisionPoint,
-    trial: _Trial,
-    weights: dict[str, int],
-    held: set[UUID | None],
-) -> dict[str, Any]:
-    terms, since = trial.terms, trial.course.since
-    units = await units_of(session, point.tenant_id, trial.runners, since)
-    # Who keeps an arm was given it by other weights than the present ones.
-    judged = trial.fixed and not trial.segment.sticky
-    unlikely = mismatch(units, weights) if judged else None
-    sums = trial.sums()
-    # Posteriors of many arms are drawn for longer than others should wait.
-    found = await asyncio.to_thread(
-        promoting.stand,
-        Observed(
-            arms=sums,
-            control=trial.control,
-            binary=terms.reward == "binary",
-            lower_is_better=trial.lower,
-            days=(trial.now - since).total_seconds() / _SECONDS_A_DAY,
-            mismatch=unlikely,
-            stopped=[one.name for one in trial.runners if held & {one.version_id, None}],
-            measured=bool(trial.measured),
-            fixed=trial.fixed,
-        ),
+    *,
+    running: bool | None,
+    point_key: str | None,
+    cursor: str | None,
+    limit: int,
+    by: Actor,
+) -> Rows[dict[str, Any]]:
+    """List experiments, newest first; those of the points that a key in hand is for."""
+    query = select(Experiment).filter_by(tenant_id=by.tenant_id)
+    if running is not None:
+        query = query.where(
+            Experiment.until.is_(None) if running else Experiment.until.is_not(None)
+        )
+    if point_key is not None:
+        point = await catalog.point_by_key(session, point_key, by=by)
+        query = query.filter_by(point_id=point.id)
+    elif by.points is not None:
+        query = query.where(Experiment.point_id.in_(catalog.ids_of(by.tenant_id, by.points)))
+    found = await page(
+        session, query, Experiment.since, Experiment.id, cursor=cursor, limit=limit,
+        newest_first=True,
+    )  # fmt: skip
+    points = await catalog.points_by_id(
+        session, by.tenant_id, {row.point_id for row in found.items}
     )
-    return {
-        "segment": trial.segment.name,
-        "strategy": trial.segment.strategy.kind,
-        "reward": terms.reward,
-        "better": terms.better,
-        "since": since,
-        "control": trial.control,
-        "arms": [
-            _shown(one, trial.earned(one), sums, found, units=units, weights=weights)
-            for one in trial.runners
-        ],
-        "over_time": _over_time(trial),
-        "mismatch_p": unlikely,
-        "off_policy": await _off_policy(session, point, trial),
-        "regret": _regret(sums, lower=trial.lower),
-        "best": found.best,
-        "advice": found.advice,
-        "lacking": found.lacking,
-        "next": await _next(session, point, trial, found),
-    }
+    return Rows([_named(points[row.point_id], row) for row in found.items], found.next_cursor)
 
 
-async def _off_policy(
-    session: AsyncSession, point: catalog.DecisionPoint, trial: _Trial
-) -> dict[str, Any] | None:
-    """Return what each arm would have earned alone, where shares follow what is seen."""
-    if trial.fixed:
-        return None
-    rows = await logged(
-        session, point.tenant_id, trial.runners, trial.terms,
-        since=trial.course.since, now=trial.now, most=_MOST_LOGGED,
+async def conclude(database: Database) -> None:
+    """Write down what experiments had come to, once the last of their rewards may have come."""
+    newest = service.newest_specs(None)
+    running = select(Experiment.id).filter_by(
+        tenant_id=newest.c.tenant_id, point_id=newest.c.point_id, until=None
+    )
+    async with database.session(ALL_TENANTS) as session:
+        unknown = await session.execute(
+            select(newest.c.tenant_id, newest.c.point_id).where(
+                func.jsonb_path_exists(newest.c.spec, cast(literal(_COMPARES), JSONPATH)),
+                ~running.exists(),
+            )
+        )
+        older = [(tenant_id, point_id) for tenant_id, point_id in unknown]
+        now = await clock(session)
+        rows = await session.execute(
+            select(Experiment.tenant_id, Experiment.id)
+            .where(Experiment.until < now - _SETTLED, Experiment.report.is_(None))
+            .order_by(Experiment.until)
+        )
+        due = [(tenant_id, id_) for tenant_id, id_ in rows]
+    await for_each(database, older, _enrol)
+    await for_each(database, due, _conclude)
+
+
+async def _enrol(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> None:
+    """Give the experiments of a plan that is older than ids theirs."""
+    point = await session.get(
+        catalog.DecisionPoint, (tenant_id, point_id), with_for_update={"skip_locked": True}
+    )
+    book = await rounds.Book.newest(session, point) if point is not None else None
+    if book is None or await enrolling.running(session, tenant_id, point_id):
+        return
+    await enrolling.turn(session, book.row, book.plan, book.courses, ())
+    names = [segment.name for segment in book.plan.experiments]
+    await audit.record(
+        session, Actor.system(tenant_id), "experiments.enrolled", f"point:{point_id}",
+        plan_revision=book.row.revision, segments=names,
     )  # fmt: skip
 
-    def estimate() -> dict[str, Any]:
-        fit = fitted(rows, len(trial.runners))
-        return {
-            one.name: found and asdict(found)
-            for place, one in enumerate(trial.runners)
-            for found in (
-                estimated(
-                    place, rows.taken, rows.propensities / (1 - trial.held_out), rows.rewards,
-                    fit.predicted(rows.contexts, place),
-                ),
-            )
-        }  # fmt: skip
 
-    return await asyncio.to_thread(estimate)
+async def _conclude(session: AsyncSession, tenant_id: UUID, id_: UUID) -> None:
+    row = await session.get(Experiment, (tenant_id, id_), with_for_update={"skip_locked": True})
+    if row is None or row.until is None or row.report is not None:
+        return
+    point = await catalog.point_by_id(session, tenant_id, row.point_id)
+    trial = await _trial(session, point, row)
+    if trial.now < row.until + timedelta(hours=trial.terms.attribution_hours) + _SETTLED:
+        return
+    row.report = plain(await reported(session, trial))
+    await audit.record(
+        session, Actor.system(tenant_id), "experiment.concluded", f"point:{point.id}",
+        experiment=row.id, segment=row.segment, best=row.report["best"],
+        advice=row.report["advice"],
+    )  # fmt: skip
 
 
-def _shown(
-    runner: Runner,
-    gathered: Earned,
-    sums: dict[str, Sums],
-    found: Standing,
-    *,
-    units: dict[str, int],
-    weights: dict[str, int],
+async def _trial(session: AsyncSession, point: catalog.DecisionPoint, row: Experiment) -> Trial:
+    """Return how an experiment stands, by the last plan that goes, or went, on with it."""
+    if row.last_revision is None:
+        book = await rounds.Book.newest(session, point)
+        assert book is not None  # noqa: S101 - a plan began it
+    else:
+        last = await service.plan_at(session, row.tenant_id, row.point_id, row.last_revision)
+        book = await rounds.Book.of(session, point, last, Plan.model_validate(last.spec))
+    segment = next(one for one in book.plan.segments if one.name == row.segment)
+    return await tried(session, point, book, segment, row.until)
+
+
+async def _shown(
+    session: AsyncSession, point: catalog.DecisionPoint, row: Experiment
 ) -> dict[str, Any]:
-    name = runner.name
-    mine, interval = sums[name], found.differences.get(name)
+    found = row.report
+    if found is None:
+        found = await reported(session, await _trial(session, point, row))
+    return {**_named(point, row), **found}
+
+
+def _named(point: catalog.DecisionPoint, row: Experiment) -> dict[str, Any]:
     return {
-        "arm": name,
-        "version_id": runner.version_id,
-        "parameters": runner.written.parameters,
-        "weight": weights[name],
-        "exposures": int(gathered.events),
-        "units_lately": units[name],
-        "rewarded": int(mine.n),
-        "mean": mine.mean if mine.n else None,
-        "standard_error": (mine.variance / mine.n) ** 0.5 if mine.n else None,
-        "p_best": found.p_best[name],
-        "expected_loss": found.expected_loss[name],
-        "gain": interval and {
-            "difference": interval.difference, "low": interval.low, "high": interval.high,
-        },
-    }  # fmt: skip
-
-
-def _over_time(trial: _Trial) -> list[dict[str, Any]]:
-    """Return each arm's gain over the control as it stood at the end of each day."""
-    first, found = hour_of(trial.course.since), []
-    for day, sums in trial.by_day().items():
-        until = datetime.fromtimestamp((first + 24 * (day + 1)) * 3600, UTC)
-        gains = promoting.gains(sums, trial.control, lower_is_better=trial.lower)
-        found += [
-            {
-                "arm": name,
-                "until": until,
-                "difference": gain.difference,
-                "low": gain.low,
-                "high": gain.high,
-            }
-            for name, gain in gains.items()
-            if gain is not None
-        ]
-    return found
-
-
-def _regret(sums: dict[str, Sums], *, lower: bool) -> float | None:
-    """Return what all rewards together lack to those of the arm that earned most a unit."""
-    known = [one for one in sums.values() if one.n]
-    if not known:
-        return None
-    turned = -1 if lower else 1
-    best = max(turned * one.mean for one in known)
-    return sum(one.n * (best - turned * one.mean) for one in known)
-
-
-async def _next(
-    session: AsyncSession,
-    point: catalog.DecisionPoint,
-    trial: _Trial,
-    found: Standing,
-) -> str | None:
-    """Return the call that follows: the evidence promotes nobody, people do."""
-    if found.advice is not Advice.PROMOTE:
-        return None
-    arm = next(one for one in trial.runners if one.name == found.best)
-    version_id = arm.version_id or trial.champion
-    seat = await seats.open_seat(session, point.tenant_id, point.id, version_id)
-    parameters = {**(seat.parameters if seat else {}), **arm.written.parameters}
-    if version_id == trial.champion:
-        return f"Have a version released that answers as {orjson.dumps(parameters).decode()}."
-    body = {
-        "model": arm.written.model,
-        "version": arm.written.version,
+        "id": row.id,
         "decision_point": point.key,
-        "endpoint": seat.endpoint if seat else None,
-        "parameters": parameters,
+        "segment": row.segment,
+        "strategy": row.strategy,
+        "began": row.since,
+        "until": row.until,
+        "first_revision": row.first_revision,
+        "last_revision": row.last_revision,
+        "concluded": row.report is not None,
     }
-    said = {name: value for name, value in body.items() if value}
-    return f"POST /v1/activations {orjson.dumps(said).decode()}"

@@ -16,7 +16,7 @@ from app.kit.actor import Actor
 from app.kit.canonical import plain
 from app.platform.db import ALL_TENANTS, Database, clock
 from app.platform.rota import for_each
-from app.routing import bandit, climbing
+from app.routing import bandit, climbing, service
 from app.routing.bandit import whole
 from app.routing.contexts import Contextual
 from app.routing.courses import Course
@@ -26,7 +26,6 @@ from app.routing.rewards import earned
 from app.routing.rounds import Book
 from app.routing.runners import EVER, Runner, counts_ever, runners_of
 from app.routing.spec import Bandit, Ramp, Segment
-from app.routing.tables import PlanRevision
 
 _LATELY = 2_000
 """Over so many of the newest contexts the arms' shares are told."""
@@ -37,27 +36,14 @@ _LEARNS = (
 
 async def learn(database: Database) -> None:
     """Give every bandit and every ramp that is due its round."""
-    newest = (
-        select(
-            PlanRevision.tenant_id,
-            PlanRevision.point_id,
-            func.max(PlanRevision.revision).label("revision"),
-        )
-        .group_by(PlanRevision.tenant_id, PlanRevision.point_id)
-        .subquery()
-    )
+    newest = service.newest_specs(None)
     async with database.session(ALL_TENANTS) as session:
-        rows = await session.scalars(
-            select(PlanRevision)
-            .join(
-                newest,
-                (PlanRevision.tenant_id == newest.c.tenant_id)
-                & (PlanRevision.point_id == newest.c.point_id)
-                & (PlanRevision.revision == newest.c.revision),
+        rows = await session.execute(
+            select(newest.c.tenant_id, newest.c.point_id).where(
+                func.jsonb_path_exists(newest.c.spec, cast(literal(_LEARNS), JSONPATH))
             )
-            .where(func.jsonb_path_exists(PlanRevision.spec, cast(literal(_LEARNS), JSONPATH)))
         )
-        due = [(row.tenant_id, row.point_id) for row in rows]
+        due = [(tenant_id, point_id) for tenant_id, point_id in rows]
     await for_each(database, due, learn_point)
 
 

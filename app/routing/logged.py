@@ -40,14 +40,15 @@ async def logged(
     *,
     since: datetime,
     now: datetime,
+    until: datetime | None = None,
     most: int = MOST,
 ) -> Logged:
     """Return what is known of decisions since a moment that are old enough to count."""
     places = {one.series: place for place, one in enumerate(runners) if one.series is not None}
+    ripe = now - timedelta(hours=terms.attribution_hours)
     rows = await telemetry.rewarded_of(
-        session, tenant_id, list(places), since=since,
-        until=now - timedelta(hours=terms.attribution_hours), most=most,
-    )  # fmt: skip
+        session, tenant_id, list(places), since=since, until=min(ripe, until or ripe), most=most
+    )
     if not terms.attribution_hours:
         rows = [row for row in rows if row.reward is not None]
     features = terms.features if isinstance(terms, Contextual) else ()

@@ -53,15 +53,17 @@ def earned(
     *,
     since: datetime,
     now: datetime,
+    until: datetime | None = None,
     before: Earned | None = None,
     past: Earned | None = None,
     half_life: int | None = None,
 ) -> Earned:
     """Return what an arm has earned since a moment, of decisions that are old enough.
 
-    Hours are whole; ``before`` is what the first of them held already at that moment. Where rewards
-    are waited for that hour is left out: those still to come of what it held before would count for
-    nobody. After a ``half_life`` in hours an hour's rewards count half.
+    Hours are whole, the one of ``until`` among them; ``before`` is what the first of them held
+    already at ``since``. Where rewards are waited for that hour is left out: those still to come of
+    what it held before would count for nobody. After a ``half_life`` in hours an hour's rewards
+    count half.
     """
     found, present = Earned(), hour_of(now)
     if past is not None:
@@ -70,7 +72,7 @@ def earned(
         found = found.plus(past, -1.0)
         for one in older:
             found = found.plus(Earned.in_hour(one))
-    for hour, part in _counted(hours, terms, since, now, before):
+    for hour, part in _counted(hours, terms, since, now, until, before):
         old = max(present - hour - 1, 0)
         found = found.plus(part, 1.0 if half_life is None else 0.5 ** (old / half_life))
     return found
@@ -82,11 +84,12 @@ def by_day(
     *,
     since: datetime,
     now: datetime,
+    until: datetime | None = None,
     before: Earned | None = None,
 ) -> dict[int, Earned]:
     """Return what an arm had earned by the end of each day since a moment, if anything that day."""
     found, days, first = Earned(), dict[int, Earned](), hour_of(since)
-    for hour, part in _counted(hours, terms, since, now, before):
+    for hour, part in _counted(hours, terms, since, now, until, before):
         found = found.plus(part)
         days[(hour - first) // 24] = found
     return days
@@ -97,13 +100,15 @@ def _counted(
     terms: Rewarded,
     since: datetime,
     now: datetime,
+    until: datetime | None,
     before: Earned | None,
 ) -> Iterator[tuple[int, Earned]]:
     waits = terms.attribution_hours
     first = hour_of(since) + (1 if waits else 0)
+    last = inf if until is None else hour_of(until)
     ripe = now.timestamp() / _SECONDS - waits if waits else inf
     for hour in hours:
-        if hour.hour < first or hour.hour + 1 > ripe:
+        if not first <= hour.hour <= last or hour.hour + 1 > ripe:
             continue
         part = Earned.in_hour(hour)
         if hour.hour == hour_of(since) and before is not None:

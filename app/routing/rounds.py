@@ -16,7 +16,7 @@ from app import audit, catalog
 from app.kit.actor import Actor
 from app.kit.page import Rows
 from app.platform.db import page
-from app.routing import bandit, ramping, service
+from app.routing import bandit, enrolling, ramping, service
 from app.routing.courses import Course, read_all
 from app.routing.runners import begun
 from app.routing.spec import Bandit, Contextual, Plan, Ramp, Segment
@@ -122,19 +122,22 @@ async def begin(
     plan: Plan,
     former: PlanRevision | None,
 ) -> None:
-    """Write the first round of a plan that has experiments; the point must be locked."""
-    if not plan.experiments:
-        return
+    """Write the first round of a plan that has experiments, and end those of the plan before.
+
+    The point must be locked.
+    """
     book, moved = None, dict[str, int]()
     if former is not None:
         book = await Book.of(session, point, former, Plan.model_validate(former.spec))
         moved = book.weights
     weights: dict[str, int] = {}
     courses: dict[str, Course] = {}
+    going_on = set()
     for segment in plan.experiments:
         first = at_first(segment)
         weights |= first
         if book is not None and plan.same_units(book.plan, segment.name):
+            going_on.add(segment.name)
             courses[segment.name] = book.courses[segment.name]
             weights |= {name: moved[name] for name in first}
             continue
@@ -146,7 +149,10 @@ async def begin(
             course = course.at_position(here)
             weights |= ramping.weights(segment.strategy, here)
         courses[segment.name] = course
-    await _append(session, row, None, weights, courses)
+    if plan.experiments or (book is not None and book.plan.experiments):
+        await enrolling.turn(session, row, plan, courses, going_on)
+    if plan.experiments:
+        await _append(session, row, None, weights, courses)
 
 
 def _still(book: Book | None, segment: Segment) -> ramping.Position | None:

@@ -48,14 +48,23 @@ class Runner:
 
 
 async def runners_of(
-    session: AsyncSession, point: catalog.DecisionPoint, segment: Segment, since: datetime
+    session: AsyncSession,
+    point: catalog.DecisionPoint,
+    segment: Segment,
+    since: datetime,
+    *,
+    champion: UUID | None = None,
 ) -> list[Runner]:
-    """Return a segment's arms that anybody is given to, with what they have shown."""
+    """Return a segment's arms that anybody is given to, with what they have shown.
+
+    Where an arm is the champion's it is the present one's, unless another ``champion`` is named.
+    """
     ids = await catalog.version_ids(
         session, point.tenant_id, {(arm.model, arm.version) for arm in segment.strategy.named}
     )
-    seat = await champion_of(session, point.tenant_id, point.id)
-    champion = seat.version_id if seat is not None else None
+    if champion is None:
+        seat = await champion_of(session, point.tenant_id, point.id)
+        champion = seat.version_id if seat is not None else None
     arms: list[tuple[Written, UUID | None]] = []
     for arm in segment.strategy.written():
         if arm.weight:
@@ -96,9 +105,14 @@ def counts_ever(segment: Segment) -> bool:
 
 
 async def units_of(
-    session: AsyncSession, tenant_id: UUID, runners: Sequence[Runner], since: datetime
+    session: AsyncSession,
+    tenant_id: UUID,
+    runners: Sequence[Runner],
+    *,
+    since: datetime,
+    until: datetime,
 ) -> dict[str, int]:
-    """Return how many units each arm had lately."""
+    """Return how many units each arm had on the last day up to a moment."""
     series = [one.series for one in runners if one.series is not None]
-    found = await telemetry.units_lately(session, tenant_id, series, since)
+    found = await telemetry.units_lately(session, tenant_id, series, since, until)
     return {one.name: found.get(one.series, 0) if one.series else 0 for one in runners}

@@ -118,9 +118,22 @@ class GainThenOut(GainOut):
     until: datetime
 
 
-class ExperimentOut(BaseModel):
+class ExperimentRowOut(BaseModel):
+    id: UUID
+    decision_point: str
     segment: str
     strategy: str
+    began: datetime
+    until: datetime | None = Field(description="Null while it runs.")
+    first_revision: int = Field(description="The plan that began it.")
+    last_revision: int | None = Field(description="The last plan that went on with it.")
+    concluded: bool = Field(
+        description="It has ended, its last rewards could have come back, and what it had come to"
+        " is written down."
+    )
+
+
+class ExperimentOut(ExperimentRowOut):
     reward: str
     better: str
     since: datetime = Field(

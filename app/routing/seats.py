@@ -39,6 +39,20 @@ async def champion_of(session: AsyncSession, tenant_id: UUID, point_id: UUID) ->
     )
 
 
+async def champion_then(
+    session: AsyncSession, point: catalog.DecisionPoint, at: datetime | None
+) -> UUID | None:
+    """Return the version that was champion of a point at a moment, or is now, if one was."""
+    if at is None:
+        seat = await champion_of(session, point.tenant_id, point.id)
+    else:
+        reigns = select(Seat).filter_by(
+            tenant_id=point.tenant_id, point_id=point.id, role=SeatRole.CHAMPION
+        )
+        seat = asof.in_force(await session.scalars(reigns), at)
+    return None if seat is None else seat.version_id
+
+
 async def champion_at(
     session: AsyncSession, point: catalog.DecisionPoint, at: datetime | None
 ) -> Seat:

@@ -112,15 +112,18 @@ async def plans_of(
     return {row.point_id: Plan.model_validate(row.spec) for row in rows}
 
 
-def newest_specs(tenant_id: UUID) -> Subquery:
-    """Return the query of points' newest plans: of each its ``point_id`` and its ``spec``."""
-    return (
-        select(PlanRevision.point_id, PlanRevision.spec)
-        .where(PlanRevision.tenant_id == tenant_id)
-        .ext(distinct_on(PlanRevision.point_id))
-        .order_by(PlanRevision.point_id, PlanRevision.revision.desc())
-        .subquery()
+def newest_specs(tenant_id: UUID | None) -> Subquery:
+    """Return the query of points' newest plans, of all tenants where none is named.
+
+    Of each its ``tenant_id``, its ``point_id`` and its ``spec``.
+    """
+    place = (PlanRevision.tenant_id, PlanRevision.point_id)
+    newest = (
+        select(*place, PlanRevision.spec)
+        .ext(distinct_on(*place))
+        .order_by(*place, PlanRevision.revision.desc())
     )
+    return (newest if tenant_id is None else newest.filter_by(tenant_id=tenant_id)).subquery()
 
 
 async def points_with_holdout(session: AsyncSession, tenant_id: UUID) -> list[UUID]:

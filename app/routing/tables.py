@@ -135,6 +135,48 @@ class Weights(Vouched, Base):
     at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class Experiment(Vouched, Base):
+    """A segment's experiment, from the plan that began it to the one that ended it.
+
+    Its ``report`` is what it had come to when the last of its rewards could have come back.
+    """
+
+    __tablename__ = "routing_experiment"
+    __vouched__ = (
+        "point_id", "segment", "strategy", "since", "first_revision", "until", "last_revision",
+        "report",
+    )  # fmt: skip
+    __since__ = "since"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "point_id"],
+            ["catalog_decision_point.tenant_id", "catalog_decision_point.id"],
+        ),
+        Index(
+            "uq_routing_experiment_one_running", "tenant_id", "point_id", "segment",
+            unique=True, postgresql_where=text("until IS NULL"),
+        ),
+        Index("ix_routing_experiment_since", "tenant_id", "since", "id"),
+        Index("ix_routing_experiment_point", "tenant_id", "point_id", "since", "id"),
+        Index(
+            "ix_routing_experiment_unreported", "until",
+            postgresql_where=text("until IS NOT NULL AND report IS NULL"),
+        ),
+    )  # fmt: skip
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[uuid_pk]
+    point_id: Mapped[UUID]
+    segment: Mapped[str]
+    strategy: Mapped[str]
+    since: Mapped[datetime]
+    first_revision: Mapped[int]
+    until: Mapped[datetime | None]
+    last_revision: Mapped[int | None]
+    """That of the last plan that went on with it."""
+    report: Mapped[Json | None]
+
+
 class Fallback(Vouched, Base):
     """What answers while a point is stopped, from one change to the next. Rows are appended."""
 

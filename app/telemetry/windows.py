@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.platform.db import clock
 from app.telemetry.events import REHEARSAL, SHADOW_PREFIX
 from app.telemetry.outcomes import Performance, performance
 from app.telemetry.tables import HourProfile, Outcome, ProfileKind, RawEvent, Receipt, Series
@@ -228,18 +227,23 @@ async def hours_of(
 
 
 async def units_lately(
-    session: AsyncSession, tenant_id: UUID, series: Sequence[UUID], since: datetime
+    session: AsyncSession,
+    tenant_id: UUID,
+    series: Sequence[UUID],
+    since: datetime,
+    until: datetime,
 ) -> dict[UUID, int]:
-    """Return how many units each series had of the last day's decisions, since a moment at most.
+    """Return how many units each series had of a day's decisions up to a moment, and since one.
 
     Of so many events at most, the newest: it is a sample, not a census.
     """
-    lately = max(since, await clock(session) - timedelta(days=1))
+    lately = max(since, until - timedelta(days=1))
     seen = (
         select(RawEvent.series_id, RawEvent.unit)
         .where(
             RawEvent.tenant_id == tenant_id,
             RawEvent.decision_id >= _first_id(lately),
+            RawEvent.decision_id < _first_id(until),
             RawEvent.series_id.in_(series),
         )
         .order_by(RawEvent.decision_id.desc())

@@ -1,6 +1,7 @@
 """What an experiment has shown, over HTTP: from decisions, events and outcomes to advice."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -133,9 +134,70 @@ def test_what_sends_other_units_to_a_segment_begins_it_anew(at: Cast) -> None:
     at.put({**plan, "segments": [north, {**plan["segments"][0], "salt": "anew"}]})
     (anew,) = experiments(at)
 
-    assert kept["since"] == before["since"]
+    assert (kept["id"], kept["since"]) == (before["id"], before["since"])
     assert before["since"] < others["since"] < anew["since"]
+    assert len({before["id"], others["id"], anew["id"]}) == 3
     assert anew["lacking"]
+
+
+def by_hand(at: Cast, statement: str, *values: object) -> None:
+    with psycopg.connect(database_of(at.live)) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(statement, values)
+
+
+def test_what_has_ended_is_read_under_its_id_and_written_down_once(at: Cast) -> None:
+    aud, point = at.live["aud"], at.champion.point
+    (running,) = experiments(at)
+    scored(at, {"old": 2, "new": 4})
+    before = aud.get(f"/v1/experiments/{running['id']}")
+    at.put({})
+    ended = aud.get(f"/v1/experiments/{running['id']}")
+    listed = aud.get("/v1/experiments", decision_point=point, running=False)["items"]
+    none = aud.get("/v1/experiments", decision_point=point, running=True)["items"]
+
+    assert before["until"] is None
+    assert ended["until"] is not None
+    assert ended["arms"] == before["arms"]
+    assert (ended["last_revision"], ended["concluded"]) == (at.revision - 1, False)
+    assert listed[0]["id"] == running["id"]
+    assert none == [] == experiments(at)
+
+    by_hand(
+        at,
+        "UPDATE routing_experiment SET until = until - interval '3 hours',"
+        " since = since - interval '3 hours' WHERE id = %s",
+        running["id"],
+    )
+    read = partial(aud.get, f"/v1/experiments/{running['id']}")
+    wait_for(lambda: read()["concluded"], "the conclusion", 30)
+    concluded = read()
+    (told,) = [
+        entry
+        for entry in aud.pages("/v1/audit", action="experiment.concluded")
+        if entry["details"]["experiment"] == running["id"]
+    ]
+    assert told["details"]["segment"] == "everyone"
+    by_hand(
+        at,
+        "DELETE FROM telemetry_hour WHERE series_id IN (SELECT s.id FROM telemetry_series s"
+        " JOIN catalog_decision_point p ON p.id = s.point_id WHERE p.key = %s)",
+        point,
+    )
+    assert read() == concluded
+
+
+def test_what_ran_before_there_were_ids_is_given_one(at: Cast) -> None:
+    arms = [at.arm("champion", "old", weight=1), at.arm("challenger", "new", weight=1)]
+    at.put({"segments": [{"strategy": {"kind": "split", "arms": arms}}]})
+    (known,) = experiments(at)
+    by_hand(at, "DELETE FROM routing_experiment WHERE id = %s", known["id"])
+
+    wait_for(lambda: experiments(at), "the entry", 30)
+
+    (entered,) = experiments(at)
+    assert entered["began"] == known["began"]
+    assert entered["id"] != known["id"]
 
 
 def test_what_a_bandit_has_learnt_goes_on_where_its_units_do(at: Cast) -> None:

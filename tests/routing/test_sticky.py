@@ -7,6 +7,7 @@ import pytest
 
 from tests.live import Live
 from tests.routing.plans import Cast, cast
+from tests.tenants import another
 
 UNITS = [f"unit-{number}" for number in range(60)]
 
@@ -84,6 +85,20 @@ def test_a_token_of_something_else_decides_nothing(at: Cast) -> None:
     assert at.route(second, token=altered)["arm"] == "old"
     assert at.route(second, token=altered[:9])["arm"] == "old"
     assert forged(at) == count + 2
+
+
+def test_a_token_of_another_tenant_decides_nothing(at: Cast) -> None:
+    with another(at.live) as other:
+        theirs = cast(other)
+        theirs.put(sticky(theirs, 0, 1))
+        token = theirs.route(UNITS[0])["token"]
+    at.put(sticky(at, 1, 1, salt="theirs"))
+    count = forged(at)
+
+    found = at.route(UNITS[0], token=token)
+
+    assert found["arm"] == at.route(UNITS[0])["arm"]
+    assert forged(at) == count + 1
 
 
 def test_a_new_salt_shuffles_those_too_who_have_a_token(at: Cast) -> None:

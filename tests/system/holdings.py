@@ -38,6 +38,7 @@ OWNING = {
     "name", "key", "case_id", "principal_id", "key_id", "decision_id", "rule_id", "delegation_id",
     "request_id", "approval_id", "change_id", "waiver_id", "verdict_id", "procedure_id",
     "incident_id", "webhook_id", "operation_id", "signing_key_id",
+    "experiment_id",
 }  # fmt: skip
 """Path parameters that name a thing of one tenant's."""
 WITHIN = {
@@ -165,6 +166,7 @@ def hold(live: Live) -> Holdings:
         "seat_id": next(live["aud"].pages(f"{point}/seats"))["id"],
         "instance": instance,
         "segment": "rising",
+        "experiment_id": running(live, place),
         "principal_id": spare,
         "key_id": key["id"],
         "operation_id": operation_of_release(live, place),
@@ -195,6 +197,12 @@ def rising(place: Place) -> dict[str, Any]:
     arm = {"name": "new", "model": place.model, "version": place.version}
     nowhere = {"==": [{"var": "region"}, "nowhere"]}
     return {"name": "rising", "when": nowhere, "strategy": {"kind": "ramp", "arm": arm}}
+
+
+def running(live: Live, place: Place) -> str:
+    """Return the id of what runs at a point."""
+    (found,) = live["aud"].get("/v1/experiments", decision_point=place.point)["items"]
+    return str(found["id"])
 
 
 def come_back(live: Live, kpi: str) -> Place:

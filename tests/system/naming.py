@@ -22,8 +22,8 @@ FREE = {
     "algorithm", "framework", "equation", "assumptions", "rule_count", "objective", "constraints",
     "solver", "ontology", "entity_types", "relation_types", "entities", "relations", "tools",
     "base_model", "escalation", "prohibited_actions", "population", "location", "role",
-    # a version's number within the model that is named beside it
-    "version", "number", "parents",
+    # a version's number within the model that is named beside it, and an instance of the versions
+    "version", "number", "parents", "instance",
     # the sender's own name for his event
     "event_id",
     # who is decided about, by the application's own name
@@ -259,6 +259,9 @@ NAMING: dict[str, tuple[str, int, Named]] = {
     "GET /v1/incidents ?decision_point": (
         "aud", 404, lambda _, other: {"decision_point": other.place.point},
     ),
+    "GET /v1/experiments ?decision_point": (
+        "aud", 404, lambda _, other: {"decision_point": other.place.point},
+    ),
     "GET /v1/audit/proofs/inclusion ?stream": ("aud", 404, lambda _, other: other.entry),
     "GET /v1/cases ?model": (
         "aud", 404, lambda _, other: {"model": other.place.model, "version": 1},
@@ -269,6 +272,8 @@ NAMING: dict[str, tuple[str, int, Named]] = {
 }  # fmt: skip
 ELSEWHERE = {"POST /v1/models/{name}/versions .specifics.members.model",
              "POST /v1/cases/{case_id}/steps/{step}/evidence .signature.key_id",
+             "POST /v1/decision-points/{key}/route .token",
+             "POST /v1/decision-points/{key}/route:batch .units.token",
              "POST /v1/events .events.token", "POST /v1/outcomes .outcomes.decision_id",
              "GET /v1/audit ?stream", "GET /v1/audit ?actor_id",
              "GET /v1/audit ?version_id",
