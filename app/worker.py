@@ -89,6 +89,7 @@ async def work(settings: Settings, database_url: str) -> None:
     rota.every(settings.pulse_seconds, "activation.prepare", preparer, at_once=4)
     rota.every(settings.audit_seconds, "audit.keep", audit_keeper(settings), at_once=2)
     # What a release that knew of no search has registered meanwhile: nothing, mostly.
+    rota.every(60, "activation.promote", activation.promote)
     rota.every(30, "catalog.fill_search", catalog.fill_search)
     rota.every(59, "telemetry.make_partitions", telemetry.make_partitions)
     rota.every(59, "platform.forget_keys", idempotency.forget)

@@ -9,6 +9,7 @@ be traced to plan, version and people. Imports release, routing, gates, telemetr
 
 from app.activation.arrival import Lack, Signal, lacking
 from app.activation.blocking import causes_standing
+from app.activation.delegating import promote
 from app.activation.guarding import guard
 from app.activation.guardrails import apply_guardrail
 from app.activation.preparing import preparer
@@ -27,6 +28,7 @@ __all__ = [
     "judge_step",
     "lacking",
     "preparer",
+    "promote",
     "reconsider",
     "reexamine",
     "watch_targets",

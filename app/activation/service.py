@@ -25,6 +25,7 @@ from app.catalog import Stage
 from app.gates import ActivationStep, CaseKind
 from app.identity import Action
 from app.kit.actor import Actor
+from app.kit.canonical import plain
 from app.platform.db import clock
 from app.routing import SeatRole
 
@@ -40,12 +41,13 @@ async def open_activation(
     role: SeatRole,
     endpoint: str | None,
     parameters: dict[str, Any],
+    experiment: UUID | None = None,
     by: Actor,
 ) -> gates.Case:
     """Ask for a released version to decide at a point, as champion or as challenger.
 
     The champion of this moment goes into the case: the swap is approved against it, and refused
-    if another one has come in between.
+    if another one has come in between. An ``experiment`` is on whose evidence the server asks.
     """
     version = await catalog.find_version(session, model, number, by=by, lock=True)
     if version.stage not in {Stage.RELEASED, Stage.ACTIVATED}:
@@ -60,7 +62,7 @@ async def open_activation(
     await identity.require_right(
         session, by, Action.OPEN_ACTIVATION, tier=tier, model=model, point=point_key
     )
-    return await gates.open_case(
+    case = await gates.open_case(
         session,
         kind=CaseKind.ACTIVATION,
         version=version,
@@ -74,9 +76,13 @@ async def open_activation(
             "endpoint": endpoint,
             "parameters": parameters,
             "instead_of": champion and str(champion.version_id),
+            **({"experiment": str(experiment)} if experiment is not None else {}),
         },
         by=by,
     )
+    if role is SeatRole.CHAMPION:
+        await _measure_experiment(session, case, point)
+    return case
 
 
 async def judge_step(
@@ -290,6 +296,26 @@ async def _measure_completeness(session: AsyncSession, case: gates.Case, *, by: 
         by=by,
         measured=True,
     )
+
+
+async def _measure_experiment(
+    session: AsyncSession, case: gates.Case, point: catalog.DecisionPoint
+) -> None:
+    """Record what an experiment has shown of the version by now.
+
+    Once, and not at each look: what was approved must not change under who approves it.
+    """
+    found = await routing.proof_of(session, point, case.version_id)
+    if found is not None:
+        await gates.add_evidence(
+            session,
+            case.id,
+            ActivationStep.GOVERNANCE,
+            kind="experiment",
+            payload=plain(found),
+            by=Actor.system(case.tenant_id),
+            measured=True,
+        )
 
 
 async def _measure_deployment(session: AsyncSession, case: gates.Case, *, by: Actor) -> None:

@@ -19,7 +19,7 @@ from app.gates.diff import Change as PolicyChange
 from app.gates.diff import differences
 from app.gates.events import ChangeApproved
 from app.gates.faults import checked
-from app.gates.packs import TIERS, tier_policy
+from app.gates.packs import HIGH, TIERS, tier_policy
 from app.gates.policy import QUORUM, VETO, Policy
 from app.gates.rules import BadPolicy
 from app.gates.tables import Case, Change, PolicyRevision
@@ -152,6 +152,8 @@ async def draft(
     require_current(expected, newest.revision)
     policy = await asyncio.to_thread(checked, body)
     _require_known_roles(policy)
+    if policy.delegates_promotion and tier == HIGH:
+        raise BadPolicy(f"delegates_promotion: of {tier} people ask for the swap.", errors=[])
     plain = policy.model_dump(mode="json")
     return Draft(
         tier=tier,

@@ -130,7 +130,7 @@ class Telemetry(Input):
     window_hours: int = Field(24, ge=1, le=744, description="Shares are of so many hours' events.")
 
 
-_LATER = ("revalidation", "telemetry")
+_LATER = ("revalidation", "telemetry", "delegates_promotion")
 """What policies could not say at first: where they say nothing of it, it is not written down."""
 
 
@@ -148,6 +148,14 @@ class Policy(Input):
     )
     telemetry: Telemetry | None = Field(
         None, description="What production has to report; null asks for nothing."
+    )
+
+    delegates_promotion: bool | None = Field(
+        None,
+        description="The server itself asks for the swap that an experiment of everybody advises,"
+        " judges it and makes it once all that comes before it is passed. What the gates ask of"
+        " people they still ask, unless a rule takes `evidence.experiment` instead. Not of the"
+        " highest tier.",
     )
 
     @model_serializer(mode="wrap")

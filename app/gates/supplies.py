@@ -53,6 +53,9 @@ MEASURED: dict[tuple[CaseKind, str], tuple[str, ...]] = {
     (CaseKind.ACTIVATION, "drift"): (_EVENTS,),
     (CaseKind.ACTIVATION, "performance"): (_EVENTS, _OUTCOMES),
     (CaseKind.ACTIVATION, "kpi"): ("PUT /v1/decision-points/{key}/kpis/{kpi}", _OUTCOMES),
+    (CaseKind.ACTIVATION, "experiment"): (
+        "PUT /v1/decision-points/{key}/plan with an experiment, then POST /v1/activations",
+    ),
     (CaseKind.ACTIVATION, "completeness"): (
         "POST /v1/models/{model}/versions with what is missing",
     ),

@@ -35,6 +35,7 @@ from app.routing.mentions import last_answered, plans_naming
 from app.routing.pins import hold as hold_pinned
 from app.routing.pins import require_taken_over
 from app.routing.pins import take_up as take_up_instance
+from app.routing.proving import Proven, comparing, proof_of, proven
 from app.routing.ramps import rising, roll_back_version
 from app.routing.rules import NoChampion, NoInstance, SeatTaken, SeatVacant, TableStale, WouldStrand
 from app.routing.schemas import SeatOut
@@ -91,6 +92,7 @@ __all__ = [
     "PlanRevision",
     "PointResumed",
     "PointStopped",
+    "Proven",
     "RampMoved",
     "RoutingTable",
     "Seat",
@@ -107,6 +109,7 @@ __all__ = [
     "apply_plan",
     "champion_at",
     "champion_of",
+    "comparing",
     "conclude",
     "crown",
     "declared",
@@ -123,6 +126,8 @@ __all__ = [
     "plans_naming",
     "plans_of",
     "previous_champion",
+    "proof_of",
+    "proven",
     "reconsider",
     "reigning",
     "require_answered",

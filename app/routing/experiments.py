@@ -127,7 +127,7 @@ async def _conclude(session: AsyncSession, tenant_id: UUID, id_: UUID) -> None:
     if row is None or row.until is None or row.report is not None:
         return
     point = await catalog.point_by_id(session, tenant_id, row.point_id)
-    trial = await _trial(session, point, row)
+    trial = await trial_of(session, point, row)
     if trial.now < row.until + timedelta(hours=trial.terms.attribution_hours) + _SETTLED:
         return
     row.report = plain(await reported(session, trial))
@@ -138,7 +138,7 @@ async def _conclude(session: AsyncSession, tenant_id: UUID, id_: UUID) -> None:
     )  # fmt: skip
 
 
-async def _trial(session: AsyncSession, point: catalog.DecisionPoint, row: Experiment) -> Trial:
+async def trial_of(session: AsyncSession, point: catalog.DecisionPoint, row: Experiment) -> Trial:
     """Return how an experiment stands, by the last plan that goes, or went, on with it."""
     if row.last_revision is None:
         book = await rounds.Book.newest(session, point)
@@ -155,7 +155,7 @@ async def _shown(
 ) -> dict[str, Any]:
     found = row.report
     if found is None:
-        found = await reported(session, await _trial(session, point, row))
+        found = await reported(session, await trial_of(session, point, row))
     return {**_named(point, row), **found}
 
 

@@ -46,6 +46,8 @@ class Trial:
     """When it ended; else now."""
     held_out: float
     """The share of all units that the plan leaves alone: none of them is among these."""
+    everybody: bool
+    """Whether all other units come to it."""
 
     @property
     def lower(self) -> bool:
@@ -125,6 +127,7 @@ async def tried(
     return Trial(
         point, segment, terms, course, runners, weights, champion,
         {stop.version_id for stop in holding}, now, until or now, held_out,
+        book.plan.segments == (segment,),
     )  # fmt: skip
 
 
@@ -252,23 +255,33 @@ def _regret(sums: dict[str, Sums], *, lower: bool) -> float | None:
     return sum(one.n * (best - turned * one.mean) for one in known)
 
 
-async def _next(session: AsyncSession, trial: Trial, found: Standing) -> str | None:
-    """Return the call that follows: the evidence promotes nobody, people do."""
-    if found.advice is not Advice.PROMOTE:
+async def wanted(session: AsyncSession, trial: Trial, name: str) -> dict[str, Any] | None:
+    """Return what to ask for so that an arm's version becomes champion as it answers there.
+
+    Nothing where the champion himself answers under the arm: he has to be released anew.
+    """
+    arm = next(one for one in trial.runners if one.name == name)
+    version_id = arm.version_id
+    if version_id is None or version_id == trial.champion:
         return None
-    arm = next(one for one in trial.runners if one.name == found.best)
-    version_id = arm.version_id or trial.champion
-    assert version_id is not None  # noqa: S101 - without a champion nobody is promoted
     seat = await seats.open_seat(session, trial.point.tenant_id, trial.point.id, version_id)
-    parameters = {**(seat.parameters if seat else {}), **arm.written.parameters}
-    if version_id == trial.champion:
-        return f"Have a version released that answers as {orjson.dumps(parameters).decode()}."
-    body = {
+    return {
         "model": arm.written.model,
         "version": arm.written.version,
         "decision_point": trial.point.key,
         "endpoint": seat.endpoint if seat else None,
-        "parameters": parameters,
+        "parameters": {**(seat.parameters if seat else {}), **arm.written.parameters},
     }
+
+
+async def _next(session: AsyncSession, trial: Trial, found: Standing) -> str | None:
+    """Return the call that follows: the evidence promotes nobody, people do."""
+    if found.advice is not Advice.PROMOTE:
+        return None
+    body = await wanted(session, trial, found.best)
+    if body is None:
+        arm = next(one for one in trial.runners if one.name == found.best)
+        parameters = orjson.dumps(arm.written.parameters).decode()
+        return f"Have a version released that answers as {parameters}."
     said = {name: value for name, value in body.items() if value}
     return f"POST /v1/activations {orjson.dumps(said).decode()}"

@@ -1,0 +1,150 @@
+"""Swaps that an experiment has earned, where policy lets the server ask for them."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from app import activation
+from app.bus import make_bus
+from app.client import Problem
+from app.platform.db import Database
+from app.platform.settings import Settings
+from tests.live import Live, approve, evidence, open_activation
+from tests.routing.plans import Cast, cast
+from tests.routing.trials import older, scored
+from tests.tenants import another, database_of
+
+GATE = "activation.management_and_governance"
+DEPLOYED = {"digest": "sha256:" + "0" * 64}
+
+
+@pytest.fixture
+def at(live: Live) -> Iterator[Cast]:
+    """A point of a tenant of its own, where a challenger earns twice as much as the champion."""
+    with another(live) as own:
+        found = cast(own)
+        found.put({"segments": [{"strategy": split(found)}]})
+        scored(found, {"old": 3, "new": 6})
+        yield found
+
+
+def split(at: Cast) -> dict[str, Any]:
+    arms = [at.arm("champion", "old", weight=1), at.arm("challenger", "new", weight=1)]
+    return {"kind": "split", "arms": arms}
+
+
+def policy(live: Live, edit: Callable[[dict[str, Any]], None], tier: str = "low") -> None:
+    found = live.admin.get(f"/v1/policies/{tier}")
+    edit(found["body"])
+    body = {"body": found["body"]}
+    change = live.admin.put(f"/v1/policies/{tier}", body, revision=found["revision"])
+    live["com"].post(f"/v1/changes/{change['id']}:approve", {"reason": "agreed"})
+
+
+def delegated(body: dict[str, Any]) -> None:
+    body["delegates_promotion"] = True
+
+
+def by_evidence(body: dict[str, Any]) -> None:
+    """Delegate, and let the evidence stand in for the committee's word."""
+    delegated(body)
+    rule = next(r for r in body["gates"][GATE]["rules"] if r["name"] == "production_committee")
+    rule["when"] = f"({rule['when']}) || evidence.experiment.advice == 'promote'"
+
+
+def look(live: Live) -> None:
+    """Let the worker's job run once."""
+
+    async def once() -> None:
+        database = Database(database_of(live), Settings(), make_bus())
+        try:
+            await activation.promote(database)
+        finally:
+            await database.close()
+
+    asyncio.run(once())
+
+
+def asked(at: Cast) -> list[Any]:
+    """The activations that the server has asked for."""
+    place = at.challenger
+    cases = at.live["aud"].pages("/v1/cases", model=place.model, version=place.version)
+    return [one for one in cases if one["kind"] == "activation" and "experiment" in one["details"]]
+
+
+def answering(at: Cast) -> str:
+    return str(at.live["aud"].get(f"{at.path}/champion")["model"])
+
+
+def test_what_an_experiment_has_earned_is_made_champion_by_the_server(at: Cast) -> None:
+    older(at, 21)
+    look(at.live)
+    undelegated = asked(at)
+    policy(at.live, by_evidence)
+    (experiment,) = at.live["aud"].get(f"{at.path}/experiments")["experiments"]
+    look(at.live)
+    (case,) = asked(at)
+    before = answering(at)
+    evidence(at.live["ops"], case, "model_deployment", "deployment", DEPLOYED)
+    look(at.live)
+    look(at.live)
+
+    assert experiment["advice"] == "promote"
+    assert undelegated == []
+    assert case["details"]["experiment"] == experiment["id"]
+    assert before == at.champion.model, "nothing says that it is deployed"
+    assert answering(at) == at.challenger.model
+    (known,) = [
+        one
+        for one in at.live["aud"].get(f"/v1/cases/{case['id']}")["evidence"]
+        if one["kind"] == "experiment"
+    ]
+    assert known["measured"]
+    assert known["payload"]["id"] == experiment["id"]
+    assert known["payload"]["everybody"] is True
+    assert known["payload"]["gain"]["low"] > 0
+    acts = [entry["action"] for entry in at.live["aud"].pages("/v1/audit")]
+    assert acts.count("promotion.asked") == acts.count("promotion.delegated") == 1
+
+
+def test_what_gates_ask_of_people_they_still_ask(at: Cast) -> None:
+    older(at, 21)
+    policy(at.live, delegated)
+    look(at.live)
+    (case,) = asked(at)
+    evidence(at.live["ops"], case, "model_deployment", "deployment", DEPLOYED)
+    look(at.live)
+    waiting = answering(at)
+    approve(at.live["com"], case, "management_and_governance")
+    look(at.live)
+
+    assert waiting == at.champion.model
+    assert answering(at) == at.challenger.model
+
+
+@pytest.mark.parametrize("why", ["too soon", "not everybody", "people are at it"])
+def test_what_is_not_proven_or_not_the_servers_is_left_to_people(at: Cast, why: str) -> None:
+    policy(at.live, by_evidence)
+    if why != "too soon":
+        older(at, 21)
+    if why == "not everybody":
+        north = {"name": "north", "when": {"==": [{"var": "region"}, "qld"]}}
+        at.put({"segments": [north, {"strategy": split(at)}]})
+        scored(at, {"old": 3, "new": 6})
+        older(at, 21)
+    if why == "people are at it":
+        open_activation(at.live, at.challenger)
+
+    look(at.live)
+
+    assert asked(at) == []
+    assert answering(at) == at.champion.model
+
+
+def test_in_the_highest_tier_people_ask(live: Live) -> None:
+    with another(live) as own, pytest.raises(Problem) as found:
+        policy(own, delegated, "high")
+
+    assert found.value.code == "bad_policy"
