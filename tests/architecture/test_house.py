@@ -108,6 +108,16 @@ def test_no_module_hides_behind_a_name_of_its_rooms_front_door() -> None:
         assert [name for name in door.__all__ if ismodule(getattr(door, name))] == [], room
 
 
+def test_a_start_imports_nothing_that_takes_as_long_as_the_rest() -> None:
+    code = "import sys, app.cli, app.main, app.worker; print(*sys.modules)"
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    dear = {"scipy.stats", "scipy.optimize", "pandas", "pyarrow", "hypothesis"}
+    assert dear & set(found.stdout.split()) == set()
+
+
 def test_services_never_commit() -> None:
     allowed = {"app/platform/http/route.py", "app/platform/db.py", "app/telemetry/writer.py",
                "app/telemetry/labelling.py"}  # fmt: skip

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm
+from scipy.stats import chisquare, norm
 
 from app.kit.arrays import Floats
 from app.routing.promoting import Advice, Observed, stand
@@ -177,5 +177,7 @@ def test_shares_are_alarming_as_often_as_they_should() -> None:
     lost = mismatch({"a": 4_600, "b": 450, "c": 20}, weights)
     assert lost is not None
     assert lost < MISMATCH
+    due = [5_070 * share for share in (0.9, 0.09, 0.01)]
+    assert lost == pytest.approx(chisquare([4_600, 450, 20], due).pvalue)
     assert mismatch({"a": 3, "b": 1}, {"a": 1, "b": 1}) is None
     assert mismatch({"a": 500}, {"a": 1, "b": 0}) is None
