@@ -11,7 +11,7 @@ from app.openfeature.rules import BadContext, FlagNotFound, NoTargetingKey, Unpa
 from app.openfeature.wording import evaluation
 from app.platform.http import Authenticator, HotRoute, Tagged
 from app.platform.settings import Settings
-from app.routing import MAX_UNIT, UNIT, Asked, Compiled, Decider, TableStale, flag_of
+from app.routing import MAX_UNIT, UNIT, Asked, Compiled, Decider, TableStale, flag_of, in_turns
 
 _SCHEMA = "https://flagd.dev/schema/v0/flags.json"
 
@@ -38,8 +38,8 @@ class Evaluator:
         plans = self._plans(actor)
         known = orjson.dumps([asked.unit, asked.context], option=orjson.OPT_SORT_KEYS)
 
-        def evaluate() -> bytes:
-            flags = [self._one_of_many(actor, plan, asked) for plan in plans]
+        async def evaluate() -> bytes:
+            flags = [self._one_of_many(actor, plan, asked) async for plan in in_turns(plans)]
             return orjson.dumps({"flags": flags})
 
         return self._tag(plans, known), evaluate
@@ -48,8 +48,8 @@ class Evaluator:
         """Write every plan as a flag that flagd evaluates to the same arms."""
         plans = self._plans(actor)
 
-        def write() -> bytes:
-            flags = {plan.key: flag_of(plan) for plan in plans}
+        async def write() -> bytes:
+            flags = {plan.key: flag_of(plan) async for plan in in_turns(plans)}
             return orjson.dumps({"$schema": _SCHEMA, "flags": flags})
 
         return self._tag(plans, b""), write

@@ -9,7 +9,7 @@ five seconds, and that the last good table answers while the database is away.
 from app.routing.asof import NothingThen
 from app.routing.conditions import UNIT
 from app.routing.crowning import crown, seat_challenger
-from app.routing.decide import MAX_UNIT, Asked, Decided, Decider
+from app.routing.decide import MAX_UNIT, Asked, Decided, Decider, in_turns
 from app.routing.diversion import FALLBACK
 from app.routing.editing import apply_plan
 from app.routing.engine import Compiled
@@ -117,6 +117,7 @@ __all__ = [
     "flag_of",
     "held_at",
     "hold_pinned",
+    "in_turns",
     "last_answered",
     "learn",
     "open_seat",

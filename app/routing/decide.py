@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from prometheus_client import CollectorRegistry, Gauge
@@ -17,6 +18,8 @@ from app.routing.explaining import explanation, of_stale
 from app.routing.rules import BadRouteRequest, NobodyAnswers, TableStale
 from app.routing.snapshot import RoutingTable
 from app.telemetry import BadToken, Part
+
+T = TypeVar("T")
 
 MAX_UNIT = 256
 MOST_AT_ONCE = 1_000
@@ -93,11 +96,9 @@ class Decider:
         many = _many(loads_flat(body))
         plan = self._plan(actor, key)
         answers = []
-        for number, asked in enumerate(many, 1):
+        async for asked in in_turns(many):
             decided = self.decide(actor, plan, asked)
             answers.append(self._nobody(decided) if decided.nobody else self._text(asked, decided))
-            if not number % _TURN:
-                await asyncio.sleep(0)  # others do not wait for all of them
         return 200, f'{{"decisions":[{",".join(answers)}]}}'.encode()
 
     def _plan(self, actor: Actor, key: str) -> Compiled:
@@ -196,6 +197,14 @@ class Decider:
             f'{{"decision_id":"{decided.id}",{decided.plan.fragment},{decided.arm.fragment},'
             f'"shadows":[{decided.shadows}],"token":{sealed},"age_ms":{self.table.age_ms}{why}}}'
         )
+
+
+async def in_turns(many: Sequence[T]) -> AsyncIterator[T]:
+    """Yield all of them; after every few others have a turn, who would wait for all."""
+    for number, one in enumerate(many, 1):
+        yield one
+        if not number % _TURN:
+            await asyncio.sleep(0)
 
 
 def _when_stale(plan: Compiled) -> Arm:

@@ -33,7 +33,7 @@ Endpoint = Callable[[Actor, str, bytes], Coroutine[Any, Any, tuple[int, bytes]]]
 
 Now = Callable[[Actor, str, bytes], tuple[int, bytes]]
 """The same of what waits for nothing."""
-Tagged = tuple[str, Callable[[], bytes]]
+Tagged = tuple[str, Callable[[], Awaitable[bytes]]]
 """An answer's ETag, and what makes its JSON."""
 Conditional = Callable[[Actor, str, bytes], Tagged]
 """Takes the same, and need not make an answer that the caller has already."""
@@ -102,7 +102,7 @@ class HotRoute:
             require_known(scope["query_string"], _NO_PARAMETERS)
             body = b"" if self.method == "GET" else await self._body(headers, receive)
             if self.conditional is not None:
-                return _unless_known(headers, *self.conditional(actor, key, body))
+                return await _unless_known(headers, *self.conditional(actor, key, body))
             if self.now is not None:
                 status, answer = self.now(actor, key, body)
                 return status, [JSON], answer
@@ -157,13 +157,15 @@ class HotRoute:
         await send_answer(send, answer, request_id)
 
 
-def _unless_known(headers: dict[bytes, bytes], tag: str, make: Callable[[], bytes]) -> Answer:
+async def _unless_known(
+    headers: dict[bytes, bytes], tag: str, make: Callable[[], Awaitable[bytes]]
+) -> Answer:
     """Return an answer, or that the caller has it already."""
     etag = (b"etag", tag.encode())
     known = (_text(headers.get(b"if-none-match")) or "").split(",")
     if tag in {one.strip().removeprefix("W/") for one in known}:
         return 304, [etag], b""
-    return 200, [JSON, etag], make()
+    return 200, [JSON, etag], await make()
 
 
 def refused(refusal: Refusal, request_id: str) -> Answer:
