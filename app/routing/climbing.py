@@ -13,7 +13,7 @@ from app.routing import ramping, stops
 from app.routing.courses import Course
 from app.routing.events import RampMoved
 from app.routing.ramping import Position, Seen, Status
-from app.routing.rewards import Earned, earned
+from app.routing.rewards import Earned
 from app.routing.rounds import Book
 from app.routing.runners import Runner, begun, runners_of, units_of
 from app.routing.sequences import mismatch
@@ -55,9 +55,8 @@ async def seen_of(
     of = {runner.name: runner for runner in runners}
 
     def gathered(name: str) -> Earned:
-        before = course.before.get(name)
         hours = of[name].hours if name in of else ()
-        return earned(hours, ramp, since=course.since, now=now, before=before)
+        return course.earned(name, hours, ramp, now=now)
 
     holding = await stops.stopped(session, book.point.tenant_id, book.point.id)
     brought_in = of[ramp.arm.name].version_id

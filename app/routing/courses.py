@@ -1,12 +1,15 @@
 """Courses: how far each experiment of a plan has come, as a round writes it down. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
 
+from app.routing import rewards
+from app.routing.arms import Rewarded
 from app.routing.ramping import Position, Status
 from app.routing.rewards import Earned
+from app.telemetry import Hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,36 @@ class Course:
             "past": {arm: list(astuple(earned)) for arm, earned in self.past.items()},
             "found": dict(self.found),
         }
+
+    def earned(
+        self,
+        name: str,
+        hours: Sequence[Hour],
+        terms: Rewarded,
+        *,
+        now: datetime,
+        until: datetime | None = None,
+        half_life: int | None = None,
+    ) -> Earned:
+        """Return what an arm has earned since it began, or by its end."""
+        return rewards.earned(
+            hours, terms, since=self.since, now=now, until=until, half_life=half_life,
+            before=self.before.get(name), past=self.past.get(name),
+        )  # fmt: skip
+
+    def by_day(
+        self,
+        name: str,
+        hours: Sequence[Hour],
+        terms: Rewarded,
+        *,
+        now: datetime,
+        until: datetime | None = None,
+    ) -> dict[int, Earned]:
+        """Return the same by the end of each day on which something came."""
+        return rewards.by_day(
+            hours, terms, since=self.since, now=now, until=until, before=self.before.get(name)
+        )
 
     @property
     def position(self) -> Position:

@@ -22,9 +22,8 @@ from app.routing.contexts import Contextual
 from app.routing.courses import Course
 from app.routing.linear import Linear, linear_of
 from app.routing.logged import Logged, fitted, logged
-from app.routing.rewards import earned
 from app.routing.rounds import Book
-from app.routing.runners import EVER, Runner, counts_ever, runners_of
+from app.routing.runners import Runner, counted_from, runners_of
 from app.routing.spec import Bandit, Ramp, Segment
 
 _LATELY = 2_000
@@ -73,8 +72,7 @@ async def _explore(
     known = course.found.get("evidence")
     if known is not None and now - course.at < timedelta(seconds=strategy.update_seconds):
         return
-    since = EVER if counts_ever(segment) else course.since
-    runners = await runners_of(session, book.point, segment, since)
+    runners = await runners_of(session, book.point, segment, counted_from(segment, course))
     evidence = [
         _evidence(runner, strategy, course, now, strategy.half_life_hours) for runner in runners
     ]
@@ -100,11 +98,7 @@ async def _explore(
 def _evidence(
     runner: Runner, strategy: Bandit, course: Course, now: datetime, half_life: int | None
 ) -> bandit.Evidence:
-    found = earned(
-        runner.hours, strategy, since=course.since, now=now,
-        before=course.before.get(runner.name),
-        past=course.past.get(runner.name), half_life=half_life,
-    )  # fmt: skip
+    found = course.earned(runner.name, runner.hours, strategy, now=now, half_life=half_life)
     units = found.units(strategy)
     return bandit.Evidence(runner.name, units, found.conversions, found.reward, found.squares)
 

@@ -104,6 +104,11 @@ def counts_ever(segment: Segment) -> bool:
     return isinstance(strategy, Bandit) and not strategy.attribution_hours
 
 
+def counted_from(segment: Segment, course: Course) -> datetime:
+    """Return the time of the oldest event that may count."""
+    return EVER if counts_ever(segment) else course.since
+
+
 async def units_of(
     session: AsyncSession,
     tenant_id: UUID,

@@ -19,8 +19,8 @@ from app.routing.courses import Course
 from app.routing.logged import fitted, logged
 from app.routing.offpolicy import estimated
 from app.routing.promoting import Advice, Observed, Standing
-from app.routing.rewards import Earned, by_day, earned, hour_of
-from app.routing.runners import Runner, runners_of, units_of
+from app.routing.rewards import Earned, hour_of
+from app.routing.runners import Runner, counted_from, runners_of, units_of
 from app.routing.sequences import Sums, mismatch
 from app.routing.spec import Bandit, Segment
 
@@ -81,22 +81,20 @@ class Trial:
     def earned(self) -> dict[str, Earned]:
         """Return what every arm has earned."""
         return {
-            one.name: earned(
-                one.hours, self.terms, since=self.course.since, now=self.now, until=self.until,
-                before=self.course.before.get(one.name),
+            one.name: self.course.earned(
+                one.name, one.hours, self.terms, now=self.now, until=self.until
             )
             for one in self.runners
-        }  # fmt: skip
+        }
 
     def by_day(self) -> dict[int, dict[str, Sums]]:
         """Return the same as it stood at the end of each day on which something came."""
         of = {
-            one.name: by_day(
-                one.hours, self.terms, since=self.course.since, now=self.now, until=self.until,
-                before=self.course.before.get(one.name),
+            one.name: self.course.by_day(
+                one.name, one.hours, self.terms, now=self.now, until=self.until
             )
             for one in self.runners
-        }  # fmt: skip
+        }
         days = sorted({day for found in of.values() for day in found})
         stood = {name: Earned() for name in of}
         found = {}
@@ -120,7 +118,8 @@ async def tried(
     at = None if until is None else until - timedelta(microseconds=1)
     champion = await seats.champion_then(session, point, at)
     holding = await stops.held_at(session, point.tenant_id, point.id, at)
-    runners = await runners_of(session, point, segment, course.since, champion=champion)
+    since = counted_from(segment, course)
+    runners = await runners_of(session, point, segment, since, champion=champion)
     held_out = book.plan.holdout.rate if book.plan.holdout is not None else 0.0
     moved = book.weights
     weights = {one.name: moved.get(one.name, one.written.weight) for one in runners}
