@@ -13,6 +13,7 @@ from app.routing.decide import MAX_UNIT, Asked, Decided, Decider, in_turns
 from app.routing.diversion import FALLBACK
 from app.routing.editing import apply_plan
 from app.routing.engine import Compiled
+from app.routing.enrolling import is_running
 from app.routing.events import (
     ChampionChanged,
     FallbackChanged,
@@ -118,6 +119,7 @@ __all__ = [
     "held_at",
     "hold_pinned",
     "in_turns",
+    "is_running",
     "last_answered",
     "learn",
     "open_seat",

@@ -39,6 +39,12 @@ async def turn(
     await session.flush()
 
 
+async def is_running(session: AsyncSession, tenant_id: UUID, experiment_id: UUID) -> bool:
+    """Say whether an experiment has not ended."""
+    found = await session.get(Experiment, (tenant_id, experiment_id))
+    return found is not None and found.until is None
+
+
 async def running(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> dict[str, Experiment]:
     """Return the experiments of a point that have not ended, by segment."""
     query = select(Experiment).filter_by(tenant_id=tenant_id, point_id=point_id, until=None)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
 
 from app import activation
@@ -148,3 +149,32 @@ def test_in_the_highest_tier_people_ask(live: Live) -> None:
         policy(own, delegated, "high")
 
     assert found.value.code == "bad_policy"
+
+
+@pytest.mark.parametrize("what", ["evidence", "plan", "stop", "champion's tier"])
+def test_what_does_not_hold_any_more_is_not_made(at: Cast, what: str) -> None:
+    older(at, 21)
+    policy(at.live, by_evidence)
+    look(at.live)
+    (case,) = asked(at)
+    if what == "evidence":
+        for _ in range(3):
+            scored(at, {"old": 9, "new": 0})
+    elif what == "plan":
+        at.put({})
+    elif what == "stop":
+        named = {"model": at.challenger.model, "version": at.challenger.version, "reason": "harms"}
+        at.live["ops"].post(f"{at.path}:stop", named)
+    else:
+        with psycopg.connect(database_of(at.live)) as connection:
+            connection.execute("SET session_replication_role = replica")
+            connection.execute(
+                "UPDATE catalog_model SET risk_tier = 'high' WHERE name = %s", (at.champion.model,)
+            )
+    evidence(at.live["ops"], case, "model_deployment", "deployment", DEPLOYED)
+    look(at.live)
+    look(at.live)
+
+    assert answering(at) == at.champion.model
+    found = at.live["aud"].get(f"/v1/cases/{case['id']}")
+    assert found["result"] == ("overtaken" if what == "plan" else None)
