@@ -62,8 +62,12 @@ def standing_in(
     stop: UUID | None = None,
     name: str = FALLBACK,
     stale: bool = False,
+    instance: catalog.Instance | None = None,
 ) -> Arm:
-    """Return the arm that answers in place of what a stop, a holdout or age keeps from it."""
+    """Return the arm that answers in place of what a stop, a holdout or age keeps from it.
+
+    In a segment that pins one, a version does so as its ``instance``.
+    """
     stopped = None if stop is None else str(stop)
     if standing is None:
         return Arm(name, b"", propensity, "", stopped)
@@ -72,6 +76,11 @@ def standing_in(
     if stale:
         why["stale"] = True
     raw = b""
+    endpoint, parameters = standing.endpoint, standing.parameters
+    if instance is not None:
+        endpoint = instance.endpoint or endpoint
+        parameters = {**(parameters or {}), **instance.parameters}
+        why["instance"] = instance.key
     if standing.version_id is None:
         why["constant"] = standing.constant
     else:
@@ -84,12 +93,13 @@ def standing_in(
             "arm": name,
             "segment": segment,
             **of_version,
-            "endpoint": standing.endpoint,
-            "parameters": standing.parameters,
+            "endpoint": endpoint,
+            "parameters": parameters,
             **why,
         }
     )
-    return Arm(name, raw, propensity, text, stopped)
+    key = instance.key if instance is not None else None
+    return Arm(name, raw, propensity, text, stopped, key)
 
 
 def fragment(fields: dict[str, Any]) -> str:

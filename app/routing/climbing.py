@@ -15,7 +15,7 @@ from app.routing.events import RampMoved
 from app.routing.ramping import Position, Seen, Status
 from app.routing.rewards import Earned
 from app.routing.rounds import Book
-from app.routing.runners import Runner, begun, runners_of, units_of
+from app.routing.runners import Runner, begun, returning_to, runners_of
 from app.routing.sequences import mismatch
 from app.routing.spec import Ramp, Segment
 
@@ -30,13 +30,19 @@ async def climb(
     runners = await runners_of(session, book.point, segment, course.since)
     seen = await seen_of(session, book, ramp, runners, course, now)
     position = ramping.turn(ramp, course.position, seen)
-    if position.moved(course.position) and position.status in {Status.RUNNING, Status.DONE}:
-        # Only who would go on is asked whether units are lost: that reads events, not profiles.
-        units = await units_of(
-            session, book.point.tenant_id, runners, since=course.since, until=now
+    if position.moved(course.position):
+        # Only who would move is asked whether units come again or are lost: that reads events.
+        returning = await returning_to(
+            session, book.point.tenant_id, runners, ramp, since=course.since, until=now, now=now
         )
-        unlikely = mismatch(units, ramping.weights(ramp, course.position))
-        seen = replace(seen, mismatch=unlikely)
+        each = {name: known.design_effect for name, known in returning.items()}
+        units = {name: known.units for name, known in returning.items()}
+        seen = replace(
+            seen,
+            arm=replace(seen.arm, each=each.get(ramp.arm.name, 1.0)),
+            control=replace(seen.control, each=each.get(ramp.control, 1.0)),
+            mismatch=mismatch(units, ramping.weights(ramp, course.position)),
+        )
         position = ramping.turn(ramp, course.position, seen)
     if position.moved(course.position):
         by = Actor.system(book.point.tenant_id)

@@ -1,5 +1,6 @@
 """Compiling: a decision point's plan, seats and stops, as they are evaluated."""
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -108,7 +109,7 @@ async def _parts(
         linear, sticky_ms = None, None
         if segment.name in courses:
             course = courses[segment.name]
-            linear = _linear(segment, course, names)
+            linear = await asyncio.to_thread(_linear, segment, course, names)
             sticky_ms = int(course.shuffled.timestamp() * 1000) if segment.sticky else None
         parts.append(_Part(segment, divert(arms, holding), parameters, linear, sticky_ms))
     return parts
@@ -201,16 +202,26 @@ def _branch(
     total = sum(share.weight for share in shares)
     diverted = sum(share.weight for share in shares if share.stop is not None)
 
+    def _own(version_id: UUID | None) -> catalog.Instance | None:
+        if version_id is None or segment.instance is None:
+            return None
+        return instances.get((version_id, segment.instance))
+
     def arm(share: Share) -> Arm:
         if share.stop is not None:
             return answers.standing_in(
-                standing, versions, left * diverted / total, segment=segment.name, stop=share.stop
+                standing,
+                versions,
+                left * diverted / total,
+                segment=segment.name,
+                stop=share.stop,
+                instance=_own(standing.version_id if standing is not None else None),
             )
         assert share.version_id is not None  # noqa: S101 - what is not stopped has a version
         return answers.arm_of(
             share.name, share.version_id, versions, seats, left * share.weight / total,
             segment=segment.name, parameters=part.parameters.get(share.name),
-            instance=instances.get((share.version_id, segment.instance or "")),
+            instance=_own(share.version_id),
         )  # fmt: skip
 
     layer = segment.layer

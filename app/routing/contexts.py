@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 from app.kit.arrays import Floats
 from app.kit.input import Input
 from app.routing.arms import Rewarded, VersionArm, Written
+from app.routing.conditions import UNIT
 
 _WIDEST = 64
 _FARTHEST = 5.0
@@ -31,9 +32,13 @@ class Number(Input):
         """How many numbers it becomes."""
         return 1
 
+    def knows(self, value: Any) -> bool:
+        """Say whether a value tells anything."""
+        return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
     def numbers(self, value: Any) -> list[float]:
         """Return a value as the model takes it; 0, the centre, of what is no number."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        if not self.knows(value):
             return [0.0]
         return [max(-_FARTHEST, min(_FARTHEST, (value - self.centre) / self.scale))]
 
@@ -57,6 +62,10 @@ class Category(Input):
     def width(self) -> int:
         """How many numbers it becomes."""
         return len(self.levels)
+
+    def knows(self, value: Any) -> bool:
+        """Say whether a value tells anything; a word that is no level is one of the others."""
+        return isinstance(value, str)
 
     def numbers(self, value: Any) -> list[float]:
         """Return a value as the model takes it."""
@@ -92,6 +101,9 @@ class Contextual(Rewarded):
     )
     floor: float = Field(0.01, ge=0, le=0.05, description="Chance no arm falls below.")
     burn_in_units: int = Field(100, ge=10, description="Rewards an arm before learning.")
+    burn_in_conversions: int = Field(
+        40, ge=0, description="Successes an arm before learning, where rewards are binary."
+    )
     update_seconds: int = Field(3600, ge=1, le=86_400)
 
     @model_validator(mode="after")
@@ -99,6 +111,8 @@ class Contextual(Rewarded):
         names = [feature.name for feature in self.features]
         if len(set(names)) < len(names):
             raise ValueError("two features have the same name")
+        if UNIT in names:
+            raise ValueError(f"{UNIT} names the unit, which is no feature")
         if width(self.features) > _WIDEST:
             raise ValueError(f"the features become more than {_WIDEST} numbers")
         return self

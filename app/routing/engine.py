@@ -112,9 +112,14 @@ class Branch:
         assert self.linear is not None  # noqa: S101 - asked by who knows
         bounds = self.linear.bounds(unit_context)
         bucket = hashed * bounds[-1] >> 32
-        index = bisect_right(bounds, bucket)
-        low = bounds[index - 1] if index else 0
-        return self.arms[index].at(self.left * (bounds[index] - low) / bounds[-1]), bucket
+        arm = self.arms[bisect_right(bounds, bucket)]
+        # Two arms that are stopped are one to whoever answers for both.
+        share = sum(
+            high - low
+            for other, (low, high) in zip(self.arms, pairwise((0, *bounds)), strict=True)
+            if (other.name, other.version_id) == (arm.name, arm.version_id)
+        )
+        return arm.at(self.left * share / bounds[-1]), bucket
 
     def shares_of(self, context: Mapping[str, Any]) -> tuple[tuple[int, ...], int]:
         """Return the arms' weights for a unit of a context, and their sum."""

@@ -115,7 +115,8 @@ async def _discern(
     rows = await logged(
         session, book.point.tenant_id, runners, strategy, since=course.since, now=now
     )
-    found = await asyncio.to_thread(_discerned, rows, [one.name for one in runners], strategy)
+    names, burnt = [one.name for one in runners], course.found.get("model") is not None
+    found = await asyncio.to_thread(_discerned, rows, names, strategy, burnt=burnt)
     if found["units"] == known:
         return
     weights = found.pop("weights")
@@ -124,13 +125,24 @@ async def _discern(
     await book.advance(session, segment, course, weights, by=by)
 
 
-def _discerned(rows: Logged, names: list[str], strategy: Contextual) -> dict[str, Any]:
-    """Return what rows say: the arms' models, none while one is burning in, and mean shares."""
+def _discerned(
+    rows: Logged, names: list[str], strategy: Contextual, *, burnt: bool = False
+) -> dict[str, Any]:
+    """Return what rows say: the arms' models, none while one is burning in, and mean shares.
+
+    Who was given few units since, having ``burnt`` in, has few of the newest: he is known by them.
+    """
     count = len(names)
     units = {name: int((rows.taken == place).sum()) for place, name in enumerate(names)}
-    found: dict[str, Any] = {"units": units, "model": None, "burning_in": True}
+    found: dict[str, Any] = {
+        "units": units, "model": None, "burning_in": True, "missing": dict(rows.missing)
+    }  # fmt: skip
     found["weights"] = dict(zip(names, whole(np.ones(count)), strict=True))
-    if min(units.values()) < strategy.burn_in_units:
+    succeeded = [rows.rewards[rows.taken == place].sum() for place in range(count)]
+    few = min(units.values()) < strategy.burn_in_units or (
+        strategy.reward == "binary" and min(succeeded) < strategy.burn_in_conversions
+    )
+    if few and not burnt:
         return found
     fit = fitted(rows, count)
     model = dict(zip(names, (one.stored() for one in fit.posteriors), strict=True))
@@ -138,7 +150,7 @@ def _discerned(rows: Logged, names: list[str], strategy: Contextual) -> dict[str
     shares = np.mean([linear.of(context) for context in rows.contexts[:_LATELY]], axis=0)
     weights = dict(zip(names, whole(shares), strict=True))
     return {
-        "units": units,
+        **found,
         "model": model,
         "mean": fit.mean,
         "spread": fit.spread,

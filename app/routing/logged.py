@@ -1,7 +1,8 @@
 """What is logged of a segment's decisions: contexts, chances and rewards, by row."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -17,6 +18,8 @@ from app.routing.runners import Runner
 
 MOST = 100_000
 """So many rows are learnt from, the newest."""
+_NEARLY_ALL = (0.005, 0.995)
+_NOISE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class Logged:
     propensities: Floats
     rewards: Floats
     contexts: Floats
+    missing: Mapping[str, float] = field(default_factory=dict)
+    """The share of rows that have no usable value of a feature, by its name."""
 
 
 async def logged(
@@ -45,12 +50,19 @@ async def logged(
 ) -> Logged:
     """Return what is known of decisions since a moment that are old enough to count."""
     places = {one.series: place for place, one in enumerate(runners) if one.series is not None}
-    ripe = now - timedelta(hours=terms.attribution_hours)
+    waits = timedelta(hours=terms.attribution_hours)
+    ripe = now - waits
     rows = await telemetry.rewarded_of(
-        session, tenant_id, list(places), since=since, until=min(ripe, until or ripe), most=most
-    )
-    if not terms.attribution_hours:
-        rows = [row for row in rows if row.reward is not None]
+        session, tenant_id, list(places), since=since, until=min(ripe, until or ripe),
+        waits=waits, most=most,
+    )  # fmt: skip
+    # Many rows are vectors only after a while, which others should not wait for.
+    return await asyncio.to_thread(_read, rows, places, terms)
+
+
+def _read(
+    rows: Sequence[telemetry.Rewarded], places: Mapping[UUID, int], terms: Rewarded
+) -> Logged:
     features = terms.features if isinstance(terms, Contextual) else ()
     earned = np.array([row.reward or 0.0 for row in rows], dtype=float)
     if terms.reward == "binary":
@@ -60,6 +72,11 @@ async def logged(
         np.array([row.propensity for row in rows], dtype=float),
         earned,
         np.array([vector(features, row.features) for row in rows]).reshape(-1, width(features)),
+        {
+            one.name: sum(not one.knows(row.features.get(one.name)) for row in rows) / len(rows)
+            for one in features
+            if rows
+        },
     )
 
 
@@ -79,11 +96,26 @@ class Fit:
 
 def fitted(found: Logged, arms: int) -> Fit:
     """Return one linear model an arm."""
-    mean = float(found.rewards.mean()) if len(found.rewards) else 0.0
-    spread = float(found.rewards.std()) if len(found.rewards) else 1.0
-    standard = (found.rewards - mean) / (spread or 1.0)
+    rewards = _within_reason(found.rewards)
+    mean = float(rewards.mean()) if len(rewards) else 0.0
+    spread = float(rewards.std()) if len(rewards) else 0.0
+    if spread <= _NOISE * max(1.0, abs(mean)):  # all alike, but for rounding
+        spread, rewards = 1.0, np.full_like(rewards, mean)
+    standard = (rewards - mean) / spread
     posteriors = [
         Posterior.of(found.contexts[found.taken == arm], standard[found.taken == arm])
         for arm in range(arms)
     ]
-    return Fit(posteriors, mean, spread or 1.0)
+    return Fit(posteriors, mean, spread)
+
+
+def _within_reason(rewards: Floats) -> Floats:
+    """Return rewards without those that are as far out again as nearly all are from each other.
+
+    One must not be all the evidence. Where nearly all are alike, the others are what there is.
+    """
+    if not len(rewards):
+        return rewards
+    low, high = np.quantile(rewards, _NEARLY_ALL)
+    room = high - low
+    return np.clip(rewards, low - room, high + room) if room > 0 else rewards

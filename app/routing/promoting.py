@@ -7,6 +7,7 @@ from enum import StrEnum
 from app.routing import bandit
 from app.routing.sequences import ALPHA, FEWEST, MISMATCH, Interval, Sums, difference
 
+_AHEAD_NONE = "The control is the best so far."
 DAYS, P_BEST, LOSS = 14, 0.95, 0.005
 """How long, how surely and at what relative loss: all have to hold."""
 
@@ -33,6 +34,8 @@ class Observed:
     lower_is_better: bool
     days: float
     mismatch: float | None
+    keeping: bool = False
+    """Whether units keep arms that other weights than the present ones gave them."""
     stopped: Sequence[str] = ()
     """Arms that a stop keeps from answering."""
 
@@ -57,7 +60,11 @@ def stand(observed: Observed) -> Standing:
     learnt = bandit.learn(
         [
             bandit.Evidence(
-                name, sums.n, round(sums.total) if observed.binary else 0, sums.total, sums.squares
+                name,
+                sums.worth,
+                round(sums.total / sums.each) if observed.binary else 0,
+                sums.total / sums.each,
+                sums.squares / sums.each,
             )
             for name, sums in observed.arms.items()
         ],
@@ -72,7 +79,7 @@ def stand(observed: Observed) -> Standing:
     lacking = _lacking(observed, turned, learnt, differences, best)
     if best == observed.control:
         beaten = all(found is not None and found.high < 0 for found in differences.values())
-        kept = beaten and bool(differences) and observed.measured
+        kept = beaten and bool(differences) and lacking == [_AHEAD_NONE]
         advice = Advice.KEEP if kept else Advice.WAIT
     else:
         advice = Advice.WAIT if lacking else Advice.PROMOTE
@@ -105,7 +112,8 @@ def _lacking(
     differences: Mapping[str, Interval | None],
     best: str,
 ) -> list[str]:
-    few = sorted(name for name, sums in turned.items() if sums.n < FEWEST)
+    few = sorted(name for name, sums in turned.items() if sums.worth < FEWEST)
+    again = any(turned[name].n >= FEWEST for name in few)
     most = LOSS * abs(turned[observed.control].mean)
     loss, surely = learnt.expected_loss[best], learnt.p_best[best]
     gain, unlikely = differences.get(best), observed.mismatch
@@ -114,8 +122,12 @@ def _lacking(
         "No arm is the champion as he was activated: what he earns is not known.":
             not observed.measured,
         "A bandit's shares follow its rewards: confirm the gain by a split.": not observed.fixed,
-        "The control is the best so far.": not ahead,
-        f"Fewer than {FEWEST} rewards of {', '.join(few)}.": bool(few),
+        "Units keep arms that other weights gave them: a new salt begins a clean test.":
+            observed.keeping,
+        _AHEAD_NONE: not ahead,
+        f"Fewer than {FEWEST} rewards of {', '.join(few)}"
+        f"{', of units that come again counted as what they are worth' if again else ''}.":
+            bool(few),
         f"It has run for {observed.days:.1f} of {DAYS} days.": observed.days < DAYS,
         f"{best} is the best with {surely:.1%}; {P_BEST:.0%} are asked.": surely < P_BEST,
         f"Promoting {best} risks {loss:.4g} a unit; at most {most:.4g}.": loss > most,

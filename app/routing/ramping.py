@@ -120,9 +120,9 @@ def _gain(ramp: Ramp, seen: Seen) -> Interval | None:
 
 def _likely_worse(ramp: Ramp, seen: Seen, tolerated: float, errors: float) -> bool:
     arm, control = _compared(ramp, seen)
-    if min(arm.n, control.n) < FEWEST:
+    if min(arm.worth, control.worth) < FEWEST:
         return False
-    error = sqrt(arm.variance / arm.n + control.variance / control.n)
+    error = sqrt(arm.variance / arm.worth + control.variance / control.worth)
     return arm.mean - control.mean < tolerated - errors * error
 
 

@@ -4,6 +4,7 @@ A plan's first round is written with it: it says from when on, and from which co
 experiments is judged. An experiment that the plan before had too, of the same units, goes on.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -215,7 +216,19 @@ def _shown(row: Weights) -> dict[str, Any]:
         "at": row.at,
         "weights": row.weights,
         "segments": {
-            name: {"since": course.since, "at": course.at, **course.found}
+            name: {"since": course.since, "at": course.at, **_short(course.found)}
             for name, course in read_all(row.learnt).items()
         },
     }
+
+
+def _short(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a round found without its models' matrices, which are long."""
+    model = found.get("model")
+    if not model:
+        return dict(found)
+    told = {
+        name: {key: value for key, value in one.items() if key != "precision"}
+        for name, one in model.items()
+    }
+    return {**found, "model": told}

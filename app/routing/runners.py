@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, telemetry
-from app.routing.arms import Written
+from app.routing.arms import Rewarded, Written
 from app.routing.courses import Course
 from app.routing.rewards import Earned, hour_of
 from app.routing.seats import champion_of
@@ -109,15 +109,25 @@ def counted_from(segment: Segment, course: Course) -> datetime:
     return EVER if counts_ever(segment) else course.since
 
 
-async def units_of(
+async def returning_to(
     session: AsyncSession,
     tenant_id: UUID,
     runners: Sequence[Runner],
+    terms: Rewarded,
     *,
     since: datetime,
     until: datetime,
-) -> dict[str, int]:
-    """Return how many units each arm had on the last day up to a moment."""
-    series = [one.series for one in runners if one.series is not None]
-    found = await telemetry.units_lately(session, tenant_id, series, since, until)
-    return {one.name: found.get(one.series, 0) if one.series else 0 for one in runners}
+    now: datetime,
+) -> dict[str, telemetry.Returning]:
+    """Return how units came again to each arm that any came to, by its name.
+
+    Of decisions that are old enough to count.
+    """
+    names = {one.series: one.name for one in runners if one.series is not None}
+    ripe = now - timedelta(hours=terms.attribution_hours)
+    found = await telemetry.returning_of(
+        session, tenant_id, list(names), since=since, until=min(until, ripe),
+        events=sum(hour.events for one in runners for hour in one.hours),
+        binary=terms.reward == "binary", silent=bool(terms.attribution_hours),
+    )  # fmt: skip
+    return {names[series]: known for series, known in found.items()}

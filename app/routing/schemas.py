@@ -94,12 +94,16 @@ class ArmOut(BaseModel):
     parameters: dict[str, Any]
     weight: int = Field(description="As it stands now.")
     exposures: int = Field(description="Scored events since the experiment began.")
-    units_lately: int = Field(description="Different units among the last day's events.")
+    units: int = Field(description="Different units; estimated by a sample where they are many.")
     rewarded: int = Field(description="Rewards that have come back.")
-    mean: float | None = Field(description="Reward a unit.")
+    design_effect: float = Field(
+        description="How many rewards say as much as one of units that come once: those of a unit"
+        " that comes again resemble each other. Errors, gains and chances go by it."
+    )
+    mean: float | None = Field(description="A reward.")
     standard_error: float | None
-    p_best: float
-    expected_loss: float = Field(description="Reward a unit lost if it were not the best.")
+    p_best: float | None = Field(description="Null of a contextual bandit: means do not compare.")
+    expected_loss: float | None = Field(description="Reward a unit lost if it were not the best.")
     gain: GainOut | None = Field(description="Null of the control, and while there are few.")
 
 
@@ -144,14 +148,19 @@ class ExperimentOut(ExperimentRowOut):
     over_time: list[GainThenOut] = Field(description="By the end of each day.")
     mismatch_p: float | None = Field(
         description="How likely the arms' units are under the plan's weights; below 0.0005 nothing"
-        " is promoted. Null of a bandit, of a sticky segment, and while there are few."
+        " is promoted. Null of a bandit, where units keep arms of other weights, and of few."
     )
     off_policy: dict[str, OffPolicyOut | None] | None = Field(
         description="By arm, of bandits alone, whose shares follow what is seen: of the newest"
         " 20,000 decisions. Null of an arm for which too little speaks."
     )
-    regret: float | None = Field(description="What all rewards lack to the best arm's.")
-    best: str
+    regret: float | None = Field(
+        description="What all rewards lack to the best arm's; below 0 where choosing by context"
+        " earned more than any arm alone."
+    )
+    best: str | None = Field(
+        description="Of a contextual bandit, alone; null if too little is known."
+    )
     advice: Advice
     lacking: list[str] = Field(description="Why the best arm is not to be promoted yet.")
     next: str | None = Field(description="The call that follows.")
@@ -173,7 +182,7 @@ class RoundOut(BaseModel):
     segments: dict[str, dict[str, Any]] = Field(
         description="By segment: since when its evidence counts, and what was found: of a bandit"
         " P(best), expected loss and the evidence behind the weights, of a contextual one its"
-        " models, of a ramp its position."
+        " models' centres and of how many rows each feature was `missing`, of a ramp its position."
     )
 
 

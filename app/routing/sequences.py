@@ -28,6 +28,13 @@ class Sums:
     n: float
     total: float
     squares: float
+    each: float = 1.0
+    """How many of them say as much as one of units that come once."""
+
+    @property
+    def worth(self) -> float:
+        """How many rewards of different units would say as much."""
+        return self.n / self.each
 
     @property
     def mean(self) -> float:
@@ -62,12 +69,12 @@ def difference(arm: Sums, control: Sums, *, alpha: float = ALPHA) -> Interval | 
     """Return how much more an arm earns a unit than the control; nothing of too few units.
 
     The two samples are one of ``n`` units whose contributions to the difference, weighted by the
-    arms' shares, have its variance.
+    arms' shares, have its variance. Rewards count for what they are worth.
     """
-    if min(arm.n, control.n) < FEWEST or not min(arm.variance, control.variance):
+    if min(arm.worth, control.worth) < FEWEST or not min(arm.variance, control.variance):
         return None  # rewards that are all alike say nothing of how others may be
-    n = arm.n + control.n
-    spread = n * (arm.variance / arm.n + control.variance / control.n)
+    n = arm.worth + control.worth
+    spread = n * (arm.variance / arm.worth + control.variance / control.worth)
     found = arm.mean - control.mean
     around = radius(n, sqrt(spread), alpha=alpha)
     return Interval(found, found - around, found + around)

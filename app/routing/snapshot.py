@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -145,7 +146,7 @@ class RoutingTable:
                 owner = UUID(tenant["id"])
                 secrets = {int(id_): bytes.fromhex(key) for id_, key in tenant["secrets"].items()}
                 keys[owner] = SigningKeys(secrets)
-                plans |= {(owner, one["key"]): loaded(one) for one in tenant["plans"]}
+                plans |= _loaded(owner, tenant["plans"])
         except (LookupError, TypeError, ValueError):
             logger.warning("the plans that were kept cannot be read", exc_info=True)
             return
@@ -180,9 +181,12 @@ class RoutingTable:
                 await self._listen()
             except (psycopg.Error, SQLAlchemyError, OSError) as error:
                 logger.warning("routing table is stale", extra={"reason": str(error)[:200]})
-                await asyncio.sleep(self._every)
-                with suppress(SQLAlchemyError, OSError, psycopg.Error):
-                    await self.refresh()
+            except Exception:
+                # A fault of ours must not end what every stop is heard by.
+                logger.exception("routing table is stale")
+            await asyncio.sleep(self._every)
+            with suppress(Exception):
+                await self.refresh()
 
     async def _listen(self) -> None:
         connection = await psycopg.AsyncConnection.connect(
@@ -223,6 +227,17 @@ class RoutingTable:
                 if stopped is not None:
                     found[tenant_id, point.key] = stopped
         return found
+
+
+def _loaded(owner: UUID, stored: list[dict[str, Any]]) -> dict[tuple[UUID, str], Compiled]:
+    """Return a tenant's plans as they were kept; one that cannot be read keeps no other away."""
+    found = {}
+    for one in stored:
+        try:
+            found[owner, one["key"]] = loaded(one)
+        except (LookupError, TypeError, ValueError):
+            logger.exception("a plan that was kept cannot be read", extra={"point": one.get("key")})
+    return found
 
 
 def _dumped(

@@ -36,7 +36,7 @@ def loaded(stored: dict[str, Any]) -> Compiled:
 
 
 def _branch(stored: dict[str, Any]) -> Branch:
-    when, layer, linear = stored["when"], stored["layer"], stored["linear"]
+    when, layer, linear = stored["when"], stored["layer"], stored.get("linear")
     return Branch(
         name=stored["name"],
         total=stored["total"],
@@ -47,8 +47,8 @@ def _branch(stored: dict[str, Any]) -> Branch:
         layer=None if layer is None else Share(**layer),
         salt=stored["salt"],
         linear=None if linear is None else Linear(linear),
-        left=stored["left"],
-        remote=stored["remote"],
+        left=stored.get("left", 1.0),
+        remote=stored.get("remote", False),
         sticky_ms=stored.get("sticky_ms"),
     )
 

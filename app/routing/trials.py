@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import catalog
+from app import catalog, telemetry
 from app.platform.db import clock
 from app.routing import promoting, rounds, seats, stops
 from app.routing.arms import Rewarded
@@ -20,12 +20,16 @@ from app.routing.logged import fitted, logged
 from app.routing.offpolicy import estimated
 from app.routing.promoting import Advice, Observed, Standing
 from app.routing.rewards import Earned, hour_of
-from app.routing.runners import Runner, counted_from, runners_of, units_of
+from app.routing.runners import Runner, counted_from, returning_to, runners_of
 from app.routing.sequences import Sums, mismatch
 from app.routing.spec import Bandit, Segment
 
 _SECONDS_A_DAY = 86_400
 _MOST_LOGGED = 20_000
+_INCOMPARABLE = (
+    "Each unit has chances of its own, so that what arms earned does not compare: see off_policy,"
+    " and confirm by a split."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +137,21 @@ async def tried(
 async def reported(session: AsyncSession, trial: Trial) -> dict[str, Any]:
     """Return what a segment's experiment has shown since it began, and what follows."""
     terms, since = trial.terms, trial.course.since
-    units = await units_of(
-        session, trial.point.tenant_id, trial.runners, since=since, until=trial.until
-    )
-    # Who keeps an arm was given it by other weights than the present ones.
-    judged = trial.fixed and not trial.segment.sticky
-    unlikely = mismatch(units, trial.weights) if judged else None
+    returning = await returning_to(
+        session, trial.point.tenant_id, trial.runners, terms,
+        since=since, until=trial.until, now=trial.now,
+    )  # fmt: skip
+    # Who keeps an arm may have been given it by other weights than the present ones.
+    keeping = trial.segment.sticky and trial.course.shuffled < since
+    units = {name: known.units for name, known in returning.items()}
+    unlikely = mismatch(units, trial.weights) if trial.fixed and not keeping else None
     gathered = trial.earned()
-    sums = {name: found.sums(terms) for name, found in gathered.items()}
+    sums = {
+        name: replace(
+            found.sums(terms), each=returning[name].design_effect if name in returning else 1.0
+        )
+        for name, found in gathered.items()
+    }
     # Posteriors of many arms are drawn for longer than others should wait.
     found = await asyncio.to_thread(
         promoting.stand,
@@ -151,6 +162,7 @@ async def reported(session: AsyncSession, trial: Trial) -> dict[str, Any]:
             lower_is_better=trial.lower,
             days=(trial.until - since).total_seconds() / _SECONDS_A_DAY,
             mismatch=unlikely,
+            keeping=keeping,
             stopped=[
                 one.name for one in trial.runners if {one.version_id, None} & set(trial.stopped)
             ],
@@ -158,23 +170,51 @@ async def reported(session: AsyncSession, trial: Trial) -> dict[str, Any]:
             fixed=trial.fixed,
         ),
     )
-    return {
+    off_policy = await _off_policy(session, trial)
+    alone = {
+        name: one["robust"] if one is not None else None for name, one in (off_policy or {}).items()
+    }
+    shown = {
         "reward": terms.reward,
         "better": terms.better,
         "since": since,
         "control": trial.control,
         "arms": [
-            _shown(trial, one, gathered[one.name], sums, found, units=units)
+            _shown(trial, one, gathered[one.name], sums, found, returning.get(one.name))
             for one in trial.runners
         ],
-        "over_time": _over_time(trial),
+        "over_time": _over_time(trial, sums),
         "mismatch_p": unlikely,
-        "off_policy": await _off_policy(session, trial),
-        "regret": _regret(sums, lower=trial.lower),
+        "off_policy": off_policy,
+        "regret": _regret(sums, {name: one.mean for name, one in sums.items() if one.n}, trial),
         "best": found.best,
         "advice": found.advice,
         "lacking": found.lacking,
         "next": None if trial.ended else await _next(session, trial, found),
+    }
+    return _of_their_own(shown, alone, sums, trial) if isinstance(terms, Contextual) else shown
+
+
+def _of_their_own(
+    shown: dict[str, Any], alone: dict[str, float | None], sums: dict[str, Sums], trial: Trial
+) -> dict[str, Any]:
+    """Return a report of arms whose units were chosen for them: their means do not compare.
+
+    What each would have earned alone does, where enough speaks for all of them.
+    """
+    known = {name: value for name, value in alone.items() if value is not None}
+    whole = len(known) == len(sums)
+    turned = -1 if trial.lower else 1
+    none = {"p_best": None, "expected_loss": None, "gain": None}
+    return {
+        **shown,
+        "arms": [{**arm, **none} for arm in shown["arms"]],
+        "over_time": [],
+        "regret": _regret(sums, known, trial) if whole else None,
+        "best": max(known, key=lambda name: turned * known[name]) if whole else None,
+        "advice": Advice.WAIT,
+        "lacking": [_INCOMPARABLE],
+        "next": None,
     }
 
 
@@ -209,8 +249,7 @@ def _shown(
     gathered: Earned,
     sums: dict[str, Sums],
     found: Standing,
-    *,
-    units: dict[str, int],
+    returning: telemetry.Returning | None,
 ) -> dict[str, Any]:
     name = runner.name
     mine, interval = sums[name], found.differences.get(name)
@@ -220,21 +259,26 @@ def _shown(
         "parameters": runner.written.parameters,
         "weight": trial.weights[name],
         "exposures": int(gathered.events),
-        "units_lately": units[name],
+        "units": round(returning.units / returning.share) if returning is not None else 0,
         "rewarded": int(mine.n),
+        "design_effect": mine.each,
         "mean": mine.mean if mine.n else None,
-        "standard_error": (mine.variance / mine.n) ** 0.5 if mine.n else None,
+        "standard_error": (mine.variance / mine.worth) ** 0.5 if mine.n else None,
         "p_best": found.p_best[name],
         "expected_loss": found.expected_loss[name],
         "gain": interval and asdict(interval),
     }
 
 
-def _over_time(trial: Trial) -> list[dict[str, Any]]:
-    """Return each arm's gain over the control as it stood at the end of each day."""
+def _over_time(trial: Trial, known: dict[str, Sums]) -> list[dict[str, Any]]:
+    """Return each arm's gain over the control as it stood at the end of each day.
+
+    How often units come again is taken from the whole: of the first days that is too much.
+    """
     first, found = hour_of(trial.course.since), []
-    for day, sums in trial.by_day().items():
+    for day, stood in trial.by_day().items():
         until = datetime.fromtimestamp((first + 24 * (day + 1)) * 3600, UTC)
+        sums = {name: replace(one, each=known[name].each) for name, one in stood.items()}
         gains = promoting.gains(sums, trial.control, lower_is_better=trial.lower)
         found += [
             {"arm": name, "until": until, **asdict(gain)}
@@ -244,14 +288,13 @@ def _over_time(trial: Trial) -> list[dict[str, Any]]:
     return found
 
 
-def _regret(sums: dict[str, Sums], *, lower: bool) -> float | None:
-    """Return what all rewards together lack to those of the arm that earned most a unit."""
-    known = [one for one in sums.values() if one.n]
-    if not known:
+def _regret(sums: dict[str, Sums], means: dict[str, float], trial: Trial) -> float | None:
+    """Return what all rewards together lack to those of the arm that earns most a unit."""
+    if not means:
         return None
-    turned = -1 if lower else 1
-    best = max(turned * one.mean for one in known)
-    return sum(one.n * (best - turned * one.mean) for one in known)
+    turned = -1 if trial.lower else 1
+    best = max(turned * mean for mean in means.values())
+    return sum(one.n * best - turned * one.total for one in sums.values())
 
 
 async def wanted(session: AsyncSession, trial: Trial, name: str) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from app.telemetry.layout import SCORE, Binning, Bins, Layout, category
 from app.telemetry.outcomes import Performance
 from app.telemetry.reading import CSV, JSON_LINES, PARQUET, LakeTable, RowTable, Table, opened
 from app.telemetry.recorded import Recorded, recorded
+from app.telemetry.returning import Returning, returning_of
 from app.telemetry.tables import Baseline, Outcome, RawEvent, Receipt, Series
 from app.telemetry.tally import Tally
 from app.telemetry.token import BadToken, Claim, Part, Sealer, unseal
@@ -32,7 +33,6 @@ from app.telemetry.windows import (
     rewarded_of,
     series_of,
     traffic,
-    units_lately,
 )
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "RawEvent",
     "Receipt",
     "Recorded",
+    "Returning",
     "Rewarded",
     "RowTable",
     "Sealer",
@@ -84,12 +85,12 @@ __all__ = [
     "opened",
     "outcomes",
     "recorded",
+    "returning_of",
     "rewarded_of",
     "series_of",
     "shapers",
     "signing_keys",
     "sources_of",
     "traffic",
-    "units_lately",
     "unseal",
 ]

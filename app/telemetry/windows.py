@@ -154,10 +154,9 @@ async def next_hour(
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RANDOM_BITS = 80
-_MOST_SEEN = 200_000
 
 
-def _first_id(at: datetime) -> UUID:
+def first_id(at: datetime) -> UUID:
     """Return the least id that a decision of a moment may have."""
     return UUID(int=(at - _EPOCH) // timedelta(milliseconds=1) << _RANDOM_BITS)
 
@@ -174,7 +173,7 @@ async def first_decision(
         select(Receipt.decision_id)
         .where(
             Receipt.tenant_id == tenant_id,
-            Receipt.decision_id >= _first_id(since),
+            Receipt.decision_id >= first_id(since),
             Receipt.series_id.in_(series),
         )
         .order_by(Receipt.decision_id)
@@ -226,36 +225,6 @@ async def hours_of(
     return {series_id: list(hours.values()) for series_id, hours in found.items()}
 
 
-async def units_lately(
-    session: AsyncSession,
-    tenant_id: UUID,
-    series: Sequence[UUID],
-    since: datetime,
-    until: datetime,
-) -> dict[UUID, int]:
-    """Return how many units each series had of a day's decisions up to a moment, and since one.
-
-    Of so many events at most, the newest: it is a sample, not a census.
-    """
-    lately = max(since, until - timedelta(days=1))
-    seen = (
-        select(RawEvent.series_id, RawEvent.unit)
-        .where(
-            RawEvent.tenant_id == tenant_id,
-            RawEvent.decision_id >= _first_id(lately),
-            RawEvent.decision_id < _first_id(until),
-            RawEvent.series_id.in_(series),
-        )
-        .order_by(RawEvent.decision_id.desc())
-        .limit(_MOST_SEEN)
-        .subquery()
-    )
-    rows = await session.execute(
-        select(seen.c.series_id, func.count(seen.c.unit.distinct())).group_by(seen.c.series_id)
-    )
-    return {series_id: int(count) for series_id, count in rows}
-
-
 @dataclass(frozen=True, slots=True)
 class Rewarded:
     """One scored event with what it earned, if anything came back."""
@@ -273,20 +242,28 @@ async def rewarded_of(
     *,
     since: datetime,
     until: datetime,
+    waits: timedelta,
     most: int,
 ) -> list[Rewarded]:
-    """Return the newest events of decisions in ``[since, until)``, each with its reward."""
+    """Return the newest events of decisions in ``[since, until)``, each with its reward.
+
+    Who ``waits`` counts what comes within that time of the decision, and everybody who brought
+    nothing by then; else whoever has brought something counts.
+    """
+    brought = (Outcome.tenant_id == RawEvent.tenant_id) & (
+        Outcome.decision_id == RawEvent.decision_id
+    )
+    if waits:
+        brought &= Outcome.at <= RawEvent.decided_at + waits
+    else:
+        brought &= Outcome.reward.is_not(None)
     rows = await session.execute(
         select(RawEvent.series_id, RawEvent.propensity, RawEvent.features, Outcome.reward)
-        .outerjoin(
-            Outcome,
-            (Outcome.tenant_id == RawEvent.tenant_id)
-            & (Outcome.decision_id == RawEvent.decision_id),
-        )
+        .join(Outcome, brought, isouter=bool(waits))
         .where(
             RawEvent.tenant_id == tenant_id,
-            RawEvent.decision_id >= _first_id(since),
-            RawEvent.decision_id < _first_id(until),
+            RawEvent.decision_id >= first_id(since),
+            RawEvent.decision_id < first_id(until),
             RawEvent.series_id.in_(series),
         )
         .order_by(RawEvent.decision_id.desc())

@@ -72,6 +72,7 @@ def test_any_context_becomes_few_and_finite_numbers(context: dict[str, Any]) -> 
         {"features": []},
         {"features": [STRATEGY["features"][0]] * 2},
         {"features": [{"kind": "number", "name": "x", "scale": 0}]},
+        {"features": [{"kind": "category", "name": "targetingKey", "levels": ["vip"]}]},
         {"features": [{"kind": "category", "name": "x", "levels": ["a", "a"]}]},
         {"features": [{"kind": "category", "name": f"x{n}",
                        "levels": [f"l{m}" for m in range(20)]} for n in range(4)]},
@@ -135,6 +136,43 @@ def test_chances_keep_the_floor_and_are_the_same_to_anyone(age: float, region: s
     assert linear.bounds(context)[-1] == 10_000
 
 
+def shares(rewards: Floats, taken: Any = None) -> Floats:
+    """The chances at a clear difference, of what rewards of two arms have taught."""
+    dice = np.random.default_rng(6)
+    n = len(rewards)
+    contexts = world(dice, n)[0]
+    taken = dice.integers(0, 2, n) if taken is None else taken
+    gain = contexts[:, 1] * np.where(taken == 1, 1, -1) if np.ptp(rewards) else 0
+    fit = fitted(Logged(taken, np.full(n, 0.5), rewards + gain, contexts), 2)
+    stored = [one.stored() for one in fit.posteriors]
+    return Linear(linear_of(strategy(), stored)).chances({"age": 60})
+
+
+def test_one_reward_is_not_all_the_evidence() -> None:
+    rewards = np.random.default_rng(7).normal(size=2_000)
+    rewards[17] = 1e9
+
+    assert shares(rewards)[1] > 0.9
+
+
+@pytest.mark.parametrize("value", [0.1, 7.7, 0.0])
+def test_rewards_that_are_all_alike_tell_no_arm_from_another(value: float) -> None:
+    taken = (np.arange(1_100) >= 1_000).astype(np.int64)
+
+    assert shares(np.full(1_100, value), taken) == pytest.approx([0.5, 0.5], abs=0.08)
+
+
+def test_two_arms_that_are_stopped_are_one_to_who_answers_for_both() -> None:
+    compiled = plan(learnt())
+    (branch,) = compiled.branches
+    stopped = Arm("fallback", b"", 1.0, '"propensity":1.0,"arm":"fallback"', "stop")
+    both = replace(branch, arms=(stopped, stopped))
+
+    arm, _ = both.own({"age": 44}, 12345)
+
+    assert arm.propensity == pytest.approx(0.9)
+
+
 def plan(linear: Linear) -> Compiled:
     arms = tuple(
         Arm(name, name.encode().ljust(16), 0.5, f'"propensity":0.5,"arm":"{name}"')
@@ -187,7 +225,8 @@ def test_it_earns_more_than_the_best_arm_alone() -> None:
         taken.append(arm)
         chances.append([chance[a] for chance, a in zip(given_, arm, strict=True)])
         rewards.append(means[np.arange(each), arm] + dice.normal(size=each))
-        rows = Logged(*(np.concatenate(one) for one in (taken, chances, rewards, contexts)))
+        so_far = (np.concatenate(one) for one in (taken, chances, rewards, contexts))
+        rows = Logged(*so_far)  # type: ignore[arg-type]
         fit = fitted(rows, 2)
         linear = Linear(linear_of(strategy(), [one.stored() for one in fit.posteriors]))
     mean = float(np.concatenate(rewards).mean())
@@ -278,6 +317,16 @@ def test_over_http_it_learns_whom_to_give_to_whom(at: Cast) -> None:
     assert other.count("old") > 35
     assert newest()["burning_in"] is False
     assert found["strategy"] == "contextual"
+    assert newest()["missing"] == {"x": 0}
+    assert "precision" not in newest()["model"]["new"]
+    assert found["advice"] == "wait"
+    assert "does not compare" in found["lacking"][0]
+    assert (
+        [arm["gain"] for arm in found["arms"]]
+        == [None, None]
+        == [arm["p_best"] for arm in found["arms"]]
+    )
+    assert found["best"] in {"old", "new"}
     assert found["off_policy"]["new"]["snips"] == pytest.approx(0, abs=0.3)
     assert found["off_policy"]["new"]["effective"] == pytest.approx(400, abs=60)
     assert (flag["state"], flag["metadata"]["remoteOnly"]) == ("DISABLED", True)

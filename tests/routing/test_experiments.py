@@ -35,7 +35,7 @@ def test_an_experiment_is_read_from_what_came_back_and_promotes_nobody(at: Cast)
     assert before["regret"] is None
     old, new = found["arms"]
     for arm, mean in ((old, 0.3), (new, 0.6)):
-        assert arm["exposures"] == arm["units_lately"] == arm["rewarded"] == seen[arm["arm"]]
+        assert arm["exposures"] == arm["units"] == arm["rewarded"] == seen[arm["arm"]]
         assert arm["mean"] == pytest.approx(mean, abs=0.02)
         assert arm["standard_error"] == pytest.approx((mean * (1 - mean) / 350) ** 0.5, rel=0.1)
     assert old["gain"] is None

@@ -106,6 +106,23 @@ def test_a_pin_outlives_the_experiment_and_the_swap(at: Cast) -> None:
     assert here["instance"] == "vic"
 
 
+def test_who_stands_in_does_so_as_the_regions_instance(at: Cast) -> None:
+    for place, threshold in ((at.champion, 0.5), (at.challenger, 0.6), (at.former, 0.7)):
+        set_up(at.live, place, threshold)
+    all_new = {"kind": "split", "arms": [at.arm("challenger", "b", weight=1),
+                                         at.arm("champion", "a", weight=1)]}  # fmt: skip
+    at.put(pinned(all_new))
+    named = {"model": at.challenger.model, "version": at.challenger.version, "reason": "a test"}
+    at.live["ops"].post(f"{at.path}:stop", named)
+
+    told = [at.route(f"u-{n}", context={"region": "vic"}) for n in range(20)]
+
+    stopped = [one for one in told if one.get("stopped")]
+    assert stopped
+    assert {(one["model"], one["instance"]) for one in stopped} == {(at.former.model, "vic")}
+    assert {one["parameters"]["threshold"] for one in stopped} == {0.7}
+
+
 def test_an_instance_in_use_is_not_ended_and_a_new_one_is_taken_up(at: Cast) -> None:
     set_up(at.live, at.champion, 0.62)
     at.put(pinned())

@@ -9,6 +9,7 @@ from scipy.stats import chisquare, norm
 from app.kit.arrays import Floats
 from app.routing.promoting import Advice, Observed, stand
 from app.routing.sequences import FEWEST, MISMATCH, Sums, difference, mismatch, radius
+from app.telemetry import Returning
 
 DAYS = 42
 
@@ -143,6 +144,42 @@ def test_a_champion_who_beats_every_challenger_is_kept() -> None:
     found = stand(observed({"old": GOOD["new"], "new": GOOD["old"]}))
 
     assert (found.best, found.advice) == ("old", Advice.KEEP)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"mismatch": MISMATCH / 2}, {"days": 0.1}, {"fixed": False}, {"keeping": True}]
+)
+def test_nobody_is_kept_by_what_would_promote_nobody(changes: dict[str, object]) -> None:
+    arms = {"old": GOOD["new"], "new": GOOD["old"]}
+
+    assert stand(observed(**{"arms": arms, **changes})).advice is Advice.WAIT  # type: ignore[arg-type]
+
+
+def test_two_equal_arms_are_not_told_apart_by_units_that_come_daily() -> None:
+    wrong = promoted = 0
+    for run in range(60):
+        dice = np.random.default_rng([8, run])
+        arm, rate = dice.integers(0, 2, 600), dice.beta(0.5, 0.5, 600)
+        earned, told, crowned = np.zeros(600), False, False
+        for day in range(1, DAYS + 1):
+            earned += dice.random(600) < rate
+            arms = {name: returned(earned[arm == at], day) for at, name in enumerate("ab")}
+            found = difference(arms["b"], arms["a"])
+            told |= found is not None and not found.low <= 0 <= found.high
+            if day % 7 == 0:
+                crowned |= stand(observed(arms, days=day)).advice is Advice.PROMOTE
+        wrong, promoted = wrong + told, promoted + crowned
+
+    assert wrong <= 3
+    assert promoted <= 1
+
+
+def returned(earned: Floats, times: int) -> Sums:
+    """What units show that each came so often: by the sums that each has earned."""
+    n, total = float(len(earned) * times), float(earned.sum())
+    residuals = float(np.square(earned - times * total / n).sum())
+    known = Returning(len(earned), 1.0, n, total, total, residuals)
+    return Sums(n, total, total, known.design_effect)
 
 
 @settings(max_examples=200)

@@ -1,0 +1,87 @@
+"""Units that come again: what they make of an experiment, from events in the database."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app import telemetry
+from app.bus import make_bus
+from app.platform.db import Database
+from app.platform.settings import Settings
+from tests.live import Live
+from tests.routing.plans import Cast, cast
+from tests.routing.trials import UNITS, older, scored
+from tests.tenants import database_of
+
+
+@pytest.fixture
+def at(live: Live) -> Cast:
+    found = cast(live)
+    arms = [found.arm("champion", "old", weight=1), found.arm("challenger", "new", weight=1)]
+    found.put({"segments": [{"strategy": {"kind": "split", "arms": arms}}]})
+    return found
+
+
+def arms(at: Cast) -> Any:
+    (found,) = at.live["aud"].get(f"{at.path}/experiments")["experiments"]
+    return {arm["arm"]: arm for arm in found["arms"]}
+
+
+def test_rewards_that_a_unit_brings_twice_say_as_much_as_once(at: Cast) -> None:
+    seen = scored(at, {"old": 3, "new": 6})
+    once = arms(at)
+    scored(at, {"old": 3, "new": 6})
+    twice = arms(at)
+
+    for name, arm in twice.items():
+        assert (once[name]["design_effect"], arm["design_effect"]) == pytest.approx((1.0, 2.0))
+        assert arm["units"] == once[name]["units"] == seen[name]
+        assert arm["rewarded"] == 2 * once[name]["rewarded"]
+        assert arm["standard_error"] == pytest.approx(once[name]["standard_error"])
+    assert twice["new"]["gain"] == pytest.approx(once["new"]["gain"])
+
+
+def test_units_that_were_lost_a_week_ago_are_not_forgotten(at: Cast) -> None:
+    scored(at, {"old": 3, "new": 6})
+    (before,) = at.live["aud"].get(f"{at.path}/experiments")["experiments"]
+    older(at, 21)
+    (after,) = at.live["aud"].get(f"{at.path}/experiments")["experiments"]
+
+    assert before["mismatch_p"] == after["mismatch_p"] > 0.0005
+
+
+def test_decisions_that_bring_nothing_do_not_crowd_out_those_that_did(at: Cast) -> None:
+    scored(at, {"old": 3, "new": 6})
+    units = [{"unit": f"later-{number}"} for number in range(300)]
+    decisions = at.live["app"].post(f"{at.path}/route:batch", {"units": units})["decisions"]
+    now = datetime.now(UTC)
+    events = [
+        {"token": one["token"], "at": now.isoformat(), "score": 0.5, "features": {"x": 0.1}}
+        for one in decisions
+    ]
+    at.live["app"].post("/v1/events", {"events": events})
+
+    async def read(waits: timedelta, most: int) -> list[telemetry.Rewarded]:
+        database = Database(database_of(at.live), Settings(), make_bus())
+        try:
+            tenant = UUID(at.live["aud"].get("/v1/me")["tenant_id"])
+            async with database.session(tenant) as session:
+                point = UUID(at.live["aud"].get(at.path)["id"])
+                series = await telemetry.series_of(session, tenant, point)
+                return await telemetry.rewarded_of(
+                    session, tenant, [one.id for one in series], since=now - timedelta(hours=1),
+                    until=now + timedelta(hours=1), waits=waits, most=most,
+                )  # fmt: skip
+        finally:
+            await database.close()
+
+    at_once = asyncio.run(read(timedelta(0), 200))
+    in_time = asyncio.run(read(timedelta(hours=1), 5_000))
+
+    assert len(at_once) == 200
+    assert all(row.reward is not None for row in at_once)
+    assert len(in_time) == UNITS + 300
+    assert sum(row.reward is None for row in in_time) == 300
