@@ -1,8 +1,7 @@
 """The worker process, composed: at every pulse, what is due is looked for and done.
 
 telemetry folds what arrived → drift examines closed windows → activation guards champions →
-revalidation judges the windows → routing learns, and concludes experiments → activation notices
-targets that have gone silent.
+revalidation judges the windows → routing learns → activation notices targets that have gone silent.
 Each step finds its own work in the database and commits it by itself, so that a step that was
 missed or failed is done at the next pulse, by whichever worker is there.
 """
@@ -34,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 STEPS = (
     telemetry.digest, drift.watch, activation.guard, revalidation.review, routing.learn,
-    routing.conclude, activation.watch_targets,
+    activation.watch_targets,
 )  # fmt: skip
 
 
@@ -89,7 +88,8 @@ async def work(settings: Settings, database_url: str) -> None:
     rota.every(settings.pulse_seconds, "activation.prepare", preparer, at_once=4)
     rota.every(settings.audit_seconds, "audit.keep", audit_keeper(settings), at_once=2)
     # What a release that knew of no search has registered meanwhile: nothing, mostly.
-    rota.every(60, "activation.promote", activation.promote)
+    rota.every(10, "routing.conclude", routing.conclude)
+    rota.every(300, "activation.promote", activation.promote)
     rota.every(30, "catalog.fill_search", catalog.fill_search)
     rota.every(59, "telemetry.make_partitions", telemetry.make_partitions)
     rota.every(59, "platform.forget_keys", idempotency.forget)

@@ -16,7 +16,8 @@ from app.kit.refusal import NotFound
 from app.platform.db import ALL_TENANTS, Database, clock, page
 from app.platform.rota import for_each
 from app.routing import enrolling, rounds, service
-from app.routing.spec import Plan
+from app.routing.arms import Rewarded
+from app.routing.spec import Plan, Segment
 from app.routing.tables import Experiment
 from app.routing.trials import Trial, reported, tried
 
@@ -127,10 +128,14 @@ async def _conclude(session: AsyncSession, tenant_id: UUID, id_: UUID) -> None:
     if row is None or row.until is None or row.report is not None:
         return
     point = await catalog.point_by_id(session, tenant_id, row.point_id)
-    trial = await trial_of(session, point, row)
-    if trial.now < row.until + timedelta(hours=trial.terms.attribution_hours) + _SETTLED:
+    book, segment = await _last(session, point, row)
+    assert isinstance(segment.strategy, Rewarded)  # noqa: S101 - what is compared is rewarded
+    waits = timedelta(hours=segment.strategy.attribution_hours)
+    if await clock(session) < row.until + waits + _SETTLED:
         return
-    row.report = plain(await reported(session, trial))
+    row.report = plain(
+        await reported(session, await tried(session, point, book, segment, row.until))
+    )
     await audit.record(
         session, Actor.system(tenant_id), "experiment.concluded", f"point:{point.id}",
         experiment=row.id, segment=row.segment, best=row.report["best"],
@@ -139,15 +144,22 @@ async def _conclude(session: AsyncSession, tenant_id: UUID, id_: UUID) -> None:
 
 
 async def trial_of(session: AsyncSession, point: catalog.DecisionPoint, row: Experiment) -> Trial:
-    """Return how an experiment stands, by the last plan that goes, or went, on with it."""
+    """Return how an experiment stands, or stood when it ended."""
+    book, segment = await _last(session, point, row)
+    return await tried(session, point, book, segment, row.until)
+
+
+async def _last(
+    session: AsyncSession, point: catalog.DecisionPoint, row: Experiment
+) -> tuple[rounds.Book, Segment]:
+    """Return the last plan that goes, or went, on with an experiment, and its segment of it."""
     if row.last_revision is None:
         book = await rounds.Book.newest(session, point)
         assert book is not None  # noqa: S101 - a plan began it
     else:
         last = await service.plan_at(session, row.tenant_id, row.point_id, row.last_revision)
         book = await rounds.Book.of(session, point, last, Plan.model_validate(last.spec))
-    segment = next(one for one in book.plan.segments if one.name == row.segment)
-    return await tried(session, point, book, segment, row.until)
+    return book, next(one for one in book.plan.segments if one.name == row.segment)
 
 
 async def _shown(

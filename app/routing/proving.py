@@ -10,9 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import catalog
 from app.routing import enrolling
 from app.routing.experiments import trial_of
-from app.routing.promoting import Advice
+from app.routing.promoting import DAYS, Advice
 from app.routing.tables import Experiment
 from app.routing.trials import reported, wanted
+
+_SECONDS_A_DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ async def proof_of(
             "arm": name,
             "advice": found["advice"] if mine else Advice.WAIT,
             "lacking": found["lacking"] if mine else [f"{found['best']} is better so far."],
-            "days": (trial.until - trial.course.since).total_seconds() / 86_400,
+            "days": (trial.until - trial.course.since).total_seconds() / _SECONDS_A_DAY,
             **{key: arm[key] for key in ("rewarded", "mean", "p_best", "expected_loss", "gain")},
         }
     return None
@@ -69,7 +71,8 @@ async def proven(session: AsyncSession, point: catalog.DecisionPoint) -> Proven 
     """Return the arm of a point that is to be promoted, if an experiment of everybody says so."""
     for row in (await enrolling.running(session, point.tenant_id, point.id)).values():
         trial = await trial_of(session, point, row)
-        if not trial.everybody:
+        days = (trial.now - trial.course.since).total_seconds() / _SECONDS_A_DAY
+        if not trial.everybody or days < DAYS:
             continue
         found = await reported(session, trial)
         if found["advice"] is Advice.PROMOTE:

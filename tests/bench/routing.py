@@ -6,8 +6,10 @@ by the same load generator over as many keep-alive connections: decisions with a
 validation, conditions, token and metrics at a thousand decision points in turns, each about a unit
 never named before, against a raw ASGI endpoint that answers as many fixed bytes. ``p99_ratio`` is
 of the slowest hundredth in the same rounds. ``evaluate_us`` is the evaluation itself, in process:
-unit and context to arm, in a plan of four segments. ``vs_flagd_core`` is how many times faster that
-is than ``openfeature-flagd-core`` with the same plan, exported, in turns.
+unit and context to arm, in a plan of four segments; ``contextual_us`` that of a unit that has
+chances of its own, which has no bound: two arms, four numbers of the context. ``vs_flagd_core`` is
+how many times faster that is than ``openfeature-flagd-core`` with the same plan, exported, in
+turns.
 """
 
 import argparse
@@ -30,6 +32,8 @@ from tests.bench.champion import NAMES, crown
 from tests.bench.conclusion import conclude, within
 from tests.bench.points import CONTEXT, PLAN, load_points
 from tests.bench.servers import BenchFailed, Helper, Served, bare, helper, serve
+from tests.routing.test_contextual import learnt
+from tests.routing.test_contextual import plan as contextual_plan
 from tests.routing.test_parity import compiled
 
 BOUNDS = {
@@ -128,11 +132,18 @@ def measure_evaluation(size: Size) -> dict[str, float]:
 
     if ours() != its():
         raise BenchFailed("flagd gives other arms.")
+    own = contextual_plan(learnt())
+
+    def chances() -> list[str]:
+        known = {"age": 44, "region": "vic"}
+        return [own.assign(unit, cbor_text(unit), known).name for unit in units[:1_000]]
+
     rounds = [(_spent(ours) / len(units), _spent(its) / len(units)) for _ in range(10)]
     return {
         "evaluate_us": median(mine for mine, _ in rounds) * 1e6,
         "flagd_core_us": median(other for _, other in rounds) * 1e6,
         "vs_flagd_core": median(other / mine for mine, other in rounds),
+        "contextual_us": _spent(chances) / len(units[:1_000]) * 1e6,
     }
 
 
