@@ -55,7 +55,11 @@ async def ask_at(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> None
     by = Actor.system(tenant_id)
     point = await catalog.point_by_id(session, tenant_id, point_id)
     proven = await _delegated(session, point, by=by)
-    if proven is None or await _asked_already(session, point, proven, by=by):
+    if proven is None:
+        return
+    # Who looks at the same moment waits here, and then finds it asked.
+    point = await catalog.point_by_key(session, point.key, by=by, lock=True)
+    if await _asked_already(session, point, proven, by=by):
         return
     asked = proven.asked
     case = await service.open_activation(

@@ -29,7 +29,7 @@ async def require_instances(
 ) -> None:
     """Refuse a plan by which a version would answer as an instance that it has not."""
     champion = await champion_of(session, point.tenant_id, point.id)
-    for segment in plan.segments:
+    for segment in (one for one in plan.segments if one.instance is not None):
         named = {
             (await catalog.find_version(session, arm.model, arm.version, by=by)).id
             for arm in segment.strategy.named

@@ -43,13 +43,14 @@ async def proof_of(
         mine = found["best"] in names
         name = found["best"] if mine else names[0]
         arm = next(one for one in found["arms"] if one["arm"] == name)
+        better = [] if found["best"] is None else [f"{found['best']} is better so far."]
         return {
             "id": row.id,
             "segment": row.segment,
             "everybody": trial.everybody,
             "arm": name,
             "advice": found["advice"] if mine else Advice.WAIT,
-            "lacking": found["lacking"] if mine else [f"{found['best']} is better so far."],
+            "lacking": found["lacking"] if mine else better or found["lacking"],
             "days": (trial.until - trial.course.since).total_seconds() / _SECONDS_A_DAY,
             **{key: arm[key] for key in ("rewarded", "mean", "p_best", "expected_loss", "gain")},
         }
