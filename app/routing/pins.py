@@ -68,6 +68,7 @@ async def hold(session: AsyncSession, event: catalog.InstanceEnded) -> None:
         raise catalog.InstancePinned(
             f"The plans of {names} pin {event.key}.",
             decision_points=[row.key for row in points],
+            filled={"key": min(row.key for row in points)},
         )
 
 
