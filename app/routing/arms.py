@@ -61,6 +61,6 @@ class Rewarded(Input):
         ge=0,
         le=24 * 90,
         description="How long a reward is waited for: only decisions that are older count, and"
-        " one without a reward by then has earned 0; should it come later it counts from then on,"
-        " but not to a contextual bandit. At 0 what has come back counts, at once.",
+        " one without a reward by then has earned 0, whatever comes later. At 0 what has come"
+        " back counts, at once.",
     )

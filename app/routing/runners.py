@@ -81,6 +81,10 @@ async def runners_of(
     }
     wanted = [one for one in series.values() if one is not None]
     hours = await telemetry.hours_of(session, point.tenant_id, wanted, since)
+    terms = segment.strategy
+    if isinstance(terms, Rewarded) and terms.attribution_hours:
+        waits = timedelta(hours=terms.attribution_hours)
+        hours = await telemetry.in_time(session, point.tenant_id, hours, since=since, waits=waits)
     return [
         Runner(arm, version_id, found, hours[found] if found is not None else ())
         for arm, version_id in arms
@@ -128,6 +132,6 @@ async def returning_to(
     found = await telemetry.returning_of(
         session, tenant_id, list(names), since=since, until=min(until, ripe),
         events=sum(hour.events for one in runners for hour in one.hours),
-        binary=terms.reward == "binary", silent=bool(terms.attribution_hours),
+        binary=terms.reward == "binary", waits=timedelta(hours=terms.attribution_hours),
     )  # fmt: skip
     return {names[series]: known for series, known in found.items()}

@@ -11,6 +11,7 @@ from app.telemetry.digest import digest, make_partitions
 from app.telemetry.events import MAX_EVENTS, REHEARSAL, SHADOW_PREFIX
 from app.telemetry.keys import SigningKeys, make_key, signing_keys
 from app.telemetry.lakes import ANY_TENANT, LakeSource, asked, sources_of
+from app.telemetry.lateness import in_time
 from app.telemetry.layout import SCORE, Binning, Bins, Layout, category
 from app.telemetry.outcomes import Performance
 from app.telemetry.reading import CSV, JSON_LINES, PARQUET, LakeTable, RowTable, Table, opened
@@ -76,6 +77,7 @@ __all__ = [
     "events_of",
     "first_decision",
     "hours_of",
+    "in_time",
     "inherit_baseline",
     "inputs",
     "is_shadow",

@@ -7,10 +7,10 @@ the two is Kish's design effect.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Double, Integer, cast, func, literal, select
+from sqlalchemy import ColumnElement, Double, Integer, cast, func, literal, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.telemetry.tables import Outcome, RawEvent
@@ -54,18 +54,19 @@ async def returning_of(
     until: datetime,
     events: int,
     binary: bool,
-    silent: bool,
+    waits: timedelta,
 ) -> dict[UUID, Returning]:
     """Return how units came again to series in ``[since, until)``, where there were some events.
 
-    A ``binary`` reward is a success or none; where ``silent`` is said, who brought none earned 0.
+    A ``binary`` reward is a success or none. Who ``waits`` counts those that brought none by then
+    as having earned 0.
     """
     if events > _SCANNED:
         since = until - (until - since) * (_SCANNED / events)
     share = min(1.0, _SAMPLED / max(min(events, _SCANNED), 1))
     pseudonym = func.get_byte(RawEvent.unit, 0) * 256 + func.get_byte(RawEvent.unit, 1)
     earned = cast(Outcome.reward > 0, Integer()) if binary else Outcome.reward
-    reward: ColumnElement[float] = cast(func.coalesce(earned, 0) if silent else earned, Double())
+    reward: ColumnElement[float] = cast(func.coalesce(earned, 0) if waits else earned, Double())
     a_unit = (
         select(
             RawEvent.series_id,
@@ -76,7 +77,8 @@ async def returning_of(
         .outerjoin(
             Outcome,
             (Outcome.tenant_id == RawEvent.tenant_id)
-            & (Outcome.decision_id == RawEvent.decision_id),
+            & (Outcome.decision_id == RawEvent.decision_id)
+            & ((Outcome.at <= RawEvent.decided_at + waits) if waits else true()),
         )
         .where(
             RawEvent.tenant_id == tenant_id,
