@@ -11,7 +11,7 @@ from typing import Any
 from app.client import Client, Problem
 from app.identity import ROLES, Role
 from tests.live import Live, approve, make_model, make_version, unique
-from tests.system.holdings import Holdings
+from tests.system.holdings import Holdings, rising
 from tests.ways import Way
 
 DECIDING = set(Role) - {Role.ADMINISTRATOR}
@@ -141,6 +141,21 @@ def incident(held: Holdings, by: Client) -> str:
     return next(str(one["id"]) for one in found if one["target"] == name)
 
 
+def ramp(held: Holdings, by: Client) -> str:
+    """Have a ramp of its own run at the point, whatever plan and whose ramp that has by now."""
+    path, name = f"/v1/decision-points/{held.place.point}/plan", unique("ramp")
+    plan = {"segments": [{**rising(held.place), "name": name}, {}]}
+    by.put(path, plan, revision=by.get(path)["revision"])
+    return name
+
+
+def held_ramp(held: Holdings, by: Client) -> str:
+    """The same, held at its step."""
+    name = ramp(held, by)
+    by.post(f"/v1/decision-points/{held.place.point}/ramps/{name}:hold", REASON)
+    return name
+
+
 Maker = Callable[[Holdings, Client], str]
 MADE: dict[str, tuple[str, bool, Maker]] = {
     "POST /v1/approval-requests/{request_id}:withdraw": ("request_id", True, request),
@@ -163,6 +178,10 @@ MADE: dict[str, tuple[str, bool, Maker]] = {
     "POST /v1/principals/{principal_id}:invite": ("principal_id", False, keyless),
     "POST /v1/decision-points/{key}/seats/{seat_id}:unseat": ("seat_id", False, nobodys),
     "POST /v1/principals/{principal_id}/keys": ("principal_id", True, himself),
+    "GET /v1/decision-points/{key}/ramps/{segment}": ("segment", False, ramp),
+    "POST /v1/decision-points/{key}/ramps/{segment}:hold": ("segment", False, ramp),
+    "POST /v1/decision-points/{key}/ramps/{segment}:roll-back": ("segment", False, ramp),
+    "POST /v1/decision-points/{key}/ramps/{segment}:resume": ("segment", False, held_ramp),
 }
 """What is made for a call, and whether who makes the call has to have made it himself."""
 
