@@ -130,25 +130,34 @@ async def judge(session: AsyncSession, tenant_id: UUID, case_id: UUID) -> None:
     if not await routing.is_running(session, tenant_id, UUID(case.details[_BY])):
         await gates.close_case(session, case, result="overtaken", by=by)
         return
-    if not await _stands(session, case, by=by):
-        return
-    now = await clock(session)
-    for state in await gates.states(session, case):
-        judged = state.verdict
-        due = judged is None or judged.at < now - _AGAIN
+    last = await clock(session) - _AGAIN
+    due = [
+        state.step
+        for state in await gates.states(session, case)
+        if state.open
+        and state.before_commit
         # A KPI validation sends versions back: that is not for a look in passing.
-        if state.open and state.before_commit and due and state.step not in _WITH_WAYS_OUT:
-            try:
-                await service.judge_step(session, case_id, state.step, by=by)
-            except gates.OutOfTurn:
-                return  # what comes first was judged, and is not passed
+        and state.step not in _WITH_WAYS_OUT
+        and (state.verdict is None or state.verdict.at < last)
+    ]
+    if not due or not await _stands(session, case, by=by):
+        return
+    for step in due:
+        try:
+            await service.judge_step(session, case_id, step, by=by)
+        except gates.OutOfTurn:
+            return  # what comes first was judged, and is not passed
 
 
 async def make(session: AsyncSession, tenant_id: UUID, case_id: UUID) -> None:
     """Make a swap that the server asked for; whatever is in the way of it has it wait."""
     by = Actor.system(tenant_id)
     case = await gates.case_of(session, case_id, by=by)
-    if case.closed_at is not None or not await _stands(session, case, by=by):
+    if case.closed_at is not None:
+        return
+    waits = any(one.open and one.before_commit for one in await gates.states(session, case))
+    # What has to wait for people is not measured again at every look.
+    if waits or not await _stands(session, case, by=by):
         return
     try:
         seat = await service.commit(session, case_id, by=by)

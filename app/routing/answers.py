@@ -31,11 +31,9 @@ def arm_of(
     """
     model, version = versions[version_id]
     seat = seats.get(version_id)
-    endpoint = seat.endpoint if seat else None
-    own, pinned = dict[str, Any](), dict[str, Any]()
-    if instance is not None:
-        endpoint = instance.endpoint or endpoint
-        own, pinned = instance.parameters, {"instance": instance.key}
+    endpoint, own, pinned = _as_instance(
+        instance, seat.endpoint if seat else None, seat.parameters if seat else {}
+    )
     text = fragment(
         {
             "propensity": propensity,
@@ -45,12 +43,11 @@ def arm_of(
             "version": version.number,
             "version_id": version.id,
             "endpoint": endpoint,
-            "parameters": {**(seat.parameters if seat else {}), **own, **(parameters or {})},
+            "parameters": {**own, **(parameters or {})},
             **pinned,
         }
     )
-    key = instance.key if instance is not None else None
-    return Arm(name, version.id.bytes, propensity, text, instance=key)
+    return Arm(name, version.id.bytes, propensity, text, instance=pinned.get("instance"))
 
 
 def standing_in(
@@ -76,11 +73,8 @@ def standing_in(
     if stale:
         why["stale"] = True
     raw = b""
-    endpoint, parameters = standing.endpoint, standing.parameters
-    if instance is not None:
-        endpoint = instance.endpoint or endpoint
-        parameters = {**(parameters or {}), **instance.parameters}
-        why["instance"] = instance.key
+    endpoint, parameters, pinned = _as_instance(instance, standing.endpoint, standing.parameters)
+    why |= pinned
     if standing.version_id is None:
         why["constant"] = standing.constant
     else:
@@ -98,8 +92,17 @@ def standing_in(
             **why,
         }
     )
-    key = instance.key if instance is not None else None
-    return Arm(name, raw, propensity, text, stopped, key)
+    return Arm(name, raw, propensity, text, stopped, pinned.get("instance"))
+
+
+def _as_instance(
+    instance: catalog.Instance | None, endpoint: str | None, parameters: dict[str, Any]
+) -> tuple[str | None, dict[str, Any], dict[str, str]]:
+    """Return a version's endpoint and parameters as an instance has them, and what says so."""
+    if instance is None:
+        return endpoint, parameters, {}
+    own = {**parameters, **instance.parameters}
+    return instance.endpoint or endpoint, own, {"instance": instance.key}
 
 
 def fragment(fields: dict[str, Any]) -> str:

@@ -109,16 +109,17 @@ async def _parts(
         linear, sticky_ms = None, None
         if segment.name in courses:
             course = courses[segment.name]
-            linear = await asyncio.to_thread(_linear, segment, course, names)
+            if isinstance(segment.strategy, Contextual):
+                linear = await asyncio.to_thread(_linear, segment.strategy, course, names)
             sticky_ms = int(course.shuffled.timestamp() * 1000) if segment.sticky else None
         parts.append(_Part(segment, divert(arms, holding), parameters, linear, sticky_ms))
     return parts
 
 
-def _linear(segment: Segment, course: Course, names: list[str]) -> Linear | None:
+def _linear(strategy: Contextual, course: Course, names: list[str]) -> Linear | None:
     """Return what a contextual bandit has learnt of those arms that can answer."""
-    model, strategy = course.found.get("model"), segment.strategy
-    if not isinstance(strategy, Contextual) or not model or len(names) < 2:  # noqa: PLR2004 - one has all
+    model = course.found.get("model")
+    if not model or len(names) < 2:  # noqa: PLR2004 - one has all
         return None
     return Linear(linear_of(strategy, [model[name] for name in names]))
 
@@ -202,7 +203,7 @@ def _branch(
     total = sum(share.weight for share in shares)
     diverted = sum(share.weight for share in shares if share.stop is not None)
 
-    def _own(version_id: UUID | None) -> catalog.Instance | None:
+    def own(version_id: UUID | None) -> catalog.Instance | None:
         if version_id is None or segment.instance is None:
             return None
         return instances.get((version_id, segment.instance))
@@ -215,13 +216,13 @@ def _branch(
                 left * diverted / total,
                 segment=segment.name,
                 stop=share.stop,
-                instance=_own(standing.version_id if standing is not None else None),
+                instance=own(standing.version_id if standing is not None else None),
             )
         assert share.version_id is not None  # noqa: S101 - what is not stopped has a version
         return answers.arm_of(
             share.name, share.version_id, versions, seats, left * share.weight / total,
             segment=segment.name, parameters=part.parameters.get(share.name),
-            instance=_own(share.version_id),
+            instance=own(share.version_id),
         )  # fmt: skip
 
     layer = segment.layer

@@ -20,12 +20,13 @@ async def turn(
 ) -> None:
     """End the experiments of a point that a new plan does not go on with, and begin its own."""
     standing = await running(session, row.tenant_id, row.point_id)
+    lasting = standing.keys() & set(going_on)
     for name, one in standing.items():
-        if name not in going_on:
+        if name not in lasting:
             one.until, one.last_revision = row.at, row.revision - 1
     await session.flush()
     for segment in plan.experiments:
-        if segment.name not in standing or segment.name not in going_on:
+        if segment.name not in lasting:
             session.add(
                 Experiment(
                     tenant_id=row.tenant_id,

@@ -34,7 +34,10 @@ async def experiments_of(session: AsyncSession, key: str, *, by: Actor) -> dict[
         raise NotFound("routing plan of", key)
     rows = await enrolling.running(session, by.tenant_id, point.id)
     found = [
-        await _shown(session, point, rows[segment.name])
+        {
+            **_named(point, rows[segment.name]),
+            **await reported(session, await tried(session, point, book, segment, None)),
+        }
         for segment in book.plan.experiments
         if segment.name in rows
     ]

@@ -28,8 +28,9 @@ async def require_instances(
     session: AsyncSession, point: catalog.DecisionPoint, plan: Plan, *, by: Actor
 ) -> None:
     """Refuse a plan by which a version would answer as an instance that it has not."""
-    champion = await champion_of(session, point.tenant_id, point.id)
-    for segment in (one for one in plan.segments if one.instance is not None):
+    pinning = [one for one in plan.segments if one.instance is not None]
+    champion = await champion_of(session, point.tenant_id, point.id) if pinning else None
+    for segment in pinning:
         named = {
             (await catalog.find_version(session, arm.model, arm.version, by=by)).id
             for arm in segment.strategy.named

@@ -14,8 +14,6 @@ from app.routing.promoting import DAYS, Advice
 from app.routing.tables import Experiment
 from app.routing.trials import reported, wanted
 
-_SECONDS_A_DAY = 86_400
-
 
 @dataclass(frozen=True, slots=True)
 class Proven:
@@ -51,7 +49,7 @@ async def proof_of(
             "arm": name,
             "advice": found["advice"] if mine else Advice.WAIT,
             "lacking": found["lacking"] if mine else better or found["lacking"],
-            "days": (trial.until - trial.course.since).total_seconds() / _SECONDS_A_DAY,
+            "days": trial.days,
             **{key: arm[key] for key in ("rewarded", "mean", "p_best", "expected_loss", "gain")},
         }
     return None
@@ -72,8 +70,7 @@ async def proven(session: AsyncSession, point: catalog.DecisionPoint) -> Proven 
     """Return the arm of a point that is to be promoted, if an experiment of everybody says so."""
     for row in (await enrolling.running(session, point.tenant_id, point.id)).values():
         trial = await trial_of(session, point, row)
-        days = (trial.now - trial.course.since).total_seconds() / _SECONDS_A_DAY
-        if not trial.everybody or days < DAYS:
+        if not trial.everybody or trial.days < DAYS:
             continue
         found = await reported(session, trial)
         if found["advice"] is Advice.PROMOTE:

@@ -68,13 +68,19 @@ def earned(
     found, present = Earned(), hour_of(now)
     if past is not None:
         # Replayed or late: its time is older than the experiment, its decision is not.
-        older = [hour for hour in hours if hour.hour < hour_of(since)]
-        found = found.plus(past, -1.0)
-        for one in older:
-            found = found.plus(Earned.in_hour(one))
+        found = before_hour(hours, since).plus(past, -1.0)
     for hour, part in _counted(hours, terms, since, now, until, before):
         old = max(present - hour - 1, 0)
         found = found.plus(part, 1.0 if half_life is None else 0.5 ** (old / half_life))
+    return found
+
+
+def before_hour(hours: Iterable[Hour], at: datetime) -> Earned:
+    """Return what all hours before that of a moment hold."""
+    found, number = Earned(), hour_of(at)
+    for hour in hours:
+        if hour.hour < number:
+            found = found.plus(Earned.in_hour(hour))
     return found
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import catalog, telemetry
 from app.routing.arms import Rewarded, Written
 from app.routing.courses import Course
-from app.routing.rewards import Earned, hour_of
+from app.routing.rewards import Earned, before_hour, hour_of
 from app.routing.seats import champion_of
 from app.routing.spec import Bandit, Segment
 
@@ -32,14 +32,6 @@ class Runner:
     def name(self) -> str:
         """The arm's name."""
         return self.written.name
-
-    def until(self, at: datetime) -> Earned:
-        """Return what all hours before that of a moment hold."""
-        found, number = Earned(), hour_of(at)
-        for hour in self.hours:
-            if hour.hour < number:
-                found = found.plus(Earned.in_hour(hour))
-        return found
 
     def in_hour(self, at: datetime) -> Earned:
         """Return what the hour of a moment holds."""
@@ -99,7 +91,8 @@ async def begun(
     ever = counts_ever(segment)
     found = await runners_of(session, point, segment, EVER if ever else at)
     before = {one.name: one.in_hour(at) for one in found if one.hours}
-    return Course.begun(at, before, {one.name: one.until(at) for one in found} if ever else None)
+    past = {one.name: before_hour(one.hours, at) for one in found} if ever else None
+    return Course.begun(at, before, past)
 
 
 def counts_ever(segment: Segment) -> bool:
@@ -128,10 +121,10 @@ async def returning_to(
     Of decisions that are old enough to count.
     """
     names = {one.series: one.name for one in runners if one.series is not None}
-    ripe = now - timedelta(hours=terms.attribution_hours)
+    waits = timedelta(hours=terms.attribution_hours)
     found = await telemetry.returning_of(
-        session, tenant_id, list(names), since=since, until=min(until, ripe),
+        session, tenant_id, list(names), since=since, until=min(until, now - waits),
         events=sum(hour.events for one in runners for hour in one.hours),
-        binary=terms.reward == "binary", waits=timedelta(hours=terms.attribution_hours),
+        binary=terms.reward == "binary", waits=waits,
     )  # fmt: skip
     return {names[series]: known for series, known in found.items()}

@@ -1,7 +1,8 @@
 """Trials: what a segment's arms have shown up to a moment, and what follows."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -43,7 +44,7 @@ class Trial:
     runners: Sequence[Runner]
     weights: Mapping[str, int]
     champion: UUID | None
-    stopped: Collection[UUID | None]
+    stopped: AbstractSet[UUID | None]
     """Versions that stops keep from answering; nobody among them: all of them."""
     now: datetime
     until: datetime
@@ -76,6 +77,11 @@ class Trial:
     def control(self) -> str:
         """The arm that the others are compared with: the champion's; the first, if he has none."""
         return (self.measured or self.runners)[0].name
+
+    @property
+    def days(self) -> float:
+        """How long its evidence has counted."""
+        return (self.until - self.course.since).total_seconds() / _SECONDS_A_DAY
 
     @property
     def ended(self) -> bool:
@@ -160,20 +166,14 @@ async def reported(session: AsyncSession, trial: Trial) -> dict[str, Any]:
             control=trial.control,
             binary=terms.reward == "binary",
             lower_is_better=trial.lower,
-            days=(trial.until - since).total_seconds() / _SECONDS_A_DAY,
+            days=trial.days,
             mismatch=unlikely,
             keeping=keeping,
-            stopped=[
-                one.name for one in trial.runners if {one.version_id, None} & set(trial.stopped)
-            ],
+            stopped=[one.name for one in trial.runners if {one.version_id, None} & trial.stopped],
             measured=bool(trial.measured),
             fixed=trial.fixed,
         ),
     )
-    off_policy = await _off_policy(session, trial)
-    alone = {
-        name: one["robust"] if one is not None else None for name, one in (off_policy or {}).items()
-    }
     shown = {
         "reward": terms.reward,
         "better": terms.better,
@@ -185,24 +185,22 @@ async def reported(session: AsyncSession, trial: Trial) -> dict[str, Any]:
         ],
         "over_time": _over_time(trial, sums),
         "mismatch_p": unlikely,
-        "off_policy": off_policy,
+        "off_policy": await _off_policy(session, trial),
         "regret": _regret(sums, {name: one.mean for name, one in sums.items() if one.n}, trial),
         "best": found.best,
         "advice": found.advice,
         "lacking": found.lacking,
         "next": None if trial.ended else await _next(session, trial, found),
     }
-    return _of_their_own(shown, alone, sums, trial) if isinstance(terms, Contextual) else shown
+    return _of_their_own(shown, sums, trial) if isinstance(terms, Contextual) else shown
 
 
-def _of_their_own(
-    shown: dict[str, Any], alone: dict[str, float | None], sums: dict[str, Sums], trial: Trial
-) -> dict[str, Any]:
+def _of_their_own(shown: dict[str, Any], sums: dict[str, Sums], trial: Trial) -> dict[str, Any]:
     """Return a report of arms whose units were chosen for them: their means do not compare.
 
     What each would have earned alone does, where enough speaks for all of them.
     """
-    known = {name: value for name, value in alone.items() if value is not None}
+    known = {name: one["robust"] for name, one in shown["off_policy"].items() if one is not None}
     whole = len(known) == len(sums)
     turned = -1 if trial.lower else 1
     none = {"p_best": None, "expected_loss": None, "gain": None}

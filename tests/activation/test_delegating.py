@@ -13,7 +13,7 @@ from app.client import Problem
 from app.platform.db import Database
 from app.platform.settings import Settings
 from tests.live import Live, approve, evidence, open_activation
-from tests.routing.plans import Cast, cast
+from tests.routing.plans import Cast, cast, split
 from tests.routing.trials import older, scored
 from tests.tenants import another, database_of
 
@@ -26,14 +26,9 @@ def at(live: Live) -> Iterator[Cast]:
     """A point of a tenant of its own, where a challenger earns twice as much as the champion."""
     with another(live) as own:
         found = cast(own)
-        found.put({"segments": [{"strategy": split(found)}]})
+        found.put({"segments": [{"strategy": split(found, champion=1)}]})
         scored(found, {"old": 3, "new": 6})
         yield found
-
-
-def split(at: Cast) -> dict[str, Any]:
-    arms = [at.arm("champion", "old", weight=1), at.arm("challenger", "new", weight=1)]
-    return {"kind": "split", "arms": arms}
 
 
 def policy(live: Live, edit: Callable[[dict[str, Any]], None], tier: str = "low") -> None:
@@ -131,13 +126,13 @@ def test_what_is_not_proven_or_not_the_servers_is_left_to_people(at: Cast) -> No
     assert asked(at) == [], "too soon"
 
     north = {"name": "north", "when": {"==": [{"var": "region"}, "qld"]}}
-    at.put({"segments": [north, {"strategy": split(at)}]})
+    at.put({"segments": [north, {"strategy": split(at, champion=1)}]})
     scored(at, {"old": 3, "new": 6})
     older(at, 21)
     look(at.live)
     assert asked(at) == [], "not of everybody"
 
-    at.put({"segments": [{"strategy": split(at)}]})
+    at.put({"segments": [{"strategy": split(at, champion=1)}]})
     scored(at, {"old": 3, "new": 6})
     older(at, 21)
     open_activation(at.live, at.challenger)

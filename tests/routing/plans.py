@@ -60,3 +60,14 @@ def cast(live: Live) -> Cast:
     ready_to_commit(live, case)
     live["ops"].post(f"/v1/activations/{case['id']}:commit")
     return Cast(live, former, present, challenger)
+
+
+def split(at: Cast, *, champion: int = 9, challenger: int = 1) -> dict[str, Any]:
+    """A test of the challenger against the champion."""
+    return {
+        "kind": "split",
+        "arms": [
+            at.arm("champion", "old", weight=champion),
+            at.arm("challenger", "new", weight=challenger),
+        ],
+    }

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from tests.live import Live
-from tests.routing.plans import Cast, cast
+from tests.routing.plans import Cast, cast, split
 from tests.routing.trials import UNITS, older, scored
 from tests.system.traffic import wait_for
 from tests.tenants import database_of
@@ -16,8 +16,7 @@ from tests.tenants import database_of
 @pytest.fixture(scope="module")
 def at(live: Live) -> Cast:
     found = cast(live)
-    arms = [found.arm("champion", "old", weight=1), found.arm("challenger", "new", weight=1)]
-    found.put({"segments": [{"strategy": {"kind": "split", "arms": arms}}]})
+    found.put({"segments": [{"strategy": split(found, champion=1)}]})
     return found
 
 
@@ -151,8 +150,7 @@ def test_what_has_ended_is_read_under_its_id_and_written_down_once(at: Cast) -> 
 
 
 def test_what_ran_before_there_were_ids_is_given_one(at: Cast) -> None:
-    arms = [at.arm("champion", "old", weight=1), at.arm("challenger", "new", weight=1)]
-    at.put({"segments": [{"strategy": {"kind": "split", "arms": arms}}]})
+    at.put({"segments": [{"strategy": split(at, champion=1)}]})
     (known,) = experiments(at)
     by_hand(at, "DELETE FROM routing_experiment WHERE id = %s", known["id"])
 

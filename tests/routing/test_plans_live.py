@@ -9,7 +9,7 @@ import pytest
 from app.client import Problem
 from tests.live import Live, champion, open_activation, ready_to_commit, released, roll_back
 from tests.platform.wire import problem_of
-from tests.routing.plans import Cast, cast
+from tests.routing.plans import Cast, cast, split
 from tests.system.traffic import wait_for
 
 UNITS = [f"unit-{number}" for number in range(200)]
@@ -19,16 +19,6 @@ VIC = {"==": [{"var": "region"}, "vic"]}
 @pytest.fixture(scope="module")
 def at(live: Live) -> Cast:
     return cast(live)
-
-
-def split(at: Cast, *, champion: int = 9, challenger: int = 1) -> dict[str, Any]:
-    return {
-        "kind": "split",
-        "arms": [
-            at.arm("champion", "old", weight=champion),
-            at.arm("challenger", "new", weight=challenger),
-        ],
-    }
 
 
 def test_the_first_segment_that_takes_a_unit_answers(at: Cast) -> None:

@@ -1,13 +1,13 @@
 """A ramp over HTTP: brought in, rolled back by what it earns, by a guardrail, by hand."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from app.client import Problem
-from tests.live import Live, wait_folded
+from tests.live import Live
 from tests.routing.plans import Cast, cast
+from tests.routing.trials import scored
 from tests.system.traffic import wait_for
 
 
@@ -27,22 +27,6 @@ def standing(at: Cast) -> Any:
 
 def status(at: Cast) -> str:
     return str(standing(at)["status"])
-
-
-def scored(at: Cast, units: range, earns: dict[str, int]) -> None:
-    """Decide about units and report what they earned: of ten of an arm so many, the first ones."""
-    app, seen = at.live["app"], dict.fromkeys(earns, 0)
-    asked = {"units": [{"unit": f"unit-{number}"} for number in units]}
-    now, events, outcomes = datetime.now(UTC).isoformat(), [], []
-    for one in app.post(f"{at.path}/route:batch", asked)["decisions"]:
-        arm = one["arm"]
-        events.append({"token": one["token"], "at": now, "score": 0.5, "features": {"x": 0.1}})
-        reward = float(seen[arm] % 10 < earns[arm])
-        outcomes.append({"decision_id": one["decision_id"], "reward": reward, "at": now})
-        seen[arm] += 1
-    app.post("/v1/events", {"events": events})
-    app.post("/v1/outcomes", {"outcomes": outcomes})
-    wait_folded(at.live, at.champion.point)
 
 
 def by_hand(at: Cast, who: str, verb: str) -> Any:
@@ -78,7 +62,7 @@ def test_who_is_brought_in_stays_in_when_the_share_grows(at: Cast) -> None:
 
 
 def test_what_earns_less_is_rolled_back_by_itself(at: Cast) -> None:
-    scored(at, range(900), {"new": 1, "control": 5})
+    scored(at, {"new": 1, "control": 5}, range(900))
     wait_for(lambda: status(at) == "rolled_back", "the rollback", 30)
     wait_for(lambda: at.route("unit-1")["arm"] == "control", "the table", 5)
     found = standing(at)

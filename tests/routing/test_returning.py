@@ -14,7 +14,7 @@ from app.platform.db import Database
 from app.platform.settings import Settings
 from app.routing.rewards import Earned
 from tests.live import Live
-from tests.routing.plans import Cast, cast
+from tests.routing.plans import Cast, cast, split
 from tests.routing.trials import scored
 from tests.tenants import database_of
 
@@ -22,8 +22,7 @@ from tests.tenants import database_of
 @pytest.fixture(scope="module")
 def at(live: Live) -> Cast:
     found = cast(live)
-    arms = [found.arm("champion", "old", weight=1), found.arm("challenger", "new", weight=1)]
-    found.put({"segments": [{"strategy": {"kind": "split", "arms": arms}}]})
+    found.put({"segments": [{"strategy": split(found, champion=1)}]})
     return found
 
 

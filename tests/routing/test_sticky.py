@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.live import Live
-from tests.routing.plans import Cast, cast
+from tests.routing.plans import Cast, cast, split
 from tests.tenants import another
 
 UNITS = [f"unit-{number}" for number in range(60)]
@@ -18,8 +18,8 @@ def at(live: Live) -> Cast:
 
 
 def sticky(at: Cast, old: int, new: int, **more: Any) -> dict[str, Any]:
-    arms = [at.arm("champion", "old", weight=old), at.arm("challenger", "new", weight=new)]
-    return {"segments": [{"sticky": True, "strategy": {"kind": "split", "arms": arms}, **more}]}
+    strategy = split(at, champion=old, challenger=new)
+    return {"segments": [{"sticky": True, "strategy": strategy, **more}]}
 
 
 def given(at: Cast) -> dict[str, Any]:

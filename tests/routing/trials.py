@@ -11,14 +11,14 @@ from tests.tenants import database_of
 UNITS = 700
 
 
-def scored(at: Cast, earns: dict[str, int]) -> dict[str, int]:
+def scored(at: Cast, earns: dict[str, int], units: range = range(UNITS)) -> dict[str, int]:
     """Decide about units and report what became of them; return how many each arm had.
 
     Of ten units of an arm so many earn, the first ones.
     """
-    units = [{"unit": f"unit-{number}"} for number in range(UNITS)]
+    asked = {"units": [{"unit": f"unit-{number}"} for number in units]}
     app, seen = at.live["app"], dict.fromkeys(earns, 0)
-    decisions = app.post(f"{at.path}/route:batch", {"units": units})["decisions"]
+    decisions = app.post(f"{at.path}/route:batch", asked)["decisions"]
     now = datetime.now(UTC).isoformat()
     events, outcomes = [], []
     for one in decisions:
