@@ -55,7 +55,7 @@ async def standing(
     )
     history = list(rows)[::-1]
     baseline = await telemetry.baseline_of(session, tenant_id, version_id)
-    reference = baseline.reference if baseline else None
+    reference = baseline.accuracy if baseline else None
     if not history:
         return Standing(0, None, None, 0, [], [], None, 0, degraded=None, reference=reference)
     drifting = rules.persistent([set(item.alerting) for item in history], limits)
@@ -116,7 +116,7 @@ async def _as_one_window(
         layout = telemetry.Layout.load(baseline.layout)
         profile = telemetry.Tally.decode(baseline.profile)
         variables = rules.inputs_of(rules.compare(layout, profile, found, limits))
-    reference = baseline.reference if baseline else None
+    reference = baseline.accuracy if baseline else None
     return Standing(
         windows=1 if found else 0,
         since=traffic.first_hour if since is None else since,

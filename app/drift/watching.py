@@ -148,7 +148,7 @@ async def _measure(
         alerting=[item["name"] for item in variables if item["drifts"]],
         labelled=done.labelled,
         accuracy=done.accuracy,
-        degraded=rules.degraded(done, baseline.reference if baseline else None, limits.min_rows),
+        degraded=rules.degraded(done, baseline.accuracy if baseline else None, limits.min_rows),
     )
 
 
@@ -166,7 +166,7 @@ async def _relook(
         )
         window.labelled, window.accuracy = done.labelled, done.accuracy
         window.degraded = rules.degraded(
-            done, baseline.reference if baseline else None, limits.min_rows
+            done, baseline.accuracy if baseline else None, limits.min_rows
         )
 
 

@@ -13,7 +13,7 @@ from app.telemetry.keys import SigningKeys, make_key, signing_keys
 from app.telemetry.lakes import ANY_TENANT, LakeSource, asked, sources_of
 from app.telemetry.lateness import in_time
 from app.telemetry.layout import SCORE, Binning, Bins, Layout, category
-from app.telemetry.outcomes import Performance
+from app.telemetry.performance import METRICS, Measure, Performance
 from app.telemetry.reading import CSV, JSON_LINES, PARQUET, LakeTable, RowTable, Table, opened
 from app.telemetry.recorded import Recorded, recorded
 from app.telemetry.returning import Returning, returning_of
@@ -41,6 +41,7 @@ __all__ = [
     "CSV",
     "JSON_LINES",
     "MAX_EVENTS",
+    "METRICS",
     "PARQUET",
     "REHEARSAL",
     "SCORE",
@@ -54,6 +55,7 @@ __all__ = [
     "LakeSource",
     "LakeTable",
     "Layout",
+    "Measure",
     "Outcome",
     "Part",
     "Performance",

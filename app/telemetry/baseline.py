@@ -13,7 +13,7 @@ from app.kit.actor import Actor
 from app.kit.canonical import digest as digest_of
 from app.kit.refusal import AlreadyExists, Invalid, NotFound
 from app.telemetry.layout import SCORE, Layout, fit, numbers, score_bins
-from app.telemetry.outcomes import reference
+from app.telemetry.promise import promise
 from app.telemetry.reading import PARQUET, opened
 from app.telemetry.tables import Baseline, Series
 from app.telemetry.tally import Tally, tally
@@ -44,7 +44,7 @@ class Built:
 
     layout: Layout
     profile: Tally
-    promised: dict[str, float] | None
+    promised: dict[str, Any] | None
 
 
 async def put(
@@ -201,9 +201,11 @@ def _build(
     ]
     codes, values = layout.place(ordered)
     promised = None
-    if probability and scores is not None and LABEL in found:
+    if scores is not None and LABEL in found:
         labels = [float(v) if isinstance(v, bool) else v for v in found[LABEL]]
-        promised = reference(numbers(scores)[0], numbers(labels)[0])
+        promised = promise(
+            numbers(scores)[0], numbers(labels)[0], bins[-1], probability=probability
+        )
     return Built(layout, tally(codes, values, layout.size), promised)
 
 

@@ -17,7 +17,7 @@ from app.platform.db import ALL_TENANTS, Database
 from app.platform.rota import for_each
 from app.telemetry import labelling
 from app.telemetry.tables import Delta, HourProfile, ProfileKind, Series
-from app.telemetry.tally import Tally
+from app.telemetry.tally import Tally, merged
 
 logger = logging.getLogger(__name__)
 
@@ -75,25 +75,21 @@ async def fold(session: AsyncSession, tenant_id: UUID, series_id: UUID) -> int:
             .execution_options(synchronize_session=False)
         )
     ).all()
-    added: dict[tuple[ProfileKind, int], Tally] = {}
+    added: dict[tuple[ProfileKind, int], list[Tally]] = defaultdict(list)
     for kind, hour, payload in rows:
-        tally = Tally.decode(payload)
-        if (kind, hour) in added:
-            added[kind, hour].add(tally)
-        else:
-            added[kind, hour] = tally
+        added[kind, hour].append(Tally.decode(payload))
     await _merge(session, series, added)
     return len(rows)
 
 
 async def _merge(
-    session: AsyncSession, series: Series, added: dict[tuple[ProfileKind, int], Tally]
+    session: AsyncSession, series: Series, added: dict[tuple[ProfileKind, int], list[Tally]]
 ) -> None:
     hours: dict[ProfileKind, list[int]] = defaultdict(list)
-    for (kind, hour), tally in added.items():
+    for (kind, hour), tallies in added.items():
         hours[kind].append(hour)
         if kind is ProfileKind.INPUTS:
-            series.events += tally.n
+            series.events += sum(tally.n for tally in tallies)
     for kind, wanted in hours.items():
         stored = await session.execute(
             select(HourProfile.hour, HourProfile.payload).where(
@@ -104,11 +100,12 @@ async def _merge(
             )
         )
         for hour, payload in stored:
-            added[kind, hour].add(Tally.decode(payload))
+            added[kind, hour].append(Tally.decode(payload))
         if kind is ProfileKind.INPUTS:
             _advance(series, wanted)
     if not added:
         return
+    found = {key: merged(tallies) for key, tallies in added.items()}
     rows = [
         {
             "tenant_id": series.tenant_id,
@@ -118,7 +115,7 @@ async def _merge(
             "n": tally.n,
             "payload": tally.encode(),
         }
-        for (kind, hour), tally in added.items()
+        for (kind, hour), tally in found.items()
     ]
     upsert = insert(HourProfile)
     await session.execute(

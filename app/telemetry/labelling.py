@@ -1,9 +1,9 @@
-"""Outcomes: taken once a decision, joined to their events by the worker.
+"""Outcomes: taken once a decision and revision, joined to their events by the worker.
 
 An outcome may come before its events, after them, or between the champion's and a shadow's. Each
 event is labelled exactly once (`labelled` on its receipt), whichever came first: an outcome is
 joined when it comes, again when a later event asks for it, and once more after a while, for the
-event that was being written at that very moment.
+event that was being written at that very moment. One that is corrected is joined again.
 """
 
 from collections import defaultdict
@@ -19,6 +19,8 @@ from app.kit.strictjson import loads_flat
 from app.platform.db import Database, driver
 from app.platform.http.guard import PermissionDenied
 from app.telemetry import store
+from app.telemetry.correcting import Sent
+from app.telemetry.correcting import store as store_outcomes
 from app.telemetry.events import (
     BadEvent,
     NoEvents,
@@ -28,24 +30,18 @@ from app.telemetry.events import (
     rehearsed_id,
     uuid_bytes,
 )
-from app.telemetry.outcomes import Labelled, fold
+from app.telemetry.outcomes import Labelled, correction, fold
 from app.telemetry.rehearsal import rehearsal_of
 from app.telemetry.tables import ProfileKind
 
 _BATCH = 5000
-_FIELDS = frozenset({"decision_id", "label", "reward", "at"})
+_FIELDS = frozenset({"decision_id", "label", "reward", "cost", "revision", "at"})
+_MOST_REVISIONS = 1_000_000
 _NAN = float("nan")
 
-_INSERT = """
-INSERT INTO telemetry_outcome (tenant_id, decision_id, label, reward, at)
-SELECT %(tenant)s, d, label, reward, to_timestamp(0) + a * interval '1 microsecond'
-FROM unnest(%(decision)s::uuid[], %(label)s::float8[], %(reward)s::float8[], %(at)s::bigint[])
-     AS u (d, label, reward, a)
-ON CONFLICT DO NOTHING
-"""
 _JOIN = """
 WITH due AS (
-    SELECT tenant_id, decision_id, label, reward FROM telemetry_outcome
+    SELECT tenant_id, decision_id, label, reward, cost, revision FROM telemetry_outcome
     WHERE due_at <= now() ORDER BY due_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED
 ), settled AS (
     UPDATE telemetry_outcome o
@@ -53,20 +49,31 @@ WITH due AS (
                       THEN o.received_at + interval '30 seconds' END
     FROM due WHERE o.tenant_id = due.tenant_id AND o.decision_id = due.decision_id
 ), joined AS (
-    UPDATE telemetry_receipt r SET labelled = true
+    UPDATE telemetry_receipt r SET labelled = true, outcome_revision = due.revision
     FROM due
     WHERE r.tenant_id = due.tenant_id AND r.decision_id = due.decision_id AND NOT r.labelled
-    RETURNING r.tenant_id, r.series_id, r.at, r.score, r.prediction, due.label, due.reward
-)
-SELECT j.*, (SELECT count(*) FROM due) AS due FROM (SELECT 1) AS one LEFT JOIN joined j ON true
+    RETURNING r.tenant_id, r.series_id, r.at, r.score, r.prediction,
+              due.label, due.reward, due.cost, false AS again,
+              NULL::float8 AS was_label, NULL::float8 AS was_reward, NULL::float8 AS was_cost
+), corrected AS (
+    UPDATE telemetry_receipt r SET outcome_revision = due.revision
+    FROM due, telemetry_outcome_history h
+    WHERE r.tenant_id = due.tenant_id AND r.decision_id = due.decision_id AND r.labelled
+      AND r.outcome_revision < due.revision
+      AND h.tenant_id = r.tenant_id AND h.decision_id = r.decision_id
+      AND h.revision = r.outcome_revision
+    RETURNING r.tenant_id, r.series_id, r.at, r.score, r.prediction,
+              due.label, due.reward, due.cost, true, h.label, h.reward, h.cost
+), found AS (SELECT * FROM joined UNION ALL SELECT * FROM corrected)
+SELECT f.*, (SELECT count(*) FROM due) AS due FROM (SELECT 1) AS one LEFT JOIN found f ON true
 """
 
 
 async def take(database: Database, actor: Actor, body: bytes) -> tuple[int, bytes]:
-    """Take a batch of outcomes; a decision's first outcome stands, later ones count as doubles."""
+    """Take a batch of outcomes: of each decision the highest revision stands."""
     sent = loads_flat(body)
     rows = items(sent, "outcomes")
-    good: list[tuple[bytes, float | None, float | None, int]] = []
+    good: list[Sent] = []
     bad: list[dict[str, Any]] = []
     for index, row in enumerate(rows):
         try:
@@ -78,47 +85,37 @@ async def take(database: Database, actor: Actor, body: bytes) -> tuple[int, byte
     async with database.session(actor.tenant_id) as session:
         place = await rehearsal_of(session, actor, sent, "outcomes")
         if place is not None:
-            good = [(rehearsed_id(*place, row[0]), *row[1:]) for row in good]
+            good = [one._replace(decision_id=rehearsed_id(*place, one.decision_id)) for one in good]
         elif "telemetry:outcome" not in actor.permissions:
             raise PermissionDenied(
                 f"{actor.name} may not say what became of decisions.",
                 permission="telemetry:outcome",
             )
-        good.sort(key=lambda row: row[0])
-        connection = await driver(session)
-        cursor = await connection.execute(
-            _INSERT,
-            {
-                "tenant": actor.tenant_id,
-                "decision": "{" + ",".join(row[0].hex() for row in good) + "}",
-                "label": [row[1] for row in good],
-                "reward": [row[2] for row in good],
-                "at": [row[3] for row in good],
-            },
-        )
+        fresh = await store_outcomes(await driver(session), actor.tenant_id, good)
         await session.commit()
     answer = {
-        "accepted": cursor.rowcount,
-        "duplicates": len(good) - cursor.rowcount,
+        "accepted": fresh,
+        "duplicates": len(good) - fresh,
         "rejected": bad,
     }
     return (207 if bad else 200), orjson.dumps(answer)
 
 
-def _read(row: Any) -> tuple[bytes, float | None, float | None, int]:
+def _read(row: Any) -> Sent:
     if not isinstance(row, dict):
         raise BadEvent("An outcome is an object.")
     if not row.keys() <= _FIELDS:
         raise BadEvent(f"Unknown field {min(row.keys() - _FIELDS)!r}.")
-    label, reward = number(row, "label"), number(row, "reward")
-    if label is None and reward is None:
-        raise BadEvent("An outcome has a label, a reward, or both.")
-    return (
-        uuid_bytes(row.get("decision_id"), "decision_id"),
-        label,
-        reward,
-        micros(row.get("at")),
-    )
+    label, reward, cost = (number(row, name) for name in ("label", "reward", "cost"))
+    if label is None and reward is None and cost is None:
+        raise BadEvent("An outcome has a label, a reward, a cost, or several of them.")
+    revision = row.get("revision")
+    if revision is None:
+        revision = 0
+    elif type(revision) is not int or not 0 <= revision <= _MOST_REVISIONS:
+        raise BadEvent(f"revision is a whole number from 0 to {_MOST_REVISIONS}.")
+    decision_id = uuid_bytes(row.get("decision_id"), "decision_id")
+    return Sent(decision_id, label, reward, cost, micros(row.get("at")), revision)
 
 
 async def join(session: AsyncSession) -> int:
@@ -126,21 +123,26 @@ async def join(session: AsyncSession) -> int:
     connection = await driver(session)
     cursor = await connection.execute(_JOIN, {"batch": _BATCH})
     rows = await cursor.fetchall()
-    groups: dict[tuple[UUID, UUID, int], list[Labelled]] = defaultdict(list)
-    for tenant_id, series_id, at, score, prediction, label, reward, _ in rows:
+    now: dict[tuple[UUID, UUID, int], list[Labelled]] = defaultdict(list)
+    before: dict[tuple[UUID, UUID, int], list[Labelled]] = defaultdict(list)
+    for tenant_id, series_id, at, score, prediction, *said in rows:
         if tenant_id is None:
             continue
         hour = int(at.timestamp() // 3600)
-        groups[tenant_id, series_id, hour].append(
-            Labelled(hour, _or_nan(score), _or_nan(prediction), _or_nan(label), _or_nan(reward))
-        )
+        label, reward, cost, again, *was, _ = said
+        key = tenant_id, series_id, hour
+        now[key].append(_labelled(hour, score, prediction, label, reward, cost))
+        if again:
+            before[key].append(_labelled(hour, score, prediction, *was))
     by_tenant: dict[UUID, list[Any]] = defaultdict(list)
-    for (tenant_id, series_id, hour), labelled in groups.items():
-        by_tenant[tenant_id].append((series_id, hour, fold(labelled)))
+    for key, labelled in now.items():
+        tenant_id, series_id, hour = key
+        folded = correction(before[key], labelled) if key in before else fold(labelled)
+        by_tenant[tenant_id].append((series_id, hour, folded))
     for tenant_id, deltas in by_tenant.items():
         await store.append_deltas(connection, tenant_id, ProfileKind.OUTCOMES, deltas)
     return int(rows[0][-1]) if rows else 0
 
 
-def _or_nan(value: float | None) -> float:
-    return _NAN if value is None else value
+def _labelled(hour: int, *said: float | None) -> Labelled:
+    return Labelled(hour, *(_NAN if one is None else one for one in said))

@@ -1,23 +1,38 @@
-"""What outcomes add to a profile: score bin × label, hits, rewards. Pure."""
+"""What outcomes add to a profile: score bin × label, hits, losses, errors, money. Pure.
+
+Every figure is a count or an exact sum over single rows: an outcome that is corrected is taken out
+again by subtracting what it had added.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.kit.arrays import Floats, Ints
+from app.kit.exact import GREATEST, Sums
 from app.telemetry.layout import SCORE_EDGES
+from app.telemetry.performance import EDGES, FINE, Performance
 from app.telemetry.tally import Tally
 
 BINS = len(SCORE_EDGES) + 1
 LABELLED, HIT, REWARD, REWARD_SQUARED, CONVERSION, LABEL = range(2 * BINS, 2 * BINS + 6)
-SLOTS = 2 * BINS + 6
+_FIRST = 2 * BINS + 6
+"""So many slots had the first release: the hundredths by label, and the six."""
+_SCORED = _FIRST + 2 * FINE
+(
+    TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE, ERROR, ABSOLUTE, SQUARED, FOURTH, LOSS,
+    LOSS_SQUARED, COST, COST_SQUARED,
+) = range(_SCORED, _SCORED + 11)  # fmt: skip
+SLOTS = _SCORED + 11
 THRESHOLD = 0.5
 """A probability of at least this counts as a positive prediction, unless one was sent."""
+_LEAST = 1e-15
+"""A probability nearer to 0 or 1 loses as much as this one: a sure error is not infinite."""
 
 
-@dataclass(frozen=True, slots=True)
-class Labelled:
+class Labelled(NamedTuple):
     """One scored event with its outcome; NaN where something was not sent."""
 
     hour: int
@@ -25,105 +40,109 @@ class Labelled:
     prediction: float
     label: float
     reward: float
-
-
-@dataclass(frozen=True, slots=True)
-class Performance:
-    """What the outcomes of a window say. Rates are shares of 1."""
-
-    labelled: int
-    accuracy: float | None
-    positives: int
-    rewarded: int
-    reward: float
-    reward_squared: float
-    conversions: int
-    counts: Ints
-    """Shaped (score bins, 2): how many with label 0 and 1."""
-
-    @property
-    def standard_error(self) -> float:
-        """Of the accuracy, from sampling alone."""
-        if not self.labelled or self.accuracy is None:
-            return float("inf")
-        return float(np.sqrt(self.accuracy * (1 - self.accuracy) / self.labelled))
-
-    @property
-    def mean_reward(self) -> float | None:
-        """Business value a decision."""
-        return self.reward / self.rewarded if self.rewarded else None
-
-    @property
-    def auc(self) -> float | None:
-        """Area under the ROC curve from the score bins; ties within a bin count half."""
-        negatives, positives = self.counts[:, 0], self.counts[:, 1]
-        pairs = int(negatives.sum()) * int(positives.sum())
-        if not pairs:
-            return None
-        below = np.cumsum(negatives) - negatives
-        return float((positives * (below + negatives / 2)).sum() / pairs)
+    cost: float = np.nan
 
 
 def fold(rows: Sequence[Labelled]) -> Tally:
     """Return the tally of one hour's outcomes."""
+    _, *columns = np.array(rows, np.float64).reshape(len(rows), len(Labelled._fields)).T
+    return fold_columns(*columns)
+
+
+def fold_columns(
+    score: Floats, prediction: Floats, label: Floats, reward: Floats, cost: Floats
+) -> Tally:
+    """Return the tally of outcomes by column, all equally long; NaN where something is unknown."""
     found = Tally.empty(SLOTS, 0)
-    found.n = len(rows)
-    for row in rows:
-        _fold_label(found.counts, row)
-        if not np.isnan(row.reward):
-            found.counts[REWARD] += 1
-            found.sums[REWARD] += row.reward
-            found.sums[REWARD_SQUARED] += row.reward * row.reward
-            found.counts[CONVERSION] += row.reward > 0
+    found.n = len(score)
+    places: list[Ints] = []
+    values: list[Floats] = []
+
+    def count(slot: int, of: NDArray[np.bool_]) -> None:
+        found.counts[slot] += int(np.count_nonzero(of))
+
+    def add(slot: int, column: Floats) -> None:
+        known = column[~np.isnan(column)]
+        found.counts[slot] += len(known)
+        places.append(np.full(len(known), slot, np.int64))
+        values.append(np.clip(known, -GREATEST, GREATEST))
+
+    # What is no class says something of a number, which the errors below are about.
+    truth = label == 1.0
+    classed = truth | (label == 0.0)
+    count(LABEL, truth)
+    scored = classed & ~np.isnan(score)
+    slot = _FIRST + 2 * np.searchsorted(EDGES, score[scored], side="right") + truth[scored]
+    found.counts += np.bincount(slot, minlength=SLOTS)
+    places.append(slot)
+    values.append(score[scored])
+    answer = np.where(np.isnan(prediction), score, prediction)
+    judged = classed & ~np.isnan(answer)
+    positive = answer >= THRESHOLD
+    count(LABELLED, judged)
+    count(HIT, judged & (positive == truth))
+    count(TRUE_POSITIVE, judged & positive & truth)
+    count(FALSE_POSITIVE, judged & positive & ~truth)
+    count(FALSE_NEGATIVE, judged & ~positive & truth)
+    with np.errstate(over="ignore"):
+        error = score - label
+        add(ERROR, error)
+        add(ABSOLUTE, np.abs(error))
+        add(SQUARED, error**2)
+        add(FOURTH, error**4)
+        likely = scored & (score >= 0.0) & (score <= 1.0)
+        given = np.clip(np.where(truth, score, 1.0 - score)[likely], _LEAST, 1.0)
+        add(LOSS, -np.log(given))
+        add(LOSS_SQUARED, np.log(given) ** 2)
+        add(REWARD, reward)
+        add(REWARD_SQUARED, reward**2)
+        add(COST, cost)
+        add(COST_SQUARED, cost**2)
+    count(CONVERSION, reward > 0)
+    found.take_sums(Sums.of(np.concatenate(places), np.concatenate(values), SLOTS))
     return found
 
 
-def _fold_label(counts: Ints, row: Labelled) -> None:
-    if row.label not in {0.0, 1.0}:
-        return  # not a class: what it says of a number is another metric's business
-    truth = row.label >= THRESHOLD
-    counts[LABEL] += truth
-    if not np.isnan(row.score):
-        place = int(np.searchsorted(SCORE_EDGES, row.score, side="right"))
-        counts[2 * place + truth] += 1
-    answer = row.prediction if not np.isnan(row.prediction) else row.score
-    if not np.isnan(answer):
-        counts[LABELLED] += 1
-        counts[HIT] += (answer >= THRESHOLD) == truth
+def correction(before: Sequence[Labelled], after: Sequence[Labelled]) -> Tally:
+    """Return what makes of outcomes that were folded the ones that are true."""
+    found, less = fold(after), fold(before)
+    found.n -= less.n
+    found.counts -= less.counts
+    exact = [Sums.of(np.arange(SLOTS), one, SLOTS) for one in (found.sums, -less.sums)]
+    rests = [found.rest, less.rest and less.rest.negative()]
+    found.take_sums(Sums.total([*exact, *(rest for rest in rests if rest)], SLOTS))
+    return found
 
 
 def performance(found: Tally | None) -> Performance:
     """Read a tally of outcomes."""
     if found is None:
         found = Tally.empty(SLOTS, 0)
-    labelled = int(found.counts[LABELLED])
+    found = found.wider(SLOTS)
+    counts, sums = found.counts, found.sums
     return Performance(
-        labelled=labelled,
-        accuracy=float(found.counts[HIT] / labelled) if labelled else None,
-        positives=int(found.counts[LABEL]),
-        rewarded=int(found.counts[REWARD]),
-        reward=float(found.sums[REWARD]),
-        reward_squared=float(found.sums[REWARD_SQUARED]),
-        conversions=int(found.counts[CONVERSION]),
-        counts=found.counts[: 2 * BINS].reshape(BINS, 2),
+        labelled=int(counts[LABELLED]),
+        hits=int(counts[HIT]),
+        positives=int(counts[LABEL]),
+        true_positives=int(counts[TRUE_POSITIVE]),
+        false_positives=int(counts[FALSE_POSITIVE]),
+        false_negatives=int(counts[FALSE_NEGATIVE]),
+        rewarded=int(counts[REWARD]),
+        reward=float(sums[REWARD]),
+        reward_squared=float(sums[REWARD_SQUARED]),
+        conversions=int(counts[CONVERSION]),
+        costed=int(counts[COST]),
+        cost=float(sums[COST]),
+        cost_squared=float(sums[COST_SQUARED]),
+        erred=int(counts[ERROR]),
+        error=float(sums[ERROR]),
+        absolute_error=float(sums[ABSOLUTE]),
+        squared_error=float(sums[SQUARED]),
+        fourth_error=float(sums[FOURTH]),
+        lost=int(counts[LOSS]),
+        loss=float(sums[LOSS]),
+        loss_squared=float(sums[LOSS_SQUARED]),
+        hundredths=counts[: 2 * BINS].reshape(BINS, 2),
+        fine=counts[_FIRST:_SCORED].reshape(FINE, 2),
+        scores=sums[_FIRST:_SCORED].reshape(FINE, 2),
     )
-
-
-def reference(scores: Floats, labels: Floats, *, chunks: int = 20) -> dict[str, float] | None:
-    """Return the accuracy a version promised at its baseline, and how it wanders by itself.
-
-    ``sigma`` is the spread between consecutive chunks beyond what sampling explains, so that a
-    window is not alarmed by variation the development data already showed.
-    """
-    known = ~(np.isnan(scores) | np.isnan(labels))
-    hits = ((scores >= THRESHOLD) == (labels >= THRESHOLD))[known].astype(float)
-    if not len(hits):
-        return None
-    accuracy = float(hits.mean())
-    size = len(hits) // chunks
-    sigma = 0.0
-    if size:
-        means = hits[: size * chunks].reshape(chunks, size).mean(axis=1)
-        noise = accuracy * (1 - accuracy) / size
-        sigma = float(np.sqrt(max(means.var(ddof=1) - noise, 0.0)))
-    return {"accuracy": accuracy, "sigma": sigma, "rows": len(hits)}

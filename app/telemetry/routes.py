@@ -125,7 +125,8 @@ def _shown(found: Baseline, origin: tuple[str, int] | None = None) -> BaselineOu
     return BaselineOut(
         version_id=found.version_id,
         rows=found.rows,
-        reference=found.reference,
+        reference=found.accuracy,
+        metrics=found.metrics,
         digest=found.digest,
         inherited_from=InheritedOut(model=origin[0], version=origin[1]) if origin else None,
         created_at=found.created_at,

@@ -44,6 +44,10 @@ class BaselineOut(BaseModel):
     reference: dict[str, float] | None = Field(
         description="Accuracy, its spread and rows, if scores and labels were sent."
     )
+    metrics: dict[str, dict[str, float]] = Field(
+        description="Each metric that scores and labels say: `value`, `standard_error`, `rows`, and"
+        " `sigma`, how it wanders by itself."
+    )
     digest: str
     inherited_from: InheritedOut | None = Field(
         description="Of a fork: the version whose baseline it was given."
@@ -108,13 +112,17 @@ OUTCOME: dict[str, Any] = {
         "decision_id": {"type": "string", "format": "uuid"},
         "label": _NUMBER,
         "reward": {**_NUMBER, "description": "Business value."},
+        "cost": {**_NUMBER, "description": "What the decision cost, in the currency of the KPIs."},
+        "revision": {"type": ["integer", "null"], "minimum": 0, "maximum": 1_000_000,
+                     "description": "Of what is corrected: the highest stands, 0 if none is said."
+                     " What stood before is kept."},
         "at": {"type": "string", "format": "date-time"},
     },
     "anyOf": [
         {"required": [name], "properties": {name: {"type": ["number", "boolean"]}}}
-        for name in ("label", "reward")
+        for name in ("label", "reward", "cost")
     ],
-}
+}  # fmt: skip
 
 TAKEN: dict[str, Any] = {
     "type": "object",

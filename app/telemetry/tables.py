@@ -60,6 +60,19 @@ class Baseline(Vouched, Base):
     """The person who chose the rows; nobody, of baselines that are older than the question."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
+    @property
+    def accuracy(self) -> dict[str, float] | None:
+        """The accuracy that was promised, how it wanders by itself, and of how many rows."""
+        if self.reference is None or "accuracy" not in self.reference:
+            return None
+        return {name: self.reference[name] for name in ("accuracy", "sigma", "rows")}
+
+    @property
+    def metrics(self) -> dict[str, dict[str, float]]:
+        """Every metric that was promised: value, standard_error, rows, sigma."""
+        found: dict[str, dict[str, float]] = (self.reference or {}).get("metrics", {})
+        return found
+
 
 class Series(Base):
     """One version's traffic under one arm of a decision point; its lock serialises folding."""
@@ -101,6 +114,8 @@ class Receipt(Base):
     score: Mapped[float | None]
     prediction: Mapped[float | None]
     labelled: Mapped[bool] = mapped_column(server_default=text("false"))
+    outcome_revision: Mapped[int] = mapped_column(server_default=text("0"))
+    """Of the outcome that its profile was given, once it is labelled."""
 
 
 class _Event:
@@ -153,9 +168,26 @@ class Outcome(Base):
     decision_id: Mapped[UUID] = mapped_column(primary_key=True)
     label: Mapped[float | None]
     reward: Mapped[float | None]
+    cost: Mapped[float | None]
+    revision: Mapped[int] = mapped_column(server_default=text("0"))
     at: Mapped[datetime]
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
     due_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
+
+
+class OutcomeHistory(Base):
+    """What an outcome said before it was corrected. Rows are appended, never updated."""
+
+    __tablename__ = "telemetry_outcome_history"
+
+    tenant_id: Mapped[tenant_pk]
+    decision_id: Mapped[UUID] = mapped_column(primary_key=True)
+    revision: Mapped[int] = mapped_column(primary_key=True)
+    label: Mapped[float | None]
+    reward: Mapped[float | None]
+    cost: Mapped[float | None]
+    at: Mapped[datetime]
+    received_at: Mapped[datetime]
 
 
 class Delta(Base):

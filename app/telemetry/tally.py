@@ -1,20 +1,22 @@
 """Mergeable profiles: counts and sums per slot, pure.
 
-A tally can be added to any other of the same size, in any order, with the same result for the
-counts (sums are floats and agree to rounding). Stored sparsely: an hour with two events costs a
-few hundred bytes, one with a million not many more.
+Merged in any order and any batches, tallies of the same rows are the same to the last byte: beside
+each sum as a float stands what rounding left of it. Stored sparsely: an hour with two events costs
+a few hundred bytes, one with a million not many more.
 """
 
 import struct
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 
 from app.kit.arrays import Floats, Ints
+from app.kit.exact import GREATEST, Sums
 
 _HEAD = struct.Struct("<QIII")
+_DIGITS = struct.Struct("<I")
 
 
 @dataclass(slots=True)
@@ -22,13 +24,15 @@ class Tally:
     """Counts and sums of ``n`` rows.
 
     ``counts`` and ``sums`` have one place a slot; ``moments`` has a row a variable: least value,
-    greatest value, sum of squares.
+    greatest value, sum of squares. ``rest`` is what the floats lack of the exact sums: of every
+    slot, then of every variable's squares.
     """
 
     n: int
     counts: Ints
     sums: Floats
     moments: Floats
+    rest: Sums | None = field(default=None, repr=False)
 
     @classmethod
     def empty(cls, slots: int, variables: int) -> Self:
@@ -38,19 +42,33 @@ class Tally:
         return cls(0, np.zeros(slots, np.int64), np.zeros(slots), moments)
 
     def add(self, other: Self) -> None:
-        """Take the rows of ``other`` in."""
-        if other.counts.shape != self.counts.shape:
+        """Take the rows of ``other`` in, exactly."""
+        both = merged([self, other])
+        self.n, self.counts, self.moments = both.n, both.counts, both.moments
+        self.sums, self.rest = both.sums, both.rest
+
+    def take_sums(self, exact: Sums) -> None:
+        """Hold exact sums: of every slot, then of every variable's squares."""
+        near = exact.floats()
+        slots = len(self.counts)
+        self.sums, self.moments[:, 2] = near[:slots], near[slots:]
+        self.rest = exact.minus(near)
+
+    def wider(self, slots: int) -> Self:
+        """Return the tally with empty slots behind its own, up to ``slots`` of them."""
+        missing = slots - len(self.counts)
+        if missing <= 0:
+            return self
+        if len(self.moments):
             raise ValueError("These tallies have different layouts.")
-        self.n += other.n
-        self.counts += other.counts
-        self.sums += other.sums
-        self.moments[:, 0] = np.minimum(self.moments[:, 0], other.moments[:, 0])
-        self.moments[:, 1] = np.maximum(self.moments[:, 1], other.moments[:, 1])
-        self.moments[:, 2] += other.moments[:, 2]
+        rest = self.rest and self.rest.wider(slots)
+        counts, sums = np.pad(self.counts, (0, missing)), np.pad(self.sums, (0, missing))
+        return type(self)(self.n, counts, sums, self.moments, rest)
 
     def encode(self) -> bytes:
         """Return the tally as bytes, empty slots left out."""
         used = np.flatnonzero((self.counts != 0) | (self.sums != 0.0))
+        places, at, digits = self.rest.used() if self.rest else (np.zeros(0, np.int64),) * 3
         return b"".join(
             (
                 _HEAD.pack(self.n, len(self.counts), len(used), len(self.moments)),
@@ -58,6 +76,11 @@ class Tally:
                 self.counts[used].astype("<i8").tobytes(),
                 self.sums[used].astype("<f8").tobytes(),
                 self.moments.astype("<f8").tobytes(),
+                # Behind everything else: who knows of no rest reads up to here.
+                _DIGITS.pack(len(places)),
+                places.astype("<u4").tobytes(),
+                at.astype("u1").tobytes(),
+                digits.astype("<i4").tobytes(),
             )
         )
 
@@ -75,18 +98,63 @@ class Tally:
         sums[index] = np.frombuffer(raw, "<f8", used, at)
         at += 8 * used
         moments = np.frombuffer(raw, "<f8", 3 * variables, at).reshape(variables, 3).copy()
-        return cls(n, counts, sums, moments)
+        rest = _rest(raw, at + 24 * variables, slots + variables)
+        return cls(n, counts, sums, moments, rest)
+
+
+def _rest(raw: bytes, at: int, size: int) -> Sums | None:
+    if at == len(raw):
+        return None  # of a release that added floats
+    (count,) = _DIGITS.unpack_from(raw, at)
+    at += _DIGITS.size
+    places = np.frombuffer(raw, "<u4", count, at).astype(np.int64)
+    digit = np.frombuffer(raw, "u1", count, at + 4 * count).astype(np.int64)
+    return Sums.sparse(
+        places, digit, np.frombuffer(raw, "<i4", count, at + 5 * count).astype(np.int64), size
+    )
 
 
 def total(tallies: Iterable[Tally]) -> Tally | None:
-    """Return the sum of tallies, or ``None`` of none."""
+    """Return the sum of tallies for reading, or ``None`` of none: its floats, without a rest."""
     found: Tally | None = None
-    for tally in tallies:
+    for one in _alike(list(tallies)):
         if found is None:
-            found = Tally(tally.n, tally.counts.copy(), tally.sums.copy(), tally.moments.copy())
-        else:
-            found.add(tally)
+            found = Tally(one.n, one.counts.copy(), one.sums.copy(), one.moments.copy())
+            continue
+        found.n += one.n
+        found.counts += one.counts
+        found.sums += one.sums
+        found.moments[:, 0] = np.minimum(found.moments[:, 0], one.moments[:, 0])
+        found.moments[:, 1] = np.maximum(found.moments[:, 1], one.moments[:, 1])
+        found.moments[:, 2] += one.moments[:, 2]
     return found
+
+
+def merged(tallies: Sequence[Tally]) -> Tally:
+    """Return the exact sum of at least one tally."""
+    tallies = _alike(tallies)
+    first = tallies[0]
+    found = Tally.empty(len(first.counts), len(first.moments))
+    found.n = sum(one.n for one in tallies)
+    found.counts = np.sum([one.counts for one in tallies], axis=0)
+    found.moments[:, 0] = np.min([one.moments[:, 0] for one in tallies], axis=0)
+    found.moments[:, 1] = np.max([one.moments[:, 1] for one in tallies], axis=0)
+    floats = np.concatenate([part for one in tallies for part in (one.sums, one.moments[:, 2])])
+    floats = np.clip(floats, -GREATEST, GREATEST)
+    size = len(first.counts) + len(first.moments)
+    near = Sums.of(np.tile(np.arange(size), len(tallies)), floats, size)
+    found.take_sums(Sums.total([near, *(one.rest for one in tallies if one.rest)], size))
+    return found
+
+
+def _alike(tallies: Sequence[Tally]) -> Sequence[Tally]:
+    """Widen what earlier releases wrote with fewer slots; refuse other layouts."""
+    slots = {len(one.counts) for one in tallies}
+    if len(slots) > 1:
+        tallies = [one.wider(max(slots)) for one in tallies]
+    if len({len(one.moments) for one in tallies}) > 1:
+        raise ValueError("These tallies have different layouts.")
+    return tallies
 
 
 def tally(codes: Ints, values: Floats, slots: int) -> Tally:
@@ -95,15 +163,20 @@ def tally(codes: Ints, values: Floats, slots: int) -> Tally:
     A number is NaN where the row has none; it counts in its slot and nowhere else.
     """
     known = ~np.isnan(values)
-    zeroed = np.where(known, values, 0.0)
     found = Tally.empty(slots, codes.shape[1])
     found.n = len(codes)
     found.counts[:] = np.bincount(codes.ravel(), minlength=slots)
-    found.sums[:] = np.bincount(codes.ravel(), weights=zeroed.ravel(), minlength=slots)
-    if len(codes):
-        found.moments[:, 0] = np.where(known, values, np.inf).min(axis=0)
-        found.moments[:, 1] = np.where(known, values, -np.inf).max(axis=0)
-        found.moments[:, 2] = np.square(zeroed).sum(axis=0)
+    if not len(codes):
+        return found
+    values = values + 0.0  # of two zeros, one
+    found.moments[:, 0] = np.where(known, values, np.inf).min(axis=0)
+    found.moments[:, 1] = np.where(known, values, -np.inf).max(axis=0)
+    zeroed = np.where(known, values, 0.0)
+    with np.errstate(over="ignore"):
+        squares = np.minimum(zeroed * zeroed, GREATEST)
+    places = np.stack([codes, np.broadcast_to(np.arange(codes.shape[1]) + slots, codes.shape)])
+    exact = Sums.of(places.ravel(), np.stack([zeroed, squares]).ravel(), slots + codes.shape[1])
+    found.take_sums(exact)
     return found
 
 

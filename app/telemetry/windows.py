@@ -10,7 +10,8 @@ from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.telemetry.events import REHEARSAL, SHADOW_PREFIX
-from app.telemetry.outcomes import Performance, performance
+from app.telemetry.outcomes import performance
+from app.telemetry.performance import Performance
 from app.telemetry.tables import HourProfile, Outcome, ProfileKind, RawEvent, Receipt, Series
 from app.telemetry.tally import Tally, total
 
@@ -95,6 +96,8 @@ async def _sum(
         query = query.where(HourProfile.hour >= _hour(since))
     if until is not None:
         query = query.where(HourProfile.hour < _hour(until))
+    # In one order: floats are added, and the same hours are to say the same to the last bit.
+    query = query.order_by(HourProfile.hour, HourProfile.series_id)
     return total(Tally.decode(payload) for payload in await session.scalars(query))
 
 

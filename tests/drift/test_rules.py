@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from app.drift.rules import Thresholds, compare, degraded, inputs_of, persistent
 from app.telemetry import Layout, Performance, Tally
 from app.telemetry.layout import SCORE, fit, score_bins
-from app.telemetry.outcomes import BINS, reference
+from app.telemetry.promise import promise
 from app.telemetry.tally import tally
 
 LIMITS = Thresholds()
@@ -158,8 +158,7 @@ def test_hits_and_windows_are_the_monitors_to_choose(
 
 
 def done(labelled: int, right: int) -> Performance:
-    accuracy = right / labelled if labelled else None
-    return Performance(labelled, accuracy, 0, 0, 0.0, 0.0, 0, np.zeros((BINS, 2), np.int64))
+    return Performance(labelled=labelled, hits=right)
 
 
 PROMISED = {"accuracy": 0.9, "sigma": 0.0, "rows": 1_000_000_000}
@@ -212,7 +211,8 @@ def test_a_version_that_keeps_its_promise_is_hardly_ever_called_degraded(
 
     alarms = 0
     for _ in range(400):
-        promised = reference(scores, (rng.random(rows) < 0.8).astype(float))
+        labels = (rng.random(rows) < 0.8).astype(float)
+        promised = promise(scores, labels, score_bins(), probability=True)
         alarms += bool(degraded(done(labelled, rng.binomial(labelled, 0.8)), promised, 500))
 
     assert alarms <= 8

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,14 +20,10 @@ def hour(number: int, events: int, rewards: list[float]) -> Hour:
         FIRST + number,
         events,
         Performance(
-            labelled=0,
-            accuracy=None,
-            positives=0,
             rewarded=len(rewards),
             reward=sum(rewards),
             reward_squared=sum(one * one for one in rewards),
             conversions=sum(one > 0 for one in rewards),
-            counts=np.zeros((1, 2), np.int64),
         ),
     )
 

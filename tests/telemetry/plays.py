@@ -27,7 +27,7 @@ from app.telemetry.ingest import Ingest
 from app.telemetry.layout import Layout
 from app.telemetry.outcomes import Labelled, fold
 from app.telemetry.tables import HourProfile, ProfileKind, Series
-from app.telemetry.tally import Tally, tally, total
+from app.telemetry.tally import Tally, merged, tally
 from app.telemetry.token import seal
 
 START_HOUR = 483_000
@@ -36,6 +36,7 @@ NAN = float("nan")
 IDS = itertools.count(1)
 
 Kind = str
+OUTCOMES = ("outcome", "correction")
 Message = tuple[Kind, int]
 Profiles = dict[tuple[str, ProfileKind, int], Tally]
 
@@ -50,6 +51,8 @@ class Decision:
     shadow: float | None
     label: int | None
     reward: float | None
+    corrected: float | None = None
+    """The reward that it truly was, as a second outcome says."""
 
     @property
     def hour(self) -> int:
@@ -180,10 +183,20 @@ class Play:
                 found.append(("shadow", number))
             if decision.matured:
                 found.append(("outcome", number))
+            if decision.corrected is not None:
+                found.append(("correction", number))
         return found
 
     def body(self, kind: Kind, number: int, *, arm: str = "champion") -> dict[str, Any]:
         decision = self.decisions[number]
+        if kind == "correction":
+            return {
+                "decision_id": str(self.ids[number]),
+                "reward": decision.corrected,
+                "cost": 0.1,
+                "revision": 1,
+                "at": decision.at,
+            }
         if kind == "outcome":
             return {
                 "decision_id": str(self.ids[number]),
@@ -213,8 +226,8 @@ class Play:
 
     async def send(self, process: int, batch: Sequence[Message]) -> None:
         """Send one batch: its events in one call, then its outcomes in another."""
-        events = [self.body(*message) for message in batch if message[0] != "outcome"]
-        outcomes = [self.body(*message) for message in batch if message[0] == "outcome"]
+        events = [self.body(*message) for message in batch if message[0] not in OUTCOMES]
+        outcomes = [self.body(*message) for message in batch if message[0] in OUTCOMES]
         if events:
             self.accepted.append(("event", await self.bench.event(process, events)))
         if outcomes:
@@ -231,22 +244,22 @@ class Play:
                 layout = self.bench.layout
                 inputs = tally(*layout.place([[decision.x], [score]]), layout.size)
                 found[arm, ProfileKind.INPUTS, decision.hour].append(inputs)
-                if decision.matured:
-                    said = (score, None, decision.label, decision.reward)
+                if decision.matured or decision.corrected is not None:
+                    said: tuple[float | None, ...]
+                    said = (score, None, decision.label, decision.reward, None)
+                    if decision.corrected is not None:
+                        said = (score, None, None, decision.corrected, 0.1)
                     labelled = Labelled(decision.hour, *(NAN if v is None else v for v in said))
                     found[arm, ProfileKind.OUTCOMES, decision.hour].append(fold([labelled]))
-        return {key: some for key, tallies in found.items() if (some := total(tallies))}
+        return {key: merged(tallies) for key, tallies in found.items()}
 
     async def check(self) -> None:
         found, wanted = await self.bench.profiles(self.point), self.expected()
         assert found.keys() == wanted.keys()
         for key, one in wanted.items():
-            assert found[key].n == one.n, key
-            assert found[key].counts.tolist() == one.counts.tolist(), key
-            np.testing.assert_allclose(found[key].sums, one.sums, atol=1e-9)
-            np.testing.assert_allclose(found[key].moments, one.moments, atol=1e-9)
+            assert found[key].encode() == one.encode(), key
         kinds = [kind for kind, _ in self.messages()]
-        outcomes = kinds.count("outcome")
+        outcomes = sum(kind in OUTCOMES for kind in kinds)
         assert self.taken("event") == len(kinds) - outcomes
         assert self.taken("outcome") == outcomes
 

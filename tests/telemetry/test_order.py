@@ -23,7 +23,8 @@ DECISIONS = st.builds(
     score=UNIT | st.none(),
     shadow=UNIT | st.none(),
     label=st.sampled_from([0, 1, None]),
-    reward=st.sampled_from([None, -1.5, 0.0, 2.0]),
+    reward=st.sampled_from([None, -1.5, 0.1, 2.0]),
+    corrected=st.sampled_from([None, None, 0.7]),
 )
 
 
@@ -95,6 +96,7 @@ def some_decision(rng: random.Random) -> Decision:
         shadow=rng.choice([rng.random(), None]),
         label=rng.choice([0, 1, None]),
         reward=rng.choice([1.0, -1.0, None]),
+        corrected=rng.choice([None, None, 1 / 3]),
     )
 
 

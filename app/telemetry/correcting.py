@@ -1,0 +1,107 @@
+"""Corrections: of a decision's outcomes the highest revision stands, the others are history.
+
+Whichever comes first: the same revisions end as the same outcome in any order. A receipt remembers
+which revision its profile was given, so that the worker can take it out again.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import psycopg
+
+_SENT = """
+FROM unnest(%(decision)s::uuid[], %(label)s::float8[], %(reward)s::float8[], %(cost)s::float8[],
+            %(at)s::bigint[], %(revision)s::bigint[]) AS u (d, label, reward, cost, a, revision)
+"""
+_INSERT = f"""
+INSERT INTO telemetry_outcome (tenant_id, decision_id, label, reward, cost, at, revision)
+SELECT %(tenant)s, d, label, reward, cost, to_timestamp(0) + a * interval '1 microsecond', revision
+{_SENT}
+ON CONFLICT DO NOTHING
+"""
+_CORRECT = f"""
+WITH sent AS (
+    SELECT d, label, reward, cost, to_timestamp(0) + a * interval '1 microsecond' AS at, revision
+    {_SENT}
+), stored AS (
+    SELECT o.* FROM telemetry_outcome o JOIN sent ON o.decision_id = d
+    WHERE o.tenant_id = %(tenant)s ORDER BY o.decision_id FOR UPDATE OF o
+), kept AS (
+    INSERT INTO telemetry_outcome_history
+        (tenant_id, decision_id, revision, label, reward, cost, at, received_at)
+    SELECT o.tenant_id, d, o.revision, o.label, o.reward, o.cost, o.at, o.received_at
+    FROM stored o JOIN sent ON o.decision_id = d WHERE sent.revision > o.revision
+    UNION ALL
+    SELECT o.tenant_id, d, sent.revision, sent.label, sent.reward, sent.cost, sent.at, now()
+    FROM stored o JOIN sent ON o.decision_id = d WHERE sent.revision < o.revision
+    ON CONFLICT DO NOTHING
+    RETURNING 1
+), corrected AS (
+    UPDATE telemetry_outcome o
+    SET label = sent.label, reward = sent.reward, cost = sent.cost, at = sent.at,
+        revision = sent.revision, received_at = now(), due_at = now()
+    FROM sent JOIN stored ON stored.decision_id = sent.d
+    WHERE o.tenant_id = %(tenant)s AND o.decision_id = sent.d AND sent.revision > stored.revision
+)
+SELECT count(*) FROM kept
+"""  # noqa: S608 - constants
+
+
+class Sent(NamedTuple):
+    """An outcome as it came; ``at`` is microseconds since 1970."""
+
+    decision_id: bytes
+    label: float | None
+    reward: float | None
+    cost: float | None
+    at: int
+    revision: int
+
+
+async def store(
+    connection: psycopg.AsyncConnection[Any], tenant_id: UUID, outcomes: Sequence[Sent]
+) -> int:
+    """Store outcomes; return how many of them had not been stored before."""
+    ordered = sorted(outcomes, key=lambda one: (one.decision_id, -one.revision))
+    newest = [
+        one
+        for at, one in enumerate(ordered)
+        if not at or ordered[at - 1].decision_id != one.decision_id
+    ]
+    inserted = (await connection.execute(_INSERT, _columns(tenant_id, newest))).rowcount
+    if inserted == len(ordered):
+        return inserted
+    fresh = inserted
+    rest = {(one.decision_id, one.revision): one for one in reversed(ordered)}
+    for row in newest:
+        rest.pop((row.decision_id, row.revision), None)
+    # One revision of a decision at a time: each is looked at beside what stands by then.
+    for some in (newest, *_by_decision(list(rest.values()))):
+        found = await (await connection.execute(_CORRECT, _columns(tenant_id, some))).fetchone()
+        assert found is not None  # noqa: S101 - an aggregate has a row
+        fresh += found[0]
+    return fresh
+
+
+def _by_decision(rows: Sequence[Sent]) -> list[list[Sent]]:
+    """Split rows so that no decision stands twice in a part, each part in order of decision."""
+    parts: list[dict[bytes, Sent]] = []
+    for row in rows:
+        part = next((one for one in parts if row.decision_id not in one), None)
+        if part is None:
+            parts.append(part := {})
+        part[row.decision_id] = row
+    return [sorted(part.values()) for part in parts]
+
+
+def _columns(tenant_id: UUID, rows: Sequence[Sent]) -> dict[str, Any]:
+    return {
+        "tenant": tenant_id,
+        "decision": "{" + ",".join(row.decision_id.hex() for row in rows) + "}",
+        "label": [row.label for row in rows],
+        "reward": [row.reward for row in rows],
+        "cost": [row.cost for row in rows],
+        "at": [row.at for row in rows],
+        "revision": [row.revision for row in rows],
+    }
