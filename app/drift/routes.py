@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app import gates, identity
 from app.drift import service
+from app.drift.degrading import WATCHED, Watched
 from app.drift.tables import Alert, AlertKind, Monitor, Window
 from app.kit.actor import Actor
 from app.kit.input import Input
@@ -39,6 +40,10 @@ class MonitorIn(Input):
     hits: int = Field(2, ge=1, le=20, description="Windows that must drift …")
     of: int = Field(3, ge=1, le=20, description="… of so many, before there is an alert.")
 
+    metrics: list[Watched] = Field(
+        [*WATCHED], max_length=11, description="Promised metrics that raise an alert."
+    )
+
     @model_validator(mode="after")
     def _reachable(self) -> Self:
         if self.hits > self.of:
@@ -67,6 +72,16 @@ class VariableOut(BaseModel):
     severe: bool
 
 
+class MetricOut(BaseModel):
+    name: str
+    value: float
+    standard_error: float
+    rows: int
+    promised: float
+    room: float = Field(description="It may be this much worse than promised.")
+    beyond: bool | None = Field(description="Nothing where too few outcomes are known.")
+
+
 class WindowOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
@@ -79,6 +94,7 @@ class WindowOut(BaseModel):
     alerting: list[str]
     labelled: int
     accuracy: float | None
+    metrics: list[MetricOut] = Field(description="All that the baseline promised.")
     degraded: bool | None
     examined_at: datetime
 
@@ -89,7 +105,7 @@ class AlertOut(BaseModel):
     id: UUID
     point_id: UUID
     kind: AlertKind
-    subject: str = Field(description="The variable, or `accuracy`.")
+    subject: str = Field(description="The variable, or the metric.")
     until: datetime = Field(description="End of the first window that made it last.")
     raised_at: datetime
 

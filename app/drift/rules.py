@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from math import sqrt
 from typing import Any
 
 import numpy as np
 
+from app.drift.degrading import WATCHED
 from app.drift.statistics import benjamini_hochberg, distance
-from app.telemetry import SCORE, Layout, Performance, Tally
-
-SIGMAS = 3.0
+from app.telemetry import SCORE, Layout, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +24,7 @@ class Thresholds:
     q: float = 0.01
     hits: int = 2
     of: int = 3
+    metrics: Sequence[str] = WATCHED
 
 
 def compare(
@@ -75,18 +74,3 @@ def persistent(history: Sequence[set[str]], limits: Thresholds) -> set[str]:
     recent = history[-limits.of :]
     names = set().union(*recent) if recent else set()
     return {name for name in names if sum(name in hit for hit in recent) >= limits.hits}
-
-
-def degraded(done: Performance, reference: dict[str, float] | None, min_rows: int) -> bool | None:
-    """Say whether the accuracy fell beyond 3·√(σ²+SE²) under its reference.
-
-    SE² is the window's sampling variance and the reference's own.
-
-    ``None`` where it cannot be said: no reference, or too few labels.
-    """
-    if reference is None or done.accuracy is None or done.labelled < min_rows:
-        return None
-    promised = reference["accuracy"]
-    sampled = promised * (1 - promised) / reference["rows"]
-    room = SIGMAS * sqrt(reference["sigma"] ** 2 + done.standard_error**2 + sampled)
-    return done.accuracy < promised - room

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, gates, identity
+from app.drift.degrading import WATCHED
 from app.drift.rules import Thresholds
 from app.drift.tables import Alert, Monitor, Window
 from app.kit.actor import Actor
@@ -96,7 +97,15 @@ async def monitor_in_force(session: AsyncSession, asked: gates.MonitorInForce) -
     )
     limits = dict.fromkeys(asked.ids, Thresholds())
     limits |= {row.point_id: Thresholds(**row.settings) for row in rows}
-    return {point_id: digest_of(asdict(found)) for point_id, found in limits.items()}
+    return {point_id: digest_of(_terms(found)) for point_id, found in limits.items()}
+
+
+def _terms(limits: Thresholds) -> dict[str, Any]:
+    """Return settings as approvals cover them: what came later counts where it was chosen."""
+    found = asdict(limits)
+    if tuple(limits.metrics) == WATCHED:
+        del found["metrics"]
+    return found
 
 
 async def list_windows(

@@ -1,5 +1,6 @@
 """Standings: where a version is, from its last windows or after a rehearsal."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,7 @@ from sqlalchemy import distinct, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import telemetry
-from app.drift import rules
+from app.drift import degrading, rules
 from app.drift.service import ACCURACY, thresholds
 from app.drift.tables import Window
 
@@ -29,6 +30,8 @@ class Standing:
     labelled: int
     degraded: bool | None
     reference: dict[str, float] | None
+    metrics: Sequence[dict[str, Any]] = ()
+    """Each promised metric in the newest window."""
     events: int | None = None
     """Of the one window that it was taken as; unknown of several."""
 
@@ -75,6 +78,7 @@ async def standing(
         labelled=last.labelled,
         degraded=bool(low) if any(item.degraded is not None for item in history) else None,
         reference=reference,
+        metrics=last.metrics,
     )
 
 
@@ -116,7 +120,7 @@ async def _as_one_window(
         layout = telemetry.Layout.load(baseline.layout)
         profile = telemetry.Tally.decode(baseline.profile)
         variables = rules.inputs_of(rules.compare(layout, profile, found, limits))
-    reference = baseline.accuracy if baseline else None
+    metrics = degrading.judged(done, baseline.metrics if baseline else {}, limits.min_rows)
     return Standing(
         windows=1 if found else 0,
         since=traffic.first_hour if since is None else since,
@@ -126,8 +130,9 @@ async def _as_one_window(
         severe=sorted(_severe(variables)),
         accuracy=done.accuracy,
         labelled=done.labelled,
-        degraded=rules.degraded(done, reference, limits.min_rows),
-        reference=reference,
+        degraded=degrading.degraded(metrics),
+        reference=baseline.accuracy if baseline else None,
+        metrics=metrics,
         events=found.n if found else 0,
     )
 

@@ -2,7 +2,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint, func
+from sqlalchemy import Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.audit import Vouched
@@ -58,6 +58,8 @@ class Window(Base):
     alerting: Mapped[list[str]]
     labelled: Mapped[int]
     accuracy: Mapped[float | None]
+    metrics: Mapped[list[Json]] = mapped_column(server_default=text("'[]'"))
+    """Each promised metric as the outcomes have it, and whether it is beyond."""
     degraded: Mapped[bool | None]
     examined_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

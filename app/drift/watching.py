@@ -9,10 +9,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, telemetry
-from app.drift import rules
+from app.drift import degrading, rules
 from app.drift.events import AlertRaised
 from app.drift.rules import Thresholds
-from app.drift.service import ACCURACY, thresholds
+from app.drift.service import thresholds
 from app.drift.tables import Alert, AlertKind, Watch, Window
 from app.kit.actor import Actor
 from app.kit.ids import uuid7
@@ -131,6 +131,7 @@ async def _measure(
 ) -> Window:
     found = await telemetry.inputs(session, watch_row.tenant_id, series, since=since, until=until)
     done = await telemetry.outcomes(session, watch_row.tenant_id, series, since=since, until=until)
+    metrics = degrading.judged(done, baseline.metrics if baseline else {}, limits.min_rows)
     variables: list[dict[str, Any]] = []
     if found is not None and baseline is not None:
         layout = telemetry.Layout.load(baseline.layout)
@@ -148,7 +149,8 @@ async def _measure(
         alerting=[item["name"] for item in variables if item["drifts"]],
         labelled=done.labelled,
         accuracy=done.accuracy,
-        degraded=rules.degraded(done, baseline.accuracy if baseline else None, limits.min_rows),
+        metrics=metrics,
+        degraded=degrading.degraded(metrics),
     )
 
 
@@ -159,15 +161,16 @@ async def _relook(
     limits: Thresholds,
     series: tuple[UUID, ...],
 ) -> None:
-    """Measure the accuracy of recent windows again: outcomes mature after their events."""
+    """Measure the metrics of recent windows again: outcomes mature after their events."""
     for window in history[-_RELOOK - 1 : -1]:
         done = await telemetry.outcomes(
             session, window.tenant_id, series, since=window.since, until=window.until
         )
         window.labelled, window.accuracy = done.labelled, done.accuracy
-        window.degraded = rules.degraded(
-            done, baseline.accuracy if baseline else None, limits.min_rows
+        window.metrics = degrading.judged(
+            done, baseline.metrics if baseline else {}, limits.min_rows
         )
+        window.degraded = degrading.degraded(window.metrics)
 
 
 async def _raise_alerts(session: AsyncSession, history: list[Window], limits: Thresholds) -> None:
@@ -177,8 +180,8 @@ async def _raise_alerts(session: AsyncSession, history: list[Window], limits: Th
         (AlertKind.PREDICTION if name == telemetry.SCORE else AlertKind.DATA, name)
         for name in sorted(drifting)
     ]
-    if rules.persistent([{ACCURACY} if item.degraded else set() for item in history], limits):
-        found.append((AlertKind.MATHEMATICAL, ACCURACY))
+    beyond = [degrading.beyond(item.metrics, limits.metrics) for item in history]
+    found += [(AlertKind.MATHEMATICAL, name) for name in sorted(rules.persistent(beyond, limits))]
     for kind, subject in found:
         what = {
             "tenant_id": window.tenant_id,

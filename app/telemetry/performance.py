@@ -6,7 +6,7 @@ than chance explains.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import sqrt
+from math import pi, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -177,7 +177,10 @@ _HUNDREDTH_OF = np.append(np.searchsorted(_HUNDREDTHS, EDGES - _WIDTHS[:-1] / 2)
 
 
 def _ece(done: Performance) -> Measure | None:
-    """Return the expected calibration error over ten equal bins (Naeini et al., 2015)."""
+    """Return the expected calibration error over ten equal bins (Naeini et al., 2015).
+
+    Few rows are never calibrated: the error counts the gap that chance alone makes.
+    """
     rows, positives, scores = done.tenths().T
     used = rows > 0
     count = rows.sum()
@@ -186,8 +189,9 @@ def _ece(done: Performance) -> Measure | None:
     rows, positives, scores = rows[used], positives[used], scores[used]
     rate = positives / rows
     gap = float((np.abs(positives - scores)).sum() / count)
-    spread = float((rows * rate * (1 - rate)).sum()) / count**2
-    return Measure(gap, sqrt(spread), int(count))
+    deviations = np.sqrt(rows * rate * (1 - rate)) / count
+    by_chance = sqrt(2 / pi) * float(deviations.sum())
+    return Measure(gap, sqrt(float((deviations**2).sum()) + by_chance**2), int(count))
 
 
 def _rmse(done: Performance) -> Measure | None:

@@ -1,0 +1,69 @@
+"""Mathematical drift: which metrics have left what was promised of them. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import sqrt
+from typing import Any, Literal
+
+from app.telemetry import METRICS, Performance
+
+SIGMAS = 3.0
+Watched = Literal[
+    "accuracy", "auc", "bias", "brier", "ece", "f1", "log_loss", "mae", "precision", "recall",
+    "rmse",
+]  # fmt: skip
+"""What may be watched: that which a baseline may promise."""
+WATCHED: tuple[Watched, ...] = ("accuracy", "auc", "ece", "mae", "bias")
+"""Discrimination and calibration of a classifier; size and sign of a regressor's errors."""
+
+
+def judged(
+    done: Performance, promised: Mapping[str, Mapping[str, float]], min_rows: int
+) -> list[dict[str, Any]]:
+    """Return each promised metric as the window's outcomes have it, and whether it is beyond.
+
+    Beyond is worse than promised by more than 3·√(σ² + SE² + SE₀²): how it wandered by itself in
+    the baseline, what the window's sampling and what the baseline's explains. ``None`` of fewer
+    than ``min_rows`` outcomes: nothing can be said.
+    """
+    rows = []
+    for name, was in promised.items():
+        found = done.measure(name)
+        if found is None:
+            continue
+        errors = (was["sigma"], found.standard_error, was["standard_error"])
+        room = SIGMAS * sqrt(sum(error**2 for error in errors))
+        rows.append(
+            {
+                "name": name,
+                **found._asdict(),
+                "promised": was["value"],
+                "room": room,
+                "beyond": _worse(name, found.value - was["value"]) > room
+                if found.rows >= min_rows
+                else None,
+            }
+        )
+    return rows
+
+
+def beyond(metrics: Iterable[Mapping[str, Any]], watched: Sequence[str]) -> set[str]:
+    """Return the watched metrics that are beyond."""
+    return {one["name"] for one in metrics if one["beyond"] and one["name"] in watched}
+
+
+def degraded(metrics: Sequence[Mapping[str, Any]]) -> bool | None:
+    """Say whether the version does worse than promised: by its accuracy, or a number's errors.
+
+    ``None`` where it cannot be said: nothing was promised, or too few outcomes are known.
+    """
+    found = {one["name"]: one["beyond"] for one in metrics}
+    if "accuracy" in found:
+        answer: bool | None = found["accuracy"]
+        return answer
+    said = [found[name] for name in ("mae", "bias") if found.get(name) is not None]
+    return any(said) if said else None
+
+
+def _worse(name: str, change: float) -> float:
+    better = METRICS[name].better
+    return abs(change) if better == 0 else -better * change
