@@ -14,6 +14,7 @@ from app.catalog.events import InstanceEnded, InstanceMade, VersionForked, Versi
 from app.catalog.indexing import fill as fill_search
 from app.catalog.instances import instances_by_key, instances_of
 from app.catalog.json_schema import key_of, resolve
+from app.catalog.neighbours import downstream_of
 from app.catalog.points import ids_of, point_by_id, point_by_key, points_by_id
 from app.catalog.registering import Registrar
 from app.catalog.rules import AssetKind, InstancePinned, PointKind, ReturnTo, RiskTier, Stage
@@ -61,6 +62,7 @@ __all__ = [
     "classify",
     "completeness",
     "developers_of",
+    "downstream_of",
     "ensembles_of",
     "every_member",
     "expired",

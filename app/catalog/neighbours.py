@@ -6,6 +6,7 @@ circle is no error, for decisions do come back as data: it is shown, so that it 
 
 from collections import deque
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -36,20 +37,7 @@ async def require_neighbours(
 
 async def neighbours_of(session: AsyncSession, point: DecisionPoint) -> dict[str, Any]:
     """Return a point's neighbours on both sides, and the circle it is in, if it is in one."""
-    contract = DecisionPoint.contract
-    sides = (contract["upstream"], contract["downstream"])
-    rows = await session.execute(
-        select(DecisionPoint.key, *sides).where(
-            DecisionPoint.tenant_id == point.tenant_id,
-            or_(*(side[0].is_not(None) for side in sides)),
-        )
-    )
-    edges: Edges = {}
-    for key, above, below in rows:
-        for other in above or ():
-            edges.setdefault((other, key), set()).add(key)
-        for other in below or ():
-            edges.setdefault((key, other), set()).add(key)
+    edges = await _edges(session, point.tenant_id)
     return {
         "decision_point": point.key,
         "upstream": [
@@ -64,6 +52,38 @@ async def neighbours_of(session: AsyncSession, point: DecisionPoint) -> dict[str
         ],
         "cycle": cycle_through(point.key, edges),
     }
+
+
+async def downstream_of(session: AsyncSession, point: DecisionPoint) -> list[DecisionPoint]:
+    """Return the points that a point's decisions go on to, and those go on to, by key."""
+    edges = await _edges(session, point.tenant_id)
+    reached, waiting = {point.key}, deque([point.key])
+    while waiting:
+        here = waiting.popleft()
+        further = {target for source, target in edges if source == here} - reached
+        reached |= further
+        waiting.extend(sorted(further))
+    query = select(DecisionPoint).where(
+        DecisionPoint.tenant_id == point.tenant_id, DecisionPoint.key.in_(reached - {point.key})
+    )
+    return list(await session.scalars(query.order_by(DecisionPoint.key)))
+
+
+async def _edges(session: AsyncSession, tenant_id: UUID) -> Edges:
+    contract = DecisionPoint.contract
+    sides = (contract["upstream"], contract["downstream"])
+    rows = await session.execute(
+        select(DecisionPoint.key, *sides).where(
+            DecisionPoint.tenant_id == tenant_id, or_(*(side[0].is_not(None) for side in sides))
+        )
+    )
+    edges: Edges = {}
+    for key, above, below in rows:
+        for other in above or ():
+            edges.setdefault((other, key), set()).add(key)
+        for other in below or ():
+            edges.setdefault((key, other), set()).add(key)
+    return edges
 
 
 def cycle_through(key: str, edges: Edges) -> list[str] | None:

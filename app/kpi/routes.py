@@ -1,8 +1,8 @@
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import Path, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app import catalog, gates, identity
 from app.kit.actor import Actor
@@ -11,7 +11,7 @@ from app.kit.names import MOST, NAME
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.kpi import service
-from app.kpi.rules import Direction, Formula
+from app.kpi.rules import Aggregate, Direction, Formula
 from app.kpi.service import Measured
 from app.kpi.tables import Definition
 from app.platform.http import Cursor, IfMatchToReplace, Limit, Session, allow, etag, responses
@@ -21,6 +21,13 @@ from app.platform.http.documented import editing
 router = make_router("/v1/decision-points/{key}/kpis", tag="kpi")
 
 Name = Annotated[str, Path(pattern=NAME)]
+
+
+class PricesIn(Input):
+    true_positive: float = Field(0.0, allow_inf_nan=False)
+    false_positive: float = Field(0.0, allow_inf_nan=False)
+    false_negative: float = Field(0.0, allow_inf_nan=False)
+    true_negative: float = Field(0.0, allow_inf_nan=False)
 
 
 class KpiIn(Input):
@@ -44,6 +51,20 @@ class KpiIn(Input):
     threshold: float = Field(allow_inf_nan=False)
     tolerance: float = Field(0.0, ge=0, allow_inf_nan=False)
     unit: str = Field(max_length=64)
+    currency: str | None = Field(None, pattern=r"^[A-Z]{3}$", description="Of money: ISO 4217.")
+    target: float | None = Field(
+        None, allow_inf_nan=False, description="What is hoped for; only the threshold decides."
+    )
+    prices: PricesIn | None = Field(
+        None, description="Of `error_cost`: what an answer of each kind brings; costs are negative."
+    )
+    aggregate: Aggregate = Field(Aggregate.MEAN, description="What pushed values come to.")
+
+    @model_validator(mode="after")
+    def _priced(self) -> Self:
+        if (self.formula is Formula.ERROR_COST) is not (self.prices is not None):
+            raise ValueError("prices belong to the formula error_cost, which needs them")
+        return self
 
 
 class KpiOut(KpiIn):
@@ -65,7 +86,12 @@ class MeasuredOut(BaseModel):
     threshold: float
     tolerance: float
     missed: bool
-    outcomes: int = Field(description="Decisions whose outcome is known.")
+    outcomes: int = Field(
+        description="Decisions whose outcome is known; values pushed; units compared."
+    )
+    low: float | None = Field(description="Of an uplift: where it surely lies.")
+    high: float | None
+    target: float | None
 
 
 class MeasuresOut(BaseModel):
@@ -89,12 +115,13 @@ async def define_kpi(
 ) -> Any:
     """Agree on a business KPI for the decision point, or change one as it stands."""
     agreed = await service.edit(
-        session, key, kpi, expected=expected, fields=body.model_dump(), reason=reason, by=actor
-    )
+        session, key, kpi, expected=expected, fields=body.model_dump(), reason=reason,
+        by=actor,
+    )  # fmt: skip
     if not isinstance(agreed, Definition):
         return gates.accepted(agreed)
     etag(response, agreed.revision)
-    return agreed
+    return (await service.shown(session, actor.tenant_id, [agreed]))[0]
 
 
 @router.get("", response_model=Page[KpiOut], responses=responses(NotFound, BadCursor))
@@ -104,12 +131,13 @@ async def list_kpis(
     session: Session,
     cursor: Cursor = None,
     limit: Limit = 50,
-) -> Rows[Definition]:
+) -> Rows[dict[str, Any]]:
     """List the KPIs agreed for the decision point."""
     point = await catalog.point_by_key(session, key, by=actor)
-    return await service.list_definitions(
+    found = await service.list_definitions(
         session, actor.tenant_id, point.id, cursor=cursor, limit=limit
     )
+    return Rows(await service.shown(session, actor.tenant_id, found.items), found.next_cursor)
 
 
 @router.get(":measure", response_model=MeasuresOut, responses=responses(NotFound))

@@ -1,16 +1,48 @@
 """What a KPI is and when it is missed. Pure."""
 
 from enum import StrEnum
+from typing import NamedTuple
 
 from app.telemetry import Performance
 
 
 class Formula(StrEnum):
-    """How a KPI is computed from the outcomes of a version's decisions."""
+    """How a KPI is computed from what a version's decisions brought, or where it comes from."""
 
     MEAN_REWARD = "mean_reward"
     CONVERSION_RATE = "conversion_rate"
     ACCURACY = "accuracy"
+    MEAN_COST = "mean_cost"
+    NET_VALUE = "net_value"
+    """Reward less cost, a decision."""
+    ERROR_COST = "error_cost"
+    """What a decision brings or costs by the prices of right and wrong answers."""
+    PRECISION = "precision"
+    RECALL = "recall"
+    F1 = "f1"
+    AUC = "auc"
+    LOG_LOSS = "log_loss"
+    BRIER = "brier"
+    ECE = "ece"
+    MAE = "mae"
+    RMSE = "rmse"
+    BIAS = "bias"
+    PUSHED = "pushed"
+    """Values that a business system reports by itself."""
+    UPLIFT = "uplift"
+    """Net value a unit beyond what units of the holdout bring."""
+    UPLIFT_ACROSS = "uplift_across"
+    """The same, with what it does to the decision points downstream."""
+
+
+_METRICS = frozenset(
+    {
+        Formula.ACCURACY, Formula.PRECISION, Formula.RECALL, Formula.F1, Formula.AUC,
+        Formula.LOG_LOSS, Formula.BRIER, Formula.ECE, Formula.MAE, Formula.RMSE, Formula.BIAS,
+    }
+)  # fmt: skip
+ATTRIBUTED = frozenset({Formula.UPLIFT, Formula.UPLIFT_ACROSS})
+"""What is known within an interval."""
 
 
 class Direction(StrEnum):
@@ -20,19 +52,76 @@ class Direction(StrEnum):
     AT_MOST = "at_most"
 
 
-def value(formula: Formula, done: Performance) -> float | None:
-    """Return a KPI's value per decision, or ``None`` without outcomes."""
-    if formula is Formula.ACCURACY:
-        return done.accuracy
+class Aggregate(StrEnum):
+    """What pushed values come to."""
+
+    MEAN = "mean"
+    SUM = "sum"
+    NEWEST = "newest"
+
+
+class Prices(NamedTuple):
+    """What one answer of a kind brings; a cost is negative."""
+
+    true_positive: float = 0.0
+    false_positive: float = 0.0
+    false_negative: float = 0.0
+    true_negative: float = 0.0
+
+
+FREE = Prices()
+
+
+class Found(NamedTuple):
+    """A KPI's value, where it surely lies if it is an estimate, and of how many outcomes."""
+
+    value: float | None
+    outcomes: int
+    low: float | None = None
+    high: float | None = None
+
+
+def value(formula: Formula, done: Performance, prices: Prices = FREE) -> Found:
+    """Return what outcomes say of a KPI that is computed from them."""
+    if formula in _METRICS:
+        measure = done.measure(formula.value)
+        return Found(measure.value, measure.rows) if measure else Found(None, 0)
+    if formula is Formula.ERROR_COST:
+        return _error_cost(done, prices)
+    if formula is Formula.MEAN_COST:
+        return Found(done.mean_cost, done.costed)
+    if formula is Formula.NET_VALUE:
+        known = max(done.rewarded, done.costed)
+        return Found((done.reward - done.cost) / known if known else None, known)
     if formula is Formula.CONVERSION_RATE:
-        return done.conversions / done.rewarded if done.rewarded else None
-    return done.mean_reward
+        rate = done.conversions / done.rewarded if done.rewarded else None
+        return Found(rate, done.rewarded)
+    return Found(done.mean_reward, done.rewarded)
 
 
-def missed(found: float | None, direction: Direction, threshold: float, tolerance: float) -> bool:
-    """Say whether a value is beyond threshold and tolerance; what was not measured is not."""
-    if found is None:
+def _error_cost(done: Performance, prices: Prices) -> Found:
+    if not done.labelled:
+        return Found(None, 0)
+    wrong = done.false_positives + done.false_negatives
+    counts = (
+        done.true_positives,
+        done.false_positives,
+        done.false_negatives,
+        done.labelled - done.true_positives - wrong,
+    )
+    total = sum(count * price for count, price in zip(counts, prices, strict=True))
+    return Found(total / done.labelled, done.labelled)
+
+
+def missed(found: Found, direction: Direction, threshold: float, tolerance: float) -> bool:
+    """Say whether a KPI is beyond threshold and tolerance; what was not measured is not.
+
+    Of an estimate only what its whole interval says is said.
+    """
+    if found.value is None:
         return False
     if direction is Direction.AT_LEAST:
-        return found < threshold - tolerance
-    return found > threshold + tolerance
+        best = found.value if found.high is None else found.high
+        return best < threshold - tolerance
+    best = found.value if found.low is None else found.low
+    return best > threshold + tolerance

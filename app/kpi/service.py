@@ -1,4 +1,5 @@
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,8 +13,9 @@ from app.kit.actor import Actor
 from app.kit.canonical import digest as digest_of
 from app.kit.page import Rows
 from app.kit.revision import require_condition
-from app.kpi import rules
-from app.kpi.tables import Definition
+from app.kpi import attribution, pushed, rules
+from app.kpi.attribution import Attributed, attributed
+from app.kpi.tables import Definition, Terms
 from app.platform.db import page
 
 
@@ -30,6 +32,17 @@ class Measured:
     tolerance: float
     missed: bool
     outcomes: int
+    low: float | None
+    high: float | None
+    target: float | None
+
+
+TERMS = ("prices", "aggregate", "target", "currency")
+NO_TERMS: dict[str, Any] = {
+    "prices": None, "aggregate": rules.Aggregate.MEAN, "target": None, "currency": None,
+}  # fmt: skip
+_OWN = ("name", "formula", "direction", "threshold", "tolerance", "unit")
+_SHOWN = ("id", "key", "revision", *_OWN)
 
 
 async def edit(
@@ -51,7 +64,7 @@ async def edit(
     found = await _found(session, by.tenant_id, point.id, key)
     if found is not None:
         require_condition(expected, found.revision)
-    before = {name: getattr(found, name) for name in fields} if found else None
+    before = await _agreed(session, found) if found else None
     change = await gates.propose(
         session, identity.Governed.KPI, f"kpi {key} of {point_key}",
         expected=expected, before=before,
@@ -93,15 +106,24 @@ async def define(
     point = await catalog.point_by_key(session, point_key, by=by, lock=True)
     found = await _found(session, by.tenant_id, point.id, key)
     before = None
+    own = {name: value for name, value in fields.items() if name not in TERMS}
     if found is None:
-        found = Definition(tenant_id=by.tenant_id, point_id=point.id, key=key, **fields)
+        found = Definition(tenant_id=by.tenant_id, point_id=point.id, key=key, **own)
         session.add(found)
     else:
         require_condition(expected, found.revision)
         before = found.threshold
-        for field, value in fields.items():
+        for field, value in own.items():
             setattr(found, field, value)
         found.revision += 1
+    await session.flush()
+    terms = {**NO_TERMS, **{name: fields[name] for name in TERMS if name in fields}}
+    known = await session.get(Terms, (by.tenant_id, found.id))
+    if known is not None:
+        for field, value in terms.items():
+            setattr(known, field, value)
+    elif terms != NO_TERMS:
+        session.add(Terms(tenant_id=by.tenant_id, definition_id=found.id, **terms))
     await session.flush()
     await session.refresh(found)
     await audit.record(
@@ -127,11 +149,43 @@ async def kpis_in_force(session: AsyncSession, asked: gates.KpisInForce) -> dict
             Definition.tenant_id == asked.tenant_id, Definition.point_id.in_(asked.ids)
         )
     )
-    terms: dict[UUID, dict[str, Any]] = defaultdict(dict)
-    for row in rows:
-        agreed = [row.formula, row.direction, row.threshold, row.tolerance, row.unit]
-        terms[row.point_id][row.key] = agreed
-    return {point_id: digest_of(found) for point_id, found in terms.items()}
+    agreed: dict[UUID, dict[str, Any]] = defaultdict(dict)
+    found = list(rows)
+    more = await terms_of(session, asked.tenant_id, found)
+    for row in found:
+        said: list[Any] = [row.formula, row.direction, row.threshold, row.tolerance, row.unit]
+        # What came later counts where it was agreed on.
+        said += [more[row.id]] if row.id in more else []
+        agreed[row.point_id][row.key] = said
+    return {point_id: digest_of(one) for point_id, one in agreed.items()}
+
+
+async def terms_of(
+    session: AsyncSession, tenant_id: UUID, agreed: Sequence[Definition]
+) -> dict[UUID, dict[str, Any]]:
+    """Return what else was agreed about KPIs, of those of which something was."""
+    rows = await session.scalars(
+        select(Terms).where(
+            Terms.tenant_id == tenant_id, Terms.definition_id.in_([one.id for one in agreed])
+        )
+    )
+    return {row.definition_id: {name: getattr(row, name) for name in TERMS} for row in rows}
+
+
+async def shown(
+    session: AsyncSession, tenant_id: UUID, agreed: Sequence[Definition]
+) -> list[dict[str, Any]]:
+    """Return KPIs with all that was agreed about them."""
+    more = await terms_of(session, tenant_id, agreed)
+    return [
+        {**{name: getattr(row, name) for name in _SHOWN}, **NO_TERMS, **more.get(row.id, {})}
+        for row in agreed
+    ]
+
+
+async def _agreed(session: AsyncSession, found: Definition) -> dict[str, Any]:
+    (one,) = await shown(session, found.tenant_id, [found])
+    return {name: one[name] for name in (*_OWN, *TERMS)}
 
 
 async def list_definitions(
@@ -156,20 +210,37 @@ async def measure(
     agreed = await definitions(session, tenant_id, point_id)
     traffic = await telemetry.traffic(session, tenant_id, point_id, version_id, rehearsed=rehearsed)
     done = await telemetry.outcomes(session, tenant_id, traffic.series, since=since, until=until)
-    found = []
+    more = await terms_of(session, tenant_id, agreed)
+    worth: Attributed | None = None
+    measured = []
     for item in agreed:
-        value = rules.value(item.formula, done)
-        found.append(
+        terms = {**NO_TERMS, **more.get(item.id, {})}
+        if item.formula is rules.Formula.PUSHED:
+            found = await pushed.measured(
+                session, item, terms["aggregate"], version_id,
+                since=since or traffic.first_hour, until=until,
+            )  # fmt: skip
+        elif item.formula in rules.ATTRIBUTED:
+            if worth is None:
+                point = await catalog.point_by_id(session, tenant_id, point_id)
+                worth = await attributed(session, point, version_id, since=since, until=until)
+            found = attribution.found(item.formula, worth)
+        else:
+            found = rules.value(item.formula, done, rules.Prices(**(terms["prices"] or {})))
+        measured.append(
             Measured(
                 key=item.key,
                 name=item.name,
                 unit=item.unit,
-                value=value,
+                value=found.value,
                 direction=item.direction,
                 threshold=item.threshold,
                 tolerance=item.tolerance,
-                missed=rules.missed(value, item.direction, item.threshold, item.tolerance),
-                outcomes=done.labelled if item.formula is rules.Formula.ACCURACY else done.rewarded,
+                missed=rules.missed(found, item.direction, item.threshold, item.tolerance),
+                outcomes=found.outcomes,
+                low=found.low,
+                high=found.high,
+                target=terms["target"],
             )
         )
-    return found
+    return measured

@@ -1,12 +1,12 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import UniqueConstraint, func
+from sqlalchemy import ForeignKeyConstraint, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.audit import Vouched
-from app.kpi.rules import Direction, Formula
-from app.platform.db import Base, tenant_pk, uuid_pk
+from app.kpi.rules import Aggregate, Direction, Formula
+from app.platform.db import Base, Json, tenant_pk, uuid_pk
 
 
 class Definition(Vouched, Base):
@@ -31,3 +31,43 @@ class Definition(Vouched, Base):
     unit: Mapped[str]
     revision: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Terms(Vouched, Base):
+    """What else was agreed about a KPI: prices of answers, what pushed values come to, a target."""
+
+    __tablename__ = "kpi_terms"
+    __vouched__ = ("prices", "aggregate", "target", "currency")
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "definition_id"], ["kpi_definition.tenant_id", "kpi_definition.id"]
+        ),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    definition_id: Mapped[UUID] = mapped_column(primary_key=True)
+    prices: Mapped[Json | None]
+    aggregate: Mapped[Aggregate]
+    target: Mapped[float | None]
+    currency: Mapped[str | None]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Value(Base):
+    """A KPI's value as a business system reported it. Rows are appended, never updated.
+
+    Of the revisions of one value the highest stands. ``version_id`` is nobody's where the value is
+    the whole point's.
+    """
+
+    __tablename__ = "kpi_value"
+
+    tenant_id: Mapped[tenant_pk]
+    point_id: Mapped[UUID] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    segment: Mapped[str] = mapped_column(primary_key=True)
+    version_id: Mapped[UUID] = mapped_column(primary_key=True)
+    revision: Mapped[int] = mapped_column(primary_key=True, server_default=text("0"))
+    value: Mapped[float]
+    received_at: Mapped[datetime] = mapped_column(server_default=func.now())

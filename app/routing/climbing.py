@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.actor import Actor
+from app.kit.sequences import mismatch
 from app.platform.db import clock
 from app.platform.events import publish
 from app.routing import ramping, stops
@@ -16,7 +17,6 @@ from app.routing.ramping import Position, Seen, Status
 from app.routing.rewards import Earned
 from app.routing.rounds import Book
 from app.routing.runners import Runner, begun, returning_to, runners_of
-from app.routing.sequences import mismatch
 from app.routing.spec import Ramp, Segment
 
 

@@ -18,9 +18,9 @@ from app.routing.engine import Arm, Branch, Compiled
 from app.routing.fallback import StandIn, stand_in
 from app.routing.linear import Linear, linear_of
 from app.routing.rounds import Book
-from app.routing.rules import HOLDOUT
 from app.routing.spec import EVERYTHING, Contextual, Plan, Segment, Staleness, VersionArm
 from app.routing.tables import PlanRevision, Seat, SeatRole, Stop
+from app.telemetry import HOLDOUT
 
 
 @dataclass(frozen=True, slots=True)

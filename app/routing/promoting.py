@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from app.kit.sequences import ALPHA, FEWEST, MISMATCH, Interval, Sums, difference
 from app.routing import bandit
-from app.routing.sequences import ALPHA, FEWEST, MISMATCH, Interval, Sums, difference
 
 _AHEAD_NONE = "The control is the best so far."
 DAYS, P_BEST, LOSS = 14, 0.95, 0.005

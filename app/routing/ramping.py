@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import sqrt
 
+from app.kit.sequences import ALPHA, FEWEST, MISMATCH, Interval, Sums, difference
 from app.routing.adaptive import Ramp
-from app.routing.sequences import ALPHA, FEWEST, MISMATCH, Interval, Sums, difference
 
 _DOUBTFUL, _HOPEFUL = 1.2816, 0.6745
 """So many standard errors below what is tolerated: likely worse with nine in ten, with three in

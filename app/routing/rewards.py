@@ -6,8 +6,8 @@ from datetime import datetime
 from math import inf
 from typing import Self
 
+from app.kit.sequences import Sums
 from app.routing.arms import Rewarded
-from app.routing.sequences import Sums
 from app.telemetry import Hour
 
 _SECONDS = 3600

@@ -1,9 +1,6 @@
-"""What routing refuses, and what it calls arms of its own."""
+"""What routing refuses."""
 
 from app.kit.refusal import Invalid, Kind, Refusal
-
-HOLDOUT = "holdout"
-"""The arm of the units that a plan leaves alone; no plan may call one of its own so."""
 
 
 class NoChampion(Refusal):

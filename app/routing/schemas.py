@@ -9,9 +9,9 @@ from app.routing.arms import CHAMPION
 from app.routing.diversion import FALLBACK
 from app.routing.promoting import Advice
 from app.routing.ramping import Status
-from app.routing.rules import HOLDOUT
 from app.routing.spec import Plan
 from app.routing.tables import SeatRole
+from app.telemetry import HOLDOUT
 
 
 class PlanIn(Plan):

@@ -14,9 +14,9 @@ from app.kit.moment import require_past
 from app.kit.refusal import NotFound
 from app.platform.db import clock
 from app.routing import asof
-from app.routing.rules import HOLDOUT
 from app.routing.spec import Plan
 from app.routing.tables import Generation, PlanRevision, PointState
+from app.telemetry import HOLDOUT
 
 CHANNEL = "modelward_routing"
 ROUTED = "routed"

@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, telemetry
+from app.kit.sequences import Sums, mismatch
 from app.platform.db import clock
 from app.routing import promoting, rounds, seats, stops
 from app.routing.arms import Rewarded
@@ -22,7 +23,6 @@ from app.routing.offpolicy import estimated
 from app.routing.promoting import Advice, Observed, Standing
 from app.routing.rewards import Earned, hour_of
 from app.routing.runners import Runner, counted_from, returning_to, runners_of
-from app.routing.sequences import Sums, mismatch
 from app.routing.spec import Bandit, Segment
 
 _SECONDS_A_DAY = 86_400

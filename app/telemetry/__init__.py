@@ -7,8 +7,9 @@ that what is read later costs bins × hours, never rows. Imports catalog, identi
 from app.telemetry.baseline import baseline_in_force, shapers
 from app.telemetry.baseline import inherit as inherit_baseline
 from app.telemetry.baseline import of_version as baseline_of
+from app.telemetry.bringing import Groups, brought_by
 from app.telemetry.digest import digest, make_partitions
-from app.telemetry.events import MAX_EVENTS, REHEARSAL, SHADOW_PREFIX
+from app.telemetry.events import HOLDOUT, MAX_EVENTS, REHEARSAL, SHADOW_PREFIX
 from app.telemetry.keys import SigningKeys, make_key, signing_keys
 from app.telemetry.lakes import ANY_TENANT, LakeSource, asked, sources_of
 from app.telemetry.lateness import in_time
@@ -39,6 +40,7 @@ from app.telemetry.windows import (
 __all__ = [
     "ANY_TENANT",
     "CSV",
+    "HOLDOUT",
     "JSON_LINES",
     "MAX_EVENTS",
     "METRICS",
@@ -51,6 +53,7 @@ __all__ = [
     "Binning",
     "Bins",
     "Claim",
+    "Groups",
     "Hour",
     "LakeSource",
     "LakeTable",
@@ -74,6 +77,7 @@ __all__ = [
     "asked",
     "baseline_in_force",
     "baseline_of",
+    "brought_by",
     "category",
     "digest",
     "events_of",

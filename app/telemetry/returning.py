@@ -16,11 +16,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.telemetry.tables import Outcome, RawEvent
 from app.telemetry.windows import first_id
 
-_SAMPLED = 300_000
+SAMPLED = 300_000
 """So many events are looked at, of units that were chosen by their pseudonyms…"""
 _SCANNED = 3_000_000
 """…among so many, the newest."""
-_PSEUDONYMS = 1 << 16
+PSEUDONYMS = 1 << 16
+
+
+def pseudonym() -> ColumnElement[int]:
+    """Return the number by which units are sampled: a hash's first two bytes."""
+    first: ColumnElement[int] = func.get_byte(RawEvent.unit, 0)
+    return first * 256 + func.get_byte(RawEvent.unit, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +69,7 @@ async def returning_of(
     """
     if events > _SCANNED:
         since = until - (until - since) * (_SCANNED / events)
-    share = min(1.0, _SAMPLED / max(min(events, _SCANNED), 1))
-    pseudonym = func.get_byte(RawEvent.unit, 0) * 256 + func.get_byte(RawEvent.unit, 1)
+    share = min(1.0, SAMPLED / max(min(events, _SCANNED), 1))
     earned = cast(Outcome.reward > 0, Integer()) if binary else Outcome.reward
     reward: ColumnElement[float] = cast(func.coalesce(earned, 0) if waits else earned, Double())
     a_unit = (
@@ -85,7 +90,7 @@ async def returning_of(
             RawEvent.decision_id >= first_id(since),
             RawEvent.decision_id < first_id(until),
             RawEvent.series_id.in_(series),
-            pseudonym < literal(share * _PSEUDONYMS),
+            pseudonym() < literal(share * PSEUDONYMS),
         )
         .group_by(RawEvent.series_id, RawEvent.unit)
         .subquery()

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare, norm
 
 from app.kit.arrays import Floats
+from app.kit.sequences import FEWEST, MISMATCH, Sums, difference, mismatch, radius
 from app.routing.promoting import Advice, Observed, stand
-from app.routing.sequences import FEWEST, MISMATCH, Sums, difference, mismatch, radius
 from app.telemetry import Returning
 
 DAYS = 42

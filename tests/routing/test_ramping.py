@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from app.kit.arrays import Floats
+from app.kit.sequences import MISMATCH, Sums
 from app.routing.adaptive import EVERYBODY, Ramp
 from app.routing.arms import VersionArm
 from app.routing.ramping import Position, Seen, Status, turn, weights
-from app.routing.sequences import MISMATCH, Sums
 
 ARM = VersionArm(name="new", model="price", version=2)
 LOOKS = 24

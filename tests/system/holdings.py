@@ -134,6 +134,8 @@ def hold(live: Live) -> Holdings:
     combined = assets.specifics("ensemble", members=inside)
     assets.publish(live, assets.make_model(live, "ensemble"), specifics=combined)
     live["ops"].put(f"{point}/monitor", {"psi": 0.3})
+    pushed = {"name": "k", "formula": "pushed", "threshold": 0, "unit": "AUD"}
+    live["ops"].put(f"{point}/kpis/pushed", pushed)
     rail = unique("rail")
     live["ops"].put(f"{point}/guardrails/{rail}", {"when": "traffic.events < 0", "action": "alert"})
     live.admin.post("/v1/principals", {"name": person, "roles": ["developer"]})
@@ -214,7 +216,8 @@ def come_back(live: Live, kpi: str) -> Place:
     validate(live, place.model, place.version)
     rehearse(live, place)
     assert release(live, place)["path"] == "business_drift"
-    live["ops"].put(agreed, {"name": "k", "threshold": 0, "unit": "AUD"}, revision=1)
+    terms = {"name": "k", "threshold": 0, "unit": "AUD", "currency": "AUD"}
+    live["ops"].put(agreed, terms, revision=1)
     validate(live, place.model, place.version)
     assert release(live, place)["passed"]
     return crown(live, place)

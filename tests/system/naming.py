@@ -62,8 +62,8 @@ FREE = {
     "url", "types", "overlap_hours",
     # of a call to an endpoint: how often and how long, where in its answer, and its own names
     "requests", "concurrency", "timeout_ms", "pointer", "remote_model", "remote_version",
-    # KPIs of the decision points that are named beside them
-    "kpis",
+    # KPIs of the decision points that are named beside them, and of what part they are
+    "kpis", "kpi", "?kpi", "segment", "currency",
     # bytes of keys and signatures, and when it was signed
     "at", "public_key", "proof", "value",
 }  # fmt: skip
@@ -264,6 +264,16 @@ NAMING: dict[str, tuple[str, int, Named]] = {
     ),
     "GET /v1/audit/proofs/inclusion ?stream": ("aud", 404, lambda _, other: other.entry),
     "GET /v1/cases ?model": (
+        "aud", 404, lambda _, other: {"model": other.place.model, "version": 1},
+    ),
+    "POST /v1/decision-points/{key}/kpi-values .values.model": (
+        "app", 404, lambda _, other: {
+            "values": [
+                {"kpi": "pushed", "at": AT, "value": 1, "model": other.place.model, "version": 1},
+            ],
+        },
+    ),
+    "GET /v1/decision-points/{key}/value ?model": (
         "aud", 404, lambda _, other: {"model": other.place.model, "version": 1},
     ),
     "GET /v1/decision-points/{key}/kpis:measure ?model": (

@@ -86,6 +86,7 @@ EDITS = {
     "cause of a plan": "UPDATE routing_plan SET cause = 'rolled_back' WHERE {tenant}",
     "issuer of a key": "UPDATE identity_key SET issuer_id = gen_random_uuid() WHERE {tenant}",
     "name of a key": "UPDATE identity_key SET prefix = 'mwk_other' WHERE {tenant}",
+    "price of a kpi": "UPDATE kpi_terms SET currency = 'USD' WHERE {tenant}",
     "name of a kpi": "UPDATE kpi_definition SET name = name || '-not' WHERE {tenant}",
     "name of an invitation": "UPDATE identity_invitation SET prefix = 'mwi_other' WHERE {tenant}",
     "review": "INSERT INTO revalidation_review (tenant_id, id, point_id, version_id, case_id,"
@@ -329,8 +330,8 @@ UNVOUCHED = {
     "telemetry_token_key",  # a secret: who can write it can read it, and sign with it
     # What applications send, by the million: evidence is what was measured on it.
     "telemetry_delta", "telemetry_event", "telemetry_event_own", "telemetry_hour",
-    "telemetry_outcome",
-    "telemetry_outcome_history", "telemetry_receipt", "telemetry_series",
+    "telemetry_outcome", "telemetry_outcome_history", "telemetry_receipt", "telemetry_series",
+    "kpi_value",  # likewise of business systems; an entry has the digest of every report
 }  # fmt: skip
 
 

@@ -1,0 +1,144 @@
+"""Pushed values: what business systems report of a KPI by themselves, by time and segment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import audit, catalog
+from app.kit.actor import Actor
+from app.kit.canonical import digest as digest_of
+from app.kit.moment import require_past
+from app.kit.page import Rows
+from app.kit.refusal import Invalid, NotFound
+from app.kpi.rules import Aggregate, Formula, Found
+from app.kpi.tables import Definition, Value
+from app.platform.db import clock, page
+
+NOBODY = UUID(int=0)
+
+
+class NotPushed(Invalid):
+    """The KPI is computed from outcomes: nobody may say what it is."""
+
+    code = "kpi_not_pushed"
+    title = "Not a KPI that is pushed"
+    mend = "Agree on one with `formula` pushed by PUT …/kpis/{kpi}, or send outcomes."
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """One value as it was sent."""
+
+    kpi: str
+    at: datetime
+    value: float
+    segment: str
+    model: str | None
+    version: int | None
+    revision: int
+
+
+async def push(session: AsyncSession, key: str, values: Sequence[Pushed], *, by: Actor) -> int:
+    """Store values of a point's KPIs, all or none; return how many had not been stored before."""
+    point = await catalog.point_by_key(session, key, by=by)
+    now = await clock(session)
+    formulas = {
+        row.key: row.formula
+        for row in await session.scalars(
+            select(Definition).filter_by(tenant_id=by.tenant_id, point_id=point.id)
+        )
+    }
+    versions: dict[tuple[str | None, int | None], UUID] = {(None, None): NOBODY}
+    for one in values:
+        named = (one.model, one.version)
+        if named not in versions and one.model is not None and one.version is not None:
+            found = await catalog.find_version(session, one.model, one.version, by=by)
+            versions[named] = found.id
+        if one.kpi not in formulas:
+            raise NotFound("kpi of decision point", one.kpi)
+        if formulas[one.kpi] is not Formula.PUSHED:
+            raise NotPushed(
+                f"{one.kpi} is computed as {formulas[one.kpi].value}.", filled={"kpi": one.kpi}
+            )
+        require_past(one.at, now)
+    rows = [
+        {
+            "tenant_id": by.tenant_id, "point_id": point.id, "key": one.kpi, "at": one.at,
+            "segment": one.segment, "version_id": versions[one.model, one.version],
+            "revision": one.revision, "value": one.value,
+        }
+        for one in values
+    ]  # fmt: skip
+    stored = await session.execute(
+        insert(Value).values(rows).on_conflict_do_nothing().returning(Value.key)
+    )
+    count = len(stored.all())
+    if count:
+        await audit.record(
+            session, by, "kpi.values.pushed", f"point:{point.id}", values=count,
+            digest=digest_of(
+                [[one.kpi, one.at.isoformat(), one.segment, one.revision, one.value]
+                 for one in values]
+            ),
+        )  # fmt: skip
+    return count
+
+
+async def list_values(
+    session: AsyncSession,
+    key: str,
+    *,
+    kpi: str | None,
+    cursor: str | None,
+    limit: int,
+    by: Actor,
+) -> Rows[Value]:
+    """List what was pushed at a point, corrected values too, oldest first."""
+    point = await catalog.point_by_key(session, key, by=by)
+    query = select(Value).filter_by(tenant_id=by.tenant_id, point_id=point.id)
+    if kpi is not None:
+        query = query.filter_by(key=kpi)
+    order: tuple[Any, ...] = (Value.at, Value.key, Value.segment, Value.version_id, Value.revision)
+    return await page(session, query, *order, cursor=cursor, limit=limit)
+
+
+async def measured(
+    session: AsyncSession,
+    definition: Definition,
+    aggregate: Aggregate,
+    version_id: UUID,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+) -> Found:
+    """Return what the values of ``[since, until)`` come to: the point's and the version's own."""
+    standing = (
+        select(Value.at, Value.value)
+        .where(
+            Value.tenant_id == definition.tenant_id,
+            Value.point_id == definition.point_id,
+            Value.key == definition.key,
+            Value.version_id.in_((NOBODY, version_id)),
+        )
+        .distinct(Value.at, Value.segment, Value.version_id)
+        .order_by(Value.at, Value.segment, Value.version_id, Value.revision.desc())
+    )
+    if since is not None:
+        standing = standing.where(Value.at >= since)
+    if until is not None:
+        standing = standing.where(Value.at < until)
+    rows = standing.subquery()
+    if aggregate is Aggregate.NEWEST:
+        newest = select(func.max(rows.c.at)).scalar_subquery()
+        query = select(func.avg(rows.c.value), func.count()).where(rows.c.at == newest)
+    else:
+        reduce = func.sum if aggregate is Aggregate.SUM else func.avg
+        query = select(reduce(rows.c.value), func.count())
+    value, count = (await session.execute(query)).one()
+    return Found(value, count)

@@ -1,0 +1,145 @@
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Self
+
+from fastapi import Path, Query
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from app import catalog
+from app.kit.actor import Actor
+from app.kit.input import Input
+from app.kit.moment import InTheFuture
+from app.kit.names import MOST, NAME
+from app.kit.page import BadCursor, Page, Rows
+from app.kit.refusal import NotFound
+from app.kpi import pushed
+from app.kpi.attribution import Attributed, attributed
+from app.kpi.pushed import NotPushed, Pushed
+from app.kpi.tables import Value
+from app.platform.http import Cursor, Limit, Session, Snapshot, allow, responses
+from app.platform.http import router as make_router
+from app.platform.http.moment import Moment
+
+router = make_router("/v1/decision-points/{key}", tag="kpi")
+
+Name = Annotated[str, Path(pattern=NAME)]
+
+
+class ValueIn(Input):
+    kpi: str = Field(pattern=NAME)
+    at: Moment
+    value: float = Field(allow_inf_nan=False)
+    segment: str = Field("", max_length=128, description="A region, a product; of all: nothing.")
+    model: str | None = Field(None, pattern=NAME, description="Whose, if it is one version's.")
+    version: int | None = Field(None, ge=1, lt=MOST)
+    revision: int = Field(0, ge=0, le=1_000_000, description="Of a correction: the highest stands.")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.model is None) is not (self.version is None):
+            raise ValueError("model and version belong together")
+        return self
+
+
+class ValuesIn(Input):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"values": [{"kpi": "margin", "at": "2026-03-01T00:00:00Z", "value": 1250.5}]}
+            ]
+        },
+    )
+
+    values: list[ValueIn] = Field(min_length=1, max_length=1000)
+
+
+class TakenOut(BaseModel):
+    accepted: int = Field(description="Committed by this call.")
+    duplicates: int = Field(description="Committed before; not doubled.")
+
+
+class ValueOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    kpi: str = Field(validation_alias="key")
+    at: datetime
+    segment: str
+    value: float
+    revision: int
+    received_at: datetime
+
+
+class IntervalOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    difference: float
+    low: float
+    high: float
+
+
+class WorthOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    per_unit: IntervalOut = Field(description="Holds at every look, at 95 %.")
+    total: IntervalOut = Field(description="Of all units that the version had.")
+
+
+class AttributedOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    since: datetime | None
+    until: datetime | None
+    treated: int = Field(description="Units that the version decided about, about.")
+    held_out: int = Field(description="Units that the holdout kept from it, about.")
+    share: float = Field(description="The share of the units that was looked at.")
+    here: WorthOut | None = Field(description="Reward less cost, against the holdout.")
+    elsewhere: Mapping[str, WorthOut | None] = Field(
+        description="The same units at the decision points downstream."
+    )
+    together: WorthOut | None = Field(description="Here and downstream as one sum a unit.")
+    lacking: str | None = Field(description="What keeps anything from being said.")
+
+
+@router.post(
+    "/kpi-values",
+    response_model=TakenOut,
+    responses=responses(NotFound, NotPushed, InTheFuture),
+)
+async def push_values(
+    key: Name, body: ValuesIn, actor: Annotated[Actor, allow("telemetry:outcome")], session: Session
+) -> TakenOut:
+    """Report what KPIs came to, all of them or none; the same again is not doubled."""
+    values = [Pushed(**one.model_dump()) for one in body.values]
+    fresh = await pushed.push(session, key, values, by=actor)
+    return TakenOut(accepted=fresh, duplicates=len(values) - fresh)
+
+
+@router.get("/kpi-values", response_model=Page[ValueOut], responses=responses(NotFound, BadCursor))
+async def list_values(
+    key: Name,
+    actor: Annotated[Actor, allow("telemetry:read")],
+    session: Session,
+    kpi: Annotated[str | None, Query(pattern=NAME)] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Rows[Value]:
+    """List what KPIs were reported to be, corrected values and what they were before."""
+    return await pushed.list_values(session, key, kpi=kpi, cursor=cursor, limit=limit, by=actor)
+
+
+@router.get("/value", response_model=AttributedOut, responses=responses(NotFound))
+async def get_value(
+    key: Name,
+    model: Annotated[str, Query(pattern=NAME)],
+    version: Annotated[int, Query(ge=1, lt=MOST)],
+    actor: Annotated[Actor, allow("telemetry:read")],
+    session: Snapshot,
+    since: Moment | None = None,
+    until: Moment | None = None,
+) -> Attributed:
+    """Say what a version is worth: its units beside the holdout's, here and downstream."""
+    point = await catalog.point_by_key(session, key, by=actor)
+    found = await catalog.find_version(session, model, version, by=actor)
+    return await attributed(
+        session, point, found.id, since=since, until=until, keys=actor.points
+    )  # fmt: skip

@@ -1,0 +1,60 @@
+"""What KPIs come to, and when they are missed."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.kpi.rules import Direction, Formula, Found, Prices, missed, value
+from app.telemetry import METRICS, Performance
+
+DONE = Performance(
+    labelled=100, hits=85, true_positives=40, false_positives=10, false_negatives=5, positives=45,
+    rewarded=50, reward=125.0, conversions=20, costed=50, cost=25.0, cost_squared=20.0,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("formula", "expected", "outcomes"),
+    [
+        (Formula.MEAN_REWARD, 2.5, 50),
+        (Formula.CONVERSION_RATE, 0.4, 50),
+        (Formula.MEAN_COST, 0.5, 50),
+        (Formula.NET_VALUE, 2.0, 50),
+        (Formula.ACCURACY, 0.85, 100),
+        (Formula.PRECISION, 0.8, 50),
+        (Formula.ERROR_COST, (40 * 9.0 - 10 * 3.0 - 5 * 20.0 + 45 * 1.0) / 100, 100),
+    ],
+)
+def test_a_kpi_is_what_its_formula_says(formula: Formula, expected: float, outcomes: int) -> None:
+    found = value(formula, DONE, Prices(9.0, -3.0, -20.0, 1.0))
+
+    assert found.value == pytest.approx(expected)
+    assert found.outcomes == outcomes
+
+
+def test_every_metric_that_a_baseline_promises_is_a_formula_too() -> None:
+    metrics = {one.value for one in Formula} & METRICS.keys()
+
+    assert METRICS.keys() - metrics == {"reward", "conversion", "cost"}
+
+
+@pytest.mark.parametrize("formula", [one for one in Formula if value(one, DONE).value is not None])
+def test_without_outcomes_no_kpi_has_a_value_and_none_is_missed(formula: Formula) -> None:
+    found = value(formula, Performance())
+
+    assert found.value is None
+    assert not missed(found, Direction.AT_LEAST, 1e9, 0.0)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(0, 1e6), st.floats(-1e6, 1e6), st.floats(0, 1e3))
+def test_an_estimate_is_missed_only_if_all_of_its_interval_is(
+    middle: float, radius: float, threshold: float, tolerance: float
+) -> None:
+    found = Found(middle, 500, middle - radius, middle + radius)
+
+    low = missed(found, Direction.AT_LEAST, threshold, tolerance)
+    high = missed(found, Direction.AT_MOST, threshold, tolerance)
+
+    assert low == (middle + radius < threshold - tolerance)
+    assert high == (middle - radius > threshold + tolerance)
+    assert not (low and high)

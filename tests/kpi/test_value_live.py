@@ -1,0 +1,176 @@
+"""KPIs that are pushed, priced and attributed, over HTTP."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from app.client import Problem
+from tests.live import Live, champion, lift_control, unique, wait_folded
+from tests.routing.plans import Cast, cast
+
+UNITS = 900
+
+
+@pytest.fixture(scope="module")
+def at(live: Live) -> Cast:
+    lift_control(live, "kpi")
+    return cast(live)
+
+
+def agree(at: Cast, **terms: Any) -> str:
+    key = unique("kpi")
+    said = {"name": "A KPI", "threshold": 1.0, "unit": "EUR", **terms}
+    at.live["ops"].put(f"{at.path}/kpis/{key}", said)
+    return key
+
+
+def measured(at: Cast, key: str) -> Any:
+    place = at.champion
+    found = at.live["aud"].get(f"{at.path}/kpis:measure", model=place.model, version=place.version)
+    return next(one for one in found["measures"] if one["key"] == key)
+
+
+def refusal(client: Any, path: str, body: Any) -> Any:
+    with pytest.raises(Problem) as problem:
+        client.post(path, body)
+    return problem.value.document
+
+
+def test_pushed_values_come_to_their_aggregate_and_the_highest_revision_stands(at: Cast) -> None:
+    key = agree(at, formula="pushed", aggregate="sum", currency="EUR", target=50)
+    now = datetime.now(UTC).isoformat()
+    values = [
+        {"kpi": key, "at": now, "value": 10.0, "segment": "nsw"},
+        {"kpi": key, "at": now, "value": 5.0, "segment": "vic"},
+    ]
+    path = f"{at.path}/kpi-values"
+
+    first = at.live["app"].post(path, {"values": values})
+    again = at.live["app"].post(path, {"values": values})
+    corrected = {**values[0], "value": 30.0, "revision": 1}
+    at.live["app"].post(path, {"values": [corrected]})
+
+    assert (first, again) == (
+        {"accepted": 2, "duplicates": 0},
+        {"accepted": 0, "duplicates": 2},
+    )
+    found = measured(at, key)
+    assert (found["value"], found["outcomes"], found["target"]) == (35.0, 2, 50)
+    listed = at.live["aud"].get(path, kpi=key)["items"]
+    assert [(one["segment"], one["revision"], one["value"]) for one in listed] == [
+        ("nsw", 0, 10.0), ("nsw", 1, 30.0), ("vic", 0, 5.0),
+    ]  # fmt: skip
+
+
+def test_nobody_may_push_what_is_computed_or_unknown_or_to_come(at: Cast) -> None:
+    computed, pushed = agree(at), agree(at, formula="pushed")
+    now = datetime.now(UTC).isoformat()
+    path, app = f"{at.path}/kpi-values", at.live["app"]
+
+    found = [
+        refusal(app, path, {"values": [{"kpi": key, "at": when, "value": 1.0}]})["code"]
+        for key, when in (
+            (computed, now), ("no-such", now), (pushed, "2199-01-01T00:00:00Z"),
+        )
+    ]  # fmt: skip
+
+    assert found == ["kpi_not_pushed", "not_found", "in_the_future"]
+
+
+def test_prices_belong_to_the_cost_of_errors_and_to_nothing_else(at: Cast) -> None:
+    for terms in ({"formula": "error_cost"}, {"prices": {"true_positive": 1}}):
+        with pytest.raises(Problem) as problem:
+            agree(at, **terms)
+        assert problem.value.document["status"] == 422
+
+
+def decide(live: Live, path: str, earns: dict[str, float], spread: float) -> dict[str, int]:
+    """Decide about all units; each earns what its arm earns, a half of them a bit more."""
+    asked = {"units": [{"unit": f"u-{number}"} for number in range(UNITS)]}
+    decisions = live["app"].post(f"{path}/route:batch", asked)["decisions"]
+    now = datetime.now(UTC).isoformat()
+    events, outcomes, seen = [], [], dict.fromkeys(earns, 0)
+    for number, one in enumerate(decisions):
+        seen[one["arm"]] = seen.get(one["arm"], 0) + 1
+        events.append({"token": one["token"], "at": now, "score": 0.5, "features": {"x": 0.1}})
+        more = spread if number % 2 else -spread
+        outcomes.append(
+            {"decision_id": one["decision_id"], "at": now, "reward": 3 + more,
+             "cost": 3 - earns[one["arm"]]}
+        )  # fmt: skip
+    live["app"].post("/v1/events", {"events": events})
+    live["app"].post("/v1/outcomes", {"outcomes": outcomes})
+    return seen
+
+
+def test_what_is_gained_here_and_lost_downstream_is_shown_as_one_sum(at: Cast) -> None:
+    live = at.live
+    below = champion(live)
+    contract = live["aud"].get(f"/v1/decision-points/{below.point}")
+    live["ops"].patch(
+        f"/v1/decision-points/{below.point}",
+        {"contract": {**contract["contract"], "upstream": [at.champion.point]}},
+        revision=contract["revision"],
+    )
+    at.put({"segments": [{"name": "rest"}], "holdout": {"rate": 0.2}})
+    here = agree(at, formula="uplift", threshold=0.0)
+    across = agree(at, formula="uplift_across", threshold=0.0)
+
+    seen = decide(live, at.path, {"champion": 1.0, "holdout": 0.0}, 0.5)
+    treated = {f"u-{n}" for n in range(UNITS)} - held(at)
+    path = f"/v1/decision-points/{below.point}"
+    decisions = live["app"].post(
+        f"{path}/route:batch", {"units": [{"unit": f"u-{n}"} for n in range(UNITS)]}
+    )["decisions"]
+    now = datetime.now(UTC).isoformat()
+    live["app"].post(
+        "/v1/events",
+        {"events": [
+            {"token": one["token"], "at": now, "score": 0.5, "features": {"x": 0.1}}
+            for one in decisions
+        ]},
+    )  # fmt: skip
+    live["app"].post(
+        "/v1/outcomes",
+        {"outcomes": [
+            {"decision_id": one["decision_id"], "at": now,
+             "reward": (-2.0 if f"u-{n}" in treated else 0.0) + (0.5 if n % 3 else -1.0)}
+            for n, one in enumerate(decisions)
+        ]},
+    )  # fmt: skip
+    for point in (at.champion.point, below.point):
+        wait_folded(live, point)
+
+    place = at.champion
+    found = live["aud"].get(f"{at.path}/value", model=place.model, version=place.version)
+
+    assert (found["treated"], found["held_out"]) == (seen["champion"], seen["holdout"])
+    assert found["here"]["per_unit"]["difference"] == pytest.approx(1.0, abs=0.15)
+    assert found["here"]["per_unit"]["low"] > 0.5
+    there = found["elsewhere"][below.point]["per_unit"]
+    assert there["difference"] == pytest.approx(-2.0, abs=0.25)
+    together = found["together"]
+    assert together["per_unit"]["difference"] == pytest.approx(-1.0, abs=0.35)
+    assert together["per_unit"]["high"] < 0
+    assert together["total"]["difference"] == pytest.approx(
+        together["per_unit"]["difference"] * seen["champion"]
+    )
+    assert (measured(at, here)["missed"], measured(at, across)["missed"]) == (False, True)
+
+
+def held(at: Cast) -> set[str]:
+    asked = {"units": [{"unit": f"u-{number}"} for number in range(UNITS)]}
+    decisions = at.live["app"].post(f"{at.path}/route:batch", asked)["decisions"]
+    return {f"u-{n}" for n, one in enumerate(decisions) if one["arm"] == "holdout"}
+
+
+def test_without_a_holdout_nothing_is_attributed_and_the_reason_is_said(live: Live) -> None:
+    place = champion(live)
+
+    found = live["aud"].get(
+        f"/v1/decision-points/{place.point}/value", model=place.model, version=place.version
+    )
+
+    assert found["together"] is None
+    assert found["lacking"] == "the version has no traffic here"
