@@ -8,17 +8,26 @@ from app.telemetry.baseline import baseline_in_force, shapers
 from app.telemetry.baseline import inherit as inherit_baseline
 from app.telemetry.baseline import of_version as baseline_of
 from app.telemetry.bringing import Groups, brought_by
+from app.telemetry.charts import (
+    MOST_HOURS,
+    begins,
+    events_in,
+    hour_at,
+    hours_between,
+    profiles_in,
+)
 from app.telemetry.digest import digest, make_partitions
 from app.telemetry.events import HOLDOUT, MAX_EVENTS, REHEARSAL, SHADOW_PREFIX
 from app.telemetry.keys import SigningKeys, make_key, signing_keys
 from app.telemetry.lakes import ANY_TENANT, LakeSource, asked, sources_of
 from app.telemetry.lateness import in_time
 from app.telemetry.layout import SCORE, Binning, Bins, Layout, category
+from app.telemetry.outcomes import performance
 from app.telemetry.performance import METRICS, Measure, Performance
 from app.telemetry.reading import CSV, JSON_LINES, PARQUET, LakeTable, RowTable, Table, opened
 from app.telemetry.recorded import Recorded, recorded
 from app.telemetry.returning import Returning, returning_of
-from app.telemetry.tables import Baseline, Outcome, RawEvent, Receipt, Series
+from app.telemetry.tables import Baseline, Outcome, ProfileKind, RawEvent, Receipt, Series
 from app.telemetry.tally import Tally
 from app.telemetry.token import BadToken, Claim, Part, Sealer, unseal
 from app.telemetry.windows import (
@@ -44,6 +53,7 @@ __all__ = [
     "JSON_LINES",
     "MAX_EVENTS",
     "METRICS",
+    "MOST_HOURS",
     "PARQUET",
     "REHEARSAL",
     "SCORE",
@@ -62,6 +72,7 @@ __all__ = [
     "Outcome",
     "Part",
     "Performance",
+    "ProfileKind",
     "RawEvent",
     "Receipt",
     "Recorded",
@@ -77,11 +88,15 @@ __all__ = [
     "asked",
     "baseline_in_force",
     "baseline_of",
+    "begins",
     "brought_by",
     "category",
     "digest",
+    "events_in",
     "events_of",
     "first_decision",
+    "hour_at",
+    "hours_between",
     "hours_of",
     "in_time",
     "inherit_baseline",
@@ -92,6 +107,8 @@ __all__ = [
     "next_hour",
     "opened",
     "outcomes",
+    "performance",
+    "profiles_in",
     "recorded",
     "returning_of",
     "rewarded_of",

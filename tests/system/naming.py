@@ -29,7 +29,8 @@ FREE = {
     # who is decided about, by the application's own name
     "targetingKey",
     # words to look for, pages, conditions, sizes, counts
-    "?q", "?tag", "?limit", "?version", "?if-match", "days", "min_rows", "window_hours",
+    "?q", "?tag", "?metric", "?arm", "?bucket_hours", "?limit", "?version", "?if-match", "days",
+    "min_rows", "window_hours",
     "step_hours", "hits", "of", "weight", "burn_in_units", "burn_in_conversions",
     "update_seconds", "half_life_hours", "attribution_hours", "step_minutes", "min_rewards",
     "hours", "last", "max_minutes", "?depth",
@@ -272,6 +273,9 @@ NAMING: dict[str, tuple[str, int, Named]] = {
                 {"kpi": "pushed", "at": AT, "value": 1, "model": other.place.model, "version": 1},
             ],
         },
+    ),
+    "GET /v1/decision-points/{key}/series ?model": (
+        "aud", 404, lambda _, other: {"model": other.place.model, "version": 1},
     ),
     "GET /v1/decision-points/{key}/value ?model": (
         "aud", 404, lambda _, other: {"model": other.place.model, "version": 1},

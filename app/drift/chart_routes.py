@@ -1,0 +1,76 @@
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.drift.charting import BadChart, Chart, TooMuchToChart, chart
+from app.kit.actor import Actor
+from app.kit.names import MOST, NAME
+from app.kit.refusal import NotFound
+from app.platform.http import Snapshot, allow, responses
+from app.platform.http import router as make_router
+from app.platform.http.moment import Moment
+
+router = make_router("/v1/decision-points/{key}", tag="drift")
+
+
+class PointOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    at: datetime = Field(description="When the bucket begins.")
+    value: float
+    standard_error: float | None
+    n: int = Field(description="How many rows it is of.")
+
+
+class LineOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    model: str
+    version: int
+    arm: str
+    points: list[PointOut]
+
+
+class ChartOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    metric: str
+    since: datetime
+    until: datetime
+    bucket_hours: int
+    lines: list[LineOut] = Field(description="One for each version and arm with something.")
+
+
+@router.get(
+    "/series", response_model=ChartOut, responses=responses(NotFound, BadChart, TooMuchToChart)
+)
+async def get_series(
+    key: Annotated[str, Path(pattern=NAME)],
+    actor: Annotated[Actor, allow("telemetry:read")],
+    session: Snapshot,
+    metric: Annotated[
+        str,
+        Query(
+            max_length=200,
+            description="`events`; of outcomes `accuracy`, `auc`, `log_loss`, `ece`, `mae`,"
+            " `reward`, `cost` and so on; of a variable or of `score` `mean:`, `null_share:`,"
+            " `unseen_share:`, `js:`, `psi:`, `ks:` or `wasserstein:` and its name.",
+            examples=["psi:demand"],
+        ),
+    ] = "events",
+    model: Annotated[str | None, Query(pattern=NAME)] = None,
+    version: Annotated[int | None, Query(ge=1, lt=MOST)] = None,
+    arm: Annotated[str | None, Query(max_length=100)] = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
+    bucket_hours: Annotated[
+        int | None, Query(ge=1, le=24 * 28, description="Chosen for the time, if not named.")
+    ] = None,
+) -> Chart:
+    """Return any metric of a decision point over time, by version and arm."""
+    return await chart(
+        session, key, metric, model=model, version=version, arm=arm, since=since, until=until,
+        bucket_hours=bucket_hours, by=actor,
+    )  # fmt: skip
