@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from app.kit.refusal import Invalid
+from app.release.contribution import contributions
 from app.release.instantiation import Combiner, influence
 
 
@@ -86,8 +87,8 @@ class Composition:
             )
 
 
-def weighed(sent: Sent, composed: Composition | None) -> dict[str, Any]:
-    """Return what each member weighs, and whose word for the composition was taken.
+def weighed(sent: Sent, composed: Composition | None, labels: list[float] | None) -> dict[str, Any]:
+    """Return what each member weighs and, with labels, contributes; and whose composition it is.
 
     A way of combining that is not known here cannot be repeated without a member: what is said of
     it is then the sender's approximation.
@@ -98,9 +99,14 @@ def weighed(sent: Sent, composed: Composition | None) -> dict[str, Any]:
         else {name: weight or 1.0 for name, (weight, _) in sent.members.items()}
     )
     known = composed.combiner if composed else None
-    found = influence(
-        {name: np.array(scores, dtype=np.float64) for name, (_, scores) in sent.members.items()},
-        weights,
-        known or sent.combiner or Combiner.MEAN,
-    )
-    return {**found, "composed_by": "catalogue" if known else "sender"}
+    scores = {
+        name: np.array(scores, dtype=np.float64) for name, (_, scores) in sent.members.items()
+    }
+    how = known or sent.combiner or Combiner.MEAN
+    found = influence(scores, weights, how)
+    truth = None if labels is None else np.array(labels, dtype=np.float64)
+    return {
+        **found,
+        "contributions": None if truth is None else contributions(scores, weights, how, truth),
+        "composed_by": "catalogue" if known else "sender",
+    }

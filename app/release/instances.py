@@ -56,7 +56,9 @@ async def take_scores(
         registered=[item.key for item in known] or None,
     )
     more = {
-        "ensemble": await asyncio.to_thread(weighed, ensemble, composed) if ensemble else None,
+        "ensemble": await asyncio.to_thread(weighed, ensemble, composed, labels)
+        if ensemble
+        else None,
         "tolerance_asked": tolerance,
         "tolerance_by": whose,
         "sampled_by": by.person_id,

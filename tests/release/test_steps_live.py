@@ -280,6 +280,8 @@ def test_instances_are_held_to_the_stricter_tolerance(live: Live, place: Place, 
     assert own["dispersion"] == pytest.approx(0.0158113883)
     assert own["accuracy"]["nsw"] == 1
     assert own["ensemble"]["most_influential"] in {"a", "b"}
+    shares = {one["member"]: one["shapley"] for one in own["ensemble"]["contributions"]["members"]}
+    assert shares["a"] > 0 > shares["b"]
     held = evidence_of(verdict, "instances")
     assert (held["tolerance"], held["tolerance_by"]) == (0.001, "contract")
     assert held["dispersion"] == own["dispersion"]
