@@ -1,5 +1,6 @@
 """What the room answers over HTTP."""
 
+from app.drift.alert_routes import alerts, quiet
 from app.drift.routes import router
 
-routers = (router,)
+routers = (router, alerts, quiet)

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import telemetry
 from app.drift import rules
-from app.drift.service import ACCURACY, thresholds
+from app.drift.alert_rules import ACCURACY
+from app.drift.service import thresholds
 from app.drift.tables import Window
 
 
