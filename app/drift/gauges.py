@@ -1,13 +1,14 @@
 """Alerts and windows as Prometheus metrics, counted every so often.
 
-Nothing is by variable, unit or decision point: a tenant has as many series as there are severities
-and states, and those of the standing states alone.
+Nothing is by variable, unit or decision point: a tenant has as many series as there are kinds,
+severities and standing states, silenced or not: 36.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import product
 
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.core import CounterMetricFamily
@@ -49,11 +50,7 @@ class AlertGauges:
         self._database = database
         self._alerts = Gauge(
             "modelward_alerts", "Alerts that are not resolved.",
-            ["tenant", "kind", "severity", "state"], registry=registry,
-        )  # fmt: skip
-        self._silenced = Gauge(
-            "modelward_alerts_silenced", "Of them, those that a silence keeps from being told.",
-            ["tenant"], registry=registry,
+            ["tenant", "kind", "severity", "state", "silenced"], registry=registry,
         )  # fmt: skip
         self._age = Gauge(
             "modelward_drift_newest_window_age_seconds", "Since a window was last examined.",
@@ -69,43 +66,37 @@ class AlertGauges:
             await asyncio.sleep(EVERY_SECONDS)
 
     async def count(self) -> None:
-        """Count every tenant's once, by three statements for all of them."""
-        standing = (Episode.tenant_id == Alert.tenant_id) & (Episode.alert_id == Alert.id)
+        """Count every tenant's once, by two statements for all of them."""
+        standing = (
+            select(
+                Alert.tenant_id, Alert.kind, Episode.severity, Episode.state,
+                silences.muting().label("silenced"),
+            )
+            .join(
+                Episode,
+                (Episode.tenant_id == Alert.tenant_id) & (Episode.alert_id == Alert.id),
+            )
+            .join(
+                catalog.Version,
+                (catalog.Version.tenant_id == Alert.tenant_id)
+                & (catalog.Version.id == Alert.version_id),
+            )
+            .where(Episode.resolved_at.is_(None))
+            .subquery()
+        )  # fmt: skip
+        examined = select(Window.tenant_id, func.count(), func.max(Window.examined_at))
         async with self._database.session(ALL_TENANTS) as session:
             tenants = await identity.tenants(session)
-            alerts = await session.execute(
-                select(Alert.tenant_id, Alert.kind, Episode.severity, Episode.state, func.count())
-                .join(Episode, standing)
-                .where(Episode.resolved_at.is_(None))
-                .group_by(Alert.tenant_id, Alert.kind, Episode.severity, Episode.state)
-            )
-            counted = Counter({tuple(row[:4]): row[4] for row in alerts})
-            muted = await session.execute(
-                select(Alert.tenant_id, func.count())
-                .join(Episode, standing)
-                .join(
-                    catalog.Version,
-                    (catalog.Version.tenant_id == Alert.tenant_id)
-                    & (catalog.Version.id == Alert.version_id),
-                )
-                .where(Episode.resolved_at.is_(None), silences.muting())
-                .group_by(Alert.tenant_id)
-            )
-            silenced = {row[0]: row[1] for row in muted}
-            windows = await session.execute(
-                select(Window.tenant_id, func.count(), func.max(Window.examined_at)).group_by(
-                    Window.tenant_id
-                )
-            )
+            alerts = await session.execute(select(*standing.c, func.count()).group_by(*standing.c))
+            counted = Counter({tuple(row[:-1]): row[-1] for row in alerts})
+            windows = await session.execute(examined.group_by(Window.tenant_id))
             seen = {tenant_id: (count, newest) for tenant_id, count, newest in windows}
             now = await clock(session)
         for name, tenant_id in tenants.items():
-            for kind in AlertKind:
-                for severity in Severity:
-                    for state in _STATES:
-                        value = counted[tenant_id, kind, severity, state]
-                        self._alerts.labels(name, kind, severity, state).set(value)
-            self._silenced.labels(name).set(silenced.get(tenant_id, 0))
+            for key in product(AlertKind, Severity, _STATES, (True, False)):
+                *words, silenced = key
+                labels = (name, *words, str(silenced).lower())
+                self._alerts.labels(*labels).set(counted[tenant_id, *key])
             if tenant_id in seen:
                 count, newest = seen[tenant_id]
                 self._examined.by_tenant[name] = count

@@ -83,7 +83,7 @@ def test_what_drifts_fires_is_told_is_acknowledged_and_recovers(scene: Scene) ->
     assert raised[0].event["data"]["severity"] == "warning"
     assert raised[0].event["data"]["alert_id"] == row["id"]
     scene.manager.wait(lambda got: any(b'"subject":"x"' in message.body for message in got))
-    labels = 'tenant="default",kind="data",severity="warning",state="firing"'
+    labels = 'tenant="default",kind="data",severity="warning",silenced="false",state="firing"'
     series = f"modelward_alerts{{{_sorted(labels)}}}"
     wait(lambda: metrics(live).get(series) == 1)
     told = metrics(live)
