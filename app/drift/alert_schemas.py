@@ -70,7 +70,7 @@ class EvidenceOut(BaseModel):
 
 
 class AlertDetailOut(AlertRowOut):
-    episodes: list[EpisodeOut] = Field(description="Newest first.")
+    episodes: list[EpisodeOut] = Field(description="The newest hundred, newest first.")
     evidence: list[EvidenceOut] = Field(
         description="The windows that made the newest episode last, newest first."
     )

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -75,21 +75,22 @@ async def settle(session: AsyncSession, windows: Sequence[Window], limits: Thres
             await end(session, alert, last, Happening.RECOVERED, by=Actor.system(alert.tenant_id))
 
 
+def is_newest() -> ColumnElement[bool]:
+    """Return whether a row of Episode is the last of its alert's."""
+    later = aliased(Episode)
+    return ~exists().where(
+        later.tenant_id == Episode.tenant_id,
+        later.alert_id == Episode.alert_id,
+        later.number > Episode.number,
+    )
+
+
 async def newest_of(
     session: AsyncSession, tenant_id: UUID, alert_ids: set[UUID]
 ) -> dict[UUID, Episode]:
     """Return the newest episode of each alert that has one, locked."""
-    later = aliased(Episode)
     query = select(Episode).where(
-        Episode.tenant_id == tenant_id,
-        Episode.alert_id.in_(alert_ids),
-        ~select(later.id)
-        .where(
-            later.tenant_id == Episode.tenant_id,
-            later.alert_id == Episode.alert_id,
-            later.number > Episode.number,
-        )
-        .exists(),
+        Episode.tenant_id == tenant_id, Episode.alert_id.in_(alert_ids), is_newest()
     )
     rows = await session.scalars(
         query.order_by(Episode.id)

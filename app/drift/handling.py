@@ -5,11 +5,10 @@ from uuid import UUID
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
 from app import audit, catalog, gates, identity
 from app.drift import alert_rules as rules
-from app.drift import alerts, silences, tending
+from app.drift import alert_views, alerts, silences, tending
 from app.drift.alert_rules import AlertKind, Happening, Severity, State
 from app.drift.alert_tables import Episode
 from app.drift.events import AlertAcknowledged
@@ -20,7 +19,8 @@ from app.kit.page import Rows
 from app.kit.refusal import NotFound, Refusal
 from app.platform.db import page
 
-_LATER = aliased(Episode)
+_EPISODES = 100
+"""So many of an alert are shown, the newest."""
 
 
 async def list_alerts(
@@ -62,7 +62,7 @@ async def list_alerts(
         )
     }
     pairs = [(alerts_by_id[row.alert_id], row) for row in rows.items]
-    return Rows(await _shown(session, by.tenant_id, pairs), rows.next_cursor)
+    return Rows(await alert_views.shown(session, by.tenant_id, pairs), rows.next_cursor)
 
 
 def _newest() -> Select[Episode]:
@@ -75,15 +75,7 @@ def _newest() -> Select[Episode]:
             (catalog.Version.tenant_id == Alert.tenant_id)
             & (catalog.Version.id == Alert.version_id),
         )
-        .where(
-            ~select(_LATER.id)
-            .where(
-                _LATER.tenant_id == Episode.tenant_id,
-                _LATER.alert_id == Episode.alert_id,
-                _LATER.number > Episode.number,
-            )
-            .exists()
-        )
+        .where(alerts.is_newest())
     )
 
 
@@ -94,9 +86,10 @@ async def alert_of(session: AsyncSession, alert_id: UUID, *, by: Actor) -> dict[
         select(Episode)
         .filter_by(tenant_id=by.tenant_id, alert_id=alert.id)
         .order_by(Episode.number.desc())
+        .limit(_EPISODES)
     )
     episodes = list(rows) or [tending.as_before(alert)]
-    (shown,) = await _shown(session, by.tenant_id, [(alert, episodes[0])])
+    (shown,) = await alert_views.shown(session, by.tenant_id, [(alert, episodes[0])])
     limits = await thresholds(session, by.tenant_id, point.id)
     windows = await session.scalars(
         select(Window)
@@ -107,39 +100,10 @@ async def alert_of(session: AsyncSession, alert_id: UUID, *, by: Actor) -> dict[
     )
     return {
         **shown,
-        "episodes": [_life(row) for row in episodes],
-        "evidence": [_evidence(alert.subject, window) for window in windows],
-        "next": _next(alert, episodes[0], shown),
+        "episodes": [alert_views.life(row) for row in episodes],
+        "evidence": [alert_views.evidence(alert, window) for window in windows],
+        "next": alert_views.following(alert, episodes[0], shown),
     }
-
-
-def _evidence(subject: str, window: Window) -> dict[str, Any]:
-    mine = (item for item in window.variables if item["name"] == subject)
-    return {
-        "since": window.since,
-        "until": window.until,
-        "n": window.n,
-        "variable": next(mine, None),
-        "labelled": window.labelled,
-        "accuracy": window.accuracy,
-        "degraded": window.degraded,
-    }
-
-
-def _next(alert: Alert, episode: Episode, shown: dict[str, Any]) -> list[str]:
-    """Return the calls that follow, those that this state allows first."""
-    version = f"/v1/models/{shown['model']}/versions/{shown['version']}"
-    open_to = {
-        State.FIRING: ("acknowledge", "resolve"),
-        State.ACKNOWLEDGED: ("resolve",),
-        State.RESOLVED: (),
-    }[episode.state]
-    return [
-        *(f"POST /v1/alerts/{alert.id}:{verb}" for verb in open_to),
-        f"GET {version}/drift",
-        "POST /v1/procedures",
-        "POST /v1/silences",
-    ]
 
 
 async def acknowledge(
@@ -205,70 +169,3 @@ async def _handled(session: AsyncSession, alert_id: UUID, *, by: Actor) -> tuple
     if alert.id not in episodes:
         return alert, await tending.adopt(session, alert)
     return alert, episodes[alert.id]
-
-
-async def lives(session: AsyncSession, tenant_id: UUID, rows: Rows[Alert]) -> Rows[dict[str, Any]]:
-    """Return a version's alerts with the state and severity of their newest episodes."""
-    ids = {row.id for row in rows.items}
-    found = await session.scalars(
-        select(Episode)
-        .where(Episode.tenant_id == tenant_id, Episode.alert_id.in_(ids))
-        .order_by(Episode.number)
-    )
-    newest = {row.alert_id: row for row in found}
-    pairs = [(row, newest.get(row.id) or tending.as_before(row)) for row in rows.items]
-    shown = [
-        {
-            "id": alert.id,
-            "point_id": alert.point_id,
-            "kind": alert.kind,
-            "subject": alert.subject,
-            "until": alert.until,
-            "raised_at": alert.raised_at,
-            "state": episode.state,
-            "severity": episode.severity,
-        }
-        for alert, episode in pairs
-    ]
-    return Rows(shown, rows.next_cursor)
-
-
-async def _shown(
-    session: AsyncSession, tenant_id: UUID, pairs: list[tuple[Alert, Episode]]
-) -> list[dict[str, Any]]:
-    """Return alerts under the names of what they are about, each with its newest episode."""
-    found = [alert for alert, _ in pairs]
-    points = await catalog.points_by_id(session, tenant_id, {row.point_id for row in found})
-    versions = await catalog.versions_by_id(session, tenant_id, {row.version_id for row in found})
-    muted = await silences.muted(session, tenant_id, {row.id for row in found})
-    return [
-        {
-            **_life(episode),
-            "id": alert.id,
-            "decision_point": points[alert.point_id].key,
-            "model": versions[alert.version_id][0].name,
-            "version": versions[alert.version_id][1].number,
-            "version_id": alert.version_id,
-            "kind": alert.kind,
-            "subject": alert.subject,
-            "silenced": alert.id in muted,
-        }
-        for alert, episode in pairs
-    ]
-
-
-def _life(episode: Episode) -> dict[str, Any]:
-    return {
-        "episode": episode.number,
-        "severity": episode.severity,
-        "state": episode.state,
-        "since": episode.since,
-        "raised_at": episode.at,
-        "acknowledged_at": episode.acknowledged_at,
-        "acknowledged_by": episode.acknowledged_by,
-        "comment": episode.comment,
-        "resolved_at": episode.resolved_at,
-        "resolved_by": episode.resolved_by,
-        "ending": episode.ending,
-        "reason": episode.reason,
-    }

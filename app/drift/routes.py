@@ -6,7 +6,7 @@ from fastapi import Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app import gates, identity
-from app.drift import handling, service
+from app.drift import alert_views, service
 from app.drift.alert_rules import AlertKind, Severity, State
 from app.drift.tables import Monitor, Window
 from app.kit.actor import Actor
@@ -167,7 +167,7 @@ async def list_alerts(
 ) -> Rows[dict[str, Any]]:
     """List what has left its bounds for good, in order of event time."""
     found = await service.list_alerts(session, name, number, cursor=cursor, limit=limit, by=actor)
-    return await handling.lives(session, actor.tenant_id, found)
+    return await alert_views.lives(session, actor.tenant_id, found)
 
 
 def _shown(key: str, monitor: Monitor) -> dict[str, Any]:
