@@ -17,16 +17,14 @@ from jsonschema import Draft7Validator
 
 from app import identity
 from app.bus import make_bus
-from app.drift import handling, silences
 from app.drift.alert_rules import AlertKind
-from app.drift.alert_tables import Silence
 from app.drift.alertmanager import ALERT_NAMES, PATH, Alertmanager
 from app.drift.rules import Thresholds
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.outbound import Outbound, OutboundRefused
 from app.platform.settings import Settings
 from app.worker import alert_pusher
-from tests.drift.watched import Watched, make_watched
+from tests.drift.watched import Watched
 from tests.notifications.sinks import HANG, Sink, sink
 
 pytestmark = pytest.mark.anyio
@@ -60,11 +58,6 @@ async def db(empty_database: str) -> AsyncIterator[Database]:
     await found.close()
 
 
-@pytest.fixture
-async def here(db: Database) -> Watched:
-    return await make_watched(db)
-
-
 def manager(url: str) -> Alertmanager:
     return Alertmanager(url, Outbound(SETTINGS))
 
@@ -79,19 +72,6 @@ def posted(receiver: Sink) -> list[dict[str, Any]]:
         assert begin <= end
         assert all(value.isprintable() and value for value in alert["labels"].values())
     return list(found)
-
-
-async def resolve(here: Watched) -> None:
-    async with here.session() as session:
-        await handling.resolve(session, await here.alert(), reason="r", by=here.actor())
-
-
-async def silence(here: Watched) -> Silence:
-    async with here.session() as session:
-        return await silences.silence(
-            session, point_key=None, model=None, number=None, kind=None, subject="x",
-            reason="r", hours=1, by=here.actor(),
-        )  # fmt: skip
 
 
 async def test_what_fires_is_sent_with_its_labels_again_and_again(
@@ -125,7 +105,7 @@ async def test_what_is_over_is_sent_with_its_end_and_what_fires_anew_without(
     await here.window("x", limits=AT_ONCE)
     with sink() as receiver:
         there = manager(receiver.url)
-        await resolve(here)
+        await here.resolve()
         await there.push(db)
         (over,) = posted(receiver)
         await here.window("x", limits=AT_ONCE)
@@ -140,13 +120,12 @@ async def test_what_is_over_is_sent_with_its_end_and_what_fires_anew_without(
 
 async def test_what_is_silenced_is_left_out(here: Watched, db: Database) -> None:
     await here.window("x", "y", limits=AT_ONCE)
-    row = await silence(here)
+    row = await here.silence(subject="x")
     with sink() as receiver:
         there = manager(receiver.url)
         await there.push(db)
         assert [one["labels"]["subject"] for one in posted(receiver)] == ["y"]
-        async with here.session() as session:
-            await silences.end_silence(session, row.id, by=here.actor())
+        await here.end_silence(row)
         await there.push(db)
         assert {one["labels"]["subject"] for one in posted(receiver)} == {"x", "y"}
 
@@ -266,6 +245,6 @@ async def test_the_real_alertmanager_takes_what_fires_and_lets_go_of_what_is_ove
     begun = datetime.fromisoformat(found["startsAt"])
     assert abs(begun - episode.at) < timedelta(milliseconds=2)
 
-    await resolve(here)
+    await here.resolve()
     await there.push(db)
     wait(lambda: active().keys() == {"y"})

@@ -1,18 +1,14 @@
 """The life of alerts in a database of their own: windows, people, silences, older releases."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app import audit
-from app.audit.tables import AuditEntry
-from app.bus import make_bus
 from app.drift import alerts, handling, silences, tending
 from app.drift.alert_rules import (
     AlertKind,
@@ -20,19 +16,16 @@ from app.drift.alert_rules import (
     AlreadyAcknowledged,
     Ending,
     Severity,
-    SilenceOver,
-    SilencesEverything,
     State,
 )
-from app.drift.alert_tables import Episode, Silence
+from app.drift.alert_tables import Episode
 from app.drift.rules import Thresholds
 from app.drift.tables import Alert
 from app.identity import DecisionDenied, Role
 from app.kit.actor import Actor, OutOfScope
 from app.kit.refusal import NotFound
 from app.platform.db import Database
-from app.platform.settings import Settings
-from tests.drift.watched import START, Watched, make_watched, silent_tend
+from tests.drift.watched import START, Watched, make_watched
 
 pytestmark = pytest.mark.anyio
 
@@ -40,63 +33,6 @@ AT_ONCE = Thresholds(hits=1, of=1)
 RAISED, TAKEN, OVER = (
     "drift.alert.raised", "drift.alert.acknowledged", "drift.alert.resolved",
 )  # fmt: skip
-
-
-@pytest.fixture
-async def db(shared_database: str) -> AsyncIterator[Database]:
-    found = Database(shared_database, Settings(pool_wait_seconds=10), make_bus())
-    yield found
-    await found.close()
-
-
-@pytest.fixture
-async def here(db: Database) -> Watched:
-    return await make_watched(db)
-
-
-async def acknowledge(here: Watched, comment: str = "looking", **who: Any) -> dict[str, Any]:
-    async with here.session() as session:
-        return await handling.acknowledge(
-            session, await here.alert(), comment=comment, by=here.actor(**who)
-        )
-
-
-async def resolve(here: Watched, **who: Any) -> dict[str, Any]:
-    async with here.session() as session:
-        return await handling.resolve(
-            session, await here.alert(), reason="a mistake", by=here.actor(**who)
-        )
-
-
-async def silence(here: Watched, **what: Any) -> Silence:
-    asked = {"point_key": None, "model": None, "number": None, "kind": None, "subject": None}
-    async with here.session() as session:
-        return await silences.silence(
-            session, **{**asked, "reason": "known", "hours": 1, **what}, by=here.actor()
-        )
-
-
-async def end_silence(here: Watched, row: Silence) -> None:
-    async with here.session() as session:
-        await silences.end_silence(session, row.id, by=here.actor())
-
-
-async def tend(here: Watched) -> None:
-    quiet = silent_tend(here.db)
-    try:
-        await tending.tend(quiet)
-    finally:
-        await quiet.close()
-
-
-async def entries(here: Watched, prefix: str) -> list[str]:
-    async with here.db.session(here.tenant) as session:
-        rows = await session.scalars(
-            select(AuditEntry.action)
-            .where(AuditEntry.tenant_id == here.tenant, AuditEntry.action.startswith(prefix))
-            .order_by(AuditEntry.at)
-        )
-        return list(rows)
 
 
 async def test_an_alert_fires_is_acknowledged_recovers_and_fires_anew(here: Watched) -> None:
@@ -107,7 +43,7 @@ async def test_an_alert_fires_is_acknowledged_recovers_and_fires_anew(here: Watc
     assert (first.state, first.severity, first.number) == (State.FIRING, Severity.WARNING, 1)
     assert first.since == START + timedelta(days=2)
 
-    shown = await acknowledge(here)
+    shown = await here.acknowledge()
     assert (shown["state"], shown["comment"]) == (State.ACKNOWLEDGED, "looking")
     for _ in range(4):
         await here.window()
@@ -122,7 +58,7 @@ async def test_an_alert_fires_is_acknowledged_recovers_and_fires_anew(here: Watc
     assert (again.state, again.number, again.comment) == (State.FIRING, 2, None)
     assert [kind for kind, _ in await here.told()] == [RAISED, TAKEN, OVER, RAISED]
     assert [data["episode"] for _, data in await here.told()] == [1, 1, 1, 2]
-    assert await entries(here, "alert.") == [
+    assert await here.entries("alert.") == [
         "alert.raised", "alert.acknowledged", "alert.resolved", "alert.raised",
     ]  # fmt: skip
     assert (await audit.verify(here.db, here.tenant)).faults == []
@@ -152,7 +88,7 @@ async def test_a_warning_that_becomes_severe_is_critical_from_then_on(here: Watc
 
     (episode,) = await here.episodes()
     assert episode.severity is Severity.CRITICAL
-    assert await entries(here, "alert.") == ["alert.raised", "alert.worsened"]
+    assert await here.entries("alert.") == ["alert.raised", "alert.worsened"]
 
 
 async def test_degraded_accuracy_is_critical_and_labels_that_fail_to_come_are_no_cure(
@@ -175,14 +111,14 @@ async def test_what_was_resolved_by_hand_fires_again_while_it_is_still_beyond(
     here: Watched,
 ) -> None:
     await here.window("x", limits=AT_ONCE)
-    shown = await resolve(here)
+    shown = await here.resolve()
     assert (shown["state"], shown["ending"]) == (State.RESOLVED, Ending.BY_HAND)
     assert shown["resolved_by"] is not None
     with pytest.raises(AlertOver) as over:
-        await resolve(here)
+        await here.resolve()
     assert str(await here.alert()) in str(over.value.mend)
     with pytest.raises(AlertOver):
-        await acknowledge(here)
+        await here.acknowledge()
 
     await here.window("x", limits=AT_ONCE)
     assert [row.state for row in await here.episodes()] == [State.RESOLVED, State.FIRING]
@@ -193,11 +129,11 @@ async def test_of_two_who_acknowledge_at_once_one_does(here: Watched) -> None:
 
     for _ in range(10):
         found = await asyncio.gather(
-            acknowledge(here, "one"), acknowledge(here, "two"), return_exceptions=True
+            here.acknowledge("one"), here.acknowledge("two"), return_exceptions=True
         )
         refused = [one for one in found if isinstance(one, BaseException)]
         assert [type(one) for one in refused] == [AlreadyAcknowledged]
-        await resolve(here)
+        await here.resolve()
         await here.window("x", limits=AT_ONCE)
 
 
@@ -205,7 +141,7 @@ async def test_a_window_and_a_person_who_end_it_at_once_end_it_once(here: Watche
     for _ in range(8):
         await here.window("x", limits=AT_ONCE)
         found = await asyncio.gather(
-            here.window(limits=AT_ONCE), resolve(here), return_exceptions=True
+            here.window(limits=AT_ONCE), here.resolve(), return_exceptions=True
         )
         assert [type(one) for one in found if isinstance(one, BaseException)] in ([], [AlertOver])
     rows = await here.episodes()
@@ -223,98 +159,16 @@ async def test_the_database_forbids_two_episodes_that_stand(here: Watched) -> No
             await alerts.fire(session, alert, number=2, severity=Severity.WARNING, since=START)
 
 
-async def test_what_is_silenced_is_recorded_and_not_told_until_the_silence_ends(
-    here: Watched,
-) -> None:
-    row = await silence(here, subject="x")
-    await here.window("x", "y", limits=AT_ONCE)
-    await acknowledge(here)
-
-    assert [data["subject"] for _, data in await here.told()] == ["y"]
-    assert await entries(here, "alert.") == ["alert.raised"] * 2 + ["alert.acknowledged"]
-    await tend(here)
-    assert len(await here.told()) == 1
-    await end_silence(here, row)
-    await tend(here)
-    await tend(here)
-    assert [(kind, data["subject"]) for kind, data in await here.told()] == [
-        (RAISED, "y"), (RAISED, "x"),
-    ]  # fmt: skip
-    with pytest.raises(SilenceOver):
-        await end_silence(here, row)
-    assert await entries(here, "silence.") == ["silence.begun", "silence.ended"]
-
-
-async def test_of_what_was_never_told_the_end_is_not_told_either(here: Watched) -> None:
-    row = await silence(here, kind=AlertKind.DATA)
-    await here.window("x", limits=AT_ONCE)
-    await end_silence(here, row)
-    await resolve(here)
-
-    assert await here.told() == []
-
-
-@pytest.mark.parametrize(
-    ("what", "mutes"),
-    [
-        ({"point_key": "p"}, True),
-        ({"model": "m"}, True),
-        ({"model": "m", "number": 1}, True),
-        ({"kind": AlertKind.DATA}, True),
-        ({"subject": "x"}, True),
-        ({"subject": "x", "kind": AlertKind.PREDICTION}, False),
-        ({"subject": "xx"}, False),
-        ({"point_key": "p", "model": "m", "kind": AlertKind.DATA, "subject": "x"}, True),
-    ],
-)
-async def test_a_silence_mutes_what_all_of_it_matches(
-    here: Watched,
-    what: dict[str, Any],
-    mutes: bool,  # noqa: FBT001 - a table's column
-) -> None:
-    await silence(here, **what)
-    await here.window("x", limits=AT_ONCE)
-
-    assert (await here.told() == []) is mutes
-
-
-async def test_a_silence_is_over_when_its_time_is_up(here: Watched) -> None:
-    row = await silence(here, subject="x")
-    assert row.until - row.at == timedelta(hours=1)
-    with psycopg.connect(here.db.url, autocommit=True) as connection:
-        connection.execute("SET session_replication_role = replica")
-        connection.execute(
-            "UPDATE drift_silence SET at = at - interval '2 h', until = until - interval '2 h'"
-        )
-    await here.window("x", limits=AT_ONCE)
-
-    assert len(await here.told()) == 1
-    with pytest.raises(SilenceOver):
-        await end_silence(here, row)
-
-
-async def test_a_silence_names_something_that_exists(here: Watched) -> None:
-    with pytest.raises(SilencesEverything):
-        await silence(here)
-    for unknown in ({"point_key": "none"}, {"model": "none"}, {"model": "m", "number": 9}):
-        with pytest.raises(NotFound):
-            await silence(here, **unknown)
-
-
 async def test_only_who_may_edit_the_monitor_handles_and_silences(here: Watched) -> None:
     await here.window("x", limits=AT_ONCE)
 
-    for attempt in (acknowledge, resolve):
+    for attempt in (here.acknowledge, here.resolve):
         with pytest.raises(DecisionDenied):
-            await attempt(here, role=Role.DEVELOPER)
+            await attempt(role=Role.DEVELOPER)
         with pytest.raises(NotFound):
-            await attempt(here, points=frozenset({"another"}))
-    async with here.session() as session:
-        with pytest.raises(OutOfScope):
-            await silences.silence(
-                session, point_key=None, model=None, number=None, kind=None, subject="x",
-                reason="r", hours=1, by=here.actor(points=frozenset({"p"})),
-            )  # fmt: skip
+            await attempt(points=frozenset({"another"}))
+    with pytest.raises(OutOfScope):
+        await here.silence(subject="x", by=here.actor(points=frozenset({"p"})))
 
 
 async def test_what_an_older_release_raised_counts_as_firing(here: Watched) -> None:
@@ -333,12 +187,12 @@ async def test_what_an_older_release_raised_counts_as_firing(here: Watched) -> N
         shown = await handling.alert_of(session, await here.alert(), by=here.actor())
     assert (shown["state"], shown["episodes"][0]["episode"]) == (State.FIRING, 1)
 
-    assert (await acknowledge(here))["state"] is State.ACKNOWLEDGED
-    await tend(here)
-    await tend(here)
+    assert (await here.acknowledge())["state"] is State.ACKNOWLEDGED
+    await here.tend()
+    await here.tend()
     assert [row.state for row in await here.episodes()] == [State.ACKNOWLEDGED]
     assert [row.state for row in await here.episodes("y")] == [State.FIRING]
-    assert await entries(here, "alert.adopted") == ["alert.adopted"] * 2
+    assert await here.entries("alert.adopted") == ["alert.adopted"] * 2
     # It was told when it was raised.
     assert [kind for kind, _ in await here.told()] == [TAKEN]
     assert (await audit.verify(here.db, here.tenant)).faults == []
@@ -372,7 +226,7 @@ async def test_the_evidence_are_the_windows_that_made_it_last(here: Watched) -> 
 async def test_nobody_sees_another_tenants_alerts_or_silences(db: Database) -> None:
     own, other = await make_watched(db), await make_watched(db)
     await other.window("x", limits=AT_ONCE)
-    row = await silence(other, subject="y")
+    row = await other.silence(subject="y")
     await own.window("y", limits=AT_ONCE)
 
     assert len(await own.told()) == 1
@@ -391,7 +245,7 @@ async def test_nobody_sees_another_tenants_alerts_or_silences(db: Database) -> N
 async def test_lists_are_narrowed_by_what_is_asked_and_paged_newest_first(here: Watched) -> None:
     await here.window(*(f"x{number}" for number in range(5)), limits=AT_ONCE)
     await here.window(degraded=True, limits=AT_ONCE)
-    await silence(here, subject="accuracy")
+    await here.silence(subject="accuracy")
 
     async def listed(by: Actor | None = None, **what: Any) -> list[str]:
         asked = dict.fromkeys(("state", "severity", "kind", "point_key", "model", "silenced"))

@@ -12,12 +12,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, identity
+from app.audit.tables import AuditEntry
 from app.bus import make_bus
 from app.catalog.rules import AssetKind, PointKind, RiskTier
 from app.catalog.tables import DecisionPoint, Model, Version
-from app.drift import alerts, tending
+from app.drift import alerts, handling, silences, tending
 from app.drift.alert_rules import AlertKind, Severity
-from app.drift.alert_tables import Episode
+from app.drift.alert_tables import Episode, Silence
 from app.drift.rules import Thresholds
 from app.drift.tables import Alert, Watch, Window
 from app.identity import ROLES, Role
@@ -81,6 +82,49 @@ class Watched:
             )
             await alerts.settle(session, list(rows), limits)
 
+    async def acknowledge(self, comment: str = "looking", **who: Any) -> dict[str, Any]:
+        async with self.session() as session:
+            return await handling.acknowledge(
+                session, await self.alert(), comment=comment, by=self.actor(**who)
+            )
+
+    async def resolve(self, **who: Any) -> dict[str, Any]:
+        async with self.session() as session:
+            return await handling.resolve(
+                session, await self.alert(), reason="a mistake", by=self.actor(**who)
+            )
+
+    async def silence(self, *, by: Actor | None = None, **what: Any) -> Silence:
+        asked = dict.fromkeys(("point_key", "model", "number", "kind", "subject"))
+        async with self.session() as session:
+            return await silences.silence(
+                session, **{**asked, **what}, reason="known", hours=1, by=by or self.actor()
+            )
+
+    async def end_silence(self, row: Silence) -> None:
+        async with self.session() as session:
+            await silences.end_silence(session, row.id, by=self.actor())
+
+    async def tend(self) -> None:
+        """Do what is due between windows, as though whoever serves had a seat."""
+        bus = make_bus()
+        bus.answers.pop(tending.Serving)
+        database = Database(self.db.url, Settings(), bus)
+        try:
+            await tending.tend(database)
+        finally:
+            await database.close()
+
+    async def entries(self, prefix: str) -> list[str]:
+        """What the log tells, in its order."""
+        async with self.db.session(self.tenant) as session:
+            rows = await session.scalars(
+                select(AuditEntry.action)
+                .where(AuditEntry.tenant_id == self.tenant, AuditEntry.action.startswith(prefix))
+                .order_by(AuditEntry.at)
+            )
+            return list(rows)
+
     async def episodes(self, subject: str = "x") -> list[Episode]:
         async with self.db.session(self.tenant) as session:
             rows = await session.scalars(
@@ -143,13 +187,6 @@ async def make_watched(db: Database, *, model: str = "m", key: str = "p") -> Wat
         )
         await audit.record(session, system, "test.made", "test")
     return Watched(db, tenant, point.id, version.id, model, key)
-
-
-def silent_tend(db: Database) -> Database:
-    """A database whose bus binds nobody who knows of seats: no version ever leaves."""
-    bus = make_bus()
-    bus.answers.pop(tending.Serving)
-    return Database(db.url, Settings(), bus)
 
 
 def fire(live: Live, place: Place, subject: str | None = None) -> str:
