@@ -44,6 +44,7 @@ def make_bus() -> Bus:
     bus.answer(gates.KpisInForce, kpi.kpis_in_force)
     bus.answer(gates.MonitorInForce, drift.monitor_in_force)
     bus.answer(gates.PlanInForce, routing.plan_in_force)
+    bus.answer(drift.Serving, routing.serves)
     bus.answer(routing.CausesStanding, activation.causes_standing)
     bus.subscribe(routing.ChampionChanged, activation.reexamine)
     bus.keep(notifications.keep)

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.routing import Route
 
-from app import catalog, identity, revalidation, routing, telemetry
+from app import catalog, drift, identity, revalidation, routing, telemetry
 from app.activation import routers as activation_routes
 from app.audit import routers as audit_routes
 from app.bus import make_bus
@@ -86,7 +86,11 @@ def make_api(
     api.state.registrar = catalog.Registrar(database)
     api.state.lake_sources = telemetry.sources_of(settings.lake_sources)
     api.state.registry = registry
-    api.state.gauges = revalidation.Gauges(database, registry)
+    api.state.gauges = (
+        revalidation.Gauges(database, registry),
+        revalidation.Backlogs(database, registry),
+        drift.AlertGauges(database, registry),
+    )
     problems.install(api)
     decider = routing.Decider(table, registry)
     hot = [
@@ -133,7 +137,7 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     tasks = [
         asyncio.create_task(table.refresh_forever()),
         asyncio.create_task(api.state.keyring.refresh_forever()),
-        asyncio.create_task(api.state.gauges.count_forever()),
+        *(asyncio.create_task(gauges.count_forever()) for gauges in api.state.gauges),
     ]
     if shelf is not None:
         tasks += [

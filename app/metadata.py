@@ -4,6 +4,7 @@ from app.activation import guardrail_tables as guardrails
 from app.activation import tables as activation
 from app.audit import tables as audit
 from app.catalog import tables as catalog
+from app.drift import alert_tables as alerts
 from app.drift import tables as drift
 from app.gates import tables as gates
 from app.identity import tables as identity
@@ -17,7 +18,7 @@ from app.routing import tables as routing
 from app.telemetry import tables as telemetry
 
 MODULES = (
-    activation, audit, catalog, drift, gates, guardrails, idempotency, identity, kpi,
+    activation, alerts, audit, catalog, drift, gates, guardrails, idempotency, identity, kpi,
     notifications, release, revalidation, routing, telemetry,
 )  # fmt: skip
 metadata = Base.metadata

@@ -25,7 +25,7 @@ from app import (
 from app.bus import make_bus
 from app.platform.db import Database
 from app.platform.http import idempotency
-from app.platform.outbound import Outbound
+from app.platform.outbound import Outbound, OutboundRefused
 from app.platform.rota import Job, Rota
 from app.platform.settings import Settings
 
@@ -65,6 +65,20 @@ def audit_keeper(settings: Settings) -> Job:
     return keep
 
 
+def alert_pusher(settings: Settings) -> Job | None:
+    """Return the job that tells Alertmanager what fires, if there is one that may be called."""
+    if not settings.alertmanager_url:
+        return None
+    try:
+        return drift.Alertmanager(settings.alertmanager_url, Outbound(settings)).push
+    except OutboundRefused as refusal:
+        logger.critical(
+            "Alertmanager is not told of alerts: MODELWARD_ALERTMANAGER_URL is not called",
+            extra={"reason": refusal.detail},
+        )
+        return None
+
+
 def _signer(settings: Settings) -> audit.Signer | None:
     try:
         return audit.Signer.load(settings)
@@ -95,6 +109,9 @@ async def work(settings: Settings, database_url: str) -> None:
     rota.every(59, "platform.forget_keys", idempotency.forget)
     rota.every(59, "identity.forget_tokens", identity.forget_tokens)
     rota.every(59, "notifications.forget", notifications.forget)
+    rota.every(30, "drift.tend", drift.tend)
+    if (pusher := alert_pusher(settings)) is not None:
+        rota.every(drift.ALERTMANAGER_SECONDS, "drift.push_alerts", pusher)
     rota.every(30, "revalidation.remind", revalidation.remind)
     rota.every(30, "revalidation.watch_arrival", revalidation.watch_arrival)
     courier = notifications.Courier(database, Outbound(settings), settings)

@@ -7,6 +7,7 @@ nothing but the public key. Imports platform.
 """
 
 from app.audit.adopting import NothingOlder, adopt, untold
+from app.audit.backlog import Unsigned, unsigned
 from app.audit.chain import Fault
 from app.audit.checkpoint import BadNote
 from app.audit.export import export
@@ -33,6 +34,7 @@ __all__ = [
     "SetBack",
     "Signer",
     "Sink",
+    "Unsigned",
     "Unvouched",
     "Vouched",
     "adopt",
@@ -47,6 +49,7 @@ __all__ = [
     "record_all",
     "row_key",
     "sequence",
+    "unsigned",
     "untold",
     "verify",
     "verify_export",

@@ -1,19 +1,30 @@
 """Drift: how far production has moved from what the model was built on.
 
-Owns monitors, windows and alerts. Promises that every figure comes from profiles and can be
-recomputed from what a window stores. Imports gates, telemetry, catalog.
+Owns monitors, windows, alerts and silences. Promises that every figure comes from profiles and can
+be recomputed from what a window stores; that an alert is told once an episode, and that a silence
+keeps it from being told and from nothing else. Imports gates, telemetry, catalog.
 """
 
-from app.drift.events import AlertRaised
+from app.drift.alertmanager import EVERY_SECONDS as ALERTMANAGER_SECONDS
+from app.drift.alertmanager import Alertmanager
+from app.drift.events import AlertAcknowledged, AlertRaised, AlertResolved
+from app.drift.gauges import AlertGauges
 from app.drift.rules import Thresholds, compare
 from app.drift.service import apply_monitor, monitor_in_force, thresholds
 from app.drift.standings import Standing, compare_rehearsal, compare_since, standing
 from app.drift.tables import Alert, Window
+from app.drift.tending import Serving, tend
 from app.drift.watching import watch
 
 __all__ = [
+    "ALERTMANAGER_SECONDS",
     "Alert",
+    "AlertAcknowledged",
+    "AlertGauges",
     "AlertRaised",
+    "AlertResolved",
+    "Alertmanager",
+    "Serving",
     "Standing",
     "Thresholds",
     "Window",
@@ -23,6 +34,7 @@ __all__ = [
     "compare_since",
     "monitor_in_force",
     "standing",
+    "tend",
     "thresholds",
     "watch",
 ]

@@ -7,13 +7,38 @@ from app.platform.events import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlertRaised(Event):
-    """A variable, or the accuracy, has left its bounds for good."""
+class AlertTold(Event):
+    """What every event of an alert says of it."""
 
-    type: ClassVar[str] = "drift.alert.raised"
-
+    alert_id: UUID
+    episode: int
     point_id: UUID
     version_id: UUID
     subject: str
     kind: str
+    severity: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertRaised(AlertTold):
+    """A variable, or the accuracy, has left its bounds for good."""
+
+    type: ClassVar[str] = "drift.alert.raised"
+
     until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertAcknowledged(AlertTold):
+    """Somebody looks at an alert."""
+
+    type: ClassVar[str] = "drift.alert.acknowledged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertResolved(AlertTold):
+    """An alert is over, by itself or by somebody's word."""
+
+    type: ClassVar[str] = "drift.alert.resolved"
+
+    ending: str

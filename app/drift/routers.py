@@ -1,6 +1,7 @@
 """What the room answers over HTTP."""
 
+from app.drift.alert_routes import alerts, quiet
 from app.drift.chart_routes import router as charts
 from app.drift.routes import router
 
-routers = (router, charts)
+routers = (router, alerts, quiet, charts)

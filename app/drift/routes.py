@@ -6,9 +6,10 @@ from fastapi import Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app import gates, identity
-from app.drift import service
+from app.drift import alert_views, service
+from app.drift.alert_rules import AlertKind, Severity, State
 from app.drift.degrading import WATCHED, Watched
-from app.drift.tables import Alert, AlertKind, Monitor, Window
+from app.drift.tables import Monitor, Window
 from app.kit.actor import Actor
 from app.kit.input import Input
 from app.kit.names import MOST, NAME
@@ -108,6 +109,8 @@ class AlertOut(BaseModel):
     subject: str = Field(description="The variable, or the metric.")
     until: datetime = Field(description="End of the first window that made it last.")
     raised_at: datetime
+    state: State = Field(description="Of its newest episode; GET /v1/alerts/{id} has them all.")
+    severity: Severity
 
 
 @router.put(
@@ -177,9 +180,10 @@ async def list_alerts(
     session: Session,
     cursor: Cursor = None,
     limit: Limit = 50,
-) -> Rows[Alert]:
+) -> Rows[dict[str, Any]]:
     """List what has left its bounds for good, in order of event time."""
-    return await service.list_alerts(session, name, number, cursor=cursor, limit=limit, by=actor)
+    found = await service.list_alerts(session, name, number, cursor=cursor, limit=limit, by=actor)
+    return await alert_views.lives(session, actor.tenant_id, found)
 
 
 def _shown(key: str, monitor: Monitor) -> dict[str, Any]:

@@ -15,8 +15,6 @@ from app.kit.page import Rows
 from app.kit.revision import require_condition
 from app.platform.db import page
 
-ACCURACY = "accuracy"
-
 
 async def edit_monitor(
     session: AsyncSession,

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import telemetry
 from app.drift import degrading, rules
-from app.drift.service import ACCURACY, thresholds
+from app.drift.alert_rules import ACCURACY
+from app.drift.service import thresholds
 from app.drift.tables import Window
 
 

@@ -1,20 +1,12 @@
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.audit import Vouched
+from app.drift.alert_rules import AlertKind
 from app.platform.db import Base, Json, tenant_pk, uuid_pk
-
-
-class AlertKind(StrEnum):
-    """Which drift an alert speaks of."""
-
-    DATA = "data"
-    PREDICTION = "prediction"
-    MATHEMATICAL = "mathematical"
 
 
 class Monitor(Vouched, Base):

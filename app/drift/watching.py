@@ -8,16 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, telemetry
-from app.drift import degrading, rules
-from app.drift.events import AlertRaised
+from app import telemetry
+from app.drift import alerts, degrading, rules
 from app.drift.rules import Thresholds
 from app.drift.service import thresholds
-from app.drift.tables import Alert, AlertKind, Watch, Window
-from app.kit.actor import Actor
+from app.drift.tables import Watch, Window
 from app.kit.ids import uuid7
 from app.platform.db import ALL_TENANTS, Database
-from app.platform.events import publish
 from app.platform.rota import for_each
 
 _WINDOWS_A_TURN = 200
@@ -66,7 +63,7 @@ async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, versio
     if watch_row is None:
         return
     baseline = await telemetry.baseline_of(session, tenant_id, version_id)
-    history = await _history(session, watch_row, limits.of - 1)
+    history = await _history(session, watch_row, alerts.WINDOWS * limits.of)
     for _ in range(_WINDOWS_A_TURN):
         until = watch_row.next_until
         if until > traffic.through:
@@ -85,7 +82,7 @@ async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, versio
         history.append(window)
         await _relook(session, history, baseline, limits, traffic.series)
         await session.flush()
-        await _raise_alerts(session, history, limits)
+        await alerts.settle(session, history, limits)
         watch_row.next_until = until + step
     await session.flush()
 
@@ -171,41 +168,3 @@ async def _relook(
             done, baseline.metrics if baseline else {}, limits.min_rows
         )
         window.degraded = degrading.degraded(window.metrics)
-
-
-async def _raise_alerts(session: AsyncSession, history: list[Window], limits: Thresholds) -> None:
-    window = history[-1]
-    drifting = rules.persistent([set(item.alerting) for item in history], limits)
-    found = [
-        (AlertKind.PREDICTION if name == telemetry.SCORE else AlertKind.DATA, name)
-        for name in sorted(drifting)
-    ]
-    beyond = [degrading.beyond(item.metrics, limits.metrics) for item in history]
-    found += [(AlertKind.MATHEMATICAL, name) for name in sorted(rules.persistent(beyond, limits))]
-    for kind, subject in found:
-        what = {
-            "tenant_id": window.tenant_id,
-            "point_id": window.point_id,
-            "version_id": window.version_id,
-            "kind": kind,
-            "subject": subject,
-        }
-        # The watch is locked: nobody else raises it meanwhile.
-        if await session.scalar(select(Alert.id).filter_by(**what)) is not None:
-            continue
-        session.add(Alert(**what, until=window.until))
-        await audit.record(
-            session, Actor.system(window.tenant_id), "alert.raised",
-            f"version:{window.version_id}", kind=kind, subject=subject, until=window.until,
-        )  # fmt: skip
-        await publish(
-            session,
-            AlertRaised(
-                tenant_id=window.tenant_id,
-                point_id=window.point_id,
-                version_id=window.version_id,
-                subject=subject,
-                kind=kind.value,
-                until=window.until,
-            ),
-        )

@@ -6,9 +6,10 @@ for it at least once, signed, under the same id at each attempt; and that no rec
 another. Imports identity, audit, platform.
 """
 
+from app.notifications.backlog import Waiting, waiting
 from app.notifications.courier import Courier
 from app.notifications.deliveries import forget
 from app.notifications.events import WebhookDisabled
 from app.notifications.service import keep
 
-__all__ = ["Courier", "WebhookDisabled", "forget", "keep"]
+__all__ = ["Courier", "Waiting", "WebhookDisabled", "forget", "keep", "waiting"]

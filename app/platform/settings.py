@@ -103,6 +103,11 @@ class Settings(BaseSettings):
         description="Comma-separated names of hosts whose addresses may be private: a CI system of"
         " one's own. Its certificate is verified; SSL_CERT_FILE names another authority.",
     )
+    alertmanager_url: str = Field(
+        "",
+        description="Base of an Alertmanager's API v2, which is told of every alert that fires."
+        " Called as webhooks are: https and public, but for OUTBOUND_PRIVATE_HOSTS and _LOOPBACK.",
+    )
     webhook_timeout_seconds: float = Field(
         10.0, gt=0, le=30, description="A receiver that has not answered by then has failed."
     )

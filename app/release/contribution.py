@@ -33,7 +33,7 @@ def contributions(
     scores = np.stack([members[name] for name in names])
     weight = np.array([weights[name] for name in names], dtype=np.float64)
     classes = bool(np.isin(labels, (0.0, 1.0)).all()) and len(np.unique(labels)) > 1
-    worth = {(): 0.0}
+    worth: dict[tuple[int, ...], float] = {(): 0.0}
     for size in range(1, len(names) + 1):
         for some in combinations(range(len(names)), size):
             chosen = list(some)

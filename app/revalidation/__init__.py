@@ -6,9 +6,10 @@ which no longer earns its place goes back, that whoever is asked to validate it 
 once each time, and that telemetry which policy asks for is missed. Imports activation, drift.
 """
 
+from app.revalidation.backlogs import Backlogs
 from app.revalidation.gaps import watch_arrival
 from app.revalidation.gauges import Gauges
 from app.revalidation.reminding import remind
 from app.revalidation.service import review
 
-__all__ = ["Gauges", "remind", "review", "watch_arrival"]
+__all__ = ["Backlogs", "Gauges", "remind", "review", "watch_arrival"]

@@ -50,6 +50,7 @@ from app.routing.seats import (
     reigning,
     seat_by_id,
     seats_of,
+    serves,
     vacate,
 )
 from app.routing.service import (
@@ -142,6 +143,7 @@ __all__ = [
     "seat_challenger",
     "seat_shown",
     "seats_of",
+    "serves",
     "stand_in",
     "stop",
     "stop_behind",

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog
+from app import audit, catalog, drift
 from app.kit.actor import Actor
 from app.kit.moment import require_past
 from app.kit.page import Rows
@@ -26,6 +26,7 @@ __all__ = [
     "reigning",
     "seat_by_id",
     "seats_of",
+    "serves",
     "vacate",
 ]
 
@@ -111,6 +112,11 @@ async def open_seat(
             tenant_id=tenant_id, point_id=point_id, version_id=version_id, until=None
         )
     )
+
+
+async def serves(session: AsyncSession, asked: drift.Serving) -> bool:
+    """Say whether a version has a seat at a point, for what is known of it there."""
+    return await open_seat(session, asked.tenant_id, asked.point_id, asked.version_id) is not None
 
 
 async def open_seats_of(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> list[Seat]:

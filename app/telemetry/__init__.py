@@ -4,6 +4,7 @@ Owns what production reports. Promises that a 2xx means committed, each event co
 that what is read later costs bins × hours, never rows. Imports catalog, identity, audit.
 """
 
+from app.telemetry.backlog import unfolded
 from app.telemetry.baseline import baseline_in_force, shapers
 from app.telemetry.baseline import inherit as inherit_baseline
 from app.telemetry.baseline import of_version as baseline_of
@@ -117,5 +118,6 @@ __all__ = [
     "signing_keys",
     "sources_of",
     "traffic",
+    "unfolded",
     "unseal",
 ]

@@ -14,6 +14,7 @@ from app.client import Signer
 from app.kit.actor import SYSTEM_ID
 from app.metadata import metadata
 from tests.catalog import assets
+from tests.drift.watched import fire
 from tests.live import (
     Live,
     Place,
@@ -38,7 +39,7 @@ OWNING = {
     "name", "key", "case_id", "principal_id", "key_id", "decision_id", "rule_id", "delegation_id",
     "request_id", "approval_id", "change_id", "waiver_id", "verdict_id", "procedure_id",
     "incident_id", "webhook_id", "operation_id", "signing_key_id",
-    "experiment_id",
+    "experiment_id", "alert_id", "silence_id",
 }  # fmt: skip
 """Path parameters that name a thing of one tenant's."""
 WITHIN = {
@@ -169,6 +170,8 @@ def hold(live: Live) -> Holdings:
         "instance": instance,
         "segment": "rising",
         "experiment_id": running(live, place),
+        "alert_id": fire(live, place),
+        "silence_id": silence(live),
         "principal_id": spare,
         "key_id": key["id"],
         "operation_id": operation_of_release(live, place),
@@ -205,6 +208,12 @@ def running(live: Live, place: Place) -> str:
     """Return the id of what runs at a point."""
     (found,) = live["aud"].get("/v1/experiments", decision_point=place.point)["items"]
     return str(found["id"])
+
+
+def silence(live: Live) -> str:
+    """Silence what nothing is called; return the silence's id."""
+    body = {"subject": unique("x"), "reason": "a test", "hours": 1}
+    return str(live["ops"].post("/v1/silences", body)["id"])
 
 
 def come_back(live: Live, kpi: str) -> Place:

@@ -38,6 +38,8 @@ FREE = {
     "note", "review", "?reason", "unmeasured_because",
     # of a trust rule: whose tokens it will take, which are asked for outside
     "issuer", "audience",
+    # of an alert: what is said of it, and the variable that a silence is about
+    "comment", "subject",
     # a step of the case, and a rule of its gate, beside which the case is named
     "step", "rule",
     # decision points that a key is limited to: it reaches no further, whatever they say
@@ -158,6 +160,10 @@ def run(model: Holdings, point: Holdings, **more: Any) -> dict[str, Any]:
     return {**named, **more}
 
 
+def quiet(model: Holdings, point: Holdings) -> dict[str, Any]:
+    return {**at(model, point), "subject": unique("x"), "reason": "a test", "hours": 1}
+
+
 def of_case(other: Holdings) -> dict[str, Any]:
     return {"case_id": other.cases["activations"], "step": "application_integration"}
 
@@ -260,6 +266,12 @@ NAMING: dict[str, tuple[str, int, Named]] = {
     "GET /v1/incidents ?decision_point": (
         "aud", 404, lambda _, other: {"decision_point": other.place.point},
     ),
+    "GET /v1/alerts ?decision_point": (
+        "aud", 404, lambda _, other: {"decision_point": other.place.point},
+    ),
+    "GET /v1/alerts ?model": ("aud", 404, lambda _, other: {"model": other.place.model}),
+    "POST /v1/silences .decision_point": ("ops", 404, quiet),
+    "POST /v1/silences .model": ("ops", 404, lambda own, other: quiet(other, own)),
     "GET /v1/experiments ?decision_point": (
         "aud", 404, lambda _, other: {"decision_point": other.place.point},
     ),

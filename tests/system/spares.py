@@ -10,8 +10,9 @@ from typing import Any
 
 from app.client import Client, Problem
 from app.identity import ROLES, Role
+from tests.drift.watched import fire
 from tests.live import Live, approve, make_model, make_version, unique
-from tests.system.holdings import Holdings, rising
+from tests.system.holdings import Holdings, rising, silence
 from tests.ways import Way
 
 DECIDING = set(Role) - {Role.ADMINISTRATOR}
@@ -141,6 +142,15 @@ def incident(held: Holdings, by: Client) -> str:
     return next(str(one["id"]) for one in found if one["target"] == name)
 
 
+def alert(held: Holdings, _: Client) -> str:
+    """Have an alert of its own fire: what is resolved is over."""
+    return fire(held.live, held.place)
+
+
+def silenced(held: Holdings, _: Client) -> str:
+    return silence(held.live)
+
+
 def ramp(held: Holdings, by: Client) -> str:
     """Have a ramp of its own run at the point, whatever plan and whose ramp that has by now."""
     path, name = f"/v1/decision-points/{held.place.point}/plan", unique("ramp")
@@ -173,6 +183,9 @@ MADE: dict[str, tuple[str, bool, Maker]] = {
     "DELETE /v1/decision-points/{key}/targets/{target}": ("target", False, idle),
     "POST /v1/incidents/{incident_id}:acknowledge": ("incident_id", False, incident),
     "POST /v1/incidents/{incident_id}:resolve": ("incident_id", False, incident),
+    "POST /v1/alerts/{alert_id}:acknowledge": ("alert_id", False, alert),
+    "POST /v1/alerts/{alert_id}:resolve": ("alert_id", False, alert),
+    "POST /v1/silences/{silence_id}:end": ("silence_id", False, silenced),
     "DELETE /v1/webhooks/{webhook_id}": ("webhook_id", False, webhook),
     "POST /v1/principals/{principal_id}:erase": ("principal_id", False, left),
     "POST /v1/principals/{principal_id}:invite": ("principal_id", False, keyless),

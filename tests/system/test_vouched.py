@@ -95,6 +95,8 @@ EDITS = {
     "alert": "INSERT INTO drift_alert (tenant_id, id, point_id, version_id, kind, subject, until)"
     " SELECT tenant_id, gen_random_uuid(), point_id, version_id, 'data', 'age', now()"
     " FROM routing_seat WHERE {tenant} LIMIT 1",
+    "severity": "UPDATE drift_episode SET severity = 'notice' WHERE {tenant}",
+    "silence": "UPDATE drift_silence SET until = now() + interval '9 years' WHERE {tenant}",
     "watch of yesterday": "UPDATE drift_monitor SET at = at - interval '300 days' WHERE {tenant}",
     # Where events go, and what their messages are signed with.
     "receiver": "UPDATE notifications_webhook SET url = 'https://elsewhere.example.com/'"

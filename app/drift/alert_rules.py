@@ -1,0 +1,218 @@
+"""What an alert is, when it is one, and the life of its episodes. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from app.drift.rules import Thresholds, persistent
+from app.kit.refusal import Invalid, Kind, Refusal
+from app.telemetry import SCORE
+
+ACCURACY = "accuracy"
+MOST_SILENT_HOURS = 720
+
+
+class AlertKind(StrEnum):
+    """Which drift an alert speaks of."""
+
+    DATA = "data"
+    PREDICTION = "prediction"
+    MATHEMATICAL = "mathematical"
+
+
+class Severity(StrEnum):
+    """How much an alert asks of whoever hears it, from the least to the most."""
+
+    NOTICE = "notice"
+    """Certain and small: to be known, not to be woken for."""
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """Where it stands among the others; the worst is the greatest."""
+        return list(Severity).index(self)
+
+
+class State(StrEnum):
+    """Where an episode is in its life."""
+
+    FIRING = "firing"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+STANDING = frozenset({State.FIRING, State.ACKNOWLEDGED})
+"""States of an episode that is not over."""
+
+
+class Happening(StrEnum):
+    """What moves an episode."""
+
+    BEYOND = "beyond"
+    """A window closed, and the subject is out of its bounds for good."""
+    RECOVERED = "recovered"
+    """So many windows in a row say that it is back."""
+    ACKNOWLEDGE = "acknowledge"
+    RESOLVE = "resolve"
+    LEFT = "version_left"
+    """The version has no seat at the decision point any more."""
+
+
+class Ending(StrEnum):
+    """Why an episode is over."""
+
+    RECOVERED = "recovered"
+    BY_HAND = "by_hand"
+    VERSION_LEFT = "version_left"
+
+
+NEXT: Mapping[tuple[State | None, Happening], State] = {
+    (None, Happening.BEYOND): State.FIRING,
+    (State.RESOLVED, Happening.BEYOND): State.FIRING,
+    (State.FIRING, Happening.BEYOND): State.FIRING,
+    (State.ACKNOWLEDGED, Happening.BEYOND): State.ACKNOWLEDGED,
+    (State.FIRING, Happening.ACKNOWLEDGE): State.ACKNOWLEDGED,
+    **{
+        (here, what): State.RESOLVED
+        for here in STANDING
+        for what in (Happening.RECOVERED, Happening.RESOLVE, Happening.LEFT)
+    },
+}
+"""The whole machine: from nothing, or from a resolved episode, what is beyond begins a new one."""
+
+
+class AlertOver(Refusal):
+    """What is resolved is neither acknowledged nor resolved."""
+
+    kind = Kind.CONFLICT
+    code = "alert_over"
+    title = "The alert is resolved"
+    mend = "GET /v1/alerts/{alert_id} shows its episodes; a window still beyond makes it fire anew."
+
+
+class AlreadyAcknowledged(Refusal):
+    """Somebody looks at it already: who, and since when, the alert says."""
+
+    kind = Kind.CONFLICT
+    code = "already_acknowledged"
+    title = "The alert is acknowledged"
+    mend = "GET /v1/alerts/{alert_id} names who did; POST its path with :resolve ends it."
+
+
+class SilenceOver(Refusal):
+    """A silence ends once."""
+
+    kind = Kind.CONFLICT
+    code = "silence_over"
+    title = "The silence is over"
+    mend = "POST /v1/silences begins another."
+
+
+class SilencesEverything(Invalid):
+    """A silence that matched everything would be heard by nobody."""
+
+    code = "silences_everything"
+    title = "A silence has to name something"
+    mend = "Name at least one of decision_point, model, version (with model), kind, subject."
+
+
+def move(here: State | None, what: Happening) -> State:
+    """Return where an episode goes; refuse what its state does not allow."""
+    found = NEXT.get((here, what))
+    if found is not None:
+        return found
+    if here is State.ACKNOWLEDGED:
+        raise AlreadyAcknowledged("The alert was acknowledged before.")
+    raise AlertOver("The alert is not firing.")
+
+
+def begins_anew(here: State | None, what: Happening) -> bool:
+    """Say whether a move begins an episode instead of going on with one."""
+    return here not in STANDING and move(here, what) in STANDING
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Of a window, what alerts are made of."""
+
+    until: datetime
+    n: int
+    drifting: frozenset[str]
+    severe: frozenset[str]
+    beyond: frozenset[str]
+    """Watched metrics that are worse than promised."""
+    judged: bool
+    """Whether enough outcomes are known to say so of any."""
+
+
+Names = Callable[[Seen], AbstractSet[str]]
+Speaks = Callable[[Seen, Thresholds], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One way for a window to be out of bounds: in what, how badly, and whether it could say."""
+
+    kind: AlertKind
+    severity: Severity
+    names: Names
+    speaks: Speaks
+
+
+def _full(seen: Seen, limits: Thresholds) -> bool:
+    return seen.n >= limits.min_rows
+
+
+def _labelled(seen: Seen, _: Thresholds) -> bool:
+    return seen.judged
+
+
+_GRAVE = frozenset({ACCURACY, "mae", "rmse"})
+"""Metrics that say how often, or how far, answers are wrong."""
+
+
+SIGNALS: tuple[Signal, ...] = (
+    Signal(AlertKind.DATA, Severity.WARNING, lambda seen: seen.drifting - {SCORE}, _full),
+    Signal(AlertKind.DATA, Severity.CRITICAL, lambda seen: seen.severe - {SCORE}, _full),
+    Signal(AlertKind.PREDICTION, Severity.WARNING, lambda seen: seen.drifting & {SCORE}, _full),
+    Signal(AlertKind.PREDICTION, Severity.CRITICAL, lambda seen: seen.severe & {SCORE}, _full),
+    Signal(AlertKind.MATHEMATICAL, Severity.WARNING, lambda seen: seen.beyond, _labelled),
+    Signal(AlertKind.MATHEMATICAL, Severity.CRITICAL, lambda seen: seen.beyond & _GRAVE, _labelled),
+)  # fmt: skip
+"""A kind or a severity more is a line more here."""
+
+Subject = tuple[AlertKind, str]
+
+
+def lasting(history: Sequence[Seen], limits: Thresholds) -> dict[Subject, Severity]:
+    """Return what is out of bounds for good after the last window, at its worst; oldest first."""
+    found: dict[Subject, Severity] = {}
+    for signal in SIGNALS:
+        for name in sorted(persistent([set(signal.names(seen)) for seen in history], limits)):
+            key = (signal.kind, name)
+            found[key] = max(signal.severity, found.get(key, signal.severity), key=_rank)
+    return found
+
+
+def _rank(severity: Severity) -> int:
+    return severity.rank
+
+
+def recovered(
+    history: Sequence[Seen], subject: Subject, limits: Thresholds, since: datetime
+) -> bool:
+    """Say whether a subject was back for ``of`` windows in a row, all later than ``since``.
+
+    Back is not persistent: so it takes as long to be believed as it took to be missed, and more.
+    A window that could not say, for want of rows or labels, says neither.
+    """
+    kind, name = subject
+    signals = [signal for signal in SIGNALS if signal.kind is kind]
+    spoken = [seen for seen in history if any(one.speaks(seen, limits) for one in signals)]
+    later = [place for place, seen in enumerate(spoken) if seen.until > since][-limits.of :]
+    return len(later) == limits.of and not any(
+        (kind, name) in lasting(spoken[: place + 1], limits) for place in later
+    )

@@ -1,0 +1,115 @@
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from app.drift.alert_rules import (
+    MOST_SILENT_HOURS,
+    AlertKind,
+    Ending,
+    Severity,
+    State,
+)
+from app.kit.input import Input
+from app.kit.names import MOST, NAME
+
+
+class AcknowledgeAlertIn(Input):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"comment": "The feed's provider is being asked."}]},
+    )
+
+    comment: str = Field(min_length=1, max_length=2000)
+
+
+class ResolveAlertIn(Input):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"reason": "A unit was mistaken; it is right again."}]},
+    )
+
+    reason: str = Field(min_length=1, max_length=2000)
+
+
+class EpisodeOut(BaseModel):
+    episode: int = Field(description="Counted from 1: how often it has fired.")
+    severity: Severity = Field(description="The worst it has been.")
+    state: State
+    since: datetime = Field(description="End of the window that made it last.")
+    raised_at: datetime
+    acknowledged_at: datetime | None
+    acknowledged_by: UUID | None
+    comment: str | None
+    resolved_at: datetime | None
+    resolved_by: UUID | None = Field(description="Null where it resolved by itself.")
+    ending: Ending | None
+    reason: str | None
+
+
+class AlertRowOut(EpisodeOut):
+    id: UUID
+    decision_point: str
+    model: str
+    version: int
+    version_id: UUID
+    kind: AlertKind
+    subject: str = Field(description="The variable, or `accuracy`.")
+    silenced: bool = Field(description="Whether a silence in force keeps it from being told.")
+
+
+class EvidenceOut(BaseModel):
+    since: datetime
+    until: datetime
+    n: int = Field(description="Events in the window.")
+    variable: dict[str, Any] | None = Field(
+        description="The subject's distances, if it is a variable; as the version's drift has them."
+    )
+    labelled: int
+    accuracy: float | None
+    degraded: bool | None
+
+
+class AlertDetailOut(AlertRowOut):
+    episodes: list[EpisodeOut] = Field(description="The newest hundred, newest first.")
+    evidence: list[EvidenceOut] = Field(
+        description="The windows that made the newest episode last, newest first."
+    )
+    next: list[str] = Field(description="The calls that follow.")
+
+
+class SilenceIn(Input):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"subject": "x", "reason": "A known change of supplier.", "hours": 24}]
+        },
+    )
+
+    decision_point: str | None = Field(None, pattern=NAME)
+    model: str | None = Field(None, pattern=NAME)
+    version: int | None = Field(None, ge=1, lt=MOST, description="Of the model, which is named.")
+    kind: AlertKind | None = None
+    subject: str | None = Field(None, min_length=1, max_length=500)
+    reason: str = Field(min_length=1, max_length=2000)
+    hours: int = Field(ge=1, le=MOST_SILENT_HOURS, description="From now, by the database's clock.")
+
+    @model_validator(mode="after")
+    def _of_a_model(self) -> Self:
+        if self.version is not None and self.model is None:
+            raise ValueError("a version is one of a model's: name the model")
+        return self
+
+
+class SilenceOut(BaseModel):
+    id: UUID
+    decision_point: str | None
+    model: str | None
+    version: int | None
+    kind: AlertKind | None
+    subject: str | None
+    reason: str
+    active: bool
+    silenced_by: UUID
+    at: datetime
+    until: datetime
+    ended_at: datetime | None
+    ended_by: UUID | None

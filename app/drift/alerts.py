@@ -1,0 +1,211 @@
+"""Alerts as windows move them: they fire, worsen, recover, and fire anew.
+
+Whoever calls holds the watch of the version at the point: nobody else moves its alerts by windows
+meanwhile. People move them too, so an episode is locked before it is looked at.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from app import audit
+from app.drift import alert_rules as rules
+from app.drift import degrading, silences
+from app.drift.alert_rules import ACCURACY, Ending, Happening, Seen, Severity, State
+from app.drift.alert_tables import Episode
+from app.drift.events import AlertRaised, AlertResolved, AlertTold
+from app.drift.rules import Thresholds
+from app.drift.tables import Alert, Window
+from app.kit.actor import Actor
+from app.platform.events import publish
+
+Told = TypeVar("Told", bound=AlertTold)
+_ENDS = {
+    Happening.RECOVERED: Ending.RECOVERED,
+    Happening.RESOLVE: Ending.BY_HAND,
+    Happening.LEFT: Ending.VERSION_LEFT,
+}
+WINDOWS = 4
+"""So many times ``of`` windows are looked back at: those that could say nothing are among them."""
+
+
+def look(window: Window, limits: Thresholds) -> Seen:
+    """Return of a window what alerts are made of."""
+    # Before there were other metrics, a window said only whether the accuracy had fallen.
+    metrics = window.metrics or [{"name": ACCURACY, "beyond": window.degraded}]
+    return Seen(
+        until=window.until,
+        n=window.n,
+        drifting=frozenset(window.alerting),
+        severe=frozenset(item["name"] for item in window.variables if item["severe"]),
+        beyond=frozenset(degrading.beyond(metrics, limits.metrics)),
+        judged=any(item["beyond"] is not None for item in metrics),
+    )
+
+
+async def settle(session: AsyncSession, windows: Sequence[Window], limits: Thresholds) -> None:
+    """Move the alerts of a version at a point as its newest window asks; oldest window first."""
+    newest = windows[-1]
+    history = [look(window, limits) for window in windows[-WINDOWS * limits.of :]]
+    lasting = rules.lasting(history, limits)
+    rows = await session.scalars(
+        select(Alert).filter_by(
+            tenant_id=newest.tenant_id, point_id=newest.point_id, version_id=newest.version_id
+        )
+    )
+    known = {(alert.kind, alert.subject): alert for alert in rows}
+    episodes = await newest_of(session, newest.tenant_id, {row.id for row in known.values()})
+    for subject, severity in sorted(lasting.items(), key=lambda item: item[0][1]):
+        alert = known.get(subject)
+        if alert is None:
+            alert = await _enter(session, newest, subject)
+        last = episodes.get(alert.id)
+        if rules.begins_anew(last.state if last else None, Happening.BEYOND):
+            number = last.number + 1 if last else 1
+            await fire(session, alert, number=number, severity=severity, since=newest.until)
+        elif last is not None and severity.rank > last.severity.rank:
+            await _worsen(session, alert, last, severity)
+    for subject, alert in known.items():
+        last = episodes.get(alert.id)
+        if last is None or last.state not in rules.STANDING or subject in lasting:
+            continue
+        if rules.recovered(history, subject, limits, last.since):
+            await end(session, alert, last, Happening.RECOVERED, by=Actor.system(alert.tenant_id))
+
+
+def is_newest() -> ColumnElement[bool]:
+    """Return whether a row of Episode is the last of its alert's."""
+    later = aliased(Episode)
+    return ~exists().where(
+        later.tenant_id == Episode.tenant_id,
+        later.alert_id == Episode.alert_id,
+        later.number > Episode.number,
+    )
+
+
+async def newest_of(
+    session: AsyncSession, tenant_id: UUID, alert_ids: set[UUID]
+) -> dict[UUID, Episode]:
+    """Return the newest episode of each alert that has one, locked."""
+    query = select(Episode).where(
+        Episode.tenant_id == tenant_id, Episode.alert_id.in_(alert_ids), is_newest()
+    )
+    rows = await session.scalars(
+        query.order_by(Episode.id)
+        .with_for_update(of=Episode)
+        .execution_options(populate_existing=True)
+    )
+    return {row.alert_id: row for row in rows}
+
+
+async def _enter(session: AsyncSession, window: Window, subject: rules.Subject) -> Alert:
+    """Put down the first window in which something had left its bounds for good."""
+    kind, name = subject
+    alert = Alert(
+        tenant_id=window.tenant_id,
+        point_id=window.point_id,
+        version_id=window.version_id,
+        kind=kind,
+        subject=name,
+        until=window.until,
+    )
+    session.add(alert)
+    await session.flush()
+    return alert
+
+
+async def fire(
+    session: AsyncSession, alert: Alert, *, number: int, severity: Severity, since: datetime
+) -> Episode:
+    """Begin an episode, and tell of it unless it is silenced."""
+    episode = Episode(
+        tenant_id=alert.tenant_id,
+        alert_id=alert.id,
+        number=number,
+        severity=severity,
+        state=State.FIRING,
+        since=since,
+    )
+    session.add(episode)
+    await session.flush()
+    await audit.record(
+        session, Actor.system(alert.tenant_id), "alert.raised", f"version:{alert.version_id}",
+        alert=alert.id, episode=number, kind=alert.kind, subject=alert.subject,
+        severity=severity, until=since,
+    )  # fmt: skip
+    await tell_raised(session, alert, episode)
+    return episode
+
+
+async def tell_raised(session: AsyncSession, alert: Alert, episode: Episode) -> None:
+    """Tell that an episode began, if it was not told before and no silence is in force."""
+    if episode.told_at is not None or await silences.muted(session, alert.tenant_id, {alert.id}):
+        return
+    episode.told_at = func.clock_timestamp()
+    await session.flush()
+    await session.refresh(episode, ["told_at"])
+    await publish(session, told(AlertRaised, alert, episode, until=episode.since))
+
+
+def told(kind: type[Told], alert: Alert, episode: Episode, **more: Any) -> Told:
+    """Return an event of an alert."""
+    return kind(
+        tenant_id=alert.tenant_id,
+        alert_id=alert.id,
+        episode=episode.number,
+        point_id=alert.point_id,
+        version_id=alert.version_id,
+        subject=alert.subject,
+        kind=alert.kind.value,
+        severity=episode.severity.value,
+        **more,
+    )
+
+
+async def _worsen(
+    session: AsyncSession, alert: Alert, episode: Episode, severity: Severity
+) -> None:
+    before, episode.severity = episode.severity, severity
+    await session.flush()
+    await audit.record(
+        session, Actor.system(alert.tenant_id), "alert.worsened", f"version:{alert.version_id}",
+        alert=alert.id, episode=episode.number, kind=alert.kind, subject=alert.subject,
+        before=before, severity=severity,
+    )  # fmt: skip
+
+
+async def end(
+    session: AsyncSession,
+    alert: Alert,
+    episode: Episode,
+    what: Happening,
+    *,
+    by: Actor,
+    reason: str | None = None,
+) -> None:
+    """End an episode; of what was never told, nothing is told now."""
+    episode.state = rules.move(episode.state, what)
+    episode.ending = _ENDS[what]
+    episode.resolved_at = func.clock_timestamp()
+    episode.resolved_by = by.person_id if what is Happening.RESOLVE else None
+    episode.reason = reason
+    await session.flush()
+    await session.refresh(episode)
+    await audit.record(
+        session, by, "alert.resolved", f"version:{alert.version_id}",
+        alert=alert.id, episode=episode.number, kind=alert.kind, subject=alert.subject,
+        ending=episode.ending, personal={"reason": reason},
+    )  # fmt: skip
+    if episode.told_at is not None:
+        await tell(session, alert, told(AlertResolved, alert, episode, ending=episode.ending.value))
+
+
+async def tell(session: AsyncSession, alert: Alert, event: AlertTold) -> None:
+    """Publish what became of an alert, unless a silence is in force."""
+    if not await silences.muted(session, alert.tenant_id, {alert.id}):
+        await publish(session, event)

@@ -1,0 +1,103 @@
+"""Alerts and windows as Prometheus metrics, counted every so often.
+
+Nothing is by variable, unit or decision point: a tenant has as many series as there are kinds,
+severities and standing states, silenced or not: 36.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import product
+
+from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import catalog, identity
+from app.drift import silences
+from app.drift.alert_rules import STANDING, AlertKind, Severity
+from app.drift.alert_tables import Episode
+from app.drift.tables import Alert, Window
+from app.platform.db import ALL_TENANTS, Database, clock
+
+EVERY_SECONDS = 15.0
+_STATES = tuple(sorted(STANDING))
+
+
+class _Examined(Collector):
+    """How many windows were examined, by whichever worker: the rows are counted, not the steps."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.by_tenant: dict[str, int] = {}
+        registry.register(self)
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        found = CounterMetricFamily(
+            "modelward_drift_windows_examined", "Windows examined for drift.", labels=["tenant"]
+        )
+        for tenant, count in list(self.by_tenant.items()):
+            found.add_metric([tenant], count)
+        yield found
+
+
+class AlertGauges:
+    """Counts every tenant's alerts and windows; a scrape reads the last count."""
+
+    def __init__(self, database: Database, registry: CollectorRegistry) -> None:
+        self._database = database
+        self._alerts = Gauge(
+            "modelward_alerts", "Alerts that are not resolved.",
+            ["tenant", "kind", "severity", "state", "silenced"], registry=registry,
+        )  # fmt: skip
+        self._age = Gauge(
+            "modelward_drift_newest_window_age_seconds", "Since a window was last examined.",
+            ["tenant"], registry=registry,
+        )  # fmt: skip
+        self._examined = _Examined(registry)
+
+    async def count_forever(self) -> None:
+        """Count until cancelled; while the database is away the last count stands."""
+        while True:
+            with suppress(SQLAlchemyError, OSError):
+                await self.count()
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def count(self) -> None:
+        """Count every tenant's once, by two statements for all of them."""
+        standing = (
+            select(
+                Alert.tenant_id, Alert.kind, Episode.severity, Episode.state,
+                silences.muting().label("silenced"),
+            )
+            .join(
+                Episode,
+                (Episode.tenant_id == Alert.tenant_id) & (Episode.alert_id == Alert.id),
+            )
+            .join(
+                catalog.Version,
+                (catalog.Version.tenant_id == Alert.tenant_id)
+                & (catalog.Version.id == Alert.version_id),
+            )
+            .where(Episode.resolved_at.is_(None))
+            .subquery()
+        )  # fmt: skip
+        examined = select(Window.tenant_id, func.count(), func.max(Window.examined_at))
+        async with self._database.session(ALL_TENANTS) as session:
+            tenants = await identity.tenants(session)
+            alerts = await session.execute(select(*standing.c, func.count()).group_by(*standing.c))
+            counted = Counter({tuple(row[:-1]): row[-1] for row in alerts})
+            windows = await session.execute(examined.group_by(Window.tenant_id))
+            seen = {tenant_id: (count, newest) for tenant_id, count, newest in windows}
+            now = await clock(session)
+        for name, tenant_id in tenants.items():
+            for key in product(AlertKind, Severity, _STATES, (True, False)):
+                *words, silenced = key
+                labels = (name, *words, str(silenced).lower())
+                self._alerts.labels(*labels).set(counted[tenant_id, *key])
+            if tenant_id in seen:
+                count, newest = seen[tenant_id]
+                self._examined.by_tenant[name] = count
+                self._age.labels(name).set((now - newest).total_seconds())
