@@ -9,6 +9,7 @@ from app.telemetry.baseline import inherit as inherit_baseline
 from app.telemetry.baseline import of_version as baseline_of
 from app.telemetry.digest import digest, make_partitions
 from app.telemetry.events import MAX_EVENTS, REHEARSAL, SHADOW_PREFIX
+from app.telemetry.forgetting import forget
 from app.telemetry.keys import SigningKeys, make_key, signing_keys
 from app.telemetry.lakes import ANY_TENANT, LakeSource, asked, sources_of
 from app.telemetry.lateness import in_time
@@ -20,6 +21,7 @@ from app.telemetry.returning import Returning, returning_of
 from app.telemetry.tables import Baseline, Outcome, RawEvent, Receipt, Series
 from app.telemetry.tally import Tally
 from app.telemetry.token import BadToken, Claim, Part, Sealer, unseal
+from app.telemetry.unknown import fold as fold_unknown
 from app.telemetry.windows import (
     Hour,
     Rewarded,
@@ -76,6 +78,8 @@ __all__ = [
     "digest",
     "events_of",
     "first_decision",
+    "fold_unknown",
+    "forget",
     "hours_of",
     "in_time",
     "inherit_baseline",

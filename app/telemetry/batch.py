@@ -35,6 +35,8 @@ class Place(NamedTuple):
     series: bytes
     layout: Layout
     names: Sequence[str]
+    known: frozenset[str] | None = None
+    """The signature's inputs; nothing, if it names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def fold(batch: Batch, places: Mapping[Group, Place]) -> list[tuple[UUID, int, T
         grouped[group].append(event)
     deltas = []
     for group, events in grouped.items():
-        series, layout, names = places[group]
+        series, layout, names, _ = places[group]
         columns: list[list[Any]] = [[e.features.get(name) for e in events] for name in names]
         columns.append([event.score for event in events])
         codes, values = layout.place(columns)
