@@ -44,14 +44,9 @@ DELETE FROM telemetry_outcome WHERE (tenant_id, decision_id) IN (
 async def forget(database: Database, *, grace: timedelta = GRACE, batch: int = BATCH) -> None:
     """Delete what no tenant keeps any more, in transactions of ``batch`` rows each."""
     async with database.session(ALL_TENANTS) as session:
-        kept = list(
-            await session.scalars(
-                select(Retention)
-                .distinct(Retention.tenant_id)
-                .order_by(Retention.tenant_id, Retention.revision.desc())
-            )
-        )
-    for one in kept:
+        rows = await session.scalars(select(Retention).order_by(Retention.revision))
+        in_force = {row.tenant_id: row for row in rows}
+    for one in in_force.values():
         if one.raw_days is not None:
             await _forget_events(database, one.tenant_id, one.raw_days, batch)
         async with database.transaction(ALL_TENANTS) as session:

@@ -9,6 +9,7 @@ Streaming Format"; FlatBuffers tables), and what an honest batch does not need i
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from app.kit.refusal import Kind, Malformed, Refusal, TooLarge
 
@@ -165,6 +166,7 @@ def _require_batch(batch: _Table, length: int) -> int:
     buffers = batch.buffers(2)
     if rows < 0 or any(start < 0 or size < 0 or start + size > length for start, size in buffers):
         raise Malformed("A batch of the Arrow stream points outside of itself.")
-    if sum(size for _, size in buffers) > length:
+    filled = sorted((start, start + size) for start, size in buffers if size)
+    if any(start < end for (_, end), (start, _) in pairwise(filled)):
         raise Malformed("Columns of the Arrow stream lie over each other.")
     return rows

@@ -159,7 +159,8 @@ class UnknownOut(BaseModel):
     version: int
     days: int
     features: list[UnknownFeature] = Field(
-        description="The most frequent first. Counted are the events that carried them."
+        description="The most frequent first, the rare ones together last. Counted are the events"
+        " that carried them."
     )
 
 

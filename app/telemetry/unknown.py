@@ -6,11 +6,8 @@ often by name, the others together as ``REST``.
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog
@@ -19,7 +16,6 @@ from app.platform.db import ALL_TENANTS, Database, driver
 from app.telemetry.batch import Batch, Group, Place
 from app.telemetry.schemas import UnknownFeature, UnknownOut
 from app.telemetry.store import Connection
-from app.telemetry.tables import Unknown
 
 REST = "…"
 MOST_TOLD = 20
@@ -55,6 +51,18 @@ INSERT INTO telemetry_unknown (tenant_id, version_id, day, name, n, folded)
 SELECT %(tenant)s, %(version)s, %(day)s,
        CASE WHEN place <= %(most)s THEN name ELSE %(rest)s END AS name, sum(n), true
 FROM ranked GROUP BY 4
+"""
+_SHOWN = """
+WITH ranked AS (
+    SELECT name, sum(n) AS n, min(day) AS first, max(day) AS last,
+           row_number() OVER (ORDER BY name = %(rest)s, sum(n) DESC, name) AS place
+    FROM telemetry_unknown
+    WHERE tenant_id = %(tenant)s AND version_id = %(version)s AND day > current_date - %(days)s
+    GROUP BY name
+)
+SELECT CASE WHEN place <= %(most)s THEN name ELSE %(rest)s END AS name, sum(n), min(first),
+       max(last)
+FROM ranked GROUP BY 1 ORDER BY min(place)
 """
 _OUTDATED = """
 DELETE FROM telemetry_unknown WHERE (tenant_id, id) IN (
@@ -111,18 +119,12 @@ async def unknown_of(
 ) -> UnknownOut:
     """Return the unknown features of a version's last days, the most frequent first."""
     version = await catalog.find_version(session, model, number, by=by)
-    total: Any = func.sum(Unknown.n)
-    rows = await session.execute(
-        select(Unknown.name, total, func.min(Unknown.day), func.max(Unknown.day))
-        .where(
-            Unknown.tenant_id == by.tenant_id,
-            Unknown.version_id == version.id,
-            Unknown.day > func.current_date() - timedelta(days=days),
-        )
-        .group_by(Unknown.name)
-        .order_by(total.desc(), Unknown.name)
-        .limit(MOST_KEPT + 1)
-    )
+    connection = await driver(session)
+    asked = {
+        "tenant": by.tenant_id, "version": version.id, "days": days, "rest": REST,
+        "most": MOST_KEPT,
+    }  # fmt: skip
+    rows = await (await connection.execute(_SHOWN, asked)).fetchall()
     return UnknownOut(
         model=model,
         version=number,

@@ -329,7 +329,8 @@ UNVOUCHED = {
     "telemetry_token_key",  # a secret: who can write it can read it, and sign with it
     # What applications send, by the million: evidence is what was measured on it.
     "telemetry_delta", "telemetry_event", "telemetry_event_own", "telemetry_hour",
-    "telemetry_outcome", "telemetry_receipt", "telemetry_series",
+    "telemetry_outcome", "telemetry_receipt", "telemetry_series", "telemetry_unknown",
+    "telemetry_horizon",  # how far a worker has forgotten
 }  # fmt: skip
 
 
