@@ -174,20 +174,18 @@ def uuid_bytes(text: Any, field: str) -> bytes:
 
 def micros(text: Any) -> int:
     """Return an RFC 3339 time with its zone as microseconds since 1970."""
-    if not isinstance(text, str):
-        if isinstance(text, Micros):
-            return _within_reason(text)
+    if isinstance(text, str):
+        try:
+            found = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise BadEvent(f"at is not an RFC 3339 time: {text[:40]!r}.") from error
+        if found.tzinfo is None:
+            raise BadEvent("at has no time zone; add Z or an offset.")
+        at = (found - _EPOCH) // _MICROSECOND
+    elif isinstance(text, Micros):
+        at = int(text)
+    else:
         raise BadEvent("at is required: the event's time with its zone (RFC 3339).")
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise BadEvent(f"at is not an RFC 3339 time: {text[:40]!r}.") from error
-    if found.tzinfo is None:
-        raise BadEvent("at has no time zone; add Z or an offset.")
-    return _within_reason((found - _EPOCH) // _MICROSECOND)
-
-
-def _within_reason(at: int) -> int:
     if not _EARLIEST <= at <= time.time_ns() // 1000 + _AHEAD:
         raise BadEvent("at lies before 1970 or in the future.")
     return at

@@ -128,12 +128,15 @@ def _understand(
     def claim_of(token: str | None, _: bytes | None) -> Claim:
         if token is None:
             raise BadEvent("token is required: the one the route call returned.")
-        claim = unseal(token, keys.secrets)
+        return unseal(token, keys.secrets)
+
+    def remembered(token: str | None, event_id: bytes | None) -> Claim:
+        claim = claim_of(token, event_id)
         if claim.decision_id < oldest:
             raise EventTooOld("The decision lies before what is remembered.")
         return claim
 
-    return sent, _gathered(sent["events"], claim_of)
+    return sent, _gathered(sent["events"], remembered if any(oldest) else claim_of)
 
 
 def _rehearsed(sent: dict[str, Any], shared: Claim) -> tuple[int, Batch, Refused]:

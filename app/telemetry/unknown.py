@@ -72,14 +72,21 @@ DELETE FROM telemetry_unknown WHERE (tenant_id, id) IN (
 
 def strange(batch: Batch, places: Mapping[Group, Place]) -> Strange:
     """Return the names that a batch's events carry and their versions' signatures do not."""
+    signatures = [place.known for place in places.values() if place.known is not None]
+    if not signatures:
+        return {}
+    # One look at each event: there is nothing unknown, nearly always.
+    common = frozenset.intersection(*signatures)
+    odd = [n for n, event in enumerate(batch.events) if not common.issuperset(event.features)]
     found: Strange = defaultdict(Counter)
-    known_of = {group: place.known for group, place in places.items()}
-    for event, group, owner in zip(batch.events, batch.groups, batch.owners, strict=True):
-        known = known_of[group]
-        if known is not None and not known.issuperset(event.features):
-            names = {name[:_LONGEST] for name in event.features if name not in known}
-            found[owner, group[1]].update(names)
-    return found
+    for number in odd:
+        group = batch.groups[number]
+        known = places[group].known
+        if known is not None:
+            features = batch.events[number].features
+            names = {name[:_LONGEST] for name in features if name not in known}
+            found[batch.owners[number], group[1]].update(names)
+    return {key: names for key, names in found.items() if names}
 
 
 def told(found: Counter[str]) -> dict[str, int]:
