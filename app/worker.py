@@ -94,6 +94,7 @@ async def work(settings: Settings, database_url: str) -> None:
     rota.every(59, "telemetry.make_partitions", telemetry.make_partitions)
     rota.every(30, "telemetry.fold_unknown", telemetry.fold_unknown)
     rota.every(300, "telemetry.forget", telemetry.forget)
+    rota.every(3600, "telemetry.forget_unknown", telemetry.forget_unknown)
     rota.every(59, "platform.forget_keys", idempotency.forget)
     rota.every(59, "identity.forget_tokens", identity.forget_tokens)
     rota.every(59, "notifications.forget", notifications.forget)

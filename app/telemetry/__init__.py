@@ -22,6 +22,7 @@ from app.telemetry.tables import Baseline, Outcome, RawEvent, Receipt, Series
 from app.telemetry.tally import Tally
 from app.telemetry.token import BadToken, Claim, Part, Sealer, unseal
 from app.telemetry.unknown import fold as fold_unknown
+from app.telemetry.unknown import forget_unknown
 from app.telemetry.windows import (
     Hour,
     Rewarded,
@@ -80,6 +81,7 @@ __all__ = [
     "first_decision",
     "fold_unknown",
     "forget",
+    "forget_unknown",
     "hours_of",
     "in_time",
     "inherit_baseline",

@@ -174,7 +174,7 @@ class RetentionIn(Input):
 
     raw_days: Days | None = Field(
         description="Raw events, which hold features and the unit's pseudonym, are deleted so many"
-        " days after they came; null: kept."
+        " days after the day they came on (UTC); null: kept."
     )
     receipt_days: Days | None = Field(
         description="Receipts and outcomes are deleted so many days after their decision, and its"

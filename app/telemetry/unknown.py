@@ -111,14 +111,19 @@ async def append(connection: Connection, tenant_id: UUID, found: Strange) -> Non
 
 
 async def fold(database: Database) -> None:
-    """Sum up what was noted, and let go of what is old."""
+    """Sum up what was noted."""
     async with database.transaction(ALL_TENANTS) as session:
         connection = await driver(session)
         groups = await (await connection.execute(_UNFOLDED, (_GROUPS,))).fetchall()
         for tenant_id, version_id, day in groups:
             group = {"tenant": tenant_id, "version": version_id, "day": day}
             await connection.execute(_FOLD, {**group, "rest": REST, "most": MOST_KEPT})
-        await connection.execute(_OUTDATED, (KEPT_DAYS,))
+
+
+async def forget_unknown(database: Database) -> None:
+    """Let go of what was noted long ago."""
+    async with database.transaction(ALL_TENANTS) as session:
+        await (await driver(session)).execute(_OUTDATED, (KEPT_DAYS,))
 
 
 async def unknown_of(

@@ -9,8 +9,8 @@ branch_labels = None
 depends_on = None
 
 _TABLES = ("telemetry_horizon", "telemetry_retention", "telemetry_unknown")
-# Raw events are written and not read: what is to go is found in here, partition by partition, the
-# newest ones and the default among them. A row's place is its own only within its partition.
+# Raw events are written and not read: what is to go is found in here, partition by partition, those
+# of later days left alone. A row's place is its own only within its partition.
 _FORGET = """
 CREATE FUNCTION telemetry_forget_events(tenant uuid, before timestamptz, most bigint)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
@@ -20,8 +20,11 @@ DECLARE
     done bigint := 0;
 BEGIN
     FOR part IN
-        SELECT inhrelid::regclass FROM pg_inherits
-        WHERE inhparent = 'telemetry_event'::regclass ORDER BY inhrelid
+        SELECT c.oid::regclass FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
+        WHERE inhparent = 'telemetry_event'::regclass
+            AND (c.relname !~ '^telemetry_event_p[0-9]{8}$' OR
+                 to_date(right(c.relname, 8), 'YYYYMMDD') < (before AT TIME ZONE 'UTC')::date)
+        ORDER BY c.relname
     LOOP
         EXECUTE format(
             'DELETE FROM %s WHERE ctid = ANY (ARRAY('

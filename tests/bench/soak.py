@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import uuid
+from collections import Counter
 from statistics import median
 from typing import Any
 
@@ -43,7 +44,8 @@ class Soak:
         self._named = {
             "model": place.model, "version": str(place.version), "decision_point": place.point,
         }  # fmt: skip
-        self.batches = self.events = self.refused = 0
+        self.batches = self.events = 0
+        self.refused: Counter[int] = Counter()
         self._lock = threading.Lock()
 
     def _body(self, rng: random.Random) -> tuple[bytes, dict[str, str], int]:
@@ -61,7 +63,7 @@ class Soak:
         if media == ARROW:
             body = stream_of(rows)
         elif media == LINES:
-            body = lines_of([*rows, "no object"])
+            body = lines_of([*rows[1:], "no object"])
         else:
             body = orjson.dumps({"events": rows})
         headers = {"Content-Type": media}
@@ -84,7 +86,7 @@ class Soak:
                         self.batches += 1
                         self.events += count
                     else:
-                        self.refused += 1
+                        self.refused[answer.status_code] += 1
 
     def run(self) -> list[int]:
         """Have them all send; return what was resident meanwhile."""
@@ -118,7 +120,7 @@ def soak(minutes: float) -> dict[str, Any]:
         "minutes": minutes,
         "batches": soaking.batches,
         "events": soaking.events,
-        "refused": soaking.refused,
+        "refused": dict(soaking.refused),
         "rss_first": int(first),
         "rss_last": int(last),
         "rss_most": max(samples),

@@ -172,7 +172,7 @@ def test_an_event_is_taken_once_whatever_is_set_forgotten_and_sent_in_which_orde
 def test_raw_events_go_by_the_day_they_came_and_of_that_tenant_alone(kept: Kept) -> None:
     kept.send([kept.event(1) for _ in range(25)])
     kept.ask(
-        "UPDATE telemetry_event SET received_at = received_at - interval '8 days' WHERE decision_id"
+        "UPDATE telemetry_event SET received_at = received_at - interval '9 days' WHERE decision_id"
         " IN (SELECT decision_id FROM telemetry_event LIMIT 20)"
     )
     kept.ask(
