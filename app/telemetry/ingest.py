@@ -81,6 +81,7 @@ class Ingest:
             "duplicates": duplicates,
             "rejected": bad,
             "unknown_features": written.unknown,
+            "invalid_features": written.invalid,
         }
         if written.unknown:
             self._unknown.inc(sum(written.unknown.values()))

@@ -143,6 +143,12 @@ TAKEN: dict[str, Any] = {
             " does not name them, with the number of events; the 20 most frequent, the others"
             " together as …",
         },
+        "invalid_features": {
+            "type": "object",
+            "additionalProperties": {"type": "integer"},
+            "description": "Of events: inputs that should have been numbers and were not, likewise;"
+            " their profiles count them as invalid.",
+        },
     },
 }
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import catalog
 from app.kit.actor import Actor
 from app.platform.db import ALL_TENANTS, Database, driver
-from app.telemetry.batch import Batch, Group, Place
+from app.telemetry.batch import Batch, Group, Noted, Place
 from app.telemetry.schemas import UnknownFeature, UnknownOut
 from app.telemetry.store import Connection
 
@@ -25,9 +25,6 @@ MOST_KEPT = 100
 KEPT_DAYS = 90
 _LONGEST = 100
 _GROUPS = 200
-
-Strange = dict[tuple[int, bytes], Counter[str]]
-"""By the batch they came with and the version: how many events carried which name."""
 
 _INSERT = """
 INSERT INTO telemetry_unknown (tenant_id, version_id, day, name, n)
@@ -70,7 +67,7 @@ DELETE FROM telemetry_unknown WHERE (tenant_id, id) IN (
 """
 
 
-def strange(batch: Batch, places: Mapping[Group, Place]) -> Strange:
+def strange(batch: Batch, places: Mapping[Group, Place]) -> Noted:
     """Return the names that a batch's events carry and their versions' signatures do not."""
     signatures = [place.known for place in places.values() if place.known is not None]
     if not signatures:
@@ -78,7 +75,7 @@ def strange(batch: Batch, places: Mapping[Group, Place]) -> Strange:
     # One look at each event: there is nothing unknown, nearly always.
     common = frozenset.intersection(*signatures)
     odd = [n for n, event in enumerate(batch.events) if not common.issuperset(event.features)]
-    found: Strange = defaultdict(Counter)
+    found: Noted = defaultdict(Counter)
     for number in odd:
         group = batch.groups[number]
         known = places[group].known
@@ -96,7 +93,7 @@ def told(found: Counter[str]) -> dict[str, int]:
     return {**dict(named), REST: rest} if rest else dict(named)
 
 
-async def append(connection: Connection, tenant_id: UUID, found: Strange) -> None:
+async def append(connection: Connection, tenant_id: UUID, found: Noted) -> None:
     """Note what came, beside its events."""
     by_version: dict[bytes, Counter[str]] = defaultdict(Counter)
     for (_, version), names in found.items():

@@ -16,7 +16,7 @@ from app.platform.coalescing import Coalesced
 from app.platform.db import Database, driver
 from app.platform.http import Upload
 from app.telemetry import store, unknown
-from app.telemetry.batch import Batch, Group, Parcels, Place, pack
+from app.telemetry.batch import Batch, Group, Noted, Parcels, Place, pack
 from app.telemetry.registry import Layouts
 from app.telemetry.rows import ARROW
 from app.telemetry.tables import ProfileKind
@@ -32,10 +32,13 @@ _THREAD = ThreadPoolExecutor(1, "ingest")
 
 
 class Written(NamedTuple):
-    """What became of a batch: how many of its events are new, and which names nobody knows."""
+    """What became of a batch: how many of its events are new, and what was odd about those."""
 
     fresh: int
     unknown: dict[str, int]
+    """Features that no signature names."""
+    invalid: dict[str, int]
+    """Inputs that should have been numbers."""
 
 
 class Writer:
@@ -82,7 +85,8 @@ class Writer:
         self._series |= {(tenant_id, group): place.series for group, place in places.items()}
         fresh_of = Counter(merged.owners)
         return [
-            Written(fresh_of[owner], _names_of(owner, strange)) for owner in range(len(batches))
+            Written(fresh_of[owner], _names_of(owner, strange), _names_of(owner, parcels.invalid))
+            for owner in range(len(batches))
         ]
 
     async def _places(
@@ -117,16 +121,16 @@ async def off_loop(events: int, work: Any, *arguments: Any) -> Any:
 
 def _pack(
     tenant_id: UUID, batches: Sequence[Batch], places: dict[Group, Place]
-) -> tuple[Batch, Parcels, unknown.Strange]:
+) -> tuple[Batch, Parcels, Noted]:
     merged = Batch.merge(batches)
     return merged, pack(tenant_id, merged, places), unknown.strange(merged, places)
 
 
-def _names_of(owner: int, strange: unknown.Strange) -> dict[str, int]:
-    if not strange:
+def _names_of(owner: int, noted: Noted) -> dict[str, int]:
+    if not noted:
         return {}
     found: Counter[str] = Counter()
-    for (whose, _), names in strange.items():
+    for (whose, _), names in noted.items():
         if whose == owner:
             found.update(names)
     return unknown.told(found)

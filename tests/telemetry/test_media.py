@@ -65,6 +65,7 @@ def test_events_and_outcomes_of_each_kind_are_stored_once(
     assert first.status_code == again.status_code == 200, first.text
     assert first.json() == {
         "accepted": 3, "duplicates": 0, "rejected": [], "unknown_features": {},
+        "invalid_features": {},
     }  # fmt: skip
     assert (again.json()["accepted"], again.json()["duplicates"]) == (0, 3)
     assert telemetry(live, place.point)["stored_events"] == before + 3
@@ -184,6 +185,16 @@ def test_unknown_features_are_stored_told_and_counted_by_day(live: Live, place: 
     metrics = httpx.get(f"{live.url}/metrics").text
     counted = next(one for one in metrics.splitlines() if one.startswith("modelward_unknown"))
     assert float(counted.split()[1]) >= 3
+
+
+def test_inputs_that_are_no_numbers_are_stored_and_told(live: Live, place: Place) -> None:
+    rows = events(live, place, 5)
+    for row, x in zip(rows, ("many", 1, True, None, 0.5), strict=True):
+        row["features"] = {"x": x}
+
+    found = post(live, "/v1/events", lines_of(rows), LINES).json()
+
+    assert (found["accepted"], found["invalid_features"]) == (5, {"x": 2})
 
 
 def test_made_up_names_fill_neither_the_answer_nor_the_table(live: Live) -> None:

@@ -82,7 +82,7 @@ def test_a_batch_the_database_refuses_takes_nobody_else_with_it(
     found = runner.run(tell())
 
     assert isinstance(found.pop(7), psycopg.DataError)
-    assert found == [(1, {})] * 19
+    assert found == [(1, {}, {})] * 19
     assert stored(place.url, "telemetry_receipt") == 19 == stored(place.url, "telemetry_event")
 
 
