@@ -63,7 +63,7 @@ class Soak:
         if media == ARROW:
             body = stream_of(rows)
         elif media == LINES:
-            body = lines_of([*rows[1:], "no object"])
+            body = lines_of([*(rows[1:] or rows), "no object"])
         else:
             body = orjson.dumps({"events": rows})
         headers = {"Content-Type": media}
