@@ -113,6 +113,14 @@ class Unavailable(Refusal):
     mend = "Send the same request, with the same Idempotency-Key, after Retry-After seconds."
 
 
+class Overloaded(Unavailable):
+    """So much is waiting already that more would only wait longer."""
+
+    code = "overloaded"
+    title = "Too much is waiting already"
+    mend = "Send the same request again after Retry-After seconds, fewer of them at once."
+
+
 class RateLimited(Refusal):
     """Too many in too short a time; ``retry_after`` says how many seconds to wait."""
 

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from app.kit.refusal import Overloaded
+
 K = TypeVar("K", bound=Hashable)
 J = TypeVar("J")
 R = TypeVar("R")
@@ -31,7 +33,7 @@ class Coalesced(Generic[K, J, R]):
     A transaction is of one line, such as a tenant, and holds jobs of ``most`` in all, as ``size``
     measures them. ``lanes`` are written at a time, ``each`` of them of one line. A transaction
     that fails is written again, each job by itself, unless the error is ``nobodys_fault``. A caller
-    who goes away leaves his job behind.
+    who goes away leaves his job behind. While ``most_waiting`` wait, nobody else joins them.
     """
 
     def __init__(
@@ -43,16 +45,23 @@ class Coalesced(Generic[K, J, R]):
         each: int,
         most: int,
         size: Callable[[J], int] = _one,
+        most_waiting: int | None = None,
     ) -> None:
         self._commit = commit
         self._nobodys_fault = nobodys_fault
         self._most_lanes, self._each, self._most, self._size = lanes, each, most, size
+        self._most_waiting, self._size_waiting = most_waiting, 0
         self._waiting: dict[K, list[_Waiting[J, R]]] = {}
         self._lanes: set[asyncio.Task[None] | None] = set()
         self._busy: Counter[K] = Counter()
 
     async def __call__(self, line: K, job: J) -> R:
         """Write a job; return, after COMMIT, what came of it."""
+        size = self._size(job)
+        there = self._size_waiting
+        if self._most_waiting is not None and there and there + size > self._most_waiting:
+            raise Overloaded(f"{there} are waiting to be written already.")
+        self._size_waiting += size
         waiting: _Waiting[J, R] = _Waiting(job, asyncio.get_running_loop().create_future())
         self._waiting.setdefault(line, []).append(waiting)
         if len(self._lanes) < self._most_lanes and self._busy[line] < self._each:
@@ -87,10 +96,12 @@ class Coalesced(Generic[K, J, R]):
         taken = [waiting[0]]
         size = self._size(taken[0].job)
         for one in waiting[1:]:
-            size += self._size(one.job)
-            if size > self._most:
+            more = self._size(one.job)
+            if size + more > self._most:
                 break
             taken.append(one)
+            size += more
+        self._size_waiting -= size
         if len(waiting) > len(taken):
             self._waiting[line] = waiting[len(taken) :]
         return taken

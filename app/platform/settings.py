@@ -38,6 +38,18 @@ class Settings(BaseSettings):
         12.0, description="Events and outcomes are answered 503 if they are not stored by then."
     )
 
+    ingest_bytes_in_flight: int = Field(
+        256 * MIB,
+        ge=MIB,
+        description="Bytes of bodies of events and outcomes that a process holds at a time, read or"
+        " unpacked and not answered; beyond, 503 with Retry-After.",
+    )
+    ingest_events_waiting: int = Field(
+        100_000,
+        ge=10_000,
+        description="Events that may wait to be written in a process; beyond, 503.",
+    )
+
     max_body_bytes: int = Field(2 * MIB, description="Largest ordinary body.")
     max_upload_bytes: int = Field(64 * MIB, description="Largest batch of events or baseline.")
     body_seconds: float = Field(10.0, description="A body that trickles is cut after this.")

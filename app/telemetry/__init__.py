@@ -19,6 +19,7 @@ from app.telemetry.charts import (
 )
 from app.telemetry.digest import digest, make_partitions
 from app.telemetry.events import HOLDOUT, MAX_EVENTS, REHEARSAL, SHADOW_PREFIX
+from app.telemetry.forgetting import forget
 from app.telemetry.keys import SigningKeys, make_key, signing_keys
 from app.telemetry.lakes import ANY_TENANT, LakeSource, asked, sources_of
 from app.telemetry.lateness import in_time
@@ -31,6 +32,8 @@ from app.telemetry.returning import Returning, returning_of
 from app.telemetry.tables import Baseline, Outcome, ProfileKind, RawEvent, Receipt, Series
 from app.telemetry.tally import Tally
 from app.telemetry.token import BadToken, Claim, Part, Sealer, unseal
+from app.telemetry.unknown import fold as fold_unknown
+from app.telemetry.unknown import forget_unknown
 from app.telemetry.windows import (
     Hour,
     Rewarded,
@@ -96,6 +99,9 @@ __all__ = [
     "events_in",
     "events_of",
     "first_decision",
+    "fold_unknown",
+    "forget",
+    "forget_unknown",
     "hour_at",
     "hours_between",
     "hours_of",

@@ -5,9 +5,10 @@ which series they belong to, ``pack`` turns them into three parcels ready for th
 """
 
 import struct
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
@@ -29,12 +30,18 @@ Group = tuple[bytes, bytes, str]
 """Decision point, version, arm: what makes a series."""
 
 
+Noted = dict[tuple[int, bytes], Counter[str]]
+"""By whose batch it was and the version: how many events carried what under which name."""
+
+
 class Place(NamedTuple):
     """Where a group's events are counted: its series' id, its version's layout and inputs."""
 
     series: bytes
     layout: Layout
     names: Sequence[str]
+    known: frozenset[str] | None = None
+    """The signature's inputs; nothing, if it names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,8 @@ class Parcels:
     raw: bytes
     deltas: list[tuple[UUID, int, Tally]]
     """Series, hour since 1970, tally."""
+    invalid: Noted
+    """Inputs that should have been numbers and were not."""
 
 
 def group_of(claim: Claim) -> Group:
@@ -120,28 +129,48 @@ def pack(tenant_id: UUID, batch: Batch, places: Mapping[Group, Place]) -> Parcel
         "score": doubles([event.score for event in events]),
         "prediction": doubles([event.prediction for event in events]),
     }
-    return Parcels(
-        len(events), receipts, encode(tenant_id, events, series), fold(batch, places)
-    )  # fmt: skip
+    raw = encode(tenant_id, events, series)
+    return Parcels(len(events), receipts, raw, *fold(batch, places))
 
 
-def fold(batch: Batch, places: Mapping[Group, Place]) -> list[tuple[UUID, int, Tally]]:
-    """Return a tally for each series and hour of the batch."""
+def fold(
+    batch: Batch, places: Mapping[Group, Place]
+) -> tuple[list[tuple[UUID, int, Tally]], Noted]:
+    """Return a tally for each series and hour of the batch, and which inputs were no numbers."""
+    invalid: Noted = defaultdict(Counter)
     grouped: dict[Group, list[Event]] = defaultdict(list)
     for event, group in zip(batch.events, batch.groups, strict=True):
         grouped[group].append(event)
     deltas = []
     for group, events in grouped.items():
-        series, layout, names = places[group]
-        columns: list[list[Any]] = [[e.features.get(name) for e in events] for name in names]
-        columns.append([event.score for event in events])
-        codes, values = layout.place(columns)
+        series, layout, names, _ = places[group]
+        scores = [event.score for event in events]
+        codes, values = layout.place([*_columns(events, names), scores])
+        wrong = codes[:, :-1] == layout.invalid
+        if wrong.any():
+            whose = [o for g, o in zip(batch.groups, batch.owners, strict=True) if g == group]
+            owners = np.array(whose)
+            for column in np.flatnonzero(wrong.any(axis=0)).tolist():
+                for owner, n in enumerate(np.bincount(owners[wrong[:, column]]).tolist()):
+                    if n:
+                        invalid[owner, group[1]][names[column]] += n
         hours = np.array([event.at // _MICROS_AN_HOUR for event in events])
         deltas += [
             (UUID(bytes=series), hour, tally)
             for hour, tally in by_hour(hours, codes, values, layout.size)
         ]
-    return deltas
+    return deltas, invalid
+
+
+def _columns(events: Sequence[Event], names: Sequence[str]) -> list[Sequence[Any]]:
+    """Return the values of each variable; where none is left out, in half the time."""
+    if len(names) > 1:
+        pick = itemgetter(*names)
+        try:
+            return list(zip(*(pick(event.features) for event in events), strict=True))
+        except KeyError:
+            pass
+    return [[event.features.get(name) for event in events] for name in names]
 
 
 _FIXED = struct.Struct(">hi16si16si16siq")

@@ -1,7 +1,7 @@
 """Scored events as they come in: checked one by one, refused one by one. Pure."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -12,6 +12,8 @@ from app.kit.refusal import Invalid, Refusal
 from app.telemetry.token import Claim
 
 MAX_EVENTS = 10_000
+MOST_NAMED = 100
+"""So many of the rejected ones a refusal of the whole lists."""
 REHEARSAL = "rehearsal"
 REHEARSED = frozenset({"model", "version", "decision_point"})
 """What a batch names beside its rows to be a rehearsal; all of them or none."""
@@ -48,12 +50,32 @@ class NoEvents(Invalid):
     mend = 'Send {"events": [...]} with at least one acceptable event.'
 
 
+class EventTooOld(BadEvent):
+    """Its decision lies before what is remembered: whether it was stored once cannot be said."""
+
+    code = "event_too_old"
+    title = "The event's decision is no longer remembered"
+    mend = "Leave it out; GET /v1/telemetry-retention says how long receipts are kept."
+
+
+class BatchRefused(Invalid):
+    """All or nothing was asked for, and something of the batch is not acceptable."""
+
+    code = "batch_refused"
+    title = "Nothing was stored, for not everything is acceptable"
+    mend = "Correct what `rejected` names and send the batch again, or send it without atomic=true."
+
+
 class TooManyEvents(Invalid):
     """More than one call takes."""
 
     code = "too_many_events"
     title = "Too many events in one call"
     mend = f"Send at most {MAX_EVENTS} a call."
+
+
+class Micros(int):
+    """A time as microseconds since 1970, where a sender's format has times of its own."""
 
 
 @dataclass(slots=True)
@@ -81,6 +103,13 @@ def items(body: Any, noun: str) -> list[Any]:
     return found
 
 
+def require_whole(bad: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a batch of which all or nothing is to be stored, if anything of it is bad."""
+    if bad:
+        detail = f"{len(bad)} of the batch are not acceptable; nothing of it was stored."
+        raise BatchRefused(detail, rejected=list(bad[:MOST_NAMED]), count=len(bad))
+
+
 def read(rows: Sequence[Any], claim_of: ClaimOf) -> tuple[list[Event], list[dict[str, Any]]]:
     """Return the acceptable events, and for each other its index and what is wrong with it."""
     good: list[Event] = []
@@ -93,9 +122,15 @@ def read(rows: Sequence[Any], claim_of: ClaimOf) -> tuple[list[Event], list[dict
     return good, bad
 
 
+def require_object(row: Any, noun: str) -> None:
+    """Refuse a row that is no object, in its reader's own words if he had some."""
+    if not isinstance(row, dict):
+        raise row if isinstance(row, Refusal) else BadEvent(f"{noun} is an object.")
+
+
 def _read(row: Any, claim_of: ClaimOf) -> Event:
     if not isinstance(row, dict):
-        raise BadEvent("An event is an object.")
+        require_object(row, "An event")
     if not row.keys() <= _FIELDS:
         raise BadEvent(f"Unknown field {min(row.keys() - _FIELDS)!r}.")
     token = row.get("token")
@@ -141,15 +176,18 @@ def uuid_bytes(text: Any, field: str) -> bytes:
 
 def micros(text: Any) -> int:
     """Return an RFC 3339 time with its zone as microseconds since 1970."""
-    if not isinstance(text, str):
+    if isinstance(text, str):
+        try:
+            found = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise BadEvent(f"at is not an RFC 3339 time: {text[:40]!r}.") from error
+        if found.tzinfo is None:
+            raise BadEvent("at has no time zone; add Z or an offset.")
+        at = (found - _EPOCH) // _MICROSECOND
+    elif isinstance(text, Micros):
+        at = int(text)
+    else:
         raise BadEvent("at is required: the event's time with its zone (RFC 3339).")
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise BadEvent(f"at is not an RFC 3339 time: {text[:40]!r}.") from error
-    if found.tzinfo is None:
-        raise BadEvent("at has no time zone; add Z or an offset.")
-    at = (found - _EPOCH) // _MICROSECOND
     if not _EARLIEST <= at <= time.time_ns() // 1000 + _AHEAD:
         raise BadEvent("at lies before 1970 or in the future.")
     return at

@@ -1,5 +1,6 @@
 """The ingest endpoint: understand a batch, have it written, answer after COMMIT."""
 
+import time
 from typing import Any
 from uuid import UUID
 
@@ -8,25 +9,28 @@ from prometheus_client import CollectorRegistry, Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.actor import Actor
-from app.kit.strictjson import loads_flat
 from app.platform.db import Database
+from app.platform.http import Upload
 from app.telemetry.batch import Batch
 from app.telemetry.events import (
     REHEARSAL,
     BadEvent,
     ClaimOf,
+    EventTooOld,
     NoEvents,
-    items,
     read,
     rehearsed_id,
+    require_whole,
 )
 from app.telemetry.keys import SigningKeys, signing_keys
 from app.telemetry.rehearsal import rehearsal_of
+from app.telemetry.retention import oldest_remembered
+from app.telemetry.rows import is_atomic, understood
 from app.telemetry.token import BadToken, Claim, Part, unseal
-from app.telemetry.writer import Writer, off_loop
+from app.telemetry.writer import Writer, about, off_loop
 
-_EVENT_BYTES = 256
-"""About what an event takes in a body."""
+_HORIZON_SECONDS = 30.0
+_EVERYTHING = bytes(16)
 
 Refused = list[dict[str, Any]]
 
@@ -34,35 +38,53 @@ Refused = list[dict[str, Any]]
 class Ingest:
     """Scored events and outcomes of one process."""
 
-    def __init__(self, database: Database, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, database: Database, registry: CollectorRegistry, *, most_waiting: int | None = None
+    ) -> None:
         self._database = database
         self._keys: dict[UUID, SigningKeys] = {}
-        self._writer = Writer(database)
+        self._horizons: dict[UUID, tuple[float, bytes]] = {}
+        self._writer = Writer(database, most_waiting=most_waiting)
         self._taken = Counter(
             "modelward_events", "Scored events by what became of them.", ["result"],
             registry=registry,
         )  # fmt: skip
+        self._unknown = Counter(
+            "modelward_unknown_features", "Features stored that no signature names.",
+            registry=registry,
+        )  # fmt: skip
 
-    async def events(self, actor: Actor, _: str, body: bytes) -> tuple[int, bytes]:
+    async def events(self, actor: Actor, upload: Upload) -> tuple[int, bytes]:
         """Take a batch of scored events; the answer is sent after COMMIT."""
-        about = len(body) // _EVENT_BYTES
+        atomic, size = is_atomic(upload.named), about(upload)
         keys = await self._signing_keys(actor.tenant_id)
-        sent, understood = await off_loop(about, _understand, body, keys)
-        if understood is None:
+        oldest = await self._oldest(actor.tenant_id)
+        sent, found = await off_loop(size, _understand, upload, keys, oldest)
+        if found is None:
             async with self._database.session(actor.tenant_id) as session:
                 claim = await _rehearsal(session, actor, sent)
-            understood = await off_loop(about, _rehearsed, sent, claim)
-        count, batch, bad = understood
+            found = await off_loop(size, _rehearsed, sent, claim)
+        count, batch, bad = found
         forged = sum(one["code"] == BadToken.code for one in bad)
         self._taken.labels("forged").inc(forged)
         self._taken.labels("rejected").inc(len(bad) - forged)
+        if atomic:
+            require_whole(bad)
         if not count:
             raise NoEvents("No event of the batch is acceptable.", rejected=bad[:100])
-        fresh = await self._writer.write(actor.tenant_id, batch)
-        duplicates = count - fresh
-        self._taken.labels("accepted").inc(fresh)
+        written = await self._writer.write(actor.tenant_id, batch)
+        duplicates = count - written.fresh
+        self._taken.labels("accepted").inc(written.fresh)
         self._taken.labels("duplicate").inc(duplicates)
-        answer = {"accepted": fresh, "duplicates": duplicates, "rejected": bad}
+        answer = {
+            "accepted": written.fresh,
+            "duplicates": duplicates,
+            "rejected": bad,
+            "unknown_features": written.unknown,
+            "invalid_features": written.invalid,
+        }
+        if written.unknown:
+            self._unknown.inc(sum(written.unknown.values()))
         return (207 if bad else 200), orjson.dumps(answer)
 
     async def _signing_keys(self, tenant_id: UUID) -> SigningKeys:
@@ -72,13 +94,35 @@ class Ingest:
                 known = self._keys[tenant_id] = await signing_keys(session, tenant_id)
         return known
 
+    async def _oldest(self, tenant_id: UUID) -> bytes:
+        """Return the least decision of which a receipt would still be there.
+
+        Others go on with what was known while it is asked again: receipts are deleted long after
+        it was announced that they will be.
+        """
+        now = time.monotonic()
+        asked, known = self._horizons.get(tenant_id, (None, _EVERYTHING))
+        if asked is not None:
+            if now - asked < _HORIZON_SECONDS:
+                return known
+            self._horizons[tenant_id] = (now, known)
+        try:
+            async with self._database.session(tenant_id) as session:
+                found = await oldest_remembered(session, tenant_id)
+        except BaseException:
+            if asked is not None:
+                self._horizons[tenant_id] = (asked, known)
+            raise
+        known = _EVERYTHING if found is None else found.bytes
+        self._horizons[tenant_id] = (now, known)
+        return known
+
 
 def _understand(
-    body: bytes, keys: SigningKeys
+    upload: Upload, keys: SigningKeys, oldest: bytes
 ) -> tuple[dict[str, Any], tuple[int, Batch, Refused] | None]:
     """Parse a body, and read its events unless it calls itself a rehearsal."""
-    sent = loads_flat(body)
-    rows = items(sent, "events")
+    sent = understood(*upload, "events")
     if len(sent) > 1:
         return sent, None
 
@@ -87,7 +131,13 @@ def _understand(
             raise BadEvent("token is required: the one the route call returned.")
         return unseal(token, keys.secrets)
 
-    return sent, _gathered(rows, claim_of)
+    def remembered(token: str | None, event_id: bytes | None) -> Claim:
+        claim = claim_of(token, event_id)
+        if claim.decision_id < oldest:
+            raise EventTooOld("The decision lies before what is remembered.")
+        return claim
+
+    return sent, _gathered(sent["events"], remembered if any(oldest) else claim_of)
 
 
 def _rehearsed(sent: dict[str, Any], shared: Claim) -> tuple[int, Batch, Refused]:

@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.actor import Actor
 from app.kit.refusal import Refusal
-from app.kit.strictjson import loads_flat
 from app.platform.db import Database, driver
+from app.platform.http import Upload
 from app.platform.http.guard import PermissionDenied
 from app.telemetry import store
 from app.telemetry.correcting import Sent
@@ -24,15 +24,18 @@ from app.telemetry.correcting import store as store_outcomes
 from app.telemetry.events import (
     BadEvent,
     NoEvents,
-    items,
     micros,
     number,
     rehearsed_id,
+    require_object,
+    require_whole,
     uuid_bytes,
 )
 from app.telemetry.outcomes import Labelled, correction, fold
 from app.telemetry.rehearsal import rehearsal_of
+from app.telemetry.rows import is_atomic, understood
 from app.telemetry.tables import ProfileKind
+from app.telemetry.writer import about, off_loop
 
 _BATCH = 5000
 _FIELDS = frozenset({"decision_id", "label", "reward", "cost", "revision", "at"})
@@ -69,10 +72,11 @@ SELECT f.*, (SELECT count(*) FROM due) AS due FROM (SELECT 1) AS one LEFT JOIN f
 """
 
 
-async def take(database: Database, actor: Actor, body: bytes) -> tuple[int, bytes]:
+async def take(database: Database, actor: Actor, upload: Upload) -> tuple[int, bytes]:
     """Take a batch of outcomes: of each decision the highest revision stands."""
-    sent = loads_flat(body)
-    rows = items(sent, "outcomes")
+    atomic = is_atomic(upload.named)
+    sent = await off_loop(about(upload), understood, *upload, "outcomes")
+    rows = sent["outcomes"]
     good: list[Sent] = []
     bad: list[dict[str, Any]] = []
     for index, row in enumerate(rows):
@@ -80,6 +84,8 @@ async def take(database: Database, actor: Actor, body: bytes) -> tuple[int, byte
             good.append(_read(row))
         except Refusal as refusal:
             bad.append({"index": index, "code": refusal.code, "detail": refusal.detail})
+    if atomic:
+        require_whole(bad)
     if not good:
         raise NoEvents("No outcome of the batch is acceptable.", rejected=bad[:100])
     async with database.session(actor.tenant_id) as session:
@@ -102,8 +108,7 @@ async def take(database: Database, actor: Actor, body: bytes) -> tuple[int, byte
 
 
 def _read(row: Any) -> Sent:
-    if not isinstance(row, dict):
-        raise BadEvent("An outcome is an object.")
+    require_object(row, "An outcome")
     if not row.keys() <= _FIELDS:
         raise BadEvent(f"Unknown field {min(row.keys() - _FIELDS)!r}.")
     label, reward, cost = (number(row, name) for name in ("label", "reward", "cost"))

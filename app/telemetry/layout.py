@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from itertools import accumulate
 from typing import Any, Self
 
@@ -185,6 +186,12 @@ class Layout:
             (bins, slice(end - bins.slots, end))
             for bins, end in zip(self.variables, ends, strict=True)
         ]
+
+    @cached_property
+    def invalid(self) -> Ints:
+        """Each input's slot for what should have been a number, -1 where anything is a category."""
+        slots = [(bins.slot("invalid"), span.start) for bins, span in self.spans()[:-1]]
+        return np.array([-1 if slot is None else start + slot for slot, start in slots], np.int64)
 
     def place(self, columns: Sequence[Sequence[Any]]) -> tuple[Ints, Floats]:
         """Return slots and numbers, both shaped (rows, variables), of one column a variable."""

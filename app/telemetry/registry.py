@@ -1,4 +1,4 @@
-"""Layouts of versions in memory: they never change once a baseline exists."""
+"""Layouts and inputs of versions in memory: they never change, layouts once a baseline exists."""
 
 import time
 from uuid import UUID
@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app import catalog
 from app.telemetry.layout import BARE, Layout
 from app.telemetry.tables import Baseline
 
@@ -19,6 +20,7 @@ class Layouts:
     def __init__(self) -> None:
         self._known: dict[UUID, tuple[Layout, list[str]]] = {}
         self._bare_until: dict[UUID, float] = {}
+        self._inputs: dict[UUID, frozenset[str] | None] = {}
 
     async def of(
         self, session: AsyncSession, tenant_id: UUID, version_id: UUID
@@ -42,3 +44,16 @@ class Layouts:
         found = layout, [bins.name for bins in layout.variables[:-1]]
         self._known[version_id] = found
         return found
+
+    async def inputs(
+        self, session: AsyncSession, tenant_id: UUID, version_id: UUID
+    ) -> frozenset[str] | None:
+        """Return the inputs that a version's signature names, if it names any."""
+        if version_id not in self._inputs:
+            found = await catalog.versions_by_id(session, tenant_id, {version_id})
+            inputs = [row.signature.get("inputs", ()) for _, row in found.values()]
+            named = [variable["name"] for each in inputs for variable in each]
+            if len(self._inputs) >= _MAX:
+                self._inputs.clear()
+            self._inputs[version_id] = frozenset(named) or None
+        return self._inputs[version_id]

@@ -7,11 +7,14 @@ from pydantic import ValidationError
 
 from app.kit.actor import Actor
 from app.kit.names import MOST, NAME
-from app.kit.refusal import AlreadyExists, NotFound
+from app.kit.refusal import AlreadyExists, NotFound, Overloaded
 from app.platform.db import Database
 from app.platform.http import (
     Authenticator,
+    Bulk,
     HotRoute,
+    InFlight,
+    NamedTwice,
     Session,
     Snapshot,
     allow,
@@ -21,11 +24,14 @@ from app.platform.http import (
 from app.platform.http import router as make_router
 from app.platform.settings import Settings
 from app.telemetry import baseline, labelling, service
+from app.telemetry.arrow import BadColumns
 from app.telemetry.baseline import BadBaseline, BaselineTooLate
-from app.telemetry.events import NoEvents, TooManyEvents
+from app.telemetry.events import BatchRefused, NoEvents, TooManyEvents
 from app.telemetry.ingest import Ingest
+from app.telemetry.ipc import Packed
 from app.telemetry.layout import Layout
 from app.telemetry.reading import PARQUET
+from app.telemetry.rows import MEDIA, PARAMETERS
 from app.telemetry.schemas import (
     EVENT,
     OUTCOME,
@@ -149,7 +155,9 @@ def hot_routes(
     registry: CollectorRegistry,
 ) -> list[HotRoute]:
     """Return the raw endpoints of ingest."""
-    ingest = Ingest(database, registry)
+    ingest = Ingest(database, registry, most_waiting=settings.ingest_events_waiting)
+    flight = InFlight(settings.ingest_bytes_in_flight)
+    bulk = {"media": MEDIA, "parameters": PARAMETERS, "flight": flight}
     shared = {
         "suffix": "",
         "permission": "telemetry:write",
@@ -181,19 +189,18 @@ def hot_routes(
         },
         "Take what became of decisions; joined to their events in any order.",
     )
-    take = partial(labelling.take, database)
     return [
         HotRoute(
             name="telemetry:ingest_events",
             prefix="/v1/events",
-            endpoint=ingest.events,
+            bulk=Bulk(ingest.events, **bulk),  # type: ignore[arg-type]
             operation=_with_problems(events),
             **shared,  # type: ignore[arg-type]
         ),
         HotRoute(
             name="telemetry:ingest_outcomes",
             prefix="/v1/outcomes",
-            endpoint=lambda actor, _, body: take(actor, body),
+            bulk=Bulk(partial(labelling.take, database), **bulk),  # type: ignore[arg-type]
             operation=_with_problems(outcomes),
             **shared,  # type: ignore[arg-type]
         ),
@@ -201,7 +208,9 @@ def hot_routes(
 
 
 def _with_problems(operation: dict[str, object]) -> dict[str, object]:
-    problems = hot_responses(NoEvents, TooManyEvents, NotFound)
+    problems = hot_responses(
+        NoEvents, TooManyEvents, BatchRefused, BadColumns, Packed, NamedTwice, Overloaded, NotFound
+    )
     return {
         **operation,
         "tags": ["telemetry"],

@@ -1,5 +1,5 @@
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.kit.input import Input
 from app.kit.names import MOST
 from app.telemetry.events import GREATEST, REHEARSED
+from app.telemetry.reading import JSON_LINES
+from app.telemetry.rows import ARROW
 
 Value = float | int | str | bool | None
 
@@ -142,8 +144,80 @@ TAKEN: dict[str, Any] = {
                 },
             },
         },
+        "unknown_features": {
+            "type": "object",
+            "additionalProperties": {"type": "integer"},
+            "description": "Of events: features that were stored though the version's signature"
+            " does not name them, with the number of events; the 20 most frequent, the others"
+            " together as …",
+        },
+        "invalid_features": {
+            "type": "object",
+            "additionalProperties": {"type": "integer"},
+            "description": "Of events: inputs that should have been numbers and were not, likewise;"
+            " their profiles count them as invalid.",
+        },
     },
 }
+
+
+class UnknownFeature(BaseModel):
+    name: str = Field(description="Its first 100 characters; … stands for all that came rarely.")
+    events: int
+    first_day: date
+    last_day: date
+
+
+class UnknownOut(BaseModel):
+    model: str
+    version: int
+    days: int
+    features: list[UnknownFeature] = Field(
+        description="The most frequent first, the rare ones together last. Counted are the events"
+        " that carried them."
+    )
+
+
+Days = Annotated[int, Field(ge=1, le=36_500)]
+
+
+class RetentionIn(Input):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"raw_days": 90, "receipt_days": 400}]}
+    )
+
+    raw_days: Days | None = Field(
+        description="Raw events, which hold features and the unit's pseudonym, are deleted so many"
+        " days after the day they came on (UTC); null: kept."
+    )
+    receipt_days: Days | None = Field(
+        description="Receipts and outcomes are deleted so many days after their decision, and its"
+        " events are refused from then on; null: kept. At least raw_days."
+    )
+
+
+class RetentionOut(BaseModel):
+    raw_days: int | None
+    receipt_days: int | None
+    remembered_from: datetime | None = Field(
+        description="Events of earlier decisions are refused: their receipts may be gone."
+    )
+    revision: int = Field(description="0 where nothing was set: everything is kept.")
+
+
+class SubjectIn(Input):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"unit": "customer-17"}]})
+
+    unit: str = Field(
+        min_length=1,
+        max_length=256,
+        description="As the application names it when it asks for a route.",
+    )
+
+
+class ErasedOut(BaseModel):
+    pseudonym: str = Field(description="What stands in the audit log in place of the unit.")
+    raw_events: int = Field(description="Raw events deleted by this call.")
 
 
 def batch_operation(noun: str, item: dict[str, Any], example: Any, summary: str) -> dict[str, Any]:
@@ -166,11 +240,41 @@ def batch_operation(noun: str, item: dict[str, Any], example: Any, summary: str)
     }
     schema["dependentRequired"] = {name: sorted(REHEARSED - {name}) for name in sorted(REHEARSED)}
     answer = {"content": {"application/json": {"schema": TAKEN}}}
+    lines = f"The {noun} alone, a JSON object a line; an index is the line's, empty ones left out."
+    stream = (
+        f"The {noun} as an Arrow IPC stream without compression, a column a field; features is a"
+        " struct of the variables, a null was not sent, times have a zone."
+    )
     return {
         "summary": summary,
+        "description": "Bodies may be sent with Content-Encoding: gzip.",
+        "parameters": [
+            {
+                "name": "atomic",
+                "in": "query",
+                "required": False,
+                "schema": {"type": "boolean", "default": False},
+                "description": "Store all or nothing: if anything is not acceptable, 422.",
+            },
+            *(
+                {
+                    "name": name,
+                    "in": "query",
+                    "required": False,
+                    "schema": {k: v for k, v in one.items() if k != "description"},
+                    "description": "Of a rehearsal, where the body does not name it.",
+                }
+                for name, one in schema["properties"].items()
+                if name in REHEARSED
+            ),
+        ],
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": schema, "example": {noun: [example]}}},
+            "content": {
+                "application/json": {"schema": schema, "example": {noun: [example]}},
+                JSON_LINES: {"schema": {"type": "string", "description": lines}},
+                ARROW: {"schema": {"type": "string", "format": "binary", "description": stream}},
+            },
         },
         "responses": {
             "200": {"description": "Committed.", **answer},

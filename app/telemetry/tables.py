@@ -1,4 +1,4 @@
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -224,3 +224,59 @@ class HourProfile(Base):
     hour: Mapped[int] = mapped_column(primary_key=True)
     n: Mapped[int]
     payload: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Retention(Vouched, Base):
+    """How long a tenant's raw events and receipts are kept, from one change to the next. Appended.
+
+    ``None`` is for good.
+    """
+
+    __tablename__ = "telemetry_retention"
+    __vouched__ = ("raw_days", "receipt_days", "author_id", "at")
+
+    tenant_id: Mapped[tenant_pk]
+    revision: Mapped[int] = mapped_column(primary_key=True)
+    raw_days: Mapped[int | None]
+    receipt_days: Mapped[int | None]
+    author_id: Mapped[UUID]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Horizon(Base):
+    """How far back a tenant's receipts are still there, and it only goes forward.
+
+    Events decided ``before`` are refused since ``announced_at``; receipts of decisions before
+    ``settled`` may be deleted, for by now every process refuses their events.
+    """
+
+    __tablename__ = "telemetry_horizon"
+
+    tenant_id: Mapped[tenant_pk]
+    before: Mapped[datetime]
+    settled: Mapped[datetime | None]
+    announced_at: Mapped[datetime]
+
+
+class Unknown(Base):
+    """How often features came on a day that the version's signature does not name.
+
+    Rows are appended with their events; the worker folds them into one a name.
+    """
+
+    __tablename__ = "telemetry_unknown"
+    __table_args__ = (
+        Index("ix_telemetry_unknown_version", "tenant_id", "version_id", "day"),
+        Index(
+            "ix_telemetry_unknown_unfolded", "tenant_id", "version_id", "day",
+            postgresql_where=text("NOT folded"),
+        ),
+    )  # fmt: skip
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    version_id: Mapped[UUID]
+    day: Mapped[date]
+    name: Mapped[str]
+    n: Mapped[int]
+    folded: Mapped[bool] = mapped_column(default=False, server_default=text("false"))

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -14,23 +14,37 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.kit.ids import uuid7
 from app.platform.coalescing import Coalesced
 from app.platform.db import Database, driver
-from app.telemetry import store
-from app.telemetry.batch import Batch, Group, Parcels, Place, pack
+from app.platform.http import Upload
+from app.telemetry import store, unknown
+from app.telemetry.batch import Batch, Group, Noted, Parcels, Place, pack
 from app.telemetry.registry import Layouts
+from app.telemetry.rows import ARROW
 from app.telemetry.tables import ProfileKind
 
 _LANES = 3
 _MOST_EVENTS = 10_000
 _FEW_EVENTS = 64
+_EVENT_BYTES = 256
+"""About what an event takes in a body."""
 _NOBODYS_FAULT = (psycopg.OperationalError, psycopg.InterfaceError, SQLAlchemyError, OSError)
 # One: two would only take the interpreter, and each other's cache lines, in turns.
 _THREAD = ThreadPoolExecutor(1, "ingest")
 
 
+class Written(NamedTuple):
+    """What became of a batch: how many of its events are new, and what was odd about those."""
+
+    fresh: int
+    unknown: dict[str, int]
+    """Features that no signature names."""
+    invalid: dict[str, int]
+    """Inputs that should have been numbers."""
+
+
 class Writer:
     """Writes the batches of one process; each is stored whole or not at all."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, most_waiting: int | None = None) -> None:
         self._database = database
         self._layouts = Layouts()
         self._series: dict[tuple[UUID, Group], bytes] = {}
@@ -41,32 +55,39 @@ class Writer:
             each=_LANES,
             most=_MOST_EVENTS,
             size=lambda batch: len(batch.events),
+            most_waiting=most_waiting,
         )
 
-    async def write(self, tenant_id: UUID, batch: Batch) -> int:
-        """Store a batch; return, after COMMIT, how many of its events are new."""
+    async def write(self, tenant_id: UUID, batch: Batch) -> Written:
+        """Store a batch; return, after COMMIT, what became of it."""
         return await self._together(tenant_id, batch)
 
-    async def _commit(self, tenant_id: UUID, batches: Sequence[Batch]) -> list[int]:
-        """Write batches in one transaction; return how many events of each are new."""
+    async def _commit(self, tenant_id: UUID, batches: Sequence[Batch]) -> list[Written]:
+        """Write batches in one transaction; return what became of each."""
         async with self._database.session(tenant_id) as session:
             groups = {group for batch in batches for group in batch.groups}
             places = await self._places(session, tenant_id, groups)
             size = sum(len(batch.events) for batch in batches)
-            merged, parcels = await off_loop(size, _pack, tenant_id, batches, places)
+            merged, parcels, strange = await off_loop(size, _pack, tenant_id, batches, places)
             connection = await driver(session)
             fresh = await store.insert_receipts(connection, tenant_id, parcels)
             if fresh is not None:
                 merged = merged.only(fresh, places)
                 parcels = await off_loop(size, pack, tenant_id, merged, places)
+                strange = unknown.strange(merged, places) if strange else strange
             if parcels.size:
                 await store.copy_events(connection, parcels)
                 await store.append_deltas(connection, tenant_id, ProfileKind.INPUTS, parcels.deltas)
+            if strange:
+                await unknown.append(connection, tenant_id, strange)
             await session.commit()
         # Remembered only now: a rollback must not leave an id without its row.
         self._series |= {(tenant_id, group): place.series for group, place in places.items()}
         fresh_of = Counter(merged.owners)
-        return [fresh_of[owner] for owner in range(len(batches))]
+        return [
+            Written(fresh_of[owner], _names_of(owner, strange), _names_of(owner, parcels.invalid))
+            for owner in range(len(batches))
+        ]
 
     async def _places(
         self, session: AsyncSession, tenant_id: UUID, groups: set[Group]
@@ -79,8 +100,16 @@ class Writer:
                 connection = await driver(session)
                 known = await store.series_id(connection, tenant_id, *group, new=uuid7())
             layout, names = await self._layouts.of(session, tenant_id, UUID(bytes=group[1]))
-            found[group] = Place(known, layout, names)
+            inputs = await self._layouts.inputs(session, tenant_id, UUID(bytes=group[1]))
+            found[group] = Place(known, layout, names, inputs)
         return found
+
+
+def about(upload: Upload) -> int:
+    """Return for about how many events' work reading an upload is."""
+    if upload.media == ARROW:  # the first one's library takes a second to load
+        return _FEW_EVENTS
+    return len(upload.body) // _EVENT_BYTES
 
 
 async def off_loop(events: int, work: Any, *arguments: Any) -> Any:
@@ -92,6 +121,16 @@ async def off_loop(events: int, work: Any, *arguments: Any) -> Any:
 
 def _pack(
     tenant_id: UUID, batches: Sequence[Batch], places: dict[Group, Place]
-) -> tuple[Batch, Parcels]:
+) -> tuple[Batch, Parcels, Noted]:
     merged = Batch.merge(batches)
-    return merged, pack(tenant_id, merged, places)
+    return merged, pack(tenant_id, merged, places), unknown.strange(merged, places)
+
+
+def _names_of(owner: int, noted: Noted) -> dict[str, int]:
+    if not noted:
+        return {}
+    found: Counter[str] = Counter()
+    for (whose, _), names in noted.items():
+        if whose == owner:
+            found.update(names)
+    return unknown.told(found)

@@ -118,4 +118,9 @@ def test_an_encoding_is_refused_even_if_it_is_a_lie(
 ) -> None:
     target = targets[kind]
 
+    if kind in {"events", "outcomes"}:  # which are unpacked
+        lie = send(live, target, target.good % b"1", **{"Content-Encoding": "gzip"})
+        problem_of(lie, 400, "malformed")
+        problem_of(send(live, target, b"{}", **{"Content-Encoding": "br"}), 415)
+        return
     problem_of(send(live, target, target.good % b"1", **{"Content-Encoding": "gzip"}), 415)

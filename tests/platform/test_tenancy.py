@@ -20,6 +20,7 @@ UNREADABLE = {"telemetry_event"}
 APPENDED = [
     "audit_entry", "audit_leaf", "audit_node", "audit_checkpoint", "gates_policy",
     "gates_evidence", "gates_approval", "gates_verdict", "routing_plan", "routing_weights",
+    "telemetry_retention",
 ]  # fmt: skip
 
 

@@ -33,7 +33,7 @@ FREE = {
     "min_rows", "window_hours",
     "step_hours", "hits", "of", "weight", "burn_in_units", "burn_in_conversions",
     "update_seconds", "half_life_hours", "attribution_hours", "step_minutes", "min_rewards",
-    "hours", "last", "max_minutes", "?depth",
+    "hours", "last", "max_minutes", "?depth", "?days", "raw_days", "receipt_days",
     # what people say of a request, an emergency, an edit
     "note", "review", "?reason", "unmeasured_because",
     # of a trust rule: whose tokens it will take, which are asked for outside
@@ -236,6 +236,16 @@ NAMING: dict[str, tuple[str, int, Named]] = {
     ),
     "POST /v1/outcomes .model": ("dev", 404, lambda own, other: at(other, own, outcomes=outcome())),
     "POST /v1/outcomes .decision_point": (
+        "dev", 404, lambda own, other: at(own, other, outcomes=outcome()),
+    ),
+    "POST /v1/events ?model": ("dev", 404, lambda own, other: at(other, own, events=event())),
+    "POST /v1/events ?decision_point": (
+        "dev", 404, lambda own, other: at(own, other, events=event()),
+    ),
+    "POST /v1/outcomes ?model": (
+        "dev", 404, lambda own, other: at(other, own, outcomes=outcome()),
+    ),
+    "POST /v1/outcomes ?decision_point": (
         "dev", 404, lambda own, other: at(own, other, outcomes=outcome()),
     ),
     "POST /v1/delegations .to": ("val", 404, loan),

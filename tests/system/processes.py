@@ -123,3 +123,14 @@ def modelward(
         timeout=seconds,
         check=False,
     )
+
+
+def resident(pid: int, name: str = "VmRSS") -> int:
+    """The bytes a process has in memory, or with ``VmHWM`` had at most."""
+    lines = (PROC / str(pid) / "status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith(f"{name}:"))
+
+
+def forget_peak(pid: int) -> None:
+    """Let a process's peak be what it has now."""
+    (PROC / str(pid) / "clear_refs").write_text("5")

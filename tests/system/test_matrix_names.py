@@ -66,6 +66,10 @@ def say(own: Holdings, field: str, who: str, sent: Any) -> httpx.Response:
         return speaks.get(url, params=sent)
     edited = speaks.get(url) if way.method in {"PATCH", "PUT"} else None
     headers = {"If-Match": edited.headers["etag"]} if edited else {}
+    if " ?" in field:
+        rows = {name: value for name, value in sent.items() if isinstance(value, list)}
+        named = {name: value for name, value in sent.items() if name not in rows}
+        return speaks.request(way.method, url, json=rows, params=named)
     return speaks.request(way.method, url, json=sent, headers=headers)
 
 

@@ -107,11 +107,13 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     ("422", ["identity:register_signing_key"]),
     ("403", ["identity:register_signing_key", "identity:revoke_signing_key"]),
     ("403", ["gates:add_evidence", "operations:cancel_operation"]),
+    ("422", ["telemetry:set_retention"]),  # receipts are kept as long as what they keep single
     # Cases are told apart; an endpoint is one that is called; what is asked for can be.
     ("428", ["release:keep_contract_cases"]),
     ("422", ["release:open_release"]),  # whom one asks to validate had no part in it
     ("422", ["release:keep_contract_cases", "release:run_integration", "release:run_release"]),
     ("422", ["alerts:create_silence"]),  # something is named, a version with its model
+    ("400", BATCHES),  # bytes that call themselves a stream
     ("422", BATCHES),  # tokens are the server's own, times are not in the future
 )
 """What these may meet besides, though their schemas allow it."""
@@ -184,7 +186,10 @@ def configured() -> SchemathesisConfig:
     )
 
 
-for _media in ("application/vnd.apache.parquet", "text/csv", "application/x-ndjson"):
+for _media in (
+    "application/vnd.apache.parquet", "application/vnd.apache.arrow.stream", "text/csv",
+    "application/x-ndjson",
+):  # fmt: skip
     schemathesis.openapi.media_type(_media, st.binary(max_size=200))
 schema = schemathesis.openapi.from_dict(copy.deepcopy(DOCUMENT), config=configured())
 WAY: dict[str, Way] = {str(way): way for way in declared() if way.path not in SEEN}

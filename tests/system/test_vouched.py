@@ -333,7 +333,9 @@ UNVOUCHED = {
     # What applications send, by the million: evidence is what was measured on it.
     "telemetry_delta", "telemetry_event", "telemetry_event_own", "telemetry_hour",
     "telemetry_outcome", "telemetry_outcome_history", "telemetry_receipt", "telemetry_series",
-    "kpi_value",  # likewise of business systems; an entry has the digest of every report
+    "telemetry_unknown",
+    "telemetry_horizon",  # how far a worker has forgotten
+    "kpi_value",  # what business systems sent; an entry has the digest of every report
 }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from app.catalog.tables import Model, Version
 from app.identity.rules import Role, permissions
 from app.kit.actor import Actor
 from app.platform.db import ALL_TENANTS, Database
+from app.platform.http import Upload
 from app.platform.settings import Settings
 from app.telemetry import Claim, Part, baseline, labelling
 from app.telemetry.ingest import Ingest
@@ -119,18 +120,18 @@ class Bench:
             self.layout = Layout.load(kept.layout)
 
     async def event(self, process: int, events: list[dict[str, Any]]) -> int:
-        body = orjson.dumps({"events": events})
+        upload = Upload("application/json", orjson.dumps({"events": events}))
         try:
-            _, answer = await self.ingests[process % 2].events(self.actor, "", body)
+            _, answer = await self.ingests[process % 2].events(self.actor, upload)
         except psycopg.errors.DeadlockDetected:  # a 503, and the client sends it again
-            _, answer = await self.ingests[process % 2].events(self.actor, "", body)
+            _, answer = await self.ingests[process % 2].events(self.actor, upload)
         found = orjson.loads(answer)
         assert found["accepted"] + found["duplicates"] == len(events), found
         return int(found["accepted"])
 
     async def outcome(self, outcomes: list[dict[str, Any]]) -> int:
-        body = orjson.dumps({"outcomes": outcomes})
-        _, answer = await labelling.take(self.database, self.actor, body)
+        upload = Upload("application/json", orjson.dumps({"outcomes": outcomes}))
+        _, answer = await labelling.take(self.database, self.actor, upload)
         return int(orjson.loads(answer)["accepted"])
 
     async def digest(self, *, later: bool = False) -> None:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from app.platform.db import ALL_TENANTS
+from app.platform.http import Upload
 from app.telemetry.service import overview
 from tests.telemetry.plays import Bench, Decision, Message, Play
 
@@ -152,7 +153,7 @@ def test_the_first_batches_of_many_arms_do_not_wait_for_each_other_in_a_circle(
                 for at in range(8)
             ]
             calls = (
-                bench.ingests[at % 2].events(bench.actor, "", as_json(batch))
+                bench.ingests[at % 2].events(bench.actor, as_json(batch))
                 for at, batch in enumerate(batches)
             )
             answers = await asyncio.gather(*calls, return_exceptions=True)
@@ -164,8 +165,8 @@ def test_the_first_batches_of_many_arms_do_not_wait_for_each_other_in_a_circle(
     assert refused == []
 
 
-def as_json(events: list[Any]) -> bytes:
-    return orjson.dumps({"events": events})
+def as_json(events: list[Any]) -> Upload:
+    return Upload("application/json", orjson.dumps({"events": events}))
 
 
 def test_an_event_counts_once_by_its_token_and_once_by_its_own_name(

@@ -15,7 +15,7 @@ from app.platform.settings import Settings
 from app.telemetry.batch import Batch
 from app.telemetry.events import Event
 from app.telemetry.token import Claim, Part
-from app.telemetry.writer import Writer
+from app.telemetry.writer import Writer, Written
 from tests.telemetry.plays import Bench
 
 AT = 1_735_689_600_000_000
@@ -51,13 +51,13 @@ def test_batches_that_wait_share_a_commit_and_each_learns_what_was_new_of_its_ow
     runner, place = bench
     writer, point, ids = Writer(place.database), uuid7(), [uuid7() for _ in range(60)]
 
-    async def tell() -> list[int]:
+    async def tell() -> list[Written]:
         parts = [ids[at : at + 3] for at in range(0, 60, 2)]  # neighbours share an event
         return await asyncio.gather(
             *(writer.write(place.actor.tenant_id, batch(place, point, *part)) for part in parts)
         )
 
-    new = runner.run(tell())
+    new = [written.fresh for written in runner.run(tell())]
 
     assert sum(new) == 60 == stored(place.url, "telemetry_event")
     assert all(count in {1, 2, 3} for count in new)
@@ -75,14 +75,14 @@ def test_a_batch_the_database_refuses_takes_nobody_else_with_it(
     writer, point = Writer(place.database), uuid7()
     batches = [batch(place, point, uuid7(), x="\0" if n == 7 else 1.0) for n in range(20)]
 
-    async def tell() -> list[int | BaseException]:
+    async def tell() -> list[Written | BaseException]:
         calls = (writer.write(place.actor.tenant_id, one) for one in batches)
         return await asyncio.gather(*calls, return_exceptions=True)
 
     found = runner.run(tell())
 
     assert isinstance(found.pop(7), psycopg.DataError)
-    assert found == [1] * 19
+    assert found == [(1, {}, {})] * 19
     assert stored(place.url, "telemetry_receipt") == 19 == stored(place.url, "telemetry_event")
 
 
@@ -93,7 +93,7 @@ def test_that_the_database_is_away_is_told_at_once_to_all_who_wait() -> None:
         Claim(Part.ARM, uuid7().bytes, point, point, 1, 1, 1.0, 0, bytes(8), "a") for _ in range(40)
     ]
 
-    async def tell() -> list[int | BaseException]:
+    async def tell() -> list[Written | BaseException]:
         calls = (
             writer.write(uuid7(), Batch.gather([Event(None, claim, AT, {}, None, None, None)]))
             for claim in claims

@@ -2,6 +2,7 @@
 
 from app.platform.http.conditional import IfMatch, IfMatchToReplace, etag
 from app.platform.http.documented import hot_responses, responses
+from app.platform.http.flight import InFlight
 from app.platform.http.guard import Authenticator, Peer, allow, permission_of
 from app.platform.http.index import RouteIndex
 from app.platform.http.lookup import Lookup, lookup
@@ -11,25 +12,30 @@ from app.platform.http.paging import Cursor, Limit
 from app.platform.http.raw import Endpoint, HotRoute, Tagged
 from app.platform.http.route import GovernedRoute, Session, Snapshot, router
 from app.platform.http.throttle import WrongCredentials
+from app.platform.http.upload import Bulk, NamedTwice, Upload
 
 __all__ = [
     "At",
     "Authenticator",
+    "Bulk",
     "Cursor",
     "Endpoint",
     "GovernedRoute",
     "HotRoute",
     "IfMatch",
     "IfMatchToReplace",
+    "InFlight",
     "Limit",
     "Lookup",
     "Moment",
+    "NamedTwice",
     "Peer",
     "PlainCounter",
     "RouteIndex",
     "Session",
     "Snapshot",
     "Tagged",
+    "Upload",
     "WrongCredentials",
     "allow",
     "etag",

@@ -49,10 +49,16 @@ def media_of(media_type: str | None) -> str:
     return (media_type or "").partition(";")[0].strip().lower()
 
 
-async def read(length: bytes | None, receive: Receive, limit: int, seconds: float) -> bytes:
+async def read(
+    length: bytes | None,
+    receive: Receive,
+    limit: int,
+    seconds: float,
+    count: Callable[[int], None] | None = None,
+) -> bytes:
     """Return the whole body: at most ``limit`` bytes within ``seconds``.
 
-    ``length`` is what Content-Length says, if it says anything.
+    ``length`` is what Content-Length says, if it says anything; ``count`` is told of each part.
     """
     declared = int(length) if length is not None and length.isdigit() else 0
     if declared > limit:
@@ -61,6 +67,8 @@ async def read(length: bytes | None, receive: Receive, limit: int, seconds: floa
     deadline = clock() + seconds
     message = await _next(receive, seconds, seconds)
     body: bytes = message.get("body", b"")
+    if count is not None:
+        count(len(body))
     if not message.get("more_body", False):
         return _within(body, limit)
     chunks, size = [body], len(body)
@@ -69,6 +77,8 @@ async def read(length: bytes | None, receive: Receive, limit: int, seconds: floa
         chunk = message.get("body", b"")
         size += len(chunk)
         chunks.append(chunk)
+        if count is not None:
+            count(len(chunk))
         if size > limit:
             raise TooLarge(f"The body is larger than {limit} bytes.", limit=limit)
     return b"".join(chunks)

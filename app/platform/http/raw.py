@@ -19,10 +19,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from app.kit.actor import Actor
 from app.kit.refusal import Refusal, Unavailable
 from app.platform.http.body import Receive, Scope, read, require_json
+from app.platform.http.flight import Hold
 from app.platform.http.guard import Authenticator, require
 from app.platform.http.problems import MEDIA_TYPE, STATUS, document, from_database
 from app.platform.http.problems import headers as problem_headers
 from app.platform.http.query import require_known
+from app.platform.http.upload import Bulk
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +67,8 @@ class HotRoute:
     """In place of ``endpoint``, of what waits for nothing: it may be answered without a task."""
     conditional: Conditional | None = None
     """In place of ``endpoint``, of what a caller may have already: he is not told twice."""
+    bulk: Bulk | None = None
+    """In place of ``endpoint``, of what takes many rows in bodies of several kinds."""
     method: str = "POST"
 
     @cached_property
@@ -99,6 +103,9 @@ class HotRoute:
             peer = scope.get("client")
             actor = await self.authenticate(_text(headers.get(b"authorization")), peer, paced=False)
             require(actor, self.permission)
+            if self.bulk is not None:
+                status, answer = await self._bulk(self.bulk, actor, headers, scope, receive)
+                return status, [JSON], answer
             require_known(scope["query_string"], _NO_PARAMETERS)
             body = b"" if self.method == "GET" else await self._body(headers, receive)
             if self.conditional is not None:
@@ -106,7 +113,7 @@ class HotRoute:
             if self.now is not None:
                 status, answer = self.now(actor, key, body)
                 return status, [JSON], answer
-            assert self.endpoint is not None  # noqa: S101 - a route has one of the three
+            assert self.endpoint is not None  # noqa: S101 - a route has one of the four
             if self.deadline is None:
                 status, answer = await self.endpoint(actor, key, body)
             else:
@@ -136,6 +143,20 @@ class HotRoute:
         except Refusal as refusal:
             return refused(refusal, request_id)
         return status, [JSON], answer
+
+    async def _bulk(
+        self,
+        bulk: Bulk,
+        actor: Actor,
+        headers: dict[bytes, bytes],
+        scope: Scope,
+        receive: Receive,
+    ) -> tuple[int, bytes]:
+        upload, hold = await bulk.read(
+            headers, scope["query_string"], receive, self.body_limit, self.body_seconds
+        )
+        work = _held(hold, bulk.take(actor, upload))
+        return await (work if self.deadline is None else _within(self.deadline, work))
 
     @staticmethod
     def _require_json(headers: dict[bytes, bytes]) -> None:
@@ -184,6 +205,14 @@ async def send_answer(send: Send, answer: Answer, request_id: str) -> None:
     extra = [*extra, (b"content-length", length), (b"x-request-id", name)]
     await send({"type": "http.response.start", "status": status, "headers": extra})
     await send({"type": "http.response.body", "body": body})
+
+
+async def _held(hold: Hold, work: Coroutine[Any, Any, T]) -> T:
+    """Do work, and let go of its body when it is done, which may be after the deadline."""
+    try:
+        return await work
+    finally:
+        hold.release()
 
 
 async def _within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
