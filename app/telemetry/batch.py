@@ -14,6 +14,7 @@ from uuid import UUID
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from app.telemetry.events import SHADOW_PREFIX, Event
 from app.telemetry.layout import Layout
@@ -23,6 +24,8 @@ from app.telemetry.token import Claim, Part
 
 _MICROS_AN_HOUR = 3_600_000_000
 _POSTGRES_EPOCH = 946_684_800_000_000  # 2000-01-01 in microseconds since 1970
+LONGEST_NAME = 100
+"""So much of a feature's name is told that no signature has."""
 NAMELESS = bytes(16)
 """Stands for the name of an event whose sender gave it none."""
 
@@ -105,10 +108,18 @@ class Parcels:
     size: int
     receipts: dict[str, Packed]
     raw: bytes
+    folded: "Folded"
+
+
+class Folded(NamedTuple):
+    """What profiles count of a batch, and what was odd about it."""
+
     deltas: list[tuple[UUID, int, Tally]]
     """Series, hour since 1970, tally."""
     invalid: Noted
     """Inputs that should have been numbers and were not."""
+    unknown: Noted
+    """Features that the version's signature does not name."""
 
 
 def group_of(claim: Claim) -> Group:
@@ -130,47 +141,63 @@ def pack(tenant_id: UUID, batch: Batch, places: Mapping[Group, Place]) -> Parcel
         "prediction": doubles([event.prediction for event in events]),
     }
     raw = encode(tenant_id, events, series)
-    return Parcels(len(events), receipts, raw, *fold(batch, places))
+    return Parcels(len(events), receipts, raw, fold(batch, places))
 
 
-def fold(
-    batch: Batch, places: Mapping[Group, Place]
-) -> tuple[list[tuple[UUID, int, Tally]], Noted]:
-    """Return a tally for each series and hour of the batch, and which inputs were no numbers."""
-    invalid: Noted = defaultdict(Counter)
+def fold(batch: Batch, places: Mapping[Group, Place]) -> Folded:
+    """Return a tally for each series and hour of the batch, and what was odd about its events."""
     grouped: dict[Group, list[Event]] = defaultdict(list)
     for event, group in zip(batch.events, batch.groups, strict=True):
         grouped[group].append(event)
-    deltas = []
+    folded = Folded([], defaultdict(Counter), defaultdict(Counter))
     for group, events in grouped.items():
-        series, layout, names, _ = places[group]
-        scores = [event.score for event in events]
-        codes, values = layout.place([*_columns(events, names), scores])
+        series, layout, names, known = places[group]
+        columns, exact = _columns(events, names)
+        columns.append([event.score for event in events])
+        codes, values = layout.place(columns)
         wrong = codes[:, :-1] == layout.invalid
         if wrong.any():
-            whose = [o for g, o in zip(batch.groups, batch.owners, strict=True) if g == group]
-            owners = np.array(whose)
-            for column in np.flatnonzero(wrong.any(axis=0)).tolist():
-                for owner, n in enumerate(np.bincount(owners[wrong[:, column]]).tolist()):
-                    if n:
-                        invalid[owner, group[1]][names[column]] += n
+            _note_invalid(folded.invalid, batch, group, wrong, names)
+        if not exact and known is not None:
+            _note_unknown(folded.unknown, batch, group, known)
         hours = np.array([event.at // _MICROS_AN_HOUR for event in events])
-        deltas += [
+        folded.deltas.extend(
             (UUID(bytes=series), hour, tally)
             for hour, tally in by_hour(hours, codes, values, layout.size)
-        ]
-    return deltas, invalid
+        )
+    return folded
 
 
-def _columns(events: Sequence[Event], names: Sequence[str]) -> list[Sequence[Any]]:
-    """Return the values of each variable; where none is left out, in half the time."""
+def _columns(events: Sequence[Event], names: Sequence[str]) -> tuple[list[Sequence[Any]], bool]:
+    """Return the values of each variable, and whether events carry just those, as nearly always."""
+    features = [event.features for event in events]
     if len(names) > 1:
         pick = itemgetter(*names)
         try:
-            return list(zip(*(pick(event.features) for event in events), strict=True))
+            columns: list[Sequence[Any]] = list(zip(*map(pick, features), strict=True))
         except KeyError:
             pass
-    return [[event.features.get(name) for event in events] for name in names]
+        else:
+            return columns, max(map(len, features)) == len(names)
+    return [[one.get(name) for one in features] for name in names], False
+
+
+def _note_invalid(
+    noted: Noted, batch: Batch, group: Group, wrong: NDArray[np.bool_], names: Sequence[str]
+) -> None:
+    whose = zip(batch.groups, batch.owners, strict=True)
+    owners = np.array([owner for found, owner in whose if found == group])
+    for column in np.flatnonzero(wrong.any(axis=0)).tolist():
+        for owner, n in enumerate(np.bincount(owners[wrong[:, column]]).tolist()):
+            if n:
+                noted[owner, group[1]][names[column]] += n
+
+
+def _note_unknown(noted: Noted, batch: Batch, group: Group, known: frozenset[str]) -> None:
+    for event, found, owner in zip(batch.events, batch.groups, batch.owners, strict=True):
+        if found == group and not known.issuperset(event.features):
+            names = {name[:LONGEST_NAME] for name in event.features if name not in known}
+            noted[owner, group[1]].update(names)
 
 
 _FIXED = struct.Struct(">hi16si16si16siq")

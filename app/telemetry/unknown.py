@@ -5,7 +5,6 @@ often by name, the others together as ``REST``.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import catalog
 from app.kit.actor import Actor
 from app.platform.db import ALL_TENANTS, Database, driver
-from app.telemetry.batch import Batch, Group, Noted, Place
+from app.telemetry.batch import Noted
 from app.telemetry.schemas import UnknownFeature, UnknownOut
 from app.telemetry.store import Connection
 
@@ -23,7 +22,6 @@ MOST_TOLD = 20
 MOST_KEPT = 100
 """Names that are kept of a version and day."""
 KEPT_DAYS = 90
-_LONGEST = 100
 _GROUPS = 200
 
 _INSERT = """
@@ -65,25 +63,6 @@ _OUTDATED = """
 DELETE FROM telemetry_unknown WHERE (tenant_id, id) IN (
     SELECT tenant_id, id FROM telemetry_unknown WHERE day < current_date - %s LIMIT 10000)
 """
-
-
-def strange(batch: Batch, places: Mapping[Group, Place]) -> Noted:
-    """Return the names that a batch's events carry and their versions' signatures do not."""
-    signatures = [place.known for place in places.values() if place.known is not None]
-    if not signatures:
-        return {}
-    # One look at each event: there is nothing unknown, nearly always.
-    common = frozenset.intersection(*signatures)
-    odd = [n for n, event in enumerate(batch.events) if not common.issuperset(event.features)]
-    found: Noted = defaultdict(Counter)
-    for number in odd:
-        group = batch.groups[number]
-        known = places[group].known
-        if known is not None:
-            features = batch.events[number].features
-            names = {name[:_LONGEST] for name in features if name not in known}
-            found[batch.owners[number], group[1]].update(names)
-    return {key: names for key, names in found.items() if names}
 
 
 def told(found: Counter[str]) -> dict[str, int]:

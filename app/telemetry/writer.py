@@ -68,24 +68,24 @@ class Writer:
             groups = {group for batch in batches for group in batch.groups}
             places = await self._places(session, tenant_id, groups)
             size = sum(len(batch.events) for batch in batches)
-            merged, parcels, strange = await off_loop(size, _pack, tenant_id, batches, places)
+            merged, parcels = await off_loop(size, _pack, tenant_id, batches, places)
             connection = await driver(session)
             fresh = await store.insert_receipts(connection, tenant_id, parcels)
             if fresh is not None:
                 merged = merged.only(fresh, places)
                 parcels = await off_loop(size, pack, tenant_id, merged, places)
-                strange = unknown.strange(merged, places) if strange else strange
             if parcels.size:
                 await store.copy_events(connection, parcels)
-                await store.append_deltas(connection, tenant_id, ProfileKind.INPUTS, parcels.deltas)
-            if strange:
-                await unknown.append(connection, tenant_id, strange)
+                deltas = parcels.folded.deltas
+                await store.append_deltas(connection, tenant_id, ProfileKind.INPUTS, deltas)
+            if parcels.folded.unknown:
+                await unknown.append(connection, tenant_id, parcels.folded.unknown)
             await session.commit()
         # Remembered only now: a rollback must not leave an id without its row.
         self._series |= {(tenant_id, group): place.series for group, place in places.items()}
-        fresh_of = Counter(merged.owners)
+        fresh_of, odd = Counter(merged.owners), parcels.folded
         return [
-            Written(fresh_of[owner], _names_of(owner, strange), _names_of(owner, parcels.invalid))
+            Written(fresh_of[owner], _names_of(owner, odd.unknown), _names_of(owner, odd.invalid))
             for owner in range(len(batches))
         ]
 
@@ -121,9 +121,9 @@ async def off_loop(events: int, work: Any, *arguments: Any) -> Any:
 
 def _pack(
     tenant_id: UUID, batches: Sequence[Batch], places: dict[Group, Place]
-) -> tuple[Batch, Parcels, Noted]:
+) -> tuple[Batch, Parcels]:
     merged = Batch.merge(batches)
-    return merged, pack(tenant_id, merged, places), unknown.strange(merged, places)
+    return merged, pack(tenant_id, merged, places)
 
 
 def _names_of(owner: int, noted: Noted) -> dict[str, int]:
