@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from app.drift.degrading import WATCHED
+from app.drift.shifting import LEAST, shift
 from app.drift.statistics import benjamini_hochberg, distance
 from app.telemetry import SCORE, Layout, Tally
 
@@ -36,14 +37,20 @@ def compare(
     rows everything is significant, with few rows everything is large. A window of fewer than
     ``min_rows`` rows is measured and never drifts. The score is prediction drift, kept apart.
 
+    A shift is certain and, if small, still there: a test of place of its own family (in
+    ``shift_p`` and ``shift_q``, its size in ``shift_effect``) that asks for no distance. It is a
+    notice where drift is a warning, and stands beside it: what drifts mostly shifts too.
+
     Drift informs; *severe* drift (half a bit and more of Jensen-Shannon divergence: most of the
     window lies where the baseline hardly was) is what policies send a version back for.
     """
     found = [distance(bins, span, baseline, window) for bins, span in layout.spans()]
     q_values = benjamini_hochberg(np.array([item.p_value for item in found]))
+    moved = [shift(bins, span, baseline, window) for bins, span in layout.spans()]
+    shift_q = benjamini_hochberg(np.array([one.p_value for one in moved]))
     enough = window.n >= limits.min_rows
     rows = []
-    for item, q in zip(found, q_values, strict=True):
+    for item, q, move, move_q in zip(found, q_values, moved, shift_q, strict=True):
         # A baseline without scores says nothing of how they should be.
         comparable = item.name != SCORE or _scored(layout, baseline)
         large = item.js >= limits.js or item.psi >= limits.psi
@@ -54,6 +61,12 @@ def compare(
                 "q_value": float(q),
                 "drifts": bool(drifts),
                 "severe": bool(drifts and item.js >= limits.severe_js),
+                "shift_effect": move.effect,
+                "shift_p": move.p_value,
+                "shift_q": float(move_q),
+                "shifts": bool(
+                    enough and comparable and move_q < limits.q and abs(move.effect) >= LEAST
+                ),
             }
         )
     return rows
