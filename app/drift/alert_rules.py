@@ -20,6 +20,10 @@ class AlertKind(StrEnum):
     DATA = "data"
     PREDICTION = "prediction"
     MATHEMATICAL = "mathematical"
+    ESTIMATED = "estimated"
+    """A metric that no label has confirmed yet, as scores alone let it be expected."""
+    CONCEPT = "concept"
+    """Errors, or their sign, changed for the worse at a moment that can be named."""
 
 
 class Severity(StrEnum):
@@ -142,10 +146,16 @@ class Seen:
     n: int
     drifting: frozenset[str]
     severe: frozenset[str]
-    beyond: frozenset[str]
+    shifting: frozenset[str] = frozenset()
+    """Variables that have certainly moved, however little."""
+    beyond: frozenset[str] = frozenset()
     """Watched metrics that are worse than promised."""
-    judged: bool
+    judged: bool = False
     """Whether enough outcomes are known to say so of any."""
+    estimated: frozenset[str] = frozenset()
+    """Watched metrics that are expected to be worse, of those that no outcomes say."""
+    concept: frozenset[str] = frozenset()
+    """What stands changed for the worse."""
 
 
 Names = Callable[[Seen], AbstractSet[str]]
@@ -175,11 +185,15 @@ _GRAVE = frozenset({ACCURACY, "mae", "rmse"})
 
 
 SIGNALS: tuple[Signal, ...] = (
+    Signal(AlertKind.DATA, Severity.NOTICE, lambda seen: seen.shifting - {SCORE}, _full),
+    Signal(AlertKind.PREDICTION, Severity.NOTICE, lambda seen: seen.shifting & {SCORE}, _full),
     Signal(AlertKind.DATA, Severity.WARNING, lambda seen: seen.drifting - {SCORE}, _full),
     Signal(AlertKind.DATA, Severity.CRITICAL, lambda seen: seen.severe - {SCORE}, _full),
     Signal(AlertKind.PREDICTION, Severity.WARNING, lambda seen: seen.drifting & {SCORE}, _full),
     Signal(AlertKind.PREDICTION, Severity.CRITICAL, lambda seen: seen.severe & {SCORE}, _full),
     Signal(AlertKind.MATHEMATICAL, Severity.WARNING, lambda seen: seen.beyond, _labelled),
+    Signal(AlertKind.ESTIMATED, Severity.WARNING, lambda seen: seen.estimated, _full),
+    Signal(AlertKind.CONCEPT, Severity.WARNING, lambda seen: seen.concept, _full),
     Signal(AlertKind.MATHEMATICAL, Severity.CRITICAL, lambda seen: seen.beyond & _GRAVE, _labelled),
 )  # fmt: skip
 """A kind or a severity more is a line more here."""

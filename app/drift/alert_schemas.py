@@ -64,6 +64,9 @@ class EvidenceOut(BaseModel):
     variable: dict[str, Any] | None = Field(
         description="The subject's distances, if it is a variable; as the version's drift has them."
     )
+    metric: dict[str, Any] | None = Field(
+        description="Its value and promise, if it is a metric; or the change of its regime."
+    )
     labelled: int
     accuracy: float | None
     degraded: bool | None

@@ -84,13 +84,19 @@ def life(episode: Episode) -> dict[str, Any]:
 
 def evidence(alert: Alert, window: Window) -> dict[str, Any]:
     """Return what a window says of an alert's subject."""
-    measured = () if alert.kind is AlertKind.MATHEMATICAL else window.variables
-    mine = (item for item in measured if item["name"] == alert.subject)
+    metrics = {
+        AlertKind.MATHEMATICAL: window.metrics,
+        AlertKind.ESTIMATED: window.estimated,
+        AlertKind.CONCEPT: [{"name": one["subject"], **one} for one in window.concept],
+    }.get(alert.kind)
+    measured = window.variables if metrics is None else metrics
+    mine = next((item for item in measured if item["name"] == alert.subject), None)
     return {
         "since": window.since,
         "until": window.until,
         "n": window.n,
-        "variable": next(mine, None),
+        "variable": mine if metrics is None else None,
+        "metric": None if metrics is None else mine,
         "labelled": window.labelled,
         "accuracy": window.accuracy,
         "degraded": window.degraded,

@@ -32,6 +32,8 @@ ALERT_NAMES = {
     rules.AlertKind.DATA: "ModelwardDataDrift",
     rules.AlertKind.PREDICTION: "ModelwardPredictionDrift",
     rules.AlertKind.MATHEMATICAL: "ModelwardAccuracyDegraded",
+    rules.AlertKind.ESTIMATED: "ModelwardEstimateDegraded",
+    rules.AlertKind.CONCEPT: "ModelwardConceptDrift",
 }
 _STANDS = timedelta(minutes=4)
 """How long what fires is believed without being sent again: Prometheus's own four turns."""

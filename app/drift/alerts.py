@@ -38,13 +38,17 @@ def look(window: Window, limits: Thresholds) -> Seen:
     """Return of a window what alerts are made of."""
     # Before there were other metrics, a window said only whether the accuracy had fallen.
     metrics = window.metrics or [{"name": ACCURACY, "beyond": window.degraded}]
+    said = {item["name"] for item in metrics if item["beyond"] is not None}
     return Seen(
         until=window.until,
         n=window.n,
         drifting=frozenset(window.alerting),
         severe=frozenset(item["name"] for item in window.variables if item["severe"]),
         beyond=frozenset(degrading.beyond(metrics, limits.metrics)),
-        judged=any(item["beyond"] is not None for item in metrics),
+        judged=bool(said),
+        shifting=frozenset(item["name"] for item in window.variables if item.get("shifts")),
+        estimated=frozenset(degrading.beyond(window.estimated, limits.metrics) - said),
+        concept=frozenset(item["subject"] for item in window.concept if item["stands"]),
     )
 
 

@@ -30,20 +30,31 @@ def judged(
         found = done.measure(name)
         if found is None:
             continue
-        errors = (was["sigma"], found.standard_error, was["standard_error"])
-        room = SIGMAS * sqrt(sum(error**2 for error in errors))
-        rows.append(
-            {
-                "name": name,
-                **found._asdict(),
-                "promised": was["value"],
-                "room": room,
-                "beyond": _worse(name, found.value - was["value"]) > room
-                if found.rows >= min_rows
-                else None,
-            }
-        )
+        rows.append(beside(name, *found, was, min_rows))
     return rows
+
+
+def beside(
+    name: str,
+    value: float,
+    standard_error: float,
+    rows: int,
+    was: Mapping[str, float],
+    min_rows: int,
+) -> dict[str, Any]:
+    """Return a metric beside its promise: the room it has, and whether it is beyond that."""
+    errors = (was["sigma"], standard_error, was["standard_error"])
+    room = SIGMAS * sqrt(sum(error**2 for error in errors))
+    worse = _worse(name, value - was["value"])
+    return {
+        "name": name,
+        "value": value,
+        "standard_error": standard_error,
+        "rows": rows,
+        "promised": was["value"],
+        "room": room,
+        "beyond": worse > room if rows >= min_rows else None,
+    }
 
 
 def beyond(metrics: Iterable[Mapping[str, Any]], watched: Sequence[str]) -> set[str]:

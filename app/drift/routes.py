@@ -71,6 +71,12 @@ class VariableOut(BaseModel):
     unseen_share: float
     drifts: bool
     severe: bool
+    shift_effect: float | None = Field(
+        None,
+        description="By how much: in standard deviations, or Cohen's w of categories.",
+    )
+    shift_q: float | None = None
+    shifts: bool | None = Field(None, description="Certainly, however little.")
 
 
 class MetricOut(BaseModel):
@@ -81,6 +87,16 @@ class MetricOut(BaseModel):
     promised: float
     room: float = Field(description="It may be this much worse than promised.")
     beyond: bool | None = Field(description="Nothing where too few outcomes are known.")
+
+
+class ChangeOut(BaseModel):
+    subject: str
+    since: datetime
+    found: datetime = Field(description="The hour whose outcomes showed it.")
+    before: float
+    after: float
+    epsilon: float = Field(description="The means had to differ by more than this.")
+    stands: bool = Field(description="Whether it is worse than before the first change.")
 
 
 class WindowOut(BaseModel):
@@ -97,6 +113,10 @@ class WindowOut(BaseModel):
     accuracy: float | None
     metrics: list[MetricOut] = Field(description="All that the baseline promised.")
     degraded: bool | None
+    estimated: list[MetricOut] = Field(
+        description="The same as scores alone let them be expected; no label has confirmed it."
+    )
+    concept: list[ChangeOut] = Field(description="Changes of loss and calibration known by then.")
     examined_at: datetime
 
 

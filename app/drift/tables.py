@@ -53,6 +53,10 @@ class Window(Base):
     metrics: Mapped[list[Json]] = mapped_column(server_default=text("'[]'"))
     """Each promised metric as the outcomes have it, and whether it is beyond."""
     degraded: Mapped[bool | None]
+    estimated: Mapped[list[Json]] = mapped_column(server_default=text("'[]'"))
+    """The same metrics as scores alone let them be expected: no label has confirmed them."""
+    concept: Mapped[list[Json]] = mapped_column(server_default=text("'[]'"))
+    """Of loss and calibration the newest change of regime that was known by its end."""
     examined_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

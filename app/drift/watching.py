@@ -1,5 +1,7 @@
 """Watching: every window that closes is examined once, by whichever worker is there."""
 
+import asyncio
+from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,7 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import telemetry
-from app.drift import alerts, degrading, rules
+from app.drift import alerts, degrading, foreseeing, rules
+from app.drift.regimes import Regimes, regimes
 from app.drift.rules import Thresholds
 from app.drift.service import thresholds
 from app.drift.tables import Watch, Window
@@ -21,6 +24,8 @@ _WINDOWS_A_TURN = 200
 
 
 _RELOOK = 4
+_REGIME_HOURS = 24 * 90
+"""So far back changes of the errors are looked for."""
 
 
 async def watch(database: Database) -> None:
@@ -64,6 +69,9 @@ async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, versio
         return
     baseline = await telemetry.baseline_of(session, tenant_id, version_id)
     history = await _history(session, watch_row, alerts.WINDOWS * limits.of)
+    if watch_row.next_until > traffic.through:
+        return
+    turns = await _regimes(session, tenant_id, traffic)
     for _ in range(_WINDOWS_A_TURN):
         until = watch_row.next_until
         if until > traffic.through:
@@ -81,6 +89,8 @@ async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, versio
         session.add(window)
         history.append(window)
         await _relook(session, history, baseline, limits, traffic.series)
+        for one in history[-_RELOOK - 1 :]:
+            one.concept = [known for turn in turns if (known := turn.known(one.until)) is not None]
         await session.flush()
         await alerts.settle(session, history, limits)
         watch_row.next_until = until + step
@@ -130,10 +140,14 @@ async def _measure(
     done = await telemetry.outcomes(session, watch_row.tenant_id, series, since=since, until=until)
     metrics = degrading.judged(done, baseline.metrics if baseline else {}, limits.min_rows)
     variables: list[dict[str, Any]] = []
+    estimated: list[dict[str, Any]] = []
     if found is not None and baseline is not None:
         layout = telemetry.Layout.load(baseline.layout)
         profile = telemetry.Tally.decode(baseline.profile)
         variables = rules.compare(layout, profile, found, limits)
+        estimated = foreseeing.estimated(
+            layout, found, baseline.curve, baseline.metrics, limits.min_rows
+        )
     return Window(
         tenant_id=watch_row.tenant_id,
         id=uuid7(),
@@ -148,7 +162,28 @@ async def _measure(
         accuracy=done.accuracy,
         metrics=metrics,
         degraded=degrading.degraded(metrics),
+        estimated=estimated,
+        concept=[],
     )
+
+
+async def _regimes(
+    session: AsyncSession, tenant_id: UUID, traffic: telemetry.Traffic
+) -> list[Regimes]:
+    """Return when the errors of a version's traffic changed, over its newest hours."""
+    assert traffic.first_hour is not None  # noqa: S101 - there is traffic
+    assert traffic.through is not None  # noqa: S101 - likewise
+    last = telemetry.hour_at(traffic.through) + 1
+    first = max(telemetry.hour_at(traffic.first_hour), last - _REGIME_HOURS)
+    found = await telemetry.profiles_in(
+        session, tenant_id, traffic.series, telemetry.ProfileKind.OUTCOMES, first, last, 1
+    )
+    by_hour: dict[int, list[telemetry.Tally]] = defaultdict(list)
+    for hours in found.values():
+        for hour, tally in hours.items():
+            by_hour[hour - first].append(tally)
+    done = {place: telemetry.performance(telemetry.total(some)) for place, some in by_hour.items()}
+    return await asyncio.to_thread(regimes, telemetry.begins(first, 1), done, last - first)
 
 
 async def _relook(

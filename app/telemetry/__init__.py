@@ -30,7 +30,7 @@ from app.telemetry.reading import CSV, JSON_LINES, PARQUET, LakeTable, RowTable,
 from app.telemetry.recorded import Recorded, recorded
 from app.telemetry.returning import Returning, returning_of
 from app.telemetry.tables import Baseline, Outcome, ProfileKind, RawEvent, Receipt, Series
-from app.telemetry.tally import Tally
+from app.telemetry.tally import Tally, total
 from app.telemetry.token import BadToken, Claim, Part, Sealer, unseal
 from app.telemetry.unknown import fold as fold_unknown
 from app.telemetry.unknown import forget_unknown
@@ -123,6 +123,7 @@ __all__ = [
     "shapers",
     "signing_keys",
     "sources_of",
+    "total",
     "traffic",
     "unfolded",
     "unseal",

@@ -68,6 +68,12 @@ class Baseline(Vouched, Base):
         return {name: self.reference[name] for name in ("accuracy", "sigma", "rows")}
 
     @property
+    def curve(self) -> list[list[float]]:
+        """By score bin: rows, positives, Σ score, Σ|error|, Σ error². None without labels."""
+        found: list[list[float]] = (self.reference or {}).get("curve", [])
+        return found
+
+    @property
     def metrics(self) -> dict[str, dict[str, float]]:
         """Every metric that was promised: value, standard_error, rows, sigma."""
         known = self.accuracy

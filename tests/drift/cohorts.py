@@ -24,7 +24,7 @@ class Rows:
         return Scored(
             np.bincount(places, minlength=100).astype(np.int64),
             np.bincount(places, self.labels, minlength=100).astype(np.int64),
-            np.bincount(places, self.scores, minlength=100),
+            np.bincount(places, self.scores, minlength=100).astype(np.float64),
         )
 
 

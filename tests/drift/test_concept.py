@@ -87,7 +87,7 @@ def test_without_a_change_hours_hardly_give_an_alarm(
 
 
 @pytest.mark.slow
-def test_of_hours_with_many_rows_there_are_two_false_changes_a_year_and_strictly_none() -> None:
+def test_of_hours_with_many_rows_there_is_about_one_false_change_a_year_and_strictly_none() -> None:
     loose = strict = 0
     for seed in range(20):
         year = hours(np.random.default_rng(seed), np.full(8760, 0.1), 1000)

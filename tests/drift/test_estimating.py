@@ -1,5 +1,3 @@
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,9 +5,8 @@ from hypothesis import strategies as st
 from scipy.optimize import isotonic_regression
 from scipy.stats import rankdata
 
-from app.drift.estimating import Estimate, Losses, estimate, expected_loss
+from app.drift.estimating import Estimate, estimate
 from app.drift.isotonic import calibrator, pool_adjacent_violators
-from app.kit.arrays import Floats, Ints
 from tests.drift.cohorts import Rows, made
 
 MODELS = {
@@ -230,51 +227,3 @@ def test_an_estimate_is_a_share_and_its_errors_are_none_less_than_none(
     for one in found.values():
         assert -1e-9 <= one.value <= 1 + 1e-9
         assert 0 <= one.standard_error <= one.realised_error
-
-
-LOSSES: dict[str, Callable[[Floats], Floats]] = {"absolute": np.abs, "squared": np.square}
-
-
-def folded(places: Ints, loss: Floats) -> Losses:
-    return Losses(
-        np.bincount(places, minlength=20).astype(np.int64),
-        np.bincount(places, loss, minlength=20),
-        np.bincount(places, loss**2, minlength=20),
-    )
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("centre", [0.0, 1.0])
-def test_a_regressors_loss_is_known_from_its_scores_while_it_errs_as_it_did(
-    loss: str, centre: float
-) -> None:
-    rng = np.random.default_rng(7)
-    edges = np.linspace(-2, 2, 19)
-    away = []
-    for _ in range(40):
-        before = rng.normal(0, 1, 20_000)
-        after = rng.normal(centre, 1, 5_000)
-        (was, now) = (LOSSES[loss](rng.normal(0, 0.5 + 0.2 * np.abs(x))) for x in (before, after))
-        reference = folded(np.searchsorted(edges, before), was)
-        window = np.searchsorted(edges, after)
-
-        found = expected_loss(np.bincount(window, minlength=20).astype(np.int64), reference)
-
-        assert found is not None
-        # By row: each row's loss is the mean of the reference's rows in its bin.
-        means = reference.sums / reference.n
-        assert found.value == pytest.approx(means[window].mean(), abs=1e-9)
-        away.append((found.value - now.mean()) / found.realised_error)
-
-    assert abs(np.mean(away)) < 0.8
-    assert np.mean(np.abs(away) > 3) <= 0.05
-
-
-def test_where_the_reference_was_never_its_neighbours_speak() -> None:
-    reference = Losses(np.array([10, 0, 10]), np.array([10.0, 0, 30]), np.array([10.0, 0, 90]))
-
-    found = expected_loss(np.array([0, 5, 0]), reference)
-
-    assert found is not None
-    assert found.value == 2.0
-    assert expected_loss(np.zeros(3, np.int64), reference) is None

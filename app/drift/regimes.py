@@ -1,0 +1,64 @@
+"""Regimes: since when a version errs more, or is off the other way, than it did. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from app.drift.concept import Change, changes
+from app.telemetry import Performance
+
+LOSS = "loss"
+"""Squared error of a probability: Brier's."""
+CALIBRATION = "calibration"
+"""Score less label."""
+_HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Regimes:
+    """The changes of one subject, oldest first, over hours that begin at ``first``."""
+
+    subject: str
+    first: datetime
+    changes: Sequence[Change]
+
+    def known(self, until: datetime) -> dict[str, Any] | None:
+        """Return the newest change that the hours before a moment show, if they show one.
+
+        It ``stands`` while the version is worse than before its first change.
+        """
+        shown = [one for one in self.changes if self.first + (one.found + 1) * _HOUR <= until]
+        if not shown:
+            return None
+        newest, before = shown[-1], shown[0].before
+        worse = newest.after > before if self.subject == LOSS else abs(newest.after) > abs(before)
+        said = {name: value for name, value in asdict(newest).items() if name != "hour"}
+        return {
+            **said,
+            "subject": self.subject,
+            "since": (self.first + newest.hour * _HOUR).isoformat(),
+            "found": (self.first + newest.found * _HOUR).isoformat(),
+            "stands": bool(worse),
+        }
+
+
+def regimes(first: datetime, hours: Mapping[int, Performance], count: int) -> list[Regimes]:
+    """Return what changed over ``count`` hours from ``first`` on, by place of the hour.
+
+    Of probabilities alone: their errors lie within known bounds.
+    """
+    done = [hours.get(place, Performance()) for place in range(count)]
+    if any(one.lost != one.erred for one in done):
+        return []
+    rows = np.array([one.erred for one in done], np.int64)
+    error, square, fourth = (
+        np.array([getattr(one, name) for one in done], np.float64)
+        for name in ("error", "squared_error", "fourth_error")
+    )
+    return [
+        Regimes(LOSS, first, changes(rows, square, fourth, strict=True)),
+        Regimes(CALIBRATION, first, changes(rows, error, square, span=2.0, strict=True)),
+    ]

@@ -1,0 +1,104 @@
+"""The detectors on a folded stream, each as the row of production at which it speaks."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from river.drift import ADWIN
+
+from app.drift.concept import DELTA, changes
+from app.drift.estimating import estimate
+from app.drift.isotonic import calibrator
+from app.drift.rules import Thresholds, compare, inputs_of, persistent
+from app.drift.scored import Scored
+from app.kit.arrays import Floats
+from tests.bench.folded import Folded
+from tests.bench.streams import HOUR, WINDOW, Stream
+
+LIMITS = Thresholds()
+
+
+def raised(history: Sequence[set[str]]) -> list[int]:
+    """Return when alerts are raised: each subject's once, at the window that makes it last."""
+    known: set[str] = set()
+    found = []
+    for upto in range(1, len(history) + 1):
+        fresh = persistent(history[:upto], LIMITS) - known
+        known |= fresh
+        found += [upto * WINDOW] * bool(fresh)
+    return found
+
+
+def compared(seen: Folded) -> list[list[dict[str, Any]]]:
+    return [
+        inputs_of(compare(seen.layout, seen.baseline, window, LIMITS)) for window in seen.windows
+    ]
+
+
+def by_drift(seen: Folded) -> list[int]:
+    return raised([{one["name"] for one in rows if one["drifts"]} for rows in compared(seen)])
+
+
+def by_shift(seen: Folded) -> list[int]:
+    return raised([{one["name"] for one in rows if one["shifts"]} for rows in compared(seen)])
+
+
+def by_estimate(seen: Folded) -> list[int]:
+    """CBPE of the accuracy against what was promised."""
+    bins, span = seen.layout.spans()[-1]
+    inside = slice(span.start, span.start + bins.bins)
+    calibrated = calibrator(Scored.of_curve(seen.promised["curve"]))
+    was = seen.promised["metrics"]["accuracy"]
+    history = []
+    for window in seen.windows:
+        found = estimate(window.counts[inside], window.sums[inside], calibrated)["accuracy"]
+        off = found.beyond(was["value"], was["sigma"], was["standard_error"])
+        history.append({"accuracy"} if off else set())
+    return raised(history)
+
+
+def by_hours(seen: Folded, *, strict: bool = False) -> list[int]:
+    """ADWIN over hours of 0/1 loss."""
+    n = np.array([one.labelled for one in seen.hours], np.int64)
+    losses = (n - np.array([one.hits for one in seen.hours])).astype(np.float64)
+    return [(one.found + 1) * HOUR for one in changes(n, losses, losses, strict=strict)]
+
+
+def by_hours_strictly(seen: Folded) -> list[int]:
+    return by_hours(seen, strict=True)
+
+
+def by_river(seen: Folded) -> list[int]:
+    """river's ADWIN, a loss at a time."""
+    return [at for at, _ in river(seen.losses)]
+
+
+def river(values: Floats) -> list[tuple[int, int]]:
+    """Return when river's ADWIN spoke, and from which place on it kept its window."""
+    detector = ADWIN(delta=DELTA)
+    found = []
+    for at, value in enumerate(values.tolist(), 1):
+        detector.update(value)
+        if detector.drift_detected:
+            found.append((at, at - detector.width))
+    return found
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A detector, and which change of a stream it is there for."""
+
+    name: str
+    alarms: Callable[[Folded], list[int]]
+    meant: Callable[[Stream], bool | None]
+
+
+DETECTORS = (
+    Detector("data drift", by_drift, lambda s: s.inputs),
+    Detector("shift", by_shift, lambda s: s.inputs),
+    Detector("CBPE", by_estimate, lambda s: s.mix),
+    Detector("ADWIN by hours", by_hours, lambda s: s.loss),
+    Detector("ADWIN by hours, strict", by_hours_strictly, lambda s: s.loss),
+    Detector("river's ADWIN by rows", by_river, lambda s: s.loss),
+)

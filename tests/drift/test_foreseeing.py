@@ -1,0 +1,118 @@
+"""Windows before their labels, and the moments at which errors changed: as watching joins them."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from app.drift import degrading
+from app.drift.foreseeing import estimated
+from app.drift.regimes import CALIBRATION, LOSS, regimes
+from app.kit.arrays import Floats
+from app.telemetry import Layout, Performance, Tally
+from app.telemetry.layout import score_bins
+from app.telemetry.outcomes import fold_columns, performance
+from app.telemetry.promise import promise
+from app.telemetry.tally import tally
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def scored(bins: Layout, scores: Floats) -> Tally:
+    codes, values = bins.place([scores.tolist()])
+    return tally(codes, values, bins.size)
+
+
+def beyond(layout: Layout, scores: Floats, promised: object) -> set[str]:
+    assert isinstance(promised, dict)
+    found = estimated(
+        layout, scored(layout, scores), promised["curve"], promised["metrics"], min_rows=500
+    )
+    return degrading.beyond(found, degrading.WATCHED)
+
+
+def test_a_harder_mix_of_cases_is_expected_to_go_wrong_before_a_label_says_so() -> None:
+    rng = np.random.default_rng(1)
+    layout = Layout((score_bins(),))
+    easy = np.where(rng.random(20_000) < 0.5, rng.beta(1, 9, 20_000), rng.beta(9, 1, 20_000))
+    labels = (rng.random(20_000) < easy).astype(float)
+    promised = promise(easy, labels, layout.variables[0], probability=True)
+
+    same = np.where(rng.random(3000) < 0.5, rng.beta(1, 9, 3000), rng.beta(9, 1, 3000))
+    harder = rng.beta(4, 4, 3000)
+
+    assert beyond(layout, same, promised) == set()
+    assert beyond(layout, harder, promised) >= {"accuracy", "auc"}
+
+
+def test_a_regressor_is_expected_to_err_as_it_did_at_the_same_answers() -> None:
+    rng = np.random.default_rng(2)
+    answers = rng.uniform(0, 100, 20_000)
+    truth = answers + rng.normal(0, 1 + answers / 20)
+    layout = Layout((score_bins(answers.tolist()),))
+    promised = promise(answers, truth, layout.variables[0], probability=False)
+    assert promised is not None
+
+    high = rng.uniform(80, 100, 3000)
+    (found,) = estimated(layout, scored(layout, high), promised["curve"], promised["metrics"], 500)
+
+    assert found["name"] == "mae"
+    assert found["value"] == pytest.approx(5.5 * (2 / np.pi) ** 0.5, rel=0.05)
+    assert found["beyond"]
+
+
+@pytest.mark.parametrize("curve", [[], [[0.0] * 5] * 100, [[1.0] * 5] * 7])
+def test_without_a_curve_of_the_same_bins_nothing_is_expected(curve: list[list[float]]) -> None:
+    layout = Layout((score_bins(),))
+    window = scored(layout, np.full(1000, 0.7))
+
+    assert estimated(layout, window, curve, {"accuracy": {}}, 500) == []
+
+
+def hours(rng: np.random.Generator, count: int, *, turn: int) -> dict[int, Performance]:
+    """Hours of a hundred rows; from ``turn`` on scores say nothing of the labels."""
+    found = {}
+    for place in range(count):
+        scores = rng.beta(2, 2, 100)
+        chance = scores if place < turn else np.full(100, 0.3)
+        labels = (rng.random(100) < chance).astype(float)
+        nothing = np.full(100, np.nan)
+        found[place] = performance(fold_columns(scores, nothing, labels, nothing, nothing))
+    return found
+
+
+def test_a_change_is_known_only_from_the_hour_that_shows_it() -> None:
+    rng = np.random.default_rng(3)
+    loss, calibration = regimes(START, hours(rng, 240, turn=120), 240)
+    turned = START + timedelta(hours=120)
+
+    assert (loss.subject, calibration.subject) == (LOSS, CALIBRATION)
+    for one in (loss, calibration):
+        assert one.known(turned) is None
+        known = one.known(START + timedelta(hours=240))
+        assert known is not None
+        assert known["stands"]
+        since = datetime.fromisoformat(known["since"])
+        assert abs(since - turned) <= timedelta(hours=12)
+        assert datetime.fromisoformat(known["found"]) >= turned
+
+
+def test_a_change_that_went_back_does_not_stand() -> None:
+    rng = np.random.default_rng(4)
+    spoilt = hours(rng, 120, turn=60)
+    back = {120 + place: one for place, one in hours(rng, 240, turn=240).items()}
+
+    loss, _ = regimes(START, spoilt | back, 360)
+    known = loss.known(START + timedelta(hours=360))
+
+    assert known is not None
+    assert not known["stands"]
+
+
+def test_of_hours_that_stay_alike_or_are_no_probabilities_nothing_is_said() -> None:
+    rng = np.random.default_rng(5)
+    quiet = regimes(START, hours(rng, 500, turn=500), 500)
+    numbers = {0: performance(fold_columns(*np.full((5, 10), 7.0)))}
+
+    assert [one.changes for one in quiet] == [[], []]
+    assert regimes(START, numbers, 3) == []
