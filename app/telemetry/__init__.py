@@ -10,6 +10,8 @@ from app.telemetry.baseline import of_version as baseline_of
 from app.telemetry.digest import digest, make_partitions
 from app.telemetry.events import MAX_EVENTS, REHEARSAL, SHADOW_PREFIX
 from app.telemetry.keys import SigningKeys, make_key, signing_keys
+from app.telemetry.lake_engines import Engine, opened_table
+from app.telemetry.lake_profile import wired
 from app.telemetry.lakes import ANY_TENANT, LakeSource, asked, sources_of
 from app.telemetry.lateness import in_time
 from app.telemetry.layout import SCORE, Binning, Bins, Layout, category
@@ -50,6 +52,7 @@ __all__ = [
     "Binning",
     "Bins",
     "Claim",
+    "Engine",
     "Hour",
     "LakeSource",
     "LakeTable",
@@ -85,6 +88,7 @@ __all__ = [
     "make_partitions",
     "next_hour",
     "opened",
+    "opened_table",
     "outcomes",
     "recorded",
     "returning_of",
@@ -95,4 +99,5 @@ __all__ = [
     "sources_of",
     "traffic",
     "unseal",
+    "wired",
 ]
