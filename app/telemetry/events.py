@@ -16,6 +16,8 @@ REHEARSAL = "rehearsal"
 REHEARSED = frozenset({"model", "version", "decision_point"})
 """What a batch names beside its rows to be a rehearsal; all of them or none."""
 SHADOW_PREFIX = "shadow:"
+GIVEN_PREFIX = "given:"
+"""Before the name of what counted a profile elsewhere: no arm of a plan is ever called so."""
 _FIELDS = frozenset({"event_id", "token", "at", "features", "score", "prediction", "latency_ms"})
 _NUMBERS = frozenset({int, float, bool})
 _NESTED = frozenset({dict, list})

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from app.kit.actor import Actor
 from app.kit.names import MOST, NAME
-from app.kit.refusal import AlreadyExists, NotFound
+from app.kit.refusal import AlreadyExists, NotFound, Refusal
 from app.platform.db import Database
 from app.platform.http import (
     Authenticator,
@@ -20,9 +20,11 @@ from app.platform.http import (
 )
 from app.platform.http import router as make_router
 from app.platform.settings import Settings
-from app.telemetry import baseline, labelling, service
+from app.telemetry import baseline, giving, labelling, service
 from app.telemetry.baseline import BadBaseline, BaselineTooLate
 from app.telemetry.events import NoEvents, TooManyEvents
+from app.telemetry.given import BadProfile, GivenBefore, OtherLayout
+from app.telemetry.giving import layout_digest
 from app.telemetry.ingest import Ingest
 from app.telemetry.layout import Layout
 from app.telemetry.reading import PARQUET
@@ -31,10 +33,13 @@ from app.telemetry.schemas import (
     OUTCOME,
     BaselineIn,
     BaselineOut,
+    BinsOut,
     InheritedOut,
+    LayoutOut,
     TelemetryOut,
     VariableBins,
     batch_operation,
+    profile_operation,
 )
 from app.telemetry.tables import Baseline
 from app.telemetry.tally import Tally
@@ -138,6 +143,10 @@ def _shown(found: Baseline, origin: tuple[str, int] | None = None) -> BaselineOu
             )
             for bins, span in layout.spans()
         ],
+        layout=LayoutOut(
+            digest=layout_digest(found.layout),
+            variables=[BinsOut(**item) for item in layout.dump()["variables"]],
+        ),
     )
 
 
@@ -181,6 +190,7 @@ def hot_routes(
         "Take what became of decisions; joined to their events in any order.",
     )
     take = partial(labelling.take, database)
+    take_profile = partial(giving.take, database)
     return [
         HotRoute(
             name="telemetry:ingest_events",
@@ -196,11 +206,24 @@ def hot_routes(
             operation=_with_problems(outcomes),
             **shared,  # type: ignore[arg-type]
         ),
+        HotRoute(
+            name="telemetry:ingest_profile",
+            prefix="/v1/profiles",
+            # No token says that its rows were decided on: whoever only develops gives none.
+            endpoint=lambda actor, _, body: take_profile(actor, body),
+            operation=_with_problems(
+                profile_operation(), BadProfile, OtherLayout, GivenBefore, NotFound
+            ),
+            **{**shared, "permission": "telemetry:give"},  # type: ignore[arg-type]
+        ),
     ]
 
 
-def _with_problems(operation: dict[str, object]) -> dict[str, object]:
-    problems = hot_responses(NoEvents, TooManyEvents, NotFound)
+def _with_problems(
+    operation: dict[str, object],
+    *refusals: type[Refusal],
+) -> dict[str, object]:
+    problems = hot_responses(*(refusals or (NoEvents, TooManyEvents, NotFound)))
     return {
         **operation,
         "tags": ["telemetry"],
