@@ -46,10 +46,9 @@ async def measure(session: AsyncSession, case: gates.Case, step: str, *, by: Act
     """Record what a case's version has shown in production so far."""
     assert case.point_id is not None  # noqa: S101 - an activation has a point
     key = (session, case.tenant_id, case.point_id, case.version_id)
-    traffic = await telemetry.traffic(*key)
     payload = {
-        **await traffic_facts(*key, traffic),
-        **await telemetry_check.asked_for(session, case, traffic),
+        **await traffic_facts(*key, await telemetry.traffic(*key, given=False)),
+        **await telemetry_check.asked_for(session, case, await telemetry.traffic(*key)),
     }
     await gates.add_evidence(
         session, case.id, step, kind="traffic", payload=payload, by=by, measured=True
@@ -73,7 +72,7 @@ async def overview(session: AsyncSession, key: str, *, by: Actor) -> dict[str, A
     for seat in seats:
         model, version = versions[seat.version_id]
         of = (session, by.tenant_id, point.id, seat.version_id)
-        facts = await traffic_facts(*of, await telemetry.traffic(*of))
+        facts = await traffic_facts(*of, await telemetry.traffic(*of, given=False))
         found.append(
             {
                 "model": model.name,

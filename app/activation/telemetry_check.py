@@ -66,7 +66,8 @@ async def arrival(
 ) -> Arrival:
     """Measure what has arrived of a version that has its seat since ``since``.
 
-    Of outcomes, which come late, in the window that they have had time for.
+    Of outcomes, which come late, in the window that they have had time for, and of decisions that
+    were routed here: no outcome is joined to rows that were counted elsewhere.
     """
     now = await clock(session)
     last = max(since, traffic.through + _HOUR) if traffic.through else since
@@ -77,10 +78,10 @@ async def arrival(
     inputs, score = _missing(layout, seen)
     # Profiles are by the hour: what may come at once is asked of the present one as well.
     window = {"since": now - late - width, "until": now - late if late else None}
-    due = await telemetry.inputs(session, tenant_id, traffic.series, **window)
+    due = await telemetry.inputs(session, tenant_id, traffic.routed, **window)
     outcomes = None
     if due and due.n:
-        done = await telemetry.outcomes(session, tenant_id, traffic.series, **window)
+        done = await telemetry.outcomes(session, tenant_id, traffic.routed, **window)
         outcomes = min(1.0, max(done.labelled, done.rewarded) / due.n)
     return Arrival(
         silence_minutes=max(0.0, (now - last).total_seconds() / 60),

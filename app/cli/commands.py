@@ -18,6 +18,7 @@ from app import audit, identity, telemetry
 from app.cli import run
 from app.cli.audits import audits
 from app.cli.evidence import evidence
+from app.cli.profiles import profile
 from app.identity import PrincipalKind, Role
 from app.kit.actor import Actor
 from app.kit.names import NAME
@@ -44,6 +45,7 @@ cli.add_typer(keys, name="keys")
 cli.add_typer(tenancy, name="tenants")
 cli.add_typer(audits, name="audit")
 cli.add_typer(evidence, name="evidence")
+cli.command()(profile)
 console = Console(highlight=False, soft_wrap=True)
 
 DataDir = Annotated[Path | None, typer.Option(help="Where the embedded Postgres keeps its files.")]

@@ -79,6 +79,7 @@ ROLES: dict[Role, frozenset[str]] = {
         "deployment:report",
         "routing:plan",
         "routing:stop",
+        "telemetry:give",
         "catalog:retire",
         "monitor:write",
         "kpi:write",
@@ -102,6 +103,7 @@ ROLES: dict[Role, frozenset[str]] = {
             "routing:decide",
             "telemetry:write",
             "telemetry:outcome",
+            "telemetry:give",
             "catalog:read",
             "deployment:report",
         }

@@ -56,7 +56,9 @@ async def attributed(
         place.key: [
             one
             for one in await telemetry.series_of(session, tenant_id, place.id)
-            if one.arm != telemetry.REHEARSAL and not telemetry.is_shadow(one.arm)
+            if one.arm != telemetry.REHEARSAL
+            and not telemetry.is_shadow(one.arm)
+            and not telemetry.is_given(one.arm)
         ]
         for place in (point, *below)
     }

@@ -21,6 +21,8 @@ from app.telemetry.digest import digest, make_partitions
 from app.telemetry.events import HOLDOUT, MAX_EVENTS, REHEARSAL, SHADOW_PREFIX
 from app.telemetry.forgetting import forget
 from app.telemetry.keys import SigningKeys, make_key, signing_keys
+from app.telemetry.lake_engines import Engine, opened_table
+from app.telemetry.lake_profile import wired
 from app.telemetry.lakes import ANY_TENANT, LakeSource, asked, sources_of
 from app.telemetry.lateness import in_time
 from app.telemetry.layout import SCORE, Binning, Bins, Layout, category
@@ -42,6 +44,7 @@ from app.telemetry.windows import (
     first_decision,
     hours_of,
     inputs,
+    is_given,
     is_shadow,
     next_hour,
     outcomes,
@@ -67,6 +70,7 @@ __all__ = [
     "Binning",
     "Bins",
     "Claim",
+    "Engine",
     "Groups",
     "Hour",
     "LakeSource",
@@ -108,11 +112,13 @@ __all__ = [
     "in_time",
     "inherit_baseline",
     "inputs",
+    "is_given",
     "is_shadow",
     "make_key",
     "make_partitions",
     "next_hour",
     "opened",
+    "opened_table",
     "outcomes",
     "performance",
     "profiles_in",
@@ -127,4 +133,5 @@ __all__ = [
     "traffic",
     "unfolded",
     "unseal",
+    "wired",
 ]

@@ -20,6 +20,8 @@ REHEARSED = frozenset({"model", "version", "decision_point"})
 SHADOW_PREFIX = "shadow:"
 HOLDOUT = "holdout"
 """The arm of the units that a plan leaves alone; no plan may call one of its own so."""
+GIVEN_PREFIX = "given:"
+"""Before the name of what counted a profile elsewhere: no arm of a plan is ever called so."""
 _FIELDS = frozenset({"event_id", "token", "at", "features", "score", "prediction", "latency_ms"})
 _NUMBERS = frozenset({int, float, bool})
 _NESTED = frozenset({dict, list})

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from app.kit.actor import Actor
 from app.kit.names import MOST, NAME
-from app.kit.refusal import AlreadyExists, NotFound, Overloaded
+from app.kit.refusal import AlreadyExists, NotFound, Overloaded, Refusal
 from app.platform.db import Database
 from app.platform.http import (
     Authenticator,
@@ -23,10 +23,12 @@ from app.platform.http import (
 )
 from app.platform.http import router as make_router
 from app.platform.settings import Settings
-from app.telemetry import baseline, labelling, service
+from app.telemetry import baseline, giving, labelling, service
 from app.telemetry.arrow import BadColumns
 from app.telemetry.baseline import BadBaseline, BaselineTooLate
 from app.telemetry.events import BatchRefused, NoEvents, TooManyEvents
+from app.telemetry.given import BadProfile, GivenBefore, OtherLayout
+from app.telemetry.giving import layout_digest
 from app.telemetry.ingest import Ingest
 from app.telemetry.ipc import Packed
 from app.telemetry.layout import Layout
@@ -37,10 +39,13 @@ from app.telemetry.schemas import (
     OUTCOME,
     BaselineIn,
     BaselineOut,
+    BinsOut,
     InheritedOut,
+    LayoutOut,
     TelemetryOut,
     VariableBins,
     batch_operation,
+    profile_operation,
 )
 from app.telemetry.tables import Baseline
 from app.telemetry.tally import Tally
@@ -145,6 +150,10 @@ def _shown(found: Baseline, origin: tuple[str, int] | None = None) -> BaselineOu
             )
             for bins, span in layout.spans()
         ],
+        layout=LayoutOut(
+            digest=layout_digest(found.layout),
+            variables=[BinsOut(**item) for item in layout.dump()["variables"]],
+        ),
     )
 
 
@@ -189,6 +198,7 @@ def hot_routes(
         },
         "Take what became of decisions; joined to their events in any order.",
     )
+    take_profile = partial(giving.take, database)
     return [
         HotRoute(
             name="telemetry:ingest_events",
@@ -204,13 +214,29 @@ def hot_routes(
             operation=_with_problems(outcomes),
             **shared,  # type: ignore[arg-type]
         ),
+        HotRoute(
+            name="telemetry:ingest_profile",
+            prefix="/v1/profiles",
+            # No token says that its rows were decided on: whoever only develops gives none.
+            endpoint=lambda actor, _, body: take_profile(actor, body),
+            operation=_with_problems(
+                profile_operation(), BadProfile, OtherLayout, GivenBefore, NotFound
+            ),
+            **{**shared, "permission": "telemetry:give"},  # type: ignore[arg-type]
+        ),
     ]
 
 
-def _with_problems(operation: dict[str, object]) -> dict[str, object]:
-    problems = hot_responses(
-        NoEvents, TooManyEvents, BatchRefused, BadColumns, Packed, NamedTwice, Overloaded, NotFound
-    )
+_OF_BATCHES = (
+    NoEvents, TooManyEvents, BatchRefused, BadColumns, Packed, NamedTwice, Overloaded, NotFound,
+)  # fmt: skip
+
+
+def _with_problems(
+    operation: dict[str, object],
+    *refusals: type[Refusal],
+) -> dict[str, object]:
+    problems = hot_responses(*(refusals or _OF_BATCHES))
     return {
         **operation,
         "tags": ["telemetry"],

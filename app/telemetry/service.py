@@ -34,7 +34,7 @@ async def overview(session: AsyncSession, key: str, *, by: Actor) -> TelemetryOu
     stored = sum(
         series.events + int(deltas.get(series.id, none)[1])
         for series, _ in found
-        if series.arm != REHEARSAL
+        if series.arm != REHEARSAL and not windows.is_given(series.arm)
     )
     waiting = await session.scalar(
         select(func.count()).where(Outcome.tenant_id == by.tenant_id, Outcome.due_at <= func.now())

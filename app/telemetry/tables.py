@@ -7,6 +7,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Identity,
     Index,
+    Integer,
     LargeBinary,
     SmallInteger,
     UniqueConstraint,
@@ -286,3 +287,19 @@ class Unknown(Base):
     name: Mapped[str]
     n: Mapped[int]
     folded: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+
+
+class GivenProfile(Base):
+    """A profile that somebody counted elsewhere, once: his own name for it, and who he is."""
+
+    __tablename__ = "telemetry_given"
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    series_id: Mapped[UUID]
+    digest: Mapped[str]
+    """Of the body it came in: another one under the same name is refused."""
+    hours: Mapped[int] = mapped_column(Integer)
+    rows: Mapped[int]
+    sender_id: Mapped[UUID]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())

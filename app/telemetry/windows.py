@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.telemetry.events import REHEARSAL, SHADOW_PREFIX
+from app.telemetry.events import GIVEN_PREFIX, REHEARSAL, SHADOW_PREFIX
 from app.telemetry.outcomes import performance
 from app.telemetry.performance import Performance
 from app.telemetry.tables import HourProfile, Outcome, ProfileKind, RawEvent, Receipt, Series
@@ -18,9 +18,13 @@ from app.telemetry.tally import Tally, total
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """A version's traffic at a decision point: its series and how far they are folded."""
+    """A version's traffic at a decision point: its series and how far they are folded.
+
+    ``routed`` are those whose events came here themselves: the rest was counted elsewhere.
+    """
 
     series: tuple[UUID, ...]
+    routed: tuple[UUID, ...]
     first_hour: datetime | None
     through: datetime | None
     events: int
@@ -33,22 +37,27 @@ async def traffic(
     version_id: UUID,
     *,
     rehearsed: bool = False,
+    given: bool = True,
 ) -> Traffic:
     """Return a version's production traffic at a point, or its rehearsal's.
 
-    What it said as a shadow is not among it: a shadow decides nothing and earns nothing.
+    What others counted and gave is left out unless it is to be ``given`` too. What it said as a
+    shadow is not among it: a shadow decides nothing and earns nothing.
     """
     rows = [
         row
         for row in await session.scalars(
             select(Series).filter_by(tenant_id=tenant_id, point_id=point_id, version_id=version_id)
         )
-        if (row.arm == REHEARSAL) is rehearsed and not is_shadow(row.arm)
+        if (row.arm == REHEARSAL) is rehearsed
+        and not is_shadow(row.arm)
+        and (given or not is_given(row.arm))
     ]
     first = [row.first_hour for row in rows if row.first_hour is not None]
     through = [row.through for row in rows if row.through is not None]
     return Traffic(
         series=tuple(row.id for row in rows),
+        routed=tuple(row.id for row in rows if not is_given(row.arm)),
         first_hour=min(first, default=None),
         through=max(through, default=None),
         events=sum(row.events for row in rows),
@@ -119,6 +128,11 @@ async def series_of(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> l
 def is_shadow(arm: str) -> bool:
     """Say whether an arm only watches."""
     return arm.startswith(SHADOW_PREFIX)
+
+
+def is_given(arm: str) -> bool:
+    """Say whether an arm's rows were counted elsewhere, and their profile given."""
+    return arm.startswith(GIVEN_PREFIX)
 
 
 async def events_of(

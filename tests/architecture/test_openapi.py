@@ -86,8 +86,8 @@ def test_where_a_key_is_paced_the_document_says_so(document: dict[str, Any]) -> 
 
     assert unpaced == {
         "routing:route", "routing:route_many", "telemetry:ingest_events",
-        "telemetry:ingest_outcomes", "openfeature:evaluate_flag", "openfeature:evaluate_flags",
-        "openfeature:get_flags_file",
+        "telemetry:ingest_outcomes", "telemetry:ingest_profile", "openfeature:evaluate_flag",
+        "openfeature:evaluate_flags", "openfeature:get_flags_file",
     }  # fmt: skip
 
 

@@ -83,7 +83,7 @@ def test_an_auditor_sees_and_changes_nothing() -> None:
 
 def test_an_application_decides_and_reports_and_governs_nothing() -> None:
     assert ROLES[Role.APPLICATION] == {
-        "routing:decide", "telemetry:write", "telemetry:outcome", "catalog:read",
+        "routing:decide", "telemetry:write", "telemetry:outcome", "telemetry:give", "catalog:read",
         "deployment:report",
     }  # fmt: skip
 

@@ -94,6 +94,7 @@ def test_a_key_for_one_decision_point_is_refused_at_every_other(live: Live) -> N
             ("GET", f"{at}/kpis:measure?model=m&version=1", None),
             ("POST", f"{at}:rollback", {"instead_of": str(UUID(int=1)), "reason": "r"}),
             ("POST", "/v1/events", {**rehearsed, "events": [EVENT]}),
+            ("POST", "/v1/profiles", {**rehearsed, **PROFILE}),
             ("POST", "/v1/outcomes", {**rehearsed, "outcomes": [OUTCOME]}),
         ):
             refusal = problem_of(http.request(method, path, json=body), 403, "out_of_scope")
@@ -104,6 +105,10 @@ def test_a_key_for_one_decision_point_is_refused_at_every_other(live: Live) -> N
 
 
 EVENT = {"event_id": "00000000-0000-4000-8000-000000000001", "at": "2026-01-01T00:00:00Z"}
+PROFILE = {
+    "id": "00000000-0000-4000-8000-000000000001", "layout_digest": "sha256:1",
+    "hours": [{"hour": "2026-01-01T00:00:00Z", "n": 1, "variables": {}}],
+}  # fmt: skip
 OUTCOME = {
     "decision_id": "00000000-0000-4000-8000-000000000001", "at": "2026-01-01T00:00:00Z", "label": 1,
 }  # fmt: skip

@@ -26,6 +26,8 @@ FREE = {
     "version", "number", "parents", "instance",
     # the sender's own name for his event
     "event_id",
+    # of a profile: what counted it, in which bins, and the figures
+    "arm", "layout_digest", "n", "counts",
     # who is decided about, by the application's own name
     "targetingKey",
     # words to look for, pages, conditions, sizes, counts
@@ -113,6 +115,11 @@ def event(**more: Any) -> list[dict[str, Any]]:
 
 def outcome() -> list[dict[str, Any]]:
     return [{"decision_id": str(uuid.uuid4()), "label": 1, "at": AT}]
+
+
+def profile(model: Holdings, point: Holdings) -> dict[str, Any]:
+    hours = [{"hour": AT, "n": 1, "variables": {}}]
+    return at(model, point, id=str(uuid.uuid4()), layout_digest="sha256:1", hours=hours)
 
 
 def bot(_: Holdings, other: Holdings) -> dict[str, Any]:
@@ -234,6 +241,8 @@ NAMING: dict[str, tuple[str, int, Named]] = {
     "POST /v1/events .decision_point": (
         "dev", 404, lambda own, other: at(own, other, events=event()),
     ),
+    "POST /v1/profiles .model": ("app", 404, lambda own, other: profile(other, own)),
+    "POST /v1/profiles .decision_point": ("app", 404, profile),
     "POST /v1/outcomes .model": ("dev", 404, lambda own, other: at(other, own, outcomes=outcome())),
     "POST /v1/outcomes .decision_point": (
         "dev", 404, lambda own, other: at(own, other, outcomes=outcome()),
@@ -310,7 +319,8 @@ ELSEWHERE = {"POST /v1/models/{name}/versions .specifics.members.model",
              "POST /v1/cases/{case_id}/steps/{step}/evidence .signature.key_id",
              "POST /v1/decision-points/{key}/route .token",
              "POST /v1/decision-points/{key}/route:batch .units.token",
-             "POST /v1/events .events.token", "POST /v1/outcomes .outcomes.decision_id",
+             "POST /v1/events .events.token", "POST /v1/profiles .id",
+             "POST /v1/outcomes .outcomes.decision_id",
              "GET /v1/audit ?stream", "GET /v1/audit ?actor_id",
              "GET /v1/audit ?version_id",
              "POST /v1/decision-points/{key}:resume .stop_id",

@@ -331,7 +331,8 @@ UNVOUCHED = {
     "routing_point",  # likewise
     "telemetry_token_key",  # a secret: who can write it can read it, and sign with it
     # What applications send, by the million: evidence is what was measured on it.
-    "telemetry_delta", "telemetry_event", "telemetry_event_own", "telemetry_hour",
+    "telemetry_delta", "telemetry_event", "telemetry_event_own", "telemetry_given",
+    "telemetry_hour",
     "telemetry_outcome", "telemetry_outcome_history", "telemetry_receipt", "telemetry_series",
     "telemetry_unknown",
     "telemetry_horizon",  # how far a worker has forgotten
