@@ -94,9 +94,8 @@ def _ended(scores: Floats, chances: Floats, width: float) -> tuple[Floats, Float
     beyond = np.array([chances[0], chances[-1]])
     if len(scores) > 1:
         rise, run = (np.diff(side)[[0, -1]] for side in (chances, scores))
-        beyond = np.clip(
-            beyond + rise / np.maximum(run, _LEAST_RUN) * (ends - scores[[0, -1]]), 0.0, 1.0
-        )
+        steepness = rise / np.maximum(run, _LEAST_RUN)
+        beyond = np.clip(beyond + steepness * (ends - scores[[0, -1]]), 0.0, 1.0)
     return (
         np.concatenate([ends[:1], scores, ends[1:]]),
         np.concatenate([beyond[:1], chances, beyond[1:]]),

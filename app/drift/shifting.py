@@ -6,6 +6,7 @@ asked of the bins' ranks, so that no outlier decides, and as of two samples: the
 is a sample itself, and its own error is with every window again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -33,11 +34,11 @@ def shift(bins: Bins, span: slice, baseline: Tally, window: Tally) -> Shift:
     """Test one variable's place in two profiles.
 
     Numbers by their bins' normal scores; null, unseen and invalid have no place and are left to
-    drift. Categories by χ², all slots.
+    drift. Categories by χ².
     """
     expected, actual = baseline.counts[span], window.counts[span]
     if bins.binning is Binning.CATEGORIES:
-        return homogeneity(expected, actual)
+        return homogeneity(expected, actual, _seldom(bins))
     return location(expected[: bins.bins], actual[: bins.bins])
 
 
@@ -63,17 +64,25 @@ def location(expected: Ints, actual: Ints) -> Shift:
     return Shift(moved / sqrt(square / whole), float(erfc(abs(moved) / sqrt(2 * variance))))
 
 
-def homogeneity(expected: Ints, actual: Ints) -> Shift:
+def _seldom(bins: Bins) -> list[int]:
+    slots = (bins.slot(name) for name in ("other", "unseen"))
+    return [slot for slot in slots if slot is not None]
+
+
+def homogeneity(expected: Ints, actual: Ints, seldom: Sequence[int] = ()) -> Shift:
     """Return Pearson's χ² test, rare slots taken together, and Cohen's w less its bias.
 
     A slot is rare that either side is expected to hold fewer than five rows of: there the
-    statistic's tail is heavier than χ².
+    statistic's tail is heavier than χ². So are always those named ``seldom``: what a baseline never
+    saw it holds none of by definition, and any window of a long tail some. Together with the
+    categories seen a few times the unseen are as frequent in both.
     """
     n, m = int(expected.sum()), int(actual.sum())
     if not n or not m:
         return Shift(0.0, 1.0)
     both = expected + actual
     rare = both * min(n, m) / (n + m) < _LEAST_EXPECTED
+    rare[list(seldom)] = True
     tables = [np.append(side[~rare], side[rare].sum()) for side in (expected, actual)]
     p, q = (table / table.sum() for table in tables)
     middle = (tables[0] + tables[1]) / (n + m)

@@ -106,6 +106,18 @@ def test_many_rare_categories_give_no_alarm_by_being_rare() -> None:
     assert np.mean(p_values < 2e-4) <= 2e-3
 
 
+def test_a_new_category_is_a_shift_where_there_was_no_long_tail() -> None:
+    rng = np.random.default_rng(3)
+    base, window = (rng.choice(["red", "green", "blue"], 5_000).astype("U5") for _ in range(2))
+    window[:50] = "new"
+    layout = laid_out([base])
+
+    found = shift(*layout.spans()[0], profile(layout, [base]), profile(layout, [window]))
+
+    assert found.p_value < 1e-6
+    assert found.effect > LEAST
+
+
 @pytest.mark.parametrize("by", [-0.3, 0.1, 0.5])
 def test_the_effect_is_the_shift_in_standard_deviations(by: float) -> None:
     rng = np.random.default_rng(3)

@@ -21,7 +21,7 @@ def alarms(history: list[list[dict[str, Any]]]) -> list[set[str]]:
     ]
 
 
-FEATURES = SHAPES * 10
+FEATURES = (SHAPES * 9)[:50]
 
 
 def stationary(seed: int, baseline: int, windows: int = 60) -> float:
