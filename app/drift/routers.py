@@ -2,6 +2,7 @@
 
 from app.drift.alert_routes import alerts, quiet
 from app.drift.chart_routes import router as charts
+from app.drift.inquiry_routes import router as inquiries
 from app.drift.routes import router
 
-routers = (router, alerts, quiet, charts)
+routers = (router, alerts, quiet, charts, inquiries)

@@ -20,6 +20,7 @@ from app.telemetry.charts import (
 from app.telemetry.digest import digest, make_partitions
 from app.telemetry.events import HOLDOUT, MAX_EVENTS, REHEARSAL, SHADOW_PREFIX
 from app.telemetry.forgetting import forget
+from app.telemetry.grouped import Answered, answered_by, scores_by_chance
 from app.telemetry.keys import SigningKeys, make_key, signing_keys
 from app.telemetry.lake_engines import Engine, opened_table
 from app.telemetry.lake_profile import wired
@@ -65,6 +66,7 @@ __all__ = [
     "REHEARSAL",
     "SCORE",
     "SHADOW_PREFIX",
+    "Answered",
     "BadToken",
     "Baseline",
     "Binning",
@@ -93,6 +95,7 @@ __all__ = [
     "Table",
     "Tally",
     "Traffic",
+    "answered_by",
     "asked",
     "baseline_in_force",
     "baseline_of",
@@ -125,6 +128,7 @@ __all__ = [
     "recorded",
     "returning_of",
     "rewarded_of",
+    "scores_by_chance",
     "series_of",
     "shapers",
     "signing_keys",

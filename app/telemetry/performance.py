@@ -108,6 +108,13 @@ class Performance:
         found = {name: metric.of(self) for name, metric in METRICS.items()}
         return {name: one for name, one in found.items() if one is not None}
 
+    def by_hundredth(self) -> tuple[Ints, Floats]:
+        """Return counts and sums of scores by hundredth and label, each shaped (100, 2)."""
+        counts, sums = np.zeros((100, 2), np.int64), np.zeros((100, 2))
+        np.add.at(counts, _HUNDREDTH_OF, self.fine)
+        np.add.at(sums, _HUNDREDTH_OF, self.scores)
+        return counts, sums
+
     def tenths(self) -> Floats:
         """Return what calibration is read from, shaped (10, 3): rows, positives, sum of scores."""
         found = np.zeros((10, 3))

@@ -31,7 +31,8 @@ FREE = {
     # who is decided about, by the application's own name
     "targetingKey",
     # words to look for, pages, conditions, sizes, counts
-    "?q", "?tag", "?metric", "?arm", "?bucket_hours", "?limit", "?version", "?if-match", "days",
+    "?q", "?tag", "?metric", "?arm", "?bucket_hours", "?variable", "?windows",
+    "?limit", "?version", "?if-match", "days",
     "min_rows", "window_hours",
     "step_hours", "hits", "of", "weight", "burn_in_units", "burn_in_conversions",
     "update_seconds", "half_life_hours", "attribution_hours", "step_minutes", "min_rewards",
@@ -304,6 +305,15 @@ NAMING: dict[str, tuple[str, int, Named]] = {
                 {"kpi": "pushed", "at": AT, "value": 1, "model": other.place.model, "version": 1},
             ],
         },
+    ),
+    "GET /v1/models/{name}/versions/{number}/calibration ?decision_point": (
+        "aud", 404, lambda _, other: {"decision_point": other.place.point},
+    ),
+    "GET /v1/models/{name}/versions/{number}/feedback ?decision_point": (
+        "aud", 404, lambda _, other: {"decision_point": other.place.point},
+    ),
+    "GET /v1/models/{name}/versions/{number}/fairness ?decision_point": (
+        "aud", 404, lambda _, other: {"decision_point": other.place.point, "variable": "x"},
     ),
     "GET /v1/decision-points/{key}/series ?model": (
         "aud", 404, lambda _, other: {"model": other.place.model, "version": 1},

@@ -1,0 +1,138 @@
+"""Inquiries: what is asked of a version's traffic when somebody wants to know, not at every window.
+
+Is it calibrated? Does it treat groups alike, and ever less so? Does it make its own evidence?
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import catalog, telemetry
+from app.drift.calibration import Calibration, calibration
+from app.drift.fairness import Gap, Group, Rate, Ratio, Share, four_fifths, gaps, rates
+from app.drift.feedback import Feedback, contrast, entropy_trend, feedback
+from app.drift.reinforcing import Reinforcement, pooled, reinforcements
+from app.drift.scored import Scored
+from app.kit.actor import Actor
+from app.kit.refusal import Invalid
+from app.platform.db import clock
+
+WINDOWS = 6
+_HUNDREDTHS = 100
+
+
+class NotTheirOrder(Invalid):
+    """The time asked about ends before it begins."""
+
+    code = "not_in_order"
+    title = "The time is not in order"
+    mend = "Name a `since` that is before `until`; without them the newest 30 days are looked at."
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Of whose events, at which point, of which time."""
+
+    point: catalog.DecisionPoint
+    series: tuple[UUID, ...]
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Fairness:
+    """How groups were treated over a time, and whether ever less alike."""
+
+    variable: str
+    groups: dict[str, Group]
+    rates: dict[str, dict[Rate, Share]]
+    gaps: dict[Rate, list[Gap]]
+    four_fifths: list[Ratio]
+    reinforcements: list[Reinforcement]
+
+
+async def asked_of(
+    session: AsyncSession,
+    model: str,
+    number: int,
+    key: str,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    by: Actor,
+) -> Asked:
+    """Return what a question is about; by default the newest 30 days of events."""
+    point = await catalog.point_by_key(session, key, by=by)
+    version = await catalog.find_version(session, model, number, by=by)
+    traffic = await telemetry.traffic(session, by.tenant_id, point.id, version.id)
+    newest = traffic.through + timedelta(hours=1) if traffic.through else await clock(session)
+    until = until or newest
+    month = until - timedelta(days=30)
+    since = since or max(traffic.first_hour or month, month)
+    if since >= until:
+        raise NotTheirOrder("since is not before until.")
+    return Asked(point, traffic.series, since, until)
+
+
+async def calibrated(session: AsyncSession, asked: Asked) -> Calibration | None:
+    """Return whether a version's probabilities mean what they say; nothing without labels."""
+    done = await telemetry.outcomes(
+        session, asked.point.tenant_id, asked.series, since=asked.since, until=asked.until
+    )
+    counts, sums = done.by_hundredth()
+    return await asyncio.to_thread(calibration, Scored.of_labels(counts, sums))
+
+
+async def fairness_of(
+    session: AsyncSession, asked: Asked, variable: str, *, windows: int = WINDOWS
+) -> Fairness:
+    """Return how the groups of a variable are treated, by events that are still kept."""
+    rows = await telemetry.answered_by(
+        session, asked.point.tenant_id, asked.series, variable,
+        since=asked.since, until=asked.until, parts=windows,
+    )  # fmt: skip
+    parts: list[dict[str, Group]] = [{} for _ in range(windows)]
+    for row in rows:
+        parts[min(row.part, windows - 1)][row.group] = Group(
+            row.n, row.predicted, row.labelled, row.positives, row.true_positives,
+            row.false_positives,
+        )  # fmt: skip
+    groups = pooled(parts)
+    shares = {rate: rates(groups, rate) for rate in Rate}
+    return Fairness(
+        variable=variable,
+        groups=groups,
+        rates={
+            name: {rate: found[name] for rate, found in shares.items() if name in found}
+            for name in sorted(groups)
+        },
+        gaps={rate: gaps(groups, rate) for rate in Rate},
+        four_fifths=four_fifths(groups),
+        reinforcements=reinforcements(parts),
+    )
+
+
+async def feedback_of(session: AsyncSession, asked: Asked, *, windows: int = WINDOWS) -> Feedback:
+    """Return which signs there are that a version makes its own evidence."""
+    bins = await telemetry.scores_by_chance(
+        session, asked.point.tenant_id, asked.series, since=asked.since, until=asked.until
+    )
+    sides = []
+    for explored in (True, False):
+        table = np.zeros((_HUNDREDTHS, 3))
+        for one in bins:
+            if one.explored is explored:
+                table[one.place] = one.rows, one.positives, one.scores
+        sides.append(Scored.of_curve(table.tolist()))
+    rows = await telemetry.answered_by(
+        session, asked.point.tenant_id, asked.series, None,
+        since=asked.since, until=asked.until, parts=windows,
+    )  # fmt: skip
+    actions = [np.zeros(2, np.int64) for _ in range(windows)]
+    for row in rows:
+        actions[min(row.part, windows - 1)] += (row.n - row.predicted, row.predicted)
+    return feedback(contrast=contrast(*sides), entropy=entropy_trend(actions))
