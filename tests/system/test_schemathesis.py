@@ -64,7 +64,6 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     # Made by the first PUT, replaced only with a condition.
     ("428", ["kpi:define_kpi", "drift:set_monitor", "activation:put_target"]),
     ("428", ["activation:set_terms"]),
-    ("428", ["kpi:define_kpi", "drift:set_monitor"]),
     ("428", ["routing:set_fallback", "guardrails:set_guardrail"]),
     # Rules between fields, or over what is stored:
     ("422", ["routing:set_plan"]),  # names of arms are unique, one has a weight
@@ -83,6 +82,9 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     ("422", ["gates:add_evidence", "gates:decide", *JUDGING]),  # the step is one of the case's
     ("422", ["identity:create_principal"]),  # a service account, and no other, has an owner
     ("422", ["drift:set_monitor"]),  # no more hits than windows
+    ("422", ["kpi:define_kpi", "kpi:push_values"]),  # prices with their formula; pushed ones
+    ("422", ["drift:get_series", "drift:get_calibration"]),  # times in order
+    ("422", ["drift:get_fairness", "drift:get_feedback"]),  # likewise
     ("422", ["telemetry:put_baseline"]),  # columns are the signature's, and equally long
     ("422", ["identity:assign_roles"]),  # an administrator has no deciding role
     ("422", ["identity:invite_principal"]),  # a person, no service account
@@ -91,10 +93,8 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     ("422", ["identity:create_trust_rule"]),  # claims that stay, at an address that is public
     ("422", ["gates:get_policy", "gates:replay_policy"]),  # one moment; rules that compile
     ("422", ["audit:prove_inclusion", "audit:prove_consistency"]),  # sizes that the log has had
-    (
-        "422",
-        ["routing:get_plan", "activation:get_champion", "decision-rights:get_rights"],
-    ),  # moments that have passed
+    # Moments that have passed.
+    ("422", ["routing:get_plan", "activation:get_champion", "decision-rights:get_rights"]),
     ("422", ["decision-rights:replace_rights"]),  # somebody is left who can mend them
     ("422", ["approvals:ask_approval", "waivers:ask_waiver", "waivers:break_glass"]),  # steps
     ("422", ["activation:put_target"]),  # a health address is one that the server calls
