@@ -63,12 +63,10 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     ("403", ["identity:issue_key", "identity:delegate", "identity:create_trust_rule"]),
     # Made by the first PUT, replaced only with a condition.
     ("428", ["kpi:define_kpi", "drift:set_monitor", "activation:put_target"]),
-    ("428", ["activation:set_terms"]),
-    ("428", ["routing:set_fallback", "guardrails:set_guardrail"]),
+    ("428", ["activation:set_terms", "routing:set_fallback", "guardrails:set_guardrail"]),
     # Rules between fields, or over what is stored:
     ("422", ["routing:set_plan"]),  # names of arms are unique, one has a weight
-    ("422", ["routing:set_fallback"]),  # what is said is of the kind
-    ("422", ["routing:stop_point"]),  # model and version together
+    ("422", ["routing:set_fallback", "routing:stop_point"]),  # of the kind; both or none
     ("422", ["routing:list_stops"]),  # a moment that has passed
     ("422", ["guardrails:set_guardrail"]),  # a condition that compiles
     # Who developed it does not let it answer again.
