@@ -59,6 +59,13 @@ class MonitorOut(MonitorIn):
     revision: int
 
 
+class SeasonalOut(BaseModel):
+    js: float
+    psi: float
+    q_value: float
+    drifts: bool
+
+
 class VariableOut(BaseModel):
     name: str
     js: float
@@ -77,6 +84,9 @@ class VariableOut(BaseModel):
     )
     shift_q: float | None = None
     shifts: bool | None = Field(None, description="Certainly, however little.")
+    seasonal: SeasonalOut | None = Field(
+        None, description="From the same weekdays and hours of up to four weeks before."
+    )
 
 
 class MetricOut(BaseModel):
@@ -108,6 +118,7 @@ class WindowOut(BaseModel):
     until: datetime
     n: int
     variables: list[VariableOut]
+    share: float | None = Field(description="Of the inputs, how many drift.")
     alerting: list[str]
     labelled: int
     accuracy: float | None

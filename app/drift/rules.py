@@ -72,6 +72,27 @@ def compare(
     return rows
 
 
+def with_season(
+    rows: Sequence[dict[str, Any]],
+    layout: Layout,
+    season: Tally | None,
+    window: Tally,
+    limits: Thresholds,
+) -> list[dict[str, Any]]:
+    """Return the rows, each with how far its variable is from the same hours of weeks before.
+
+    What drifts from the baseline and not from its season has a rhythm that the baseline does not
+    know. Nothing, where those weeks hold fewer than ``min_rows``.
+    """
+    if season is None or season.n < limits.min_rows:
+        return [{**row, "seasonal": None} for row in rows]
+    kept = ("js", "psi", "q_value", "drifts")
+    return [
+        {**row, "seasonal": {name: other[name] for name in kept}}
+        for row, other in zip(rows, compare(layout, season, window, limits), strict=True)
+    ]
+
+
 def _scored(layout: Layout, baseline: Tally) -> bool:
     bins, span = layout.spans()[-1]
     return bool(baseline.counts[span][: bins.bins].any())

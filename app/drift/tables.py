@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.audit import Vouched
 from app.drift.alert_rules import AlertKind
 from app.platform.db import Base, Json, tenant_pk, uuid_pk
+from app.telemetry import SCORE
 
 
 class Monitor(Vouched, Base):
@@ -58,6 +59,12 @@ class Window(Base):
     concept: Mapped[list[Json]] = mapped_column(server_default=text("'[]'"))
     """Of loss and calibration the newest change of regime that was known by its end."""
     examined_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    @property
+    def share(self) -> float | None:
+        """Share of the inputs that drift; nothing where none was compared."""
+        inputs = [item for item in self.variables if item["name"] != SCORE]
+        return sum(item["drifts"] for item in inputs) / len(inputs) if inputs else None
 
 
 class Alert(Vouched, Base):

@@ -24,6 +24,8 @@ _WINDOWS_A_TURN = 200
 
 
 _RELOOK = 4
+_WEEK, _WEEKS = timedelta(days=7), 4
+"""So many weeks back the same hours are looked at."""
 _REGIME_HOURS = 24 * 90
 """So far back changes of the errors are looked for."""
 
@@ -144,7 +146,10 @@ async def _measure(
     if found is not None and baseline is not None:
         layout = telemetry.Layout.load(baseline.layout)
         profile = telemetry.Tally.decode(baseline.profile)
-        variables = rules.compare(layout, profile, found, limits)
+        season = await _season(session, watch_row.tenant_id, series, since, until)
+        variables = rules.with_season(
+            rules.compare(layout, profile, found, limits), layout, season, found, limits
+        )
         estimated = foreseeing.estimated(
             layout, found, baseline.curve, baseline.metrics, limits.min_rows
         )
@@ -165,6 +170,25 @@ async def _measure(
         estimated=estimated,
         concept=[],
     )
+
+
+async def _season(
+    session: AsyncSession,
+    tenant_id: UUID,
+    series: tuple[UUID, ...],
+    since: datetime,
+    until: datetime,
+) -> telemetry.Tally | None:
+    """Return what the same weekdays and hours of the weeks before held."""
+    # Of windows longer than a week the weeks between are the window's own.
+    apart = _WEEK * max(1, -(-(until - since) // _WEEK))
+    weeks = [
+        await telemetry.inputs(
+            session, tenant_id, series, since=since - n * apart, until=until - n * apart
+        )
+        for n in range(1, _WEEKS + 1)
+    ]
+    return telemetry.total(one for one in weeks if one is not None)
 
 
 async def _regimes(

@@ -44,6 +44,14 @@ class BadEvent(Invalid):
     mend = "Correct the event and send it again; accepted ones are recognised and not doubled."
 
 
+class UnknownEvent(BadEvent):
+    """An outcome names an event by its sender's id that has not come."""
+
+    code = "unknown_event"
+    title = "No event of this id"
+    mend = "Send the event first, or name the outcome's decision_id."
+
+
 class NoEvents(Invalid):
     """A batch without anything in it to take."""
 

@@ -7,10 +7,13 @@ event that was being written at that very moment. One that is corrected is joine
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 import orjson
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.actor import Actor
@@ -24,6 +27,7 @@ from app.telemetry.correcting import store as store_outcomes
 from app.telemetry.events import (
     BadEvent,
     NoEvents,
+    UnknownEvent,
     micros,
     number,
     rehearsed_id,
@@ -34,11 +38,11 @@ from app.telemetry.events import (
 from app.telemetry.outcomes import Labelled, correction, fold
 from app.telemetry.rehearsal import rehearsal_of
 from app.telemetry.rows import is_atomic, understood
-from app.telemetry.tables import ProfileKind
+from app.telemetry.tables import ProfileKind, Receipt
 from app.telemetry.writer import about, off_loop
 
 _BATCH = 5000
-_FIELDS = frozenset({"decision_id", "label", "reward", "cost", "revision", "at"})
+_FIELDS = frozenset({"decision_id", "event_id", "label", "reward", "cost", "revision", "at"})
 _MOST_REVISIONS = 1_000_000
 _NAN = float("nan")
 
@@ -77,11 +81,12 @@ async def take(database: Database, actor: Actor, upload: Upload) -> tuple[int, b
     atomic = is_atomic(upload.named)
     sent = await off_loop(about(upload), understood, *upload, "outcomes")
     rows = sent["outcomes"]
+    decisions = await _decisions(database, actor, rows)
     good: list[Sent] = []
     bad: list[dict[str, Any]] = []
     for index, row in enumerate(rows):
         try:
-            good.append(_read(row))
+            good.append(_read(row, decisions))
         except Refusal as refusal:
             bad.append({"index": index, "code": refusal.code, "detail": refusal.detail})
     if atomic:
@@ -107,7 +112,36 @@ async def take(database: Database, actor: Actor, upload: Upload) -> tuple[int, b
     return (207 if bad else 200), orjson.dumps(answer)
 
 
-def _read(row: Any) -> Sent:
+async def _decisions(database: Database, actor: Actor, rows: list[Any]) -> dict[bytes, bytes]:
+    """Return the decisions of events that outcomes name by the sender's own ids."""
+    named = [row["event_id"] for row in rows if isinstance(row, dict) and row.get("event_id")]
+    ids = []
+    for one in named:
+        with suppress(BadEvent):
+            ids.append(UUID(bytes=uuid_bytes(one, "event_id")))
+    if not ids:
+        return {}
+    async with database.session(actor.tenant_id) as session:
+        found = await session.execute(
+            select(Receipt.event_id, Receipt.decision_id).where(
+                Receipt.tenant_id == actor.tenant_id, Receipt.event_id.in_(ids)
+            )
+        )
+        return {event.bytes: decision.bytes for event, decision in found if event is not None}
+
+
+def _decision_of(row: dict[str, Any], decisions: Mapping[bytes, bytes]) -> bytes:
+    if row.get("event_id") is None:
+        return uuid_bytes(row.get("decision_id"), "decision_id")
+    if row.get("decision_id") is not None:
+        raise BadEvent("An outcome names its decision_id or its event_id, not both.")
+    found = decisions.get(uuid_bytes(row["event_id"], "event_id"))
+    if found is None:
+        raise UnknownEvent("No event of this event_id has come; by decision_id it may come first.")
+    return found
+
+
+def _read(row: Any, decisions: Mapping[bytes, bytes]) -> Sent:
     require_object(row, "An outcome")
     if not row.keys() <= _FIELDS:
         raise BadEvent(f"Unknown field {min(row.keys() - _FIELDS)!r}.")
@@ -119,7 +153,7 @@ def _read(row: Any) -> Sent:
         revision = 0
     elif type(revision) is not int or not 0 <= revision <= _MOST_REVISIONS:
         raise BadEvent(f"revision is a whole number from 0 to {_MOST_REVISIONS}.")
-    decision_id = uuid_bytes(row.get("decision_id"), "decision_id")
+    decision_id = _decision_of(row, decisions)
     return Sent(decision_id, label, reward, cost, micros(row.get("at")), revision)
 
 

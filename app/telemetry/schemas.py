@@ -124,10 +124,13 @@ EVENT: dict[str, Any] = {
 
 OUTCOME: dict[str, Any] = {
     "type": "object",
-    "required": ["decision_id", "at"],
+    "required": ["at"],
     "additionalProperties": False,
     "properties": {
-        "decision_id": {"type": "string", "format": "uuid"},
+        "decision_id": {"type": ["string", "null"], "format": "uuid"},
+        "event_id": {"type": ["string", "null"], "format": "uuid",
+                     "description": "The sender's own name for the event, in place of its decision:"
+                     " of an event that has come."},
         "label": _NUMBER,
         "reward": {**_NUMBER, "description": "Business value."},
         "cost": {**_NUMBER, "description": "What the decision cost, in the currency of the KPIs."},
@@ -136,9 +139,19 @@ OUTCOME: dict[str, Any] = {
                      " What stood before is kept."},
         "at": {"type": "string", "format": "date-time"},
     },
-    "anyOf": [
-        {"required": [name], "properties": {name: {"type": ["number", "boolean"]}}}
-        for name in ("label", "reward", "cost")
+    "allOf": [
+        {
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": ["number", "boolean"]}}}
+                for name in ("label", "reward", "cost")
+            ]
+        },
+        {
+            "oneOf": [
+                {"required": [name], "properties": {name: {"type": "string"}}}
+                for name in ("decision_id", "event_id")
+            ]
+        },
     ],
 }  # fmt: skip
 

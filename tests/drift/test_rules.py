@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.drift.rules import Thresholds, compare, inputs_of, persistent
+from app.drift.rules import Thresholds, compare, inputs_of, persistent, with_season
 from app.telemetry import Layout, Tally
 from app.telemetry.layout import SCORE, fit, score_bins
 from app.telemetry.tally import tally
@@ -154,3 +154,24 @@ def test_hits_and_windows_are_the_monitors_to_choose(
 
     for name in "abc":
         assert (name in found) == (sum(name in window for window in history[-of:]) >= hits)
+
+
+def test_a_rhythm_drifts_from_the_baseline_and_not_from_its_season() -> None:
+    rng = np.random.default_rng(21)
+    layout = Layout((fit("x", rng.normal(size=5000).tolist(), numeric=True), score_bins()))
+
+    def profile(shift: float) -> Tally:
+        values = (rng.normal(size=2000) + shift).tolist()
+        return tally(*layout.place([values, [None] * 2000]), layout.size)
+
+    window = profile(1.5)
+    rows = compare(layout, profile(0.0), window, Thresholds())
+
+    (x, _) = with_season(rows, layout, profile(1.5), window, Thresholds())
+    (gone, _) = with_season(rows, layout, profile(0.0), window, Thresholds())
+    (few, _) = with_season(rows, layout, None, window, Thresholds())
+
+    assert x["drifts"]
+    assert not x["seasonal"]["drifts"]
+    assert gone["seasonal"]["drifts"]
+    assert few["seasonal"] is None

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from app.platform.db import ALL_TENANTS
 from app.platform.http import Upload
+from app.telemetry.events import NoEvents
 from app.telemetry.service import overview
 from tests.telemetry.plays import Bench, Decision, Message, Play
 
@@ -230,3 +231,26 @@ def test_what_is_shown_is_never_less_than_what_was_acknowledged(
     runner.run(tell())
     assert len(shown) > 10
     assert [one for one in shown if one[0] < one[1]] == []
+
+
+def test_an_outcome_may_name_its_event_once_that_has_come(
+    bench: Bench, runner: asyncio.Runner
+) -> None:
+    play = Play(bench, [Decision(1, 0.5, 0.9, None, 1, None)])
+    name = "00000000-0000-4000-8000-00000000abcd"
+    outcome = {"event_id": name, "reward": 2.0, "at": play.decisions[0].at}
+
+    async def tell() -> tuple[list[str], int, int]:
+        early = await refused(outcome)
+        await bench.event(0, [{**play.body("event", 0), "event_id": name}])
+        both = await refused({**outcome, "decision_id": str(play.ids[0])})
+        first = await bench.outcome([outcome])
+        again = {**outcome, "decision_id": str(play.ids[0]), "event_id": None}
+        return [*early, *both], first, await bench.outcome([again])
+
+    async def refused(row: dict[str, Any]) -> list[str]:
+        with pytest.raises(NoEvents) as refusal:
+            await bench.outcome([row])
+        return [bad["code"] for bad in refusal.value.extra["rejected"]]
+
+    assert runner.run(tell()) == (["unknown_event", "bad_event"], 1, 0)
