@@ -33,6 +33,12 @@ class MonitorIn(Input):
 
     window_hours: int = Field(24, ge=1, le=24 * 366)
     step_hours: int = Field(24, ge=1, le=24 * 366, description="From one window to the next.")
+    window_events: int | None = Field(
+        None,
+        ge=100,
+        le=10**9,
+        description="By count: a window ends at the first whole hour after so many events.",
+    )
     min_rows: int = Field(500, ge=10, le=10**9, description="Fewer are measured but never alarm.")
     js: float = Field(0.1, gt=0, le=1, description="Jensen-Shannon divergence, base 2.")
     psi: float = Field(0.2, gt=0, description="Population stability index, bias taken off.")

@@ -26,6 +26,8 @@ class Thresholds:
     hits: int = 2
     of: int = 3
     metrics: Sequence[str] = WATCHED
+    window_events: int | None = None
+    """Windows end after so many events, at a whole hour, and not after a time."""
 
 
 def compare(

@@ -103,6 +103,8 @@ def _terms(limits: Thresholds) -> dict[str, Any]:
     found = asdict(limits)
     if tuple(limits.metrics) == WATCHED:
         del found["metrics"]
+    if limits.window_events is None:
+        del found["window_events"]
     return found
 
 

@@ -1,7 +1,7 @@
 """Watching: every window that closes is examined once, by whichever worker is there."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import telemetry
 from app.drift import alerts, degrading, foreseeing, rules
+from app.drift.ends import counted_end
 from app.drift.regimes import Regimes, regimes
 from app.drift.rules import Thresholds
 from app.drift.service import thresholds
@@ -71,16 +72,15 @@ async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, versio
         return
     baseline = await telemetry.baseline_of(session, tenant_id, version_id)
     history = await _history(session, watch_row, alerts.WINDOWS * limits.of)
-    if watch_row.next_until > traffic.through:
-        return
-    turns = await _regimes(session, tenant_id, traffic)
+    turns: list[Regimes] | None = None
     for _ in range(_WINDOWS_A_TURN):
-        until = watch_row.next_until
-        if until > traffic.through:
+        span = await _next(session, watch_row, limits, traffic, history)
+        if span is None:
             break
-        window = await _measure(
-            session, watch_row, baseline, limits, until - width, until, traffic.series
-        )
+        since, until = span
+        if turns is None:
+            turns = await _regimes(session, tenant_id, traffic)
+        window = await _measure(session, watch_row, baseline, limits, since, until, traffic.series)
         if not window.n:
             busy = await telemetry.next_hour(session, tenant_id, traffic.series, until)
             if busy is None:
@@ -95,8 +95,35 @@ async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, versio
             one.concept = [known for turn in turns if (known := turn.known(one.until)) is not None]
         await session.flush()
         await alerts.settle(session, history, limits)
-        watch_row.next_until = until + step
+        watch_row.next_until = until if limits.window_events else until + step
     await session.flush()
+
+
+async def _next(
+    session: AsyncSession,
+    watch_row: Watch,
+    limits: Thresholds,
+    traffic: telemetry.Traffic,
+    history: list[Window],
+) -> tuple[datetime, datetime] | None:
+    """Return the next window that has closed, if one has."""
+    assert traffic.first_hour is not None  # noqa: S101 - there is traffic
+    assert traffic.through is not None  # noqa: S101 - likewise
+    newest = history[-1].until if history else None
+    if limits.window_events is None:
+        until = watch_row.next_until
+        if newest is not None and until <= newest:
+            until = newest + timedelta(hours=limits.step_hours)  # it went by count before
+        since = until - timedelta(hours=limits.window_hours)
+        return (since, until) if until <= traffic.through else None
+    begins = newest or traffic.first_hour
+    first, last = telemetry.hour_at(begins), telemetry.hour_at(traffic.through)
+    found = await telemetry.events_in(session, watch_row.tenant_id, traffic.series, first, last, 1)
+    by_hour = Counter[int]()
+    for hours in found.values():
+        by_hour.update(hours)
+    end = counted_end(by_hour, first, last, limits.window_events)
+    return None if end is None else (begins, telemetry.begins(end, 1))
 
 
 async def _claim(

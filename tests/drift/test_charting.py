@@ -9,6 +9,7 @@ from app.client import Problem
 from app.drift.charting import MOST_POINTS, WIDTHS, width_of
 from tests.live import Live, champion, wait_folded
 from tests.live import telemetry as telemetry_of
+from tests.system.traffic import wait_for
 
 FIRST = np.datetime64("2026-02-01T00", "h")
 HOURS = 6
@@ -91,3 +92,29 @@ def test_buckets_are_chosen_for_the_time(hours: int) -> None:
 
     assert width in WIDTHS
     assert hours <= width * MOST_POINTS or width == WIDTHS[-1]
+
+
+def test_windows_by_count_end_at_whole_hours_and_hold_every_event_once(live: Live) -> None:
+    found = champion(live)
+    path = f"/v1/decision-points/{found.point}"
+    live["ops"].put(f"{path}/monitor", {"window_events": 100, "min_rows": 100})
+    asked = {"units": [{"unit": f"c-{number}"} for number in range(HOURS * ROWS)]}
+    decisions = live["app"].post(f"{path}/route:batch", asked)["decisions"]
+    events = [
+        {
+            "token": one["token"],
+            "at": f"{FIRST + number // ROWS}:10:00Z",
+            "features": {"x": 0.1},
+            "score": 0.5,
+        }
+        for number, one in enumerate(decisions)
+    ]
+    live["app"].post("/v1/events", {"events": events})
+    wait_folded(live, found.point)
+
+    version = f"/v1/models/{found.model}/versions/{found.version}/drift"
+    wait_for(lambda: live["aud"].get(version)["items"], "a window")
+    windows = live["aud"].get(version)["items"]
+
+    # Forty events an hour: a hundred have come by the end of the third; the last hour is open.
+    assert [(one["n"], one["until"]) for one in windows] == [(120, f"{FIRST + 3}:00:00Z")]
