@@ -28,6 +28,7 @@ from app.telemetry.arrow import BadColumns
 from app.telemetry.baseline import BadBaseline, BaselineTooLate
 from app.telemetry.events import BatchRefused, NoEvents, TooManyEvents
 from app.telemetry.given import BadProfile, GivenBefore, OtherLayout
+from app.telemetry.given_schemas import profile_operation
 from app.telemetry.giving import layout_digest
 from app.telemetry.ingest import Ingest
 from app.telemetry.ipc import Packed
@@ -45,7 +46,6 @@ from app.telemetry.schemas import (
     TelemetryOut,
     VariableBins,
     batch_operation,
-    profile_operation,
 )
 from app.telemetry.tables import Baseline
 from app.telemetry.tally import Tally
