@@ -27,7 +27,11 @@ MAX_CELLS = 20_000_000
 MAX_TEXT = 4_000
 MAX_TEXT_BYTES = 256 << 20
 MAX_COLUMNS = 5_000
-BOUNDS = {"memory_limit": "512MB", "temp_directory": "", "TimeZone": "UTC"}
+BOUNDS = {
+    "memory_limit": "512MB", "temp_directory": "", "TimeZone": "UTC",
+    # The bounds that a Parquet file states leave NaN out, and isnan(x) is answered by them.
+    "disabled_optimizers": "statistics_propagation",
+}  # fmt: skip
 """DuckDB's settings for whatever others have sent or asked: little memory, nothing on disk."""
 
 Refuse = Callable[[str], Invalid]

@@ -1,16 +1,20 @@
 """Whoever asks a lake reads the sources that were named, by one SELECT, and nothing else."""
 
+import io
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from app.kit.refusal import Invalid
 from app.telemetry import lakes
 from app.telemetry.lakes import BadSources, LakeSource, asked, sources_of
+from app.telemetry.reading import PARQUET, opened
 
 Lake = dict[str, LakeSource]
 
@@ -141,3 +145,15 @@ def test_sources_know_their_directory() -> None:
 
     assert (one.tenant, one.name, one.directory) == ("bank", "scoring", "/data/lake")
     assert sources_of("") == ()
+
+
+@pytest.mark.parametrize("last", [2.0, None])
+def test_what_is_no_number_is_none_beside_nulls_or_without(last: float | None) -> None:
+    sent = io.BytesIO()
+    column = pa.array([1.0, float("nan"), last], pa.float64(), from_pandas=False)
+    pq.write_table(pa.table({"x": column}), sent)
+
+    with opened(sent.getvalue(), PARQUET, Invalid) as table:
+        first, none, _ = table.numbers("x")
+
+    assert (first, none) == (1.0, float("inf"))
