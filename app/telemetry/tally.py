@@ -16,7 +16,9 @@ from app.kit.arrays import Floats, Ints
 from app.kit.exact import GREATEST, Sums
 
 _HEAD = struct.Struct("<QIII")
-_DIGITS = struct.Struct("<I")
+_TAIL = struct.Struct("<III")
+_FIRST_OUTCOMES = 206
+"""So many slots a profile of outcomes had at first; it is one without variables."""
 
 
 @dataclass(slots=True)
@@ -67,51 +69,62 @@ class Tally:
 
     def encode(self) -> bytes:
         """Return the tally as bytes, empty slots left out."""
+        slots = len(self.counts)
+        # Outcomes have got more slots since: who knows of the first ones only reads those.
+        first = slots if len(self.moments) else min(slots, _FIRST_OUTCOMES)
         used = np.flatnonzero((self.counts != 0) | (self.sums != 0.0))
+        known, more = used[used < first], used[used >= first]
         places, at, digits = self.rest.used() if self.rest else (np.zeros(0, np.int64),) * 3
         return b"".join(
             (
-                _HEAD.pack(self.n, len(self.counts), len(used), len(self.moments)),
-                used.astype("<u4").tobytes(),
-                self.counts[used].astype("<i8").tobytes(),
-                self.sums[used].astype("<f8").tobytes(),
+                _HEAD.pack(self.n, first, len(known), len(self.moments)),
+                *self._packed(known),
                 self.moments.astype("<f8").tobytes(),
                 # Behind everything else: who knows of no rest reads up to here.
-                _DIGITS.pack(len(places)),
+                _TAIL.pack(len(places), slots, len(more)),
                 places.astype("<u4").tobytes(),
                 at.astype("u1").tobytes(),
                 digits.astype("<i4").tobytes(),
+                *self._packed(more),
             )
+        )
+
+    def _packed(self, places: Ints) -> tuple[bytes, bytes, bytes]:
+        return (
+            places.astype("<u4").tobytes(),
+            self.counts[places].astype("<i8").tobytes(),
+            self.sums[places].astype("<f8").tobytes(),
         )
 
     @classmethod
     def decode(cls, raw: bytes) -> Self:
-        """Return the tally that ``encode`` wrote."""
+        """Return the tally that ``encode`` wrote, of this release or of the one before."""
         n, slots, used, variables = _HEAD.unpack_from(raw)
-        at = _HEAD.size
-        index = np.frombuffer(raw, "<u4", used, at)
-        at += 4 * used
-        counts = np.zeros(slots, np.int64)
-        counts[index] = np.frombuffer(raw, "<i8", used, at)
-        at += 8 * used
-        sums = np.zeros(slots)
-        sums[index] = np.frombuffer(raw, "<f8", used, at)
-        at += 8 * used
+        at = _HEAD.size + 20 * used
         moments = np.frombuffer(raw, "<f8", 3 * variables, at).reshape(variables, 3).copy()
-        rest = _rest(raw, at + 24 * variables, slots + variables)
+        at += 24 * variables
+        if at == len(raw):  # of a release that added floats
+            counts, sums = np.zeros(slots, np.int64), np.zeros(slots)
+            _unpack(raw, _HEAD.size, used, counts, sums)
+            return cls(n, counts, sums, moments)
+        size, slots, more = _TAIL.unpack_from(raw, at)
+        at += _TAIL.size
+        counts, sums = np.zeros(slots, np.int64), np.zeros(slots)
+        _unpack(raw, _HEAD.size, used, counts, sums)
+        _unpack(raw, at + 9 * size, more, counts, sums)
+        rest = Sums.sparse(
+            np.frombuffer(raw, "<u4", size, at).astype(np.int64),
+            np.frombuffer(raw, "u1", size, at + 4 * size).astype(np.int64),
+            np.frombuffer(raw, "<i4", size, at + 5 * size).astype(np.int64),
+            slots + variables,
+        )
         return cls(n, counts, sums, moments, rest)
 
 
-def _rest(raw: bytes, at: int, size: int) -> Sums | None:
-    if at == len(raw):
-        return None  # of a release that added floats
-    (count,) = _DIGITS.unpack_from(raw, at)
-    at += _DIGITS.size
-    places = np.frombuffer(raw, "<u4", count, at).astype(np.int64)
-    digit = np.frombuffer(raw, "u1", count, at + 4 * count).astype(np.int64)
-    return Sums.sparse(
-        places, digit, np.frombuffer(raw, "<i4", count, at + 5 * count).astype(np.int64), size
-    )
+def _unpack(raw: bytes, at: int, used: int, counts: Ints, sums: Floats) -> None:
+    places = np.frombuffer(raw, "<u4", used, at)
+    counts[places] = np.frombuffer(raw, "<i8", used, at + 4 * used)
+    sums[places] = np.frombuffer(raw, "<f8", used, at + 12 * used)
 
 
 def total(tallies: Iterable[Tally]) -> Tally | None:

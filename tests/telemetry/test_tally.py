@@ -1,3 +1,4 @@
+import struct
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from app.kit.arrays import Floats, Ints
 from app.telemetry import Layout, Tally
 from app.telemetry.layout import fit
+from app.telemetry.outcomes import Labelled, fold, performance
+from app.telemetry.tally import _FIRST_OUTCOMES as FIRST
 from app.telemetry.tally import by_hour, tally, total
 
 SLOTS, VARIABLES = 9, 3
@@ -173,3 +176,36 @@ def test_least_and_greatest_values_are_of_values_and_not_of_gaps() -> None:
     least, greatest, squares = tally(codes, values, layout.size).moments[0]
 
     assert (least, greatest, squares) == (5.0, 7.0, 74.0)
+
+
+def read_by_the_first_release(raw: bytes) -> Tally:
+    """Decode as it did: what stands behind the moments is nothing to it."""
+    n, slots, used, variables = struct.unpack_from("<QIII", raw)
+    at = 20
+    index = np.frombuffer(raw, "<u4", used, at)
+    counts, sums = np.zeros(slots, np.int64), np.zeros(slots)
+    counts[index] = np.frombuffer(raw, "<i8", used, at + 4 * used)
+    sums[index] = np.frombuffer(raw, "<f8", used, at + 12 * used)
+    moments = np.frombuffer(raw, "<f8", 3 * variables, at + 20 * used).reshape(variables, 3)
+    return Tally(n, counts, sums, moments.copy())
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows())
+def test_the_release_before_reads_the_profiles_of_this_one(some: Rows) -> None:
+    found = some.tallied()
+
+    assert same(read_by_the_first_release(found.encode()), found)
+
+
+def test_the_release_before_adds_up_outcomes_of_this_one_and_its_own() -> None:
+    written = fold([Labelled(0, 0.7, np.nan, 1.0, 2.5, 0.5)])
+    own = Tally.empty(FIRST, 0)
+
+    seen = read_by_the_first_release(written.encode())
+    own.add(seen)
+
+    assert len(seen.counts) == FIRST
+    assert performance(own).rewarded == performance(written).rewarded == 1
+    assert Tally.decode(written.encode()).encode() == written.encode()
+    assert performance(Tally.decode(written.encode())).cost == 0.5
