@@ -94,7 +94,7 @@ class AlertOver(Refusal):
     kind = Kind.CONFLICT
     code = "alert_over"
     title = "The alert is resolved"
-    mend = "GET /v1/alerts/{alert_id} shows its episodes; a window still beyond makes it fire anew."
+    mend = "GET the alert's own path for its episodes; a window still beyond makes it fire anew."
 
 
 class AlreadyAcknowledged(Refusal):
@@ -103,7 +103,7 @@ class AlreadyAcknowledged(Refusal):
     kind = Kind.CONFLICT
     code = "already_acknowledged"
     title = "The alert is acknowledged"
-    mend = "GET /v1/alerts/{alert_id} names who did; POST its path with :resolve ends it."
+    mend = "GET the alert's own path for who did; POST that path with :resolve to end it."
 
 
 class SilenceOver(Refusal):

@@ -92,7 +92,10 @@ class Holdings:
 
     def query(self, way: Way) -> dict[str, str]:
         """Return what a way cannot do without; fail if nobody has thought of it."""
-        known = {"model": self.place.model, "version": "1", "old_size": "1", **self.entry}
+        known = {
+            "model": self.place.model, "version": "1", "old_size": "1", "variable": "x",
+            "decision_point": self.place.point, **self.entry,
+        }  # fmt: skip
         return {name: known[name] for name in required(way)}
 
     def seen_in(self, text: str, asked: str) -> set[str]:
