@@ -57,6 +57,8 @@ class Happening(StrEnum):
 
     BEYOND = "beyond"
     """A window closed, and the subject is out of its bounds for good."""
+    WORSENED = "worsened"
+    """The same, and more severely than before."""
     RECOVERED = "recovered"
     """So many windows in a row say that it is back."""
     ACKNOWLEDGE = "acknowledge"
@@ -78,6 +80,9 @@ NEXT: Mapping[tuple[State | None, Happening], State] = {
     (State.RESOLVED, Happening.BEYOND): State.FIRING,
     (State.FIRING, Happening.BEYOND): State.FIRING,
     (State.ACKNOWLEDGED, Happening.BEYOND): State.ACKNOWLEDGED,
+    # Who has looked at something harmless has not looked at this.
+    (State.FIRING, Happening.WORSENED): State.FIRING,
+    (State.ACKNOWLEDGED, Happening.WORSENED): State.FIRING,
     (State.FIRING, Happening.ACKNOWLEDGE): State.ACKNOWLEDGED,
     **{
         (here, what): State.RESOLVED

@@ -18,7 +18,7 @@ from app.drift import alert_rules as rules
 from app.drift import degrading, silences
 from app.drift.alert_rules import ACCURACY, Ending, Happening, Seen, Severity, State
 from app.drift.alert_tables import Episode
-from app.drift.events import AlertRaised, AlertResolved, AlertTold
+from app.drift.events import AlertRaised, AlertResolved, AlertTold, AlertWorsened
 from app.drift.rules import Thresholds
 from app.drift.tables import Alert, Window
 from app.kit.actor import Actor
@@ -174,13 +174,18 @@ def told(kind: type[Told], alert: Alert, episode: Episode, **more: Any) -> Told:
 async def _worsen(
     session: AsyncSession, alert: Alert, episode: Episode, severity: Severity
 ) -> None:
+    """Let an episode fire, worse than before, and tell so, if its beginning was told."""
     before, episode.severity = episode.severity, severity
+    episode.state = rules.move(episode.state, Happening.WORSENED)
     await session.flush()
     await audit.record(
         session, Actor.system(alert.tenant_id), "alert.worsened", f"version:{alert.version_id}",
         alert=alert.id, episode=episode.number, kind=alert.kind, subject=alert.subject,
         before=before, severity=severity,
     )  # fmt: skip
+    if episode.told_at is not None:
+        event = told(AlertWorsened, alert, episode, before=before.value)
+        await tell(session, alert, event)
 
 
 async def end(
@@ -206,7 +211,8 @@ async def end(
         ending=episode.ending, personal={"reason": reason},
     )  # fmt: skip
     if episode.told_at is not None:
-        await tell(session, alert, told(AlertResolved, alert, episode, ending=episode.ending.value))
+        # Silenced or not: who was told that it began would wait for its end.
+        await publish(session, told(AlertResolved, alert, episode, ending=episode.ending.value))
 
 
 async def tell(session: AsyncSession, alert: Alert, event: AlertTold) -> None:

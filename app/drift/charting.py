@@ -91,7 +91,9 @@ async def chart(
     since = since or until - timedelta(days=7)
     if since >= until:
         raise BadChart("since is not before until.")
-    first, last = telemetry.hour_at(since), telemetry.hour_at(until) + 1
+    # Whole hours, as profiles are; the one that ``until`` begins is not among them.
+    first = telemetry.hour_at(since)
+    last = telemetry.hour_at(until - timedelta(microseconds=1)) + 1
     width = bucket_hours or width_of(last - first)
     if (last - first) // width > MOST_POINTS * 5:
         raise TooMuchToChart(f"That would be {(last - first) // width} points a line.")

@@ -16,6 +16,11 @@ WATCHED: tuple[Watched, ...] = ("accuracy", "auc", "ece", "mae", "bias")
 """Discrimination and calibration of a classifier; size and sign of a regressor's errors."""
 
 
+_OF_BOTH = frozenset({"auc", "ece", "f1", "precision", "recall"})
+_FEWEST = 20
+"""So many of each class are needed: of a handful of positives, errors are no normal ones."""
+
+
 def judged(
     done: Performance, promised: Mapping[str, Mapping[str, float]], min_rows: int
 ) -> list[dict[str, Any]]:
@@ -30,7 +35,10 @@ def judged(
         found = done.measure(name)
         if found is None:
             continue
-        rows.append(beside(name, *found, was, min_rows))
+        row = beside(name, *found, was, min_rows)
+        if name in _OF_BOTH and min(done.positives, done.labelled - done.positives) < _FEWEST:
+            row["beyond"] = None
+        rows.append(row)
     return rows
 
 

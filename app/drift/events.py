@@ -29,6 +29,15 @@ class AlertRaised(AlertTold):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlertWorsened(AlertTold):
+    """What stands is more severe than it was; whoever had acknowledged it is asked again."""
+
+    type: ClassVar[str] = "drift.alert.worsened"
+
+    before: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertAcknowledged(AlertTold):
     """Somebody looks at an alert."""
 

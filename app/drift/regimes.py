@@ -48,11 +48,13 @@ class Regimes:
 def regimes(first: datetime, hours: Mapping[int, Performance], count: int) -> list[Regimes]:
     """Return what changed over ``count`` hours from ``first`` on, by place of the hour.
 
-    Of probabilities alone: their errors lie within known bounds.
+    Of probabilities alone: their errors lie within known bounds. An hour in which something else
+    was scored, or became of it, is left out.
     """
-    done = [hours.get(place, Performance()) for place in range(count)]
-    if any(one.lost != one.erred for one in done):
+    known = {place: one for place, one in hours.items() if one.lost == one.erred}
+    if not any(one.lost for one in known.values()):
         return []
+    done = [known.get(place, Performance()) for place in range(count)]
     rows = np.array([one.erred for one in done], np.int64)
     error, square, fourth = (
         np.array([getattr(one, name) for one in done], np.float64)

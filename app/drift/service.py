@@ -120,6 +120,8 @@ async def list_windows(
     """List a version's examined windows, newest first."""
     version = await catalog.find_version(session, model, number, by=by)
     query = select(Window).filter_by(tenant_id=by.tenant_id, version_id=version.id)
+    if by.points is not None:
+        query = query.where(Window.point_id.in_(catalog.ids_of(by.tenant_id, by.points)))
     return await page(
         session, query, Window.until, Window.id, cursor=cursor, limit=limit, newest_first=True
     )

@@ -83,22 +83,41 @@ async def attributed(
         {_TREATED: [one.id for one in mine], telemetry.HOLDOUT: [one.id for one in others]},
         {key: [one.id for one in some] for key, some in series.items()},
         since=since, until=until,
-        events=sum(one.events for some in series.values() for one in some),
+        events=await _events_between(session, tenant_id, series, since, until),
     )  # fmt: skip
 
-    def at(place: str) -> Worth | None:
+    def brought(place: str) -> tuple[Brought, Brought]:
         treated, held_out = (
-            Brought(found.units[name], found.sums[name][place], found.squares[name][place])
+            Brought(
+                found.units[name], found.sums[name][place], found.squares[name][place],
+                found.earning[name][place],
+            )
             for name in (_TREATED, telemetry.HOLDOUT)
-        )
-        return worth(treated, held_out, share=found.share)
+        )  # fmt: skip
+        return treated, held_out
+
+    def at(place: str) -> Worth | None:
+        return worth(*brought(place), share=found.share)
 
     units, kept = found.units[_TREATED], found.units[telemetry.HOLDOUT]
     return Attributed(
         since, until, round(units / found.share), round(kept / found.share), found.share,
         at(point.key), {place.key: at(place.key) for place in below}, at(""),
-        lacking(units, kept),
+        lacking(*brought(point.key)),
     )  # fmt: skip
+
+
+async def _events_between(
+    session: AsyncSession,
+    tenant_id: UUID,
+    series: Mapping[str, list[telemetry.Series]],
+    since: datetime,
+    until: datetime,
+) -> int:
+    ids = [one.id for some in series.values() for one in some]
+    first, last = telemetry.hour_at(since), telemetry.hour_at(until) + 1
+    found = await telemetry.events_in(session, tenant_id, ids, first, last, last - first)
+    return sum(n for buckets in found.values() for n in buckets.values())
 
 
 def found(formula: Formula, known: Attributed) -> Found:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,7 +15,7 @@ from app.kit.actor import Actor
 from app.kit.canonical import digest as digest_of
 from app.kit.moment import require_past
 from app.kit.page import Rows
-from app.kit.refusal import Invalid, NotFound
+from app.kit.refusal import Invalid, Kind, NotFound, Refusal
 from app.kpi.rules import Aggregate, Formula, Found
 from app.kpi.tables import Definition, Value
 from app.platform.db import clock, page
@@ -29,6 +29,15 @@ class NotPushed(Invalid):
     code = "kpi_not_pushed"
     title = "Not a KPI that is pushed"
     mend = "Agree on one with `formula` pushed by PUT …/kpis/{kpi}, or send outcomes."
+
+
+class SaidOtherwise(Refusal):
+    """The same revision of a value was said to be another one before."""
+
+    kind = Kind.CONFLICT
+    code = "said_otherwise"
+    title = "The value was another one before"
+    mend = "Send the correction with a higher `revision`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,8 @@ async def push(session: AsyncSession, key: str, values: Sequence[Pushed], *, by:
         insert(Value).values(rows).on_conflict_do_nothing().returning(Value.key)
     )
     count = len(stored.all())
+    if count < len(rows):
+        await _require_same(session, rows)
     if count:
         await audit.record(
             session, by, "kpi.values.pushed", f"point:{point.id}", values=count,
@@ -88,6 +99,22 @@ async def push(session: AsyncSession, key: str, values: Sequence[Pushed], *, by:
             ),
         )  # fmt: skip
     return count
+
+
+async def _require_same(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
+    """Refuse a value that was stored as another one; the whole call is undone."""
+    keys = ("tenant_id", "point_id", "key", "at", "segment", "version_id", "revision")
+    known = await session.execute(
+        select(*(getattr(Value, name) for name in keys), Value.value).where(
+            tuple_(*(getattr(Value, name) for name in keys)).in_(
+                [tuple(row[name] for name in keys) for row in rows]
+            )
+        )
+    )
+    found = {tuple(row[:-1]): row[-1] for row in known}
+    for row in rows:
+        if found[tuple(row[name] for name in keys)] != row["value"]:
+            raise SaidOtherwise(f"{row['key']} at {row['at'].isoformat()} was said before.")
 
 
 async def list_values(
@@ -117,9 +144,13 @@ async def measured(
     since: datetime | None,
     until: datetime | None,
 ) -> Found:
-    """Return what the values of ``[since, until)`` come to: the point's and the version's own."""
+    """Return what the values of ``[since, until)`` come to.
+
+    The version's own, if there are any, else the point's; of one time what was said of the whole,
+    else its segments: nothing is counted twice.
+    """
     standing = (
-        select(Value.at, Value.value)
+        select(Value.at, Value.segment, Value.version_id, Value.value)
         .where(
             Value.tenant_id == definition.tenant_id,
             Value.point_id == definition.point_id,
@@ -133,7 +164,19 @@ async def measured(
         standing = standing.where(Value.at >= since)
     if until is not None:
         standing = standing.where(Value.at < until)
-    rows = standing.subquery()
+    every = standing.subquery()
+    own = select(every.c.at).where(every.c.version_id == version_id).exists()
+    whose = case((own, version_id), else_=NOBODY)
+    mine = select(every).where(every.c.version_id == whose).subquery()
+    whole = mine.alias()
+    rows = (
+        select(mine)
+        .where(
+            (mine.c.segment == "")
+            | ~select(whole.c.at).where(whole.c.at == mine.c.at, whole.c.segment == "").exists()
+        )
+        .subquery()
+    )
     if aggregate is Aggregate.NEWEST:
         newest = select(func.max(rows.c.at)).scalar_subquery()
         query = select(func.avg(rows.c.value), func.count()).where(rows.c.at == newest)

@@ -17,6 +17,7 @@ from app.kpi.tables import Definition
 from app.platform.http import Cursor, IfMatchToReplace, Limit, Session, allow, etag, responses
 from app.platform.http import router as make_router
 from app.platform.http.documented import editing
+from app.telemetry import GREATEST
 
 router = make_router("/v1/decision-points/{key}/kpis", tag="kpi")
 
@@ -24,10 +25,10 @@ Name = Annotated[str, Path(pattern=NAME)]
 
 
 class PricesIn(Input):
-    true_positive: float = Field(0.0, allow_inf_nan=False)
-    false_positive: float = Field(0.0, allow_inf_nan=False)
-    false_negative: float = Field(0.0, allow_inf_nan=False)
-    true_negative: float = Field(0.0, allow_inf_nan=False)
+    true_positive: float = Field(0.0, ge=-GREATEST, le=GREATEST)
+    false_positive: float = Field(0.0, ge=-GREATEST, le=GREATEST)
+    false_negative: float = Field(0.0, ge=-GREATEST, le=GREATEST)
+    true_negative: float = Field(0.0, ge=-GREATEST, le=GREATEST)
 
 
 class KpiIn(Input):

@@ -14,7 +14,7 @@ class Formula(StrEnum):
     ACCURACY = "accuracy"
     MEAN_COST = "mean_cost"
     NET_VALUE = "net_value"
-    """Reward less cost, a decision."""
+    """Mean reward less mean cost."""
     ERROR_COST = "error_cost"
     """What a decision brings or costs by the prices of right and wrong answers."""
     PRECISION = "precision"
@@ -92,7 +92,8 @@ def value(formula: Formula, done: Performance, prices: Prices = FREE) -> Found:
         return Found(done.mean_cost, done.costed)
     if formula is Formula.NET_VALUE:
         known = max(done.rewarded, done.costed)
-        return Found((done.reward - done.cost) / known if known else None, known)
+        mean = (done.mean_reward or 0.0) - (done.mean_cost or 0.0)
+        return Found(mean if known else None, known)
     if formula is Formula.CONVERSION_RATE:
         rate = done.conversions / done.rewarded if done.rewarded else None
         return Found(rate, done.rewarded)

@@ -1,9 +1,10 @@
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
+from uuid import UUID
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from app import catalog
 from app.kit.actor import Actor
@@ -14,11 +15,12 @@ from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.kpi import pushed
 from app.kpi.attribution import Attributed, attributed
-from app.kpi.pushed import NotPushed, Pushed
+from app.kpi.pushed import NOBODY, NotPushed, Pushed, SaidOtherwise
 from app.kpi.tables import Value
 from app.platform.http import Cursor, Limit, Session, Snapshot, allow, responses
 from app.platform.http import router as make_router
 from app.platform.http.moment import Moment
+from app.telemetry import GREATEST
 
 router = make_router("/v1/decision-points/{key}", tag="kpi")
 
@@ -28,7 +30,7 @@ Name = Annotated[str, Path(pattern=NAME)]
 class ValueIn(Input):
     kpi: str = Field(pattern=NAME)
     at: Moment
-    value: float = Field(allow_inf_nan=False)
+    value: float = Field(ge=-GREATEST, le=GREATEST)
     segment: str = Field("", max_length=128, description="A region, a product; of all: nothing.")
     model: str | None = Field(None, pattern=NAME, description="Whose, if it is one version's.")
     version: int | None = Field(None, ge=1, lt=MOST)
@@ -65,8 +67,14 @@ class ValueOut(BaseModel):
     at: datetime
     segment: str
     value: float
+    version_id: UUID | None = Field(description="Whose; nobody's where it is the whole point's.")
     revision: int
     received_at: datetime
+
+    @field_validator("version_id", mode="before")
+    @classmethod
+    def _somebodys(cls, found: Any) -> Any:
+        return None if found == NOBODY else found
 
 
 class IntervalOut(BaseModel):
@@ -80,7 +88,9 @@ class IntervalOut(BaseModel):
 class WorthOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
-    per_unit: IntervalOut = Field(description="Holds at every look, at 95 %.")
+    per_unit: IntervalOut = Field(
+        description="An asymptotic confidence sequence at 95 %: of many units, at every look."
+    )
     total: IntervalOut = Field(description="Of all units that the version had.")
 
 
@@ -103,7 +113,7 @@ class AttributedOut(BaseModel):
 @router.post(
     "/kpi-values",
     response_model=TakenOut,
-    responses=responses(NotFound, NotPushed, InTheFuture),
+    responses=responses(NotFound, NotPushed, InTheFuture, SaidOtherwise),
 )
 async def push_values(
     key: Name, body: ValuesIn, actor: Annotated[Actor, allow("telemetry:outcome")], session: Session

@@ -9,14 +9,21 @@ from dataclasses import dataclass
 
 from app.kit.sequences import FEWEST, Interval, Sums, difference
 
+EARNING = 40
+"""Earning units that are expected of either group, before anything is said."""
+
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """What the units of a group brought at one place: how many, the sum, the sum of squares."""
+    """What the units of a group brought at one place: how many, the sum, the sum of squares.
+
+    ``earning`` are those that brought anything at all, gain or loss.
+    """
 
     units: int
     total: float
     squares: float
+    earning: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +35,15 @@ class Worth:
 
 
 def worth(treated: Brought, held_out: Brought, *, share: float = 1.0) -> Worth | None:
-    """Return what the treated units bring more than the others; nothing of too few units.
+    """Return what the treated units bring more than the others; nothing while too few have.
 
-    The interval holds at every look, however often somebody looks. ``share`` of the units were
-    looked at: the total is of all of them.
+    The sequence is asymptotic: from forty earning units on that either group should have, by what
+    both show together, it holds at every look, however often somebody looks; of rewards with very
+    heavy tails later. ``share`` of the units were looked at: the total is of all of them.
     """
-    found = difference(_sums(treated), _sums(held_out))
+    if lacking(treated, held_out) is not None:
+        return None
+    found = difference(_sums(treated, treated), _sums(held_out, treated))
     if found is None:
         return None
     units = treated.units / share
@@ -41,14 +51,25 @@ def worth(treated: Brought, held_out: Brought, *, share: float = 1.0) -> Worth |
     return Worth(found, total)
 
 
-def lacking(treated: int, held_out: int) -> str | None:
+def lacking(treated: Brought, held_out: Brought) -> str | None:
     """Say what keeps anything from being said."""
-    few = min(treated, held_out)
-    if few >= FEWEST:
-        return None
-    who = "the holdout" if held_out <= treated else "the version"
-    return f"{who} has had {few} units; {FEWEST} of each are needed"
+    few = min(treated.units, held_out.units)
+    who = "the holdout" if held_out.units <= treated.units else "the version"
+    if few < FEWEST:
+        return f"{who} has had {few} units; {FEWEST} of each are needed"
+    rate = (treated.earning + held_out.earning) / (treated.units + held_out.units)
+    if few * rate < EARNING:
+        return (
+            f"of the {few} units that {who} has had, {few * rate:.0f} should have brought anything;"
+            f" {EARNING} are needed"
+        )
+    return None
 
 
-def _sums(brought: Brought) -> Sums:
-    return Sums(brought.units, brought.total, brought.squares)
+def _sums(brought: Brought, like: Brought) -> Sums:
+    """Return a group's sums, with one unit more that brought what an earning one does.
+
+    A group of which nobody has brought anything is not known to bring nothing.
+    """
+    typical = like.total / like.earning if like.earning else 0.0
+    return Sums(brought.units + 1, brought.total + typical, brought.squares + typical * typical)

@@ -18,7 +18,7 @@ from app.telemetry.charts import (
     profiles_in,
 )
 from app.telemetry.digest import digest, make_partitions
-from app.telemetry.events import HOLDOUT, MAX_EVENTS, REHEARSAL, SHADOW_PREFIX
+from app.telemetry.events import GREATEST, HOLDOUT, MAX_EVENTS, REHEARSAL, SHADOW_PREFIX
 from app.telemetry.forgetting import forget
 from app.telemetry.grouped import Answered, answered_by, scores_by_chance
 from app.telemetry.keys import SigningKeys, make_key, signing_keys
@@ -57,6 +57,7 @@ from app.telemetry.windows import (
 __all__ = [
     "ANY_TENANT",
     "CSV",
+    "GREATEST",
     "HOLDOUT",
     "JSON_LINES",
     "MAX_EVENTS",

@@ -23,13 +23,15 @@ from app.telemetry.windows import first_id
 class Groups:
     """Units of each group, and what they brought at each place and in all.
 
-    ``sums`` and ``squares`` are by group, then by place; ``""`` is all places together.
+    ``sums``, ``squares`` and ``earning``, the units that brought anything, are by group, then by
+    place; ``""`` is all places together.
     """
 
     share: float
     units: dict[str, int]
     sums: dict[str, dict[str, float]]
     squares: dict[str, dict[str, float]]
+    earning: dict[str, dict[str, int]]
 
 
 async def brought_by(
@@ -87,18 +89,23 @@ async def brought_by(
     )
     columns = [a_unit.c[f"s{index}"] for index in range(len(names))]
     whole: Any = sum(columns[1:], columns[0])
-    figures = [(func.sum(one), func.sum(one * one)) for one in (*columns, whole)]
+    figures = [
+        (func.sum(one), func.sum(one * one), func.count().filter(one != 0.0))
+        for one in (*columns, whole)
+    ]
     rows = await session.execute(
         select(a_unit.c.name, func.count(), *(one for pair in figures for one in pair)).group_by(
             a_unit.c.name
         )
     )
-    found = Groups(share, dict.fromkeys(groups, 0), {}, {})
+    found = Groups(share, dict.fromkeys(groups, 0), {}, {}, {})
     for name in groups:
         found.sums[name] = dict.fromkeys([*names, ""], 0.0)
         found.squares[name] = dict.fromkeys([*names, ""], 0.0)
+        found.earning[name] = dict.fromkeys([*names, ""], 0)
     for name, units, *flat in rows:
         found.units[name] = units
-        found.sums[name] = dict(zip([*names, ""], flat[::2], strict=True))
-        found.squares[name] = dict(zip([*names, ""], flat[1::2], strict=True))
+        found.sums[name] = dict(zip([*names, ""], flat[::3], strict=True))
+        found.squares[name] = dict(zip([*names, ""], flat[1::3], strict=True))
+        found.earning[name] = dict(zip([*names, ""], flat[2::3], strict=True))
     return found

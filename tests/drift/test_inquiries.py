@@ -84,6 +84,15 @@ def test_without_exploration_there_is_nothing_to_compare(live: Live, place: Any)
     assert found["entropy"]["windows"] == 12
 
 
+@pytest.mark.parametrize("what", ["calibration", "fairness", "feedback"])
+def test_a_time_at_the_edge_of_the_calendar_is_refused(live: Live, place: Any, what: str) -> None:
+    more = {"variable": "sex"} if what == "fairness" else {}
+    with pytest.raises(Problem) as problem:
+        ask(live, place, what, until="0001-01-02T00:00:00Z", **more)
+
+    assert problem.value.document["status"] == 422
+
+
 def test_a_time_that_ends_before_it_begins_is_refused(live: Live, place: Any) -> None:
     with pytest.raises(Problem) as problem:
         ask(live, place, "calibration", since="2026-03-02T00:00:00Z", until="2026-03-01T00:00:00Z")
