@@ -99,7 +99,7 @@ class AlertOver(Refusal):
     kind = Kind.CONFLICT
     code = "alert_over"
     title = "The alert is resolved"
-    mend = "GET the alert's own path for its episodes; a window still beyond makes it fire anew."
+    mend = "GET /v1/alerts/{alert_id} shows its episodes; a window still beyond makes it fire anew."
 
 
 class AlreadyAcknowledged(Refusal):
@@ -108,7 +108,7 @@ class AlreadyAcknowledged(Refusal):
     kind = Kind.CONFLICT
     code = "already_acknowledged"
     title = "The alert is acknowledged"
-    mend = "GET the alert's own path for who did; POST that path with :resolve to end it."
+    mend = "GET /v1/alerts/{alert_id} names who did; POST its path with :resolve ends it."
 
 
 class SilenceOver(Refusal):
@@ -128,14 +128,18 @@ class SilencesEverything(Invalid):
     mend = "Name at least one of decision_point, model, version (with model), kind, subject."
 
 
+_UNNAMED = {"alert_id": "{alert_id}"}
+"""Which alert it is, whoever asked for the move fills in."""
+
+
 def move(here: State | None, what: Happening) -> State:
     """Return where an episode goes; refuse what its state does not allow."""
     found = NEXT.get((here, what))
     if found is not None:
         return found
     if here is State.ACKNOWLEDGED:
-        raise AlreadyAcknowledged("The alert was acknowledged before.")
-    raise AlertOver("The alert is not firing.")
+        raise AlreadyAcknowledged("The alert was acknowledged before.", filled=_UNNAMED)
+    raise AlertOver("The alert is not firing.", filled=_UNNAMED)
 
 
 def begins_anew(here: State | None, what: Happening) -> bool:
@@ -210,7 +214,9 @@ def lasting(history: Sequence[Seen], limits: Thresholds) -> dict[Subject, Severi
     """Return what is out of bounds for good after the last window, at its worst; oldest first."""
     found: dict[Subject, Severity] = {}
     for signal in SIGNALS:
-        for name in sorted(persistent([set(signal.names(seen)) for seen in history], limits)):
+        # Labels come late: of the newest windows that could say it.
+        spoken = [set(signal.names(seen)) for seen in history if signal.speaks(seen, limits)]
+        for name in sorted(persistent(spoken, limits)):
             key = (signal.kind, name)
             found[key] = max(signal.severity, found.get(key, signal.severity), key=_rank)
     return found

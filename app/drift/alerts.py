@@ -30,8 +30,6 @@ _ENDS = {
     Happening.RESOLVE: Ending.BY_HAND,
     Happening.LEFT: Ending.VERSION_LEFT,
 }
-WINDOWS = 4
-"""So many times ``of`` windows are looked back at: those that could say nothing are among them."""
 
 
 def look(window: Window, limits: Thresholds) -> Seen:
@@ -55,7 +53,7 @@ def look(window: Window, limits: Thresholds) -> Seen:
 async def settle(session: AsyncSession, windows: Sequence[Window], limits: Thresholds) -> None:
     """Move the alerts of a version at a point as its newest window asks; oldest window first."""
     newest = windows[-1]
-    history = [look(window, limits) for window in windows[-WINDOWS * limits.of :]]
+    history = [look(window, limits) for window in windows]
     lasting = rules.lasting(history, limits)
     rows = await session.scalars(
         select(Alert).filter_by(

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections import Counter, defaultdict
+from dataclasses import asdict
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,7 +26,12 @@ from app.platform.rota import for_each
 _WINDOWS_A_TURN = 200
 
 
-_RELOOK = 4
+_HISTORY = 64
+"""So many windows are looked back at: labels may be that far behind."""
+_MEASURED = (
+    "n", "variables", "alerting", "labelled", "accuracy", "metrics", "degraded", "estimated",
+    "concept", "basis",
+)  # fmt: skip
 _WEEK, _WEEKS = timedelta(days=7), 4
 """So many weeks back the same hours are looked at."""
 _REGIME_HOURS = 24 * 90
@@ -50,7 +57,9 @@ async def watch(database: Database) -> None:
                 telemetry.Series.through.is_not(None),
                 telemetry.Series.arm != telemetry.REHEARSAL,
                 ~telemetry.Series.arm.startswith(telemetry.SHADOW_PREFIX),
-                (Watch.next_until.is_(None)) | (Watch.next_until <= telemetry.Series.through),
+                (Watch.next_until.is_(None))
+                | (Watch.next_until <= telemetry.Series.through)
+                | telemetry.Series.touched_hour.is_not(None),
             )
             .distinct()
         )
@@ -70,16 +79,21 @@ async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, versio
     )
     if watch_row is None:
         return
+    touched = await _touched(session, tenant_id, traffic.series)
+    late = await _late(session, watch_row, limits, touched) if touched else []
+    if not late and limits.window_events is None and watch_row.next_until > traffic.through:
+        return  # what came belongs to a window that is open still
     baseline = await telemetry.baseline_of(session, tenant_id, version_id)
-    history = await _history(session, watch_row, alerts.WINDOWS * limits.of)
-    turns: list[Regimes] | None = None
+    turns = Turns(session, tenant_id, traffic)
+    await _again(session, watch_row, baseline, limits, traffic, late, turns)
+    history = await _history(session, watch_row)
+    if late and history:
+        await alerts.settle(session, history, limits)
     for _ in range(_WINDOWS_A_TURN):
         span = await _next(session, watch_row, limits, traffic, history)
         if span is None:
             break
         since, until = span
-        if turns is None:
-            turns = await _regimes(session, tenant_id, traffic)
         window = await _measure(session, watch_row, baseline, limits, since, until, traffic.series)
         if not window.n:
             busy = await telemetry.next_hour(session, tenant_id, traffic.series, until)
@@ -88,15 +102,109 @@ async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, versio
             # Nothing happened: on to the first window that holds the next event.
             watch_row.next_until = until + step * max(1, -(-(busy - until) // step))
             continue
+        window.concept = await turns.known(until)
         session.add(window)
         history.append(window)
-        await _relook(session, history, baseline, limits, traffic.series)
-        for one in history[-_RELOOK - 1 :]:
-            one.concept = [known for turn in turns if (known := turn.known(one.until)) is not None]
         await session.flush()
         await alerts.settle(session, history, limits)
         watch_row.next_until = until if limits.window_events else until + step
     await session.flush()
+
+
+class Turns:
+    """When the errors of a version's traffic changed; read once, if anybody wants to know."""
+
+    def __init__(self, session: AsyncSession, tenant_id: UUID, traffic: telemetry.Traffic) -> None:
+        self._about = session, tenant_id, traffic
+        self._found: list[Regimes] | None = None
+
+    async def known(self, until: datetime) -> list[dict[str, Any]]:
+        """Return the newest change of each subject that was known by a moment."""
+        if self._found is None:
+            self._found = await _regimes(*self._about)
+        return [known for turn in self._found if (known := turn.known(until)) is not None]
+
+
+async def _again(
+    session: AsyncSession,
+    watch_row: Watch,
+    baseline: telemetry.Baseline | None,
+    limits: Thresholds,
+    traffic: telemetry.Traffic,
+    late: list[Window],
+    turns: Turns,
+) -> None:
+    """Measure the windows again that hold what has come late."""
+    for window in late:
+        fresh = await _measure(
+            session, watch_row, baseline, limits, window.since, window.until, traffic.series
+        )
+        fresh.concept = await turns.known(window.until)
+        for name in _MEASURED:
+            setattr(window, name, getattr(fresh, name))
+        window.examined_at = func.clock_timestamp()
+        if window.n:
+            session.add(window)
+    await session.flush()
+
+
+async def _touched(
+    session: AsyncSession, tenant_id: UUID, series: tuple[UUID, ...]
+) -> datetime | None:
+    """Return the earliest hour that changed since the last look, which this one answers.
+
+    The series are locked: what is folded meanwhile touches them again.
+    """
+    rows = await session.scalars(
+        select(telemetry.Series)
+        .where(
+            telemetry.Series.tenant_id == tenant_id,
+            telemetry.Series.id.in_(series),
+            telemetry.Series.touched_hour.is_not(None),
+        )
+        .order_by(telemetry.Series.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    hours = []
+    for one in rows:
+        hours.append(one.touched_hour or 0)
+        one.touched_hour = None
+    return telemetry.begins(min(hours), 1) if hours else None
+
+
+async def _late(
+    session: AsyncSession, watch_row: Watch, limits: Thresholds, touched: datetime
+) -> list[Window]:
+    """Return the windows that hold what has come late, those that there were none for too.
+
+    Labels mature after their events, and events come late: neither is lost on windows that closed.
+    """
+    mine = {
+        "tenant_id": watch_row.tenant_id,
+        "point_id": watch_row.point_id,
+        "version_id": watch_row.version_id,
+    }
+    rows = await session.scalars(
+        select(Window)
+        .filter_by(**mine)
+        .where(Window.until > touched)
+        .order_by(Window.until.desc())
+        .limit(_WINDOWS_A_TURN)
+    )
+    found = list(rows)[::-1]
+    first = await session.scalar(
+        select(Window.until).filter_by(**mine).order_by(Window.until).limit(1)
+    )
+    if first is None or limits.window_events is not None:
+        return found
+    width, step = timedelta(hours=limits.window_hours), timedelta(hours=limits.step_hours)
+    earlier: list[Window] = []
+    until = first - step
+    while until > touched and len(earlier) < _WINDOWS_A_TURN:
+        earlier.append(Window(**mine, id=uuid7(), since=until - width, until=until))
+        until -= step
+    return [*earlier[::-1], *found]
 
 
 async def _next(
@@ -142,7 +250,7 @@ async def _claim(
     return await session.scalar(select(Watch).filter_by(**key).with_for_update(skip_locked=True))
 
 
-async def _history(session: AsyncSession, watch_row: Watch, count: int) -> list[Window]:
+async def _history(session: AsyncSession, watch_row: Watch) -> list[Window]:
     rows = await session.scalars(
         select(Window)
         .filter_by(
@@ -151,7 +259,7 @@ async def _history(session: AsyncSession, watch_row: Watch, count: int) -> list[
             version_id=watch_row.version_id,
         )
         .order_by(Window.until.desc())
-        .limit(max(count, _RELOOK))
+        .limit(_HISTORY)
     )
     return list(rows)[::-1]
 
@@ -196,6 +304,12 @@ async def _measure(
         degraded=degrading.degraded(metrics),
         estimated=estimated,
         concept=[],
+        basis={
+            "monitor": asdict(limits),
+            "baseline": baseline.digest if baseline else None,
+            "inputs": _digest(found.encode()) if found else None,
+            "labelled": done.labelled,
+        },
     )
 
 
@@ -237,20 +351,5 @@ async def _regimes(
     return await asyncio.to_thread(regimes, telemetry.begins(first, 1), done, last - first)
 
 
-async def _relook(
-    session: AsyncSession,
-    history: list[Window],
-    baseline: telemetry.Baseline | None,
-    limits: Thresholds,
-    series: tuple[UUID, ...],
-) -> None:
-    """Measure the metrics of recent windows again: outcomes mature after their events."""
-    for window in history[-_RELOOK - 1 : -1]:
-        done = await telemetry.outcomes(
-            session, window.tenant_id, series, since=window.since, until=window.until
-        )
-        window.labelled, window.accuracy = done.labelled, done.accuracy
-        window.metrics = degrading.judged(
-            done, baseline.metrics if baseline else {}, limits.min_rows
-        )
-        window.degraded = degrading.degraded(window.metrics)
+def _digest(profile: bytes) -> str:
+    return f"sha256:{sha256(profile).hexdigest()}"

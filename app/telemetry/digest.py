@@ -105,6 +105,8 @@ async def _merge(
             _advance(series, wanted)
     if not added:
         return
+    earliest = min(hour for _, hour in added)
+    series.touched_hour = min(series.touched_hour or earliest, earliest)
     found = {key: merged(tallies) for key, tallies in added.items()}
     rows = [
         {

@@ -103,6 +103,8 @@ class Series(Base):
     first_hour: Mapped[datetime | None]
     through: Mapped[datetime | None]
     """The latest event hour folded so far: the watermark that windows wait for."""
+    touched_hour: Mapped[int | None]
+    """The earliest hour, since 1970, of what came since its windows were last looked at."""
 
 
 class Receipt(Base):

@@ -1,0 +1,91 @@
+"""What comes late, labels or events, is judged on the windows it belongs to."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.live import Live, champion, wait_folded
+from tests.system.traffic import wait_for
+
+FIRST = np.datetime64("2026-04-01T00", "h")
+HOURS, ROWS = 12, 60
+SCORES: dict[str, float] = {}
+DECISIONS: list[Any] = []
+
+
+@pytest.fixture(scope="module")
+def place(live: Live) -> Any:
+    found = champion(live)
+    monitor = {"window_hours": 1, "step_hours": 1, "min_rows": 50, "hits": 2, "of": 3}
+    live["ops"].put(f"/v1/decision-points/{found.point}/monitor", monitor)
+    return found
+
+
+@pytest.fixture(scope="module")
+def decided(live: Live, place: Any) -> list[str]:
+    """Twelve hours of a version that is as it was built, from the third on; no label is known."""
+    units = {"units": [{"unit": f"l-{number}"} for number in range(HOURS * ROWS)]}
+    path = f"/v1/decision-points/{place.point}/route:batch"
+    decisions = live["app"].post(path, units)["decisions"]
+    send(live, decisions, range(3, HOURS), 0.0)
+    wait_folded(live, place.point)
+    wait_for(lambda: len(windows(live, place)) >= HOURS - 4, "the windows that closed")
+    DECISIONS[:] = decisions
+    return [one["decision_id"] for one in decisions]
+
+
+def send(live: Live, decisions: list[Any], hours: range, shift: float) -> None:
+    rng = np.random.default_rng(hours.start)
+    events = []
+    for hour in hours:
+        for one in decisions[hour * ROWS : (hour + 1) * ROWS]:
+            x = rng.normal() + shift
+            score = SCORES[one["decision_id"]] = 1 / (1 + np.exp(-x))
+            events.append(
+                {"token": one["token"], "at": f"{FIRST + hour}:20:00Z", "features": {"x": x},
+                 "score": score}
+            )  # fmt: skip
+    live["app"].post("/v1/events", {"events": events})
+
+
+def windows(live: Live, place: Any) -> list[Any]:
+    path = f"/v1/models/{place.model}/versions/{place.version}/drift"
+    return list(live["aud"].get(path, limit=100)["items"])
+
+
+def alerts(live: Live, place: Any) -> set[tuple[str, str]]:
+    found = live["aud"].get("/v1/alerts", decision_point=place.point)["items"]
+    return {(one["kind"], one["subject"]) for one in found}
+
+
+def test_labels_that_come_when_their_windows_are_long_closed_are_judged(
+    live: Live, place: Any, decided: list[str]
+) -> None:
+    assert all(one["labelled"] == 0 for one in windows(live, place))
+    wrong = [
+        {"decision_id": one, "label": int(SCORES[one] < 0.5), "at": f"{FIRST + HOURS}:00:00Z"}
+        for one in decided[3 * ROWS : 7 * ROWS]
+    ]
+    live["app"].post("/v1/outcomes", {"outcomes": wrong})
+
+    wait_for(lambda: ("mathematical", "accuracy") in alerts(live, place), "an alert")
+
+    judged = [one for one in windows(live, place) if one["labelled"]]
+    assert [one["labelled"] for one in judged] == [ROWS] * 4
+    assert all(one["degraded"] for one in judged)
+
+
+def test_events_that_come_before_the_first_window_get_one(
+    live: Live, place: Any, decided: list[str]
+) -> None:
+    assert decided
+    before = {one["until"] for one in windows(live, place)}
+    send(live, DECISIONS, range(3), 6.0)
+    wait_folded(live, place.point)
+
+    wait_for(lambda: len(windows(live, place)) == len(before) + 3, "three windows more")
+
+    early = [one for one in windows(live, place) if one["until"] not in before]
+    assert [one["n"] for one in early] == [ROWS] * 3
+    assert all("x" in one["alerting"] for one in early)
