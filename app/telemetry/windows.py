@@ -1,5 +1,6 @@
 """Reading profiles: what a version saw and how it did, between two hours."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,9 @@ from app.telemetry.outcomes import performance
 from app.telemetry.performance import Performance
 from app.telemetry.tables import HourProfile, Outcome, ProfileKind, RawEvent, Receipt, Series
 from app.telemetry.tally import Tally, total
+
+_AT_ONCE = 100
+"""More hours than so many are unpacked in a thread: others are not to wait for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,14 @@ async def _sum(
         query = query.where(HourProfile.hour < _hour(until))
     # In one order: floats are added, and the same hours are to say the same to the last bit.
     query = query.order_by(HourProfile.hour, HourProfile.series_id)
-    return total(Tally.decode(payload) for payload in await session.scalars(query))
+    payloads = list(await session.scalars(query))
+    if len(payloads) < _AT_ONCE:
+        return _unpacked(payloads)
+    return await asyncio.to_thread(_unpacked, payloads)
+
+
+def _unpacked(payloads: Sequence[bytes]) -> Tally | None:
+    return total(Tally.decode(payload) for payload in payloads)
 
 
 def _hour(at: datetime) -> int:
