@@ -19,6 +19,9 @@ _TIGHTEST_AT = 2_000
 """How many units an interval is made tightest for; it covers at every number."""
 FEWEST = 100
 """Units of each arm before anything is said: the theory is of many."""
+FEW = 40
+"""Of successes or none, so many of the rarer must be expected of each arm: a handful is skewed, and
+a sequence that begins with it excludes the truth in every seventh run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,11 @@ class Sums:
     def worth(self) -> float:
         """How many rewards of different units would say as much."""
         return self.n / self.each
+
+    @property
+    def binary(self) -> bool:
+        """Whether each reward is a success or none, as far as sums say it."""
+        return self.total == self.squares
 
     @property
     def mean(self) -> float:
@@ -73,11 +81,19 @@ def difference(arm: Sums, control: Sums, *, alpha: float = ALPHA) -> Interval | 
     """
     if min(arm.worth, control.worth) < FEWEST or not min(arm.variance, control.variance):
         return None  # rewards that are all alike say nothing of how others may be
+    if arm.binary and control.binary and min(arm.worth, control.worth) * _rarer(arm, control) < FEW:
+        return None
     n = arm.worth + control.worth
     spread = n * (arm.variance / arm.worth + control.variance / control.worth)
     found = arm.mean - control.mean
     around = radius(n, sqrt(spread), alpha=alpha)
     return Interval(found, found - around, found + around)
+
+
+def _rarer(arm: Sums, control: Sums) -> float:
+    """Return the rate of successes, or of none, whichever is rarer, over both arms."""
+    rate = (arm.total + control.total) / (arm.n + control.n)
+    return min(rate, 1 - rate)
 
 
 def mismatch(units: Mapping[str, int], weights: Mapping[str, int]) -> float | None:
