@@ -10,7 +10,7 @@ from app.kit.names import MOST, NAME
 from app.kit.refusal import NotFound
 from app.platform.http import Snapshot, allow, responses
 from app.platform.http import router as make_router
-from app.platform.http.moment import Moment
+from app.platform.http.moment import Countable
 
 router = make_router("/v1/decision-points/{key}", tag="drift")
 
@@ -63,8 +63,8 @@ async def get_series(
     model: Annotated[str | None, Query(pattern=NAME)] = None,
     version: Annotated[int | None, Query(ge=1, lt=MOST)] = None,
     arm: Annotated[str | None, Query(max_length=100)] = None,
-    since: Moment | None = None,
-    until: Moment | None = None,
+    since: Countable | None = None,
+    until: Countable | None = None,
     bucket_hours: Annotated[
         int | None, Query(ge=1, le=24 * 28, description="Chosen for the time, if not named.")
     ] = None,

@@ -13,7 +13,7 @@ from app.kit.names import MOST, NAME
 from app.kit.refusal import NotFound
 from app.platform.http import Snapshot, allow, responses
 from app.platform.http import router as make_router
-from app.platform.http.moment import Moment
+from app.platform.http.moment import Countable
 
 router = make_router("/v1/models/{name}/versions/{number}", tag="drift")
 
@@ -136,8 +136,8 @@ async def get_calibration(
     actor: Reader,
     session: Snapshot,
     decision_point: PointKey,
-    since: Moment | None = None,
-    until: Moment | None = None,
+    since: Countable | None = None,
+    until: Countable | None = None,
 ) -> dict[str, Any]:
     """Say whether a version's probabilities mean what they say, bin by bin."""
     asked = await inquiries.asked_of(
@@ -161,8 +161,8 @@ async def get_fairness(
     session: Snapshot,
     decision_point: PointKey,
     variable: Annotated[str, Query(max_length=128, description="A feature that tells groups.")],
-    since: Moment | None = None,
-    until: Moment | None = None,
+    since: Countable | None = None,
+    until: Countable | None = None,
     windows: Windows = inquiries.WINDOWS,
 ) -> dict[str, Any]:
     """Say whether a version treats groups alike, and whether ever less so; by raw events."""
@@ -181,8 +181,8 @@ async def get_feedback(
     actor: Reader,
     session: Snapshot,
     decision_point: PointKey,
-    since: Moment | None = None,
-    until: Moment | None = None,
+    since: Countable | None = None,
+    until: Countable | None = None,
     windows: Windows = inquiries.WINDOWS,
 ) -> dict[str, Any]:
     """Say which signs there are that a version makes the evidence it is judged by."""

@@ -19,7 +19,7 @@ from app.kpi.pushed import NOBODY, NotPushed, Pushed, SaidOtherwise
 from app.kpi.tables import Value
 from app.platform.http import Cursor, Limit, Session, Snapshot, allow, responses
 from app.platform.http import router as make_router
-from app.platform.http.moment import Moment
+from app.platform.http.moment import Countable
 from app.telemetry import GREATEST
 
 router = make_router("/v1/decision-points/{key}", tag="kpi")
@@ -29,7 +29,7 @@ Name = Annotated[str, Path(pattern=NAME)]
 
 class ValueIn(Input):
     kpi: str = Field(pattern=NAME)
-    at: Moment
+    at: Countable
     value: float = Field(ge=-GREATEST, le=GREATEST)
     segment: str = Field("", max_length=128, description="A region, a product; of all: nothing.")
     model: str | None = Field(None, pattern=NAME, description="Whose, if it is one version's.")
@@ -144,8 +144,8 @@ async def get_value(
     version: Annotated[int, Query(ge=1, lt=MOST)],
     actor: Annotated[Actor, allow("telemetry:read")],
     session: Snapshot,
-    since: Moment | None = None,
-    until: Moment | None = None,
+    since: Countable | None = None,
+    until: Countable | None = None,
 ) -> Attributed:
     """Say what a version is worth: its units beside the holdout's, here and downstream."""
     point = await catalog.point_by_key(session, key, by=actor)

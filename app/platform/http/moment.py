@@ -28,8 +28,11 @@ def _countable(at: datetime) -> datetime:
 
 
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
-Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_countable)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
 """A time in a query, as RFC 3339 writes it: no count of seconds, and not without its zone."""
+
+Countable = Annotated[Moment, AfterValidator(_countable)]
+"""The same of what is reckoned with."""
 
 At = Annotated[
     Moment | None,
