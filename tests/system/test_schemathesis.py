@@ -81,7 +81,7 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     ("422", ["identity:create_principal"]),  # a service account, and no other, has an owner
     ("422", ["drift:set_monitor"]),  # no more hits than windows
     ("422", ["kpi:define_kpi", "kpi:push_values"]),  # prices with their formula; pushed ones
-    ("422", ["drift:get_series", "drift:get_calibration"]),  # times in order
+    ("422", ["drift:get_series", "drift:get_calibration", "kpi:get_value"]),  # times in order
     ("422", ["drift:get_fairness", "drift:get_feedback"]),  # likewise
     ("422", ["telemetry:put_baseline"]),  # columns are the signature's, and equally long
     ("422", ["identity:assign_roles"]),  # an administrator has no deciding role
