@@ -66,7 +66,7 @@ def test_postgres_says_that_there_is_no_such_table(table: str) -> None:
 @pytest.mark.skipif(shutil.which("java") is None, reason="Spark runs on Java")
 @pytest.mark.filterwarnings("ignore")
 def test_spark_counts_a_nasty_table_as_numpy_does(tmp_path: Path) -> None:
-    sql = pytest.importorskip("pyspark.sql")
+    sql = pytest.importorskip("pyspark.sql")  # of the test extra; only Java may be missing
     path = parquet(tmp_path / "t.parquet", nasty(), TYPES)
     session = (
         sql.SparkSession.builder.master("local[1]")
