@@ -180,11 +180,7 @@ async def _late(
 
     Labels mature after their events, and events come late: neither is lost on windows that closed.
     """
-    mine = {
-        "tenant_id": watch_row.tenant_id,
-        "point_id": watch_row.point_id,
-        "version_id": watch_row.version_id,
-    }
+    mine = _whose(watch_row)
     rows = await session.scalars(
         select(Window)
         .filter_by(**mine)
@@ -250,16 +246,14 @@ async def _claim(
     return await session.scalar(select(Watch).filter_by(**key).with_for_update(skip_locked=True))
 
 
+def _whose(watch_row: Watch) -> dict[str, UUID]:
+    """Return what a version's windows at a point are found by."""
+    return {name: getattr(watch_row, name) for name in ("tenant_id", "point_id", "version_id")}
+
+
 async def _history(session: AsyncSession, watch_row: Watch) -> list[Window]:
     rows = await session.scalars(
-        select(Window)
-        .filter_by(
-            tenant_id=watch_row.tenant_id,
-            point_id=watch_row.point_id,
-            version_id=watch_row.version_id,
-        )
-        .order_by(Window.until.desc())
-        .limit(_HISTORY)
+        select(Window).filter_by(**_whose(watch_row)).order_by(Window.until.desc()).limit(_HISTORY)
     )
     return list(rows)[::-1]
 
@@ -289,10 +283,8 @@ async def _measure(
             layout, found, baseline.curve, baseline.metrics, limits.min_rows
         )
     return Window(
-        tenant_id=watch_row.tenant_id,
+        **_whose(watch_row),
         id=uuid7(),
-        point_id=watch_row.point_id,
-        version_id=watch_row.version_id,
         since=since,
         until=until,
         n=found.n if found else 0,

@@ -6,7 +6,7 @@ by as many as there are. A killed worker's transaction rolls back and the deltas
 
 import logging
 from collections import defaultdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, func, select
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.rota import for_each
 from app.telemetry import labelling
+from app.telemetry.charts import begins
 from app.telemetry.tables import Delta, HourProfile, ProfileKind, Series
 from app.telemetry.tally import Tally, merged
 
@@ -130,8 +131,8 @@ async def _merge(
 
 
 def _advance(series: Series, hours: list[int]) -> None:
-    first = datetime.fromtimestamp(min(hours) * 3600, UTC)
-    last = datetime.fromtimestamp(max(hours) * 3600, UTC)
+    first = begins(min(hours), 1)
+    last = begins(max(hours), 1)
     series.first_hour = min(series.first_hour or first, first)
     series.through = max(series.through or last, last)
 

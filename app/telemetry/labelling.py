@@ -22,6 +22,7 @@ from app.platform.db import Database, driver
 from app.platform.http import Upload
 from app.platform.http.guard import PermissionDenied
 from app.telemetry import store
+from app.telemetry.charts import hour_at
 from app.telemetry.correcting import Sent
 from app.telemetry.correcting import store as store_outcomes
 from app.telemetry.events import (
@@ -167,7 +168,7 @@ async def join(session: AsyncSession) -> int:
     for tenant_id, series_id, at, score, prediction, *said in rows:
         if tenant_id is None:
             continue
-        hour = int(at.timestamp() // 3600)
+        hour = hour_at(at)
         label, reward, cost, again, *was, _ = said
         key = tenant_id, series_id, hour
         now[key].append(_labelled(hour, score, prediction, label, reward, cost))

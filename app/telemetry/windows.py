@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.telemetry.charts import begins, hour_at
 from app.telemetry.events import GIVEN_PREFIX, REHEARSAL, SHADOW_PREFIX
 from app.telemetry.outcomes import performance
 from app.telemetry.performance import Performance
@@ -106,9 +107,9 @@ async def _sum(
         HourProfile.kind == kind,
     )
     if since is not None:
-        query = query.where(HourProfile.hour >= _hour(since))
+        query = query.where(HourProfile.hour >= hour_at(since))
     if until is not None:
-        query = query.where(HourProfile.hour < _hour(until))
+        query = query.where(HourProfile.hour < hour_at(until))
     # In one order: floats are added, and the same hours are to say the same to the last bit.
     query = query.order_by(HourProfile.hour, HourProfile.series_id)
     payloads = list(await session.scalars(query))
@@ -119,10 +120,6 @@ async def _sum(
 
 def _unpacked(payloads: Sequence[bytes]) -> Tally | None:
     return total(Tally.decode(payload) for payload in payloads)
-
-
-def _hour(at: datetime) -> int:
-    return int(at.timestamp() // 3600)
 
 
 async def series_of(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> list[Series]:
@@ -174,10 +171,10 @@ async def next_hour(
             HourProfile.tenant_id == tenant_id,
             HourProfile.series_id.in_(series),
             HourProfile.kind == ProfileKind.INPUTS,
-            HourProfile.hour >= _hour(since),
+            HourProfile.hour >= hour_at(since),
         )
     )
-    return None if hour is None else datetime.fromtimestamp(hour * 3600, UTC)
+    return None if hour is None else begins(hour, 1)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -238,7 +235,7 @@ async def hours_of(
         .where(
             HourProfile.tenant_id == tenant_id,
             HourProfile.series_id.in_(series),
-            HourProfile.hour >= _hour(since),
+            HourProfile.hour >= hour_at(since),
         )
         .order_by(HourProfile.hour)
     )
