@@ -6,10 +6,9 @@ with its reason. What is drawn is the same at each run.
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from zlib import crc32
 
@@ -22,7 +21,8 @@ from hypothesis.errors import FlakyStrategyDefinition
 from schemathesis.config import SchemathesisConfig
 from schemathesis.generation.meta import TestPhase
 
-from tests.live import Live, lift_control, make_model, make_version, unique
+from tests.live import Live, lift_control
+from tests.system.bodies import namesake
 from tests.system.holdings import Holdings, hold
 from tests.system.spares import Callers, Spares
 from tests.tenants import another
@@ -193,65 +193,6 @@ for _media in (
     schemathesis.openapi.media_type(_media, st.binary(max_size=200))
 schema = schemathesis.openapi.from_dict(copy.deepcopy(DOCUMENT), config=configured())
 WAY: dict[str, Way] = {str(way): way for way in declared() if way.path not in SEEN}
-NAMED: dict[str, Callable[[Holdings], Any]] = {
-    "model": lambda held: held.place.model,
-    "version": lambda held: held.place.version,
-    "decision_point": lambda held: held.place.point,
-    "decision_points": lambda held: [held.place.point],
-    "owner": lambda held: held.person,
-    "to": lambda held: held.person,
-    "principal_id": lambda held: held.account,
-    "case_id": lambda held: held.cases["activations"],
-    "body": lambda held: held.live["aud"].get("/v1/policies/low")["body"],
-}
-"""Fields of bodies that are about what there is."""
-
-
-def published(held: Holdings) -> int:
-    """Return a version that is younger than whatever it is said to have come of."""
-    return make_version(held.live, held.place.model)
-
-
-def invited(held: Holdings) -> str:
-    """Return the code that lets a new person in."""
-    admin = held.live.admin
-    person = admin.post("/v1/principals", {"name": unique("person"), "roles": ["auditor"]})
-    return str(admin.post(f"/v1/principals/{person['id']}:invite")["code"])
-
-
-ONCE: dict[str, dict[str, Callable[[Holdings], Any]]] = {
-    "POST /v1/models/{name}/versions/{number}:fork": {"into": lambda held: make_model(held.live)},
-    "POST /v1/approval-requests": {"step": lambda _: "application_integration"},
-    "POST /v1/waivers": {
-        "step": lambda _: "application_integration", "rule": lambda _: "traffic",
-    },
-    "POST /v1/delegations": {
-        "roles": lambda _: ["committee"],
-        "until": lambda _: (datetime.now(UTC) + timedelta(days=1)).isoformat(),
-    },
-    "POST /v1/trust-rules": {
-        "name": lambda _: unique("rule"), "provider": lambda _: "generic",
-        "issuer": lambda _: "https://ci.example.com", "claims": lambda _: {"project": "1"},
-        "roles": lambda _: ["application"],
-    },
-    "POST /v1/procedures": {
-        "cause": lambda _: "request", "cause_id": lambda _: None,
-        "expected": lambda _: {"metric": "accuracy", "by": 0.01},
-    },
-    "POST /v1/procedures/{procedure_id}:link": {"version": published},
-    "POST /v1/webhooks": {"url": lambda _: "https://hooks.example.com/"},
-    "PATCH /v1/webhooks/{webhook_id}": {"url": lambda _: "https://hooks.example.com/"},
-    "POST /v1/invitations:redeem": {"code": invited},
-    "POST /v1/releases": {"validator": lambda _: "val"},
-    "POST /v1/releases:run": {
-        "kpis": lambda _: [], "validator": lambda _: "val", "risk_tier": lambda _: "low",
-        "integration": lambda _: None,
-    },
-    "PUT /v1/decision-rights": {
-        "body": lambda held: held.live["aud"].get("/v1/decision-rights")["body"],
-    },
-}  # fmt: skip
-"""The same, of single operations."""
 
 
 @dataclass
@@ -295,12 +236,6 @@ def world(live: Live) -> Iterator[World]:
         WORLDS.append(World(held, callers, Spares(callers), untouchable))
         yield WORLDS[-1]
         WORLDS.clear()
-
-
-def namesake(way: Way, body: dict[str, Any]) -> dict[str, Callable[[Holdings], Any]]:
-    """Return the fields of a body that are to be about what there is."""
-    known = NAMED | ONCE.get(str(way), {})
-    return {name: named for name, named in known.items() if name in body}
 
 
 @schemathesis.hook
