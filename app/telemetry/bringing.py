@@ -7,7 +7,7 @@ there are many.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.telemetry.returning import PSEUDONYMS, SAMPLED, pseudonym
 from app.telemetry.tables import Outcome, RawEvent
-from app.telemetry.windows import first_id
+
+_AHEAD = timedelta(days=1)
+"""More than an event's time may lie ahead of its receipt: days before are not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ async def brought_by(
     until: datetime,
     events: int,
 ) -> Groups:
-    """Return what units brought, reward less cost, of decisions in ``[since, until)``.
+    """Return what units brought, reward less cost, by events whose time is in ``[since, until)``.
 
     ``groups`` are series that say which group a unit is of; one that came to several is left out.
     ``places`` are the series of each place. About ``events`` lie between.
@@ -52,8 +54,9 @@ async def brought_by(
     share = min(1.0, SAMPLED / max(events, 1))
     between = (
         RawEvent.tenant_id == tenant_id,
-        RawEvent.decision_id >= first_id(since),
-        RawEvent.decision_id < first_id(until),
+        RawEvent.at >= since,
+        RawEvent.at < until,
+        RawEvent.received_at >= since - _AHEAD,
         pseudonym() < literal(share * PSEUDONYMS),
     )
     group = case(*((RawEvent.series_id.in_(list(ids)), name) for name, ids in groups.items()))

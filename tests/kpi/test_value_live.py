@@ -1,6 +1,6 @@
 """KPIs that are pushed, priced and attributed, over HTTP."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -85,18 +85,23 @@ def test_prices_belong_to_the_cost_of_errors_and_to_nothing_else(at: Cast) -> No
         assert problem.value.document["status"] == 422
 
 
+def long_ago() -> str:
+    """Return when it was, of decisions that are replayed: not when they were asked for."""
+    return (datetime.now(UTC) - timedelta(days=40)).isoformat()
+
+
 def decide(live: Live, path: str, earns: dict[str, float], spread: float) -> dict[str, int]:
-    """Decide about all units; each earns what its arm earns, a half of them a bit more."""
+    """Decide about all units, long ago; each earns what its arm earns, a half a bit more."""
     asked = {"units": [{"unit": f"u-{number}"} for number in range(UNITS)]}
     decisions = live["app"].post(f"{path}/route:batch", asked)["decisions"]
-    now = datetime.now(UTC).isoformat()
+    then = long_ago()
     events, outcomes, seen = [], [], dict.fromkeys(earns, 0)
     for number, one in enumerate(decisions):
         seen[one["arm"]] = seen.get(one["arm"], 0) + 1
-        events.append({"token": one["token"], "at": now, "score": 0.5, "features": {"x": 0.1}})
+        events.append({"token": one["token"], "at": then, "score": 0.5, "features": {"x": 0.1}})
         more = spread if number % 2 else -spread
         outcomes.append(
-            {"decision_id": one["decision_id"], "at": now, "reward": 3 + more,
+            {"decision_id": one["decision_id"], "at": then, "reward": 3 + more,
              "cost": 3 - earns[one["arm"]]}
         )  # fmt: skip
     live["app"].post("/v1/events", {"events": events})
@@ -123,18 +128,18 @@ def test_what_is_gained_here_and_lost_downstream_is_shown_as_one_sum(at: Cast) -
     decisions = live["app"].post(
         f"{path}/route:batch", {"units": [{"unit": f"u-{n}"} for n in range(UNITS)]}
     )["decisions"]
-    now = datetime.now(UTC).isoformat()
+    then = long_ago()
     live["app"].post(
         "/v1/events",
         {"events": [
-            {"token": one["token"], "at": now, "score": 0.5, "features": {"x": 0.1}}
+            {"token": one["token"], "at": then, "score": 0.5, "features": {"x": 0.1}}
             for one in decisions
         ]},
     )  # fmt: skip
     live["app"].post(
         "/v1/outcomes",
         {"outcomes": [
-            {"decision_id": one["decision_id"], "at": now,
+            {"decision_id": one["decision_id"], "at": then,
              "reward": (-2.0 if f"u-{n}" in treated else 0.0) + (0.5 if n % 3 else -1.0)}
             for n, one in enumerate(decisions)
         ]},
