@@ -28,7 +28,7 @@ from app.notifications import routers as notifications_routes
 from app.openfeature import routers as openfeature_routes
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.http import HotRoute, RouteIndex, WrongCredentials, documented, problems
-from app.platform.http.edge import Edge
+from app.platform.http.edge import Edge, Quick
 from app.platform.http.metrics import HttpMetrics
 from app.platform.outbound import Outbound
 from app.platform.settings import Settings
@@ -48,11 +48,12 @@ def make_app(settings: Settings, database_url: str) -> Edge:
     """Return the ASGI application of one process."""
     api, hot, registry = make_api(settings, database_url)
     database, keyring = api.state.database, api.state.keyring
-    lookups = [
+    quick: list[Quick] = [
         *catalog_routes.lookups(database, keyring),
+        *catalog_routes.shortcuts(api.state.registrar, settings, keyring),
         *activation_routes.lookups(database, keyring),
     ]
-    return Edge(api, hot, HttpMetrics(registry), lookups)
+    return Edge(api, hot, HttpMetrics(registry), quick)
 
 
 def make_api(

@@ -13,16 +13,15 @@ from uuid import UUID
 
 import orjson
 import psycopg
-from sqlalchemy import select
+from sqlalchemy import inspect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm.attributes import set_committed_value
 
 from app import audit, identity
 from app.catalog import descent, ensembles, indexing
 from app.catalog.content import digest_over
 from app.catalog.events import VersionRegistered
-from app.catalog.rules import Stage, require_source
+from app.catalog.rules import AssetKind, RiskTier, Stage, require_source
 from app.catalog.specifics import require_specifics
 from app.catalog.tables import Member, Model, Version
 from app.kit.actor import Actor
@@ -35,6 +34,13 @@ from app.platform.events import publish
 _LANES = 8
 _PATIENT_LANES = 4
 _MOST = 64
+_PATIENCE = 0.002
+_COLUMNS = tuple(inspect(Model).columns.keys())
+_LOCK = f"""
+SELECT {", ".join(_COLUMNS)} FROM catalog_model
+WHERE tenant_id = %(tenant)s AND name = ANY(%(names)s) ORDER BY id FOR NO KEY UPDATE
+"""  # noqa: S608 - our own columns
+_LOCK_FREE = f"{_LOCK} SKIP LOCKED"
 _VERSIONS = """
 WITH sent AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS sent(
@@ -105,7 +111,12 @@ class Registrar:
         self._database = database
         # One transaction of a tenant at a time: two would wait for each other's models.
         self._at_once = Coalesced(
-            self._commit, nobodys_fault=_nobodys_fault, lanes=_LANES, each=1, most=_MOST
+            self._commit,
+            nobodys_fault=_nobodys_fault,
+            lanes=_LANES,
+            each=1,
+            most=_MOST,
+            patience=_PATIENCE,
         )
         self._patiently = Coalesced(
             self._wait, nobodys_fault=_nobodys_fault, lanes=_PATIENT_LANES, each=1, most=_MOST
@@ -191,14 +202,17 @@ async def _lock(
     session: AsyncSession, tenant_id: UUID, names: set[str], *, wait: bool
 ) -> dict[str, Model]:
     """Return models by name, locked in one order; an edit of theirs waits, their readers do not."""
-    found = await session.scalars(
-        select(Model)
-        .where(Model.tenant_id == tenant_id, Model.name.in_(names))
-        .order_by(Model.id)
-        .with_for_update(key_share=True, skip_locked=not wait)
-        .execution_options(populate_existing=True)
-    )
-    return {model.name: model for model in found}
+    connection = await session.connection()
+    values = {"tenant": tenant_id, "names": list(names)}
+    found = await connection.exec_driver_sql(_LOCK if wait else _LOCK_FREE, values)
+    return {model.name: model for model in map(_model, found)}
+
+
+def _model(row: Sequence[Any]) -> Model:
+    """Return a model that is of no session: nothing is written by way of it."""
+    model = Model(**dict(zip(_COLUMNS, row, strict=True)))
+    model.kind, model.risk_tier = AssetKind(model.kind), RiskTier(model.risk_tier)
+    return model
 
 
 async def _number(
@@ -238,8 +252,7 @@ async def _number(
         developer_id=by.person_id,
         **{name: value for name, value in content.items() if name != "specifics"},
     )
-    # The row itself is moved with the versions; a flush meanwhile must not move it.
-    set_committed_value(model, "last_number", number)
+    model.last_number = number  # of the next registration; the row is moved with the versions
     for member in members:
         member.ensemble_id = version.id
     return _Numbered(asked, model, version, members)

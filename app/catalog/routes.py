@@ -129,8 +129,7 @@ async def register_version(
     response: Response,
 ) -> Version:
     """Publish the next version: its content never changes after this."""
-    content = body.model_dump(mode="json")
-    asked = Registration(name, content, content.pop("tags"), actor)
+    asked = registration(actor, name, body)
     if "idempotency-key" in request.headers:
         # The answer is kept in the transaction of the act, which is therefore the request's own.
         version = await registering.register_version(session, asked)
@@ -139,6 +138,12 @@ async def register_version(
         version = await registrar.register(asked)
     etag(response, version.revision)
     return version
+
+
+def registration(actor: Actor, name: str, body: VersionIn) -> Registration:
+    """Return what a body asks for."""
+    content = body.model_dump(mode="json")
+    return Registration(name, content, content.pop("tags"), actor)
 
 
 @models.get(

@@ -15,14 +15,14 @@ from app.notifications.telling import Told, tell
 from app.platform.db import Json
 from app.platform.events import Event
 
-_KEEP = text("""
+_KEEP = """
 INSERT INTO notifications_outbox (tenant_id, id, type, data)
 SELECT tenant_id, id, type, data
-FROM ROWS FROM (jsonb_to_recordset(CAST(:rows AS jsonb))
+FROM ROWS FROM (jsonb_to_recordset(%(rows)s::jsonb)
     AS (tenant_id uuid, id uuid, type text, data jsonb)) WITH ORDINALITY
     AS kept(tenant_id, id, type, data, place)
 ORDER BY place
-""")
+"""
 _SETTLE = """
 UPDATE notifications_outbox o SET position = last.position + fresh.n
 FROM (SELECT id, row_number() OVER (ORDER BY at, told) AS n FROM notifications_outbox
@@ -39,7 +39,10 @@ async def keep(session: AsyncSession, events: Sequence[Event]) -> None:
         {"tenant_id": event.tenant_id, "id": uuid7(), "type": event.type, "data": _facts(event)}
         for event in events
     ]
-    await session.execute(_KEEP, {"rows": orjson.dumps(rows).decode()})
+    # What was written before comes before: a driver's statement flushes nothing by itself.
+    await session.flush()
+    connection = await session.connection()
+    await connection.exec_driver_sql(_KEEP, {"rows": orjson.dumps(rows).decode()})
 
 
 def outgoing(event: Event) -> Outgoing:

@@ -7,6 +7,7 @@ transactions grow instead of queues: what a commit costs is shared by all who wa
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -33,7 +34,8 @@ class Coalesced(Generic[K, J, R]):
     A transaction is of one line, such as a tenant, and holds jobs of ``most`` in all, as ``size``
     measures them. ``lanes`` are written at a time, ``each`` of them of one line. A transaction
     that fails is written again, each job by itself, unless the error is ``nobodys_fault``. A caller
-    who goes away leaves his job behind. While ``most_waiting`` wait, nobody else joins them.
+    who goes away leaves his job behind. While ``most_waiting`` wait, nobody else joins them. A line
+    that had several jobs at its last transaction waits up to ``patience`` seconds for as many.
     """
 
     def __init__(
@@ -46,11 +48,16 @@ class Coalesced(Generic[K, J, R]):
         most: int,
         size: Callable[[J], int] = _one,
         most_waiting: int | None = None,
+        patience: float = 0.0,
     ) -> None:
         self._commit = commit
         self._nobodys_fault = nobodys_fault
         self._most_lanes, self._each, self._most, self._size = lanes, each, most, size
         self._most_waiting, self._size_waiting = most_waiting, 0
+        if patience and each > 1:
+            raise ValueError("Two of a line cannot wait for the same jobs.")
+        self._patience, self._before = patience, dict[K, int]()
+        self._awaited: dict[K, tuple[int, asyncio.Event]] = {}
         self._waiting: dict[K, list[_Waiting[J, R]]] = {}
         self._lanes: set[asyncio.Task[None] | None] = set()
         self._busy: Counter[K] = Counter()
@@ -63,7 +70,10 @@ class Coalesced(Generic[K, J, R]):
             raise Overloaded(f"{there} are waiting to be written already.")
         self._size_waiting += size
         waiting: _Waiting[J, R] = _Waiting(job, asyncio.get_running_loop().create_future())
-        self._waiting.setdefault(line, []).append(waiting)
+        together = self._waiting.setdefault(line, [])
+        together.append(waiting)
+        if line in self._awaited and len(together) >= self._awaited[line][0]:
+            self._awaited[line][1].set()
         if len(self._lanes) < self._most_lanes and self._busy[line] < self._each:
             self._lanes.add(asyncio.create_task(self._lane()))
         return await waiting.done
@@ -77,14 +87,27 @@ class Coalesced(Generic[K, J, R]):
             self._lanes.discard(asyncio.current_task())
 
     async def _write_some(self, line: K) -> None:
-        taken = self._take(line)
         self._busy[line] += 1
         try:
+            await self._gather(line)
+            taken = self._take(line)
             await self._together(line, taken)
+            there = len(taken) + len(self._waiting.get(line, ()))
+            if self._patience and there > 1:
+                self._before[line] = there
         finally:
             self._busy[line] -= 1
             if not self._busy[line]:
                 del self._busy[line]
+
+    async def _gather(self, line: K) -> None:
+        """Wait a moment for as many jobs as there were: who was answered mostly comes again."""
+        before = self._before.pop(line, 1)
+        if len(self._waiting[line]) < before:
+            self._awaited[line] = before, asyncio.Event()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._awaited[line][1].wait(), self._patience)
+            del self._awaited[line]
 
     def _next(self) -> K | None:
         """Return who has waited longest of those that another transaction may be written of."""

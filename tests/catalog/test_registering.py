@@ -142,3 +142,62 @@ async def test_what_fails_together_is_written_one_by_one_and_only_the_poison_is_
     assert [one for one in told if isinstance(one, int)] == [0, 10, 40, 50, 60, 70]
     assert isinstance(told[2], asyncio.CancelledError)
     assert isinstance(told[3], ValueError)
+
+
+def test_the_short_way_answers_as_the_long_one_does(live: Live) -> None:
+    model = make_model(live)
+    url = f"{live.url}/v1/models/{model}/versions"
+    bodies = [
+        content(), content(source=7), content(source="file:///x"), content(unheard_of=1),
+        content(digest="no"), [], {},
+    ]  # fmt: skip
+    own = {"id", "number", "created_at", "request_id"}
+
+    def asked(client: httpx.Client, body: Any, **headers: str) -> tuple[Any, ...]:
+        answer = client.post(url, json=body, headers=headers)
+        shown = {name: value for name, value in answer.json().items() if name not in own}
+        names = ("content-type", "etag")
+        assert answer.headers["x-request-id"]
+        return answer.status_code, shown, *(answer.headers.get(name) for name in names)
+
+    with httpx.Client(headers={"authorization": f"Bearer {live.keys['dev']}"}) as client:
+        short = [asked(client, body) for body in bodies]
+        long = [
+            asked(client, body, **{"idempotency-key": f"{model}-{turn}"})
+            for turn, body in enumerate(bodies)
+        ]
+
+        assert short == long
+        assert [answer[0] for answer in short] == [201, *[422] * 6]
+        for sent in (b'{"source": 1, "source": 2}', b"{", b""):
+            refused = client.post(url, content=sent, headers={"content-type": "application/json"})
+            assert refused.status_code == (400 if sent else 422)
+        assert client.post(url, content=b"x", headers={"content-type": "x/y"}).status_code == 415
+        assert client.post(f"{url}?x=1", json=content()).status_code == 422
+
+
+async def test_who_was_answered_together_is_waited_for_and_nobody_else() -> None:
+    sizes: list[int] = []
+
+    async def commit(_: UUID, jobs: list[int]) -> list[int]:
+        sizes.append(len(jobs))
+        await asyncio.sleep(0.005)
+        return jobs
+
+    write: Coalesced[UUID, int, int] = Coalesced(
+        commit, nobodys_fault=lambda _: False, lanes=2, each=1, most=64, patience=0.2
+    )
+
+    async def come_again(number: int, times: int) -> None:
+        for turn in range(times):
+            # Those who were answered at once do not come at once.
+            await asyncio.sleep(0.001 * number)
+            assert await write(TENANT, number * 100 + turn) == number * 100 + turn
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(come_again(number, 6) for number in range(8)))
+        assert sizes[0] == 1
+        assert sizes.count(8) >= 4
+        began = asyncio.get_running_loop().time()
+        await write(uuid4(), 1)
+        assert asyncio.get_running_loop().time() - began < 0.1

@@ -11,6 +11,7 @@ from app.platform.http.moment import At, Moment
 from app.platform.http.paging import Cursor, Limit
 from app.platform.http.raw import Endpoint, HotRoute, Tagged
 from app.platform.http.route import GovernedRoute, Session, Snapshot, router
+from app.platform.http.shortcut import Shortcut, shortcut
 from app.platform.http.throttle import WrongCredentials
 from app.platform.http.upload import Bulk, NamedTwice, Upload
 
@@ -33,6 +34,7 @@ __all__ = [
     "PlainCounter",
     "RouteIndex",
     "Session",
+    "Shortcut",
     "Snapshot",
     "Tagged",
     "Upload",
@@ -44,4 +46,5 @@ __all__ = [
     "permission_of",
     "responses",
     "router",
+    "shortcut",
 ]

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.kit.actor import Actor
 from app.kit.refusal import Refusal
 from app.platform.db import Database
-from app.platform.http.body import Scope
+from app.platform.http.body import Receive, Scope
 from app.platform.http.guard import Authenticator, require
 from app.platform.http.problems import from_database
 from app.platform.http.raw import JSON, Answer, refused
@@ -106,7 +106,12 @@ class Lookup:
         return None if found is None else found.groups()
 
     async def answer(
-        self, key: Key, headers: dict[bytes, bytes], scope: Scope, request_id: str
+        self,
+        key: Key,
+        headers: dict[bytes, bytes],
+        scope: Scope,
+        receive: Receive,  # noqa: ARG002 - a GET has no body
+        request_id: str,
     ) -> Answer | None:
         """Answer a request, or leave it to the typed route."""
         try:
@@ -136,5 +141,9 @@ def lookup(
     authenticate: Authenticator,
 ) -> Lookup:
     """Return the quick way of the typed route at ``path``."""
-    named = re.sub(r"\\\{\w+\\\}", r"([A-Za-z0-9._@-]{1,128})", re.escape(path))
-    return Lookup(path, re.compile(named), permission, authenticate, Together(database, find))
+    return Lookup(path, pattern_of(path), permission, authenticate, Together(database, find))
+
+
+def pattern_of(path: str) -> re.Pattern[str]:
+    """Return what takes the names out of a path."""
+    return re.compile(re.sub(r"\\\{\w+\\\}", r"([A-Za-z0-9._@-]{1,128})", re.escape(path)))

@@ -126,7 +126,9 @@ async def _take_body(request: Request, settings: Settings, uploads: frozenset[st
     upload = media_of(media) in uploads
     limit = settings.max_upload_bytes if upload else settings.max_body_bytes
     length = dict(request.scope["headers"]).get(b"content-length")
-    body = await read(length, request.receive, limit, settings.body_seconds)
+    body = request.scope["state"].get("body")  # of a shortcut that left the rest to us
+    if body is None:
+        body = await read(length, request.receive, limit, settings.body_seconds)
     request._body = body  # noqa: SLF001 - where Starlette keeps a body that was read
     if not body or upload:
         return
