@@ -25,10 +25,16 @@ SELECT f.ordinal, v.id AS version_id, m.name AS model, v.number, v.stage, v.retu
     m.risk_tier, m.owner_id, m.purpose, m.tags AS model_tags, v.tags, v.card,
     v.training_data, v.signature, v.created_at
 FROM {found} AS f
-JOIN catalog_version v ON v.tenant_id = :tenant AND v.id = f.version_id
-JOIN catalog_model m ON m.tenant_id = :tenant AND m.id = v.model_id
+CROSS JOIN LATERAL (
+    SELECT * FROM catalog_version WHERE tenant_id = :tenant AND id = f.version_id LIMIT 1
+) AS v
+CROSS JOIN LATERAL (
+    SELECT * FROM catalog_model WHERE tenant_id = :tenant AND id = v.model_id LIMIT 1
+) AS m
 ORDER BY f.ordinal DESC
 """
+# A page is looked up row by row, whatever the statistics say: after many versions at once they are
+# of a table that was small, and a join by them reads all of it.
 _FIND = text(
     _HITS.format(
         found="""catalog_search_find(CAST(:terms AS tsquery), :ward, LEAST(:below, 1 + (
