@@ -2,9 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import blake2b
 from http import HTTPStatus
 from math import ceil
 from typing import Any
@@ -16,6 +17,7 @@ from app.release.output_schema import breaches
 MOST_FAILED = 50
 MOST_ERRORS = 0.01
 """The share of a load's calls that may fail before the load itself counts as a failure."""
+MOST_KEPT = 16 << 20
 _MOST_REASONS = 5
 _LONGEST_REASON = 300
 
@@ -47,12 +49,14 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a number of calls at the same time came to, each as ``settled``."""
+    """What a number of calls at the same time came to, each without its body."""
 
     wanted: int
     concurrency: int
     seconds: float
     replies: Sequence[Reply]
+    unchecked: int = 0
+    """Answers of which nobody knows what they said: they were too many and too different."""
 
 
 class Unreadable(ValueError):
@@ -132,15 +136,53 @@ def quantile(sorted_values: Sequence[float], share: float) -> float | None:
     return sorted_values[max(0, ceil(share * len(sorted_values)) - 1)]
 
 
-def settled(reply: Reply, protocol: Protocol) -> Reply:
-    """Return what a call of a load came to, without its body."""
-    why = unanswered(reply)
-    if why is None:
-        try:
-            read_as(protocol, reply.body)
-        except (Unreadable, NotTensors) as error:
-            why = str(error)
-    return Reply(reply.ms, reply.status, failure=why)
+class Answers:
+    """What a load was answered, to be judged when it is over: judging meanwhile would slow it.
+
+    An answer is held to the same as the case's own: whoever is right when asked alone and answers
+    another's question under load is wrong. What is alike is judged once, and kept once; of
+    different answers ``MOST_KEPT`` bytes are.
+    """
+
+    def __init__(self, cases: Sequence[ContractCase], *, protocol: Protocol, schema: Any) -> None:
+        self._cases, self._protocol, self._schema = cases, protocol, schema
+        self._replies: list[Reply] = []
+        self._alike: dict[tuple[int, bytes], tuple[Reply, list[int]]] = {}
+        self._kept = 0
+        self._unchecked = 0
+
+    def __len__(self) -> int:
+        return len(self._replies)
+
+    def take(self, number: int, reply: Reply) -> None:
+        """Keep the answer to a case, given by its number."""
+        why = unanswered(reply)
+        place = len(self._replies)
+        self._replies.append(Reply(reply.ms, reply.status, failure=why))
+        if why is not None:
+            return
+        key = number, blake2b(reply.body, digest_size=16).digest()
+        known = self._alike.get(key)
+        if known is not None:
+            known[1].append(place)
+        elif self._kept + len(reply.body) > MOST_KEPT:
+            self._unchecked += 1
+        else:
+            self._kept += len(reply.body)
+            self._alike[key] = reply, [place]
+
+    def judged(self, until: float, clock: Callable[[], float]) -> tuple[list[Reply], int]:
+        """Return every reply with why it failed, and how many were left ``until`` time was up."""
+        for (number, _), (reply, places) in self._alike.items():
+            if clock() > until:
+                self._unchecked += len(places)
+                continue
+            case = self._cases[number]
+            found = judge(case, reply, protocol=self._protocol, schema=self._schema)
+            for place in places if found.reasons else ():
+                before = self._replies[place]
+                self._replies[place] = Reply(before.ms, before.status, failure=found.reasons[0])
+        return self._replies, self._unchecked
 
 
 def _what_failed(load: Loaded) -> list[str]:
@@ -177,6 +219,7 @@ def report(
         "failed": [{"case": item.name, "reasons": item.reasons} for item in failed[:MOST_FAILED]],
         "cold_start_ms": cold_start_ms,
         "requests": len(load.replies),
+        "unchecked": load.unchecked,
         "concurrency": load.concurrency,
         "error_share": errors / load.wanted if load.wanted else 0.0,
         "per_second": served / load.seconds if load.seconds > 0 else 0.0,

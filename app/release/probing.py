@@ -17,6 +17,7 @@ from app.platform.outbound import Kept, Outbound, OutboundFailed, OutboundLate
 from app.release import open_inference
 from app.release.contract_cases import ContractCase, Load
 from app.release.integration import (
+    Answers,
     Loaded,
     Protocol,
     Reply,
@@ -25,14 +26,12 @@ from app.release.integration import (
     judge,
     read,
     report,
-    settled,
     unanswered,
 )
 
 MOST_SECONDS = 120.0
 MOST_BYTES = 1 << 20
-_LARGE = 1 << 14
-"""Answers longer than this are read in a thread."""
+_JUDGING_SECONDS = 20.0
 
 Told = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -84,7 +83,7 @@ class Probe:
         plan = self._plan
         tested, known = await self._greeted()
         bodies = [self._body(case, known) for case in plan.cases]
-        good: list[bytes] = []
+        good: list[tuple[ContractCase, bytes]] = []
         answered = False
         for number, (case, body) in enumerate(zip(plan.cases, bodies, strict=True)):
             reply = await self._call("POST", plan.path, body)
@@ -96,7 +95,7 @@ class Probe:
                 )
             )
             if not case.bad:
-                good.append(body)
+                good.append((case, body))
                 answered = answered or unanswered(reply) is None
             await self._told({"stage": "cases", "done": number + 1, "of": len(bodies)})
         # Whoever answers none of the cases is not called a thousand times more.
@@ -148,27 +147,26 @@ class Probe:
             return Reply(_since(started), failure=error.detail)
         return Reply(_since(started), got.status, got.body)
 
-    async def _loaded(self, bodies: Sequence[bytes]) -> Loaded:
-        load, path = self._plan.load, self._plan.path
+    async def _loaded(self, good: Sequence[tuple[ContractCase, bytes]]) -> Loaded:
+        plan, load = self._plan, self._plan.load
         numbers = count()
-        replies: list[Reply] = []
+        answers = Answers([case for case, _ in good], protocol=plan.protocol, schema=plan.schema)
 
         async def caller() -> None:
             while (number := next(numbers)) < load.requests and time.monotonic() < self._until:
-                reply = await self._call("POST", path, bodies[number % len(bodies)])
-                if len(reply.body) > _LARGE:
-                    replies.append(await asyncio.to_thread(settled, reply, self._plan.protocol))
-                else:
-                    replies.append(settled(reply, self._plan.protocol))
-                if len(replies) % 50 == 0:
-                    await self._told({"stage": "load", "done": len(replies), "of": load.requests})
+                which = number % len(good)
+                answers.take(which, await self._call("POST", plan.path, good[which][1]))
+                if len(answers) % 50 == 0:
+                    await self._told({"stage": "load", "done": len(answers), "of": load.requests})
 
         started = time.perf_counter()
         async with asyncio.TaskGroup() as group:
             for _ in range(min(load.concurrency, load.requests)):
                 group.create_task(caller())
         seconds = time.perf_counter() - started
-        return Loaded(load.requests, load.concurrency, seconds, replies)
+        until = time.monotonic() + _JUDGING_SECONDS
+        replies, unchecked = await asyncio.to_thread(answers.judged, until, time.monotonic)
+        return Loaded(load.requests, load.concurrency, seconds, replies, unchecked)
 
 
 def unmade(plan: Plan) -> Loaded:

@@ -1,6 +1,7 @@
 """Endpoints as they are met: good, slow, broken, hostile. Each is a server on loopback."""
 
 import asyncio
+import itertools
 import json
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -202,3 +203,28 @@ async def misshapen(asked: Asked, writer: asyncio.StreamWriter) -> None:
         writer.write(answer(200, json.dumps({"outputs": [out]}).encode()))
     else:
         await open_inference(asked, writer)
+
+
+def crossed() -> Talk:
+    """A scorer that keeps what it works on in one place: at the same time, it mixes them up."""
+    held = {"at_once": 0, "x": 0.0}
+
+    async def talk(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        held["x"], held["at_once"] = asked.json()["x"], held["at_once"] + 1
+        await asyncio.sleep(0.002)
+        wrong = "much" if held["at_once"] > 2 and held["x"] > 5 else None
+        writer.write(answer(200, json.dumps({"score": wrong or held["x"] / 2}).encode()))
+        held["at_once"] -= 1
+
+    return talk
+
+
+def different() -> Talk:
+    """A scorer whose answers are long and never the same."""
+    numbers = itertools.count()
+
+    async def talk(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        said = {"score": asked.json()["x"] / 2, "more": str(next(numbers)) * 100_000}
+        writer.write(answer(200, json.dumps(said).encode()))
+
+    return talk

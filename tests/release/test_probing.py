@@ -74,6 +74,25 @@ async def test_a_slow_endpoint_is_measured_as_slow() -> None:
     assert facts["p50_ms"] >= 80
 
 
+async def test_who_mixes_up_what_comes_at_once_is_found_out_under_load() -> None:
+    other = {"name": "ten", "input": {"x": 10.0}, "expect": [{"pointer": "/score", "value": 5.0}]}
+    with served(endpoints.crossed()) as endpoint:
+        facts = await tried(plan(endpoint.url, GOOD, other, load=Load(requests=60, concurrency=8)))
+
+    assert [item["case"] for item in facts["failed"]] == ["load"]
+    assert facts["error_share"] > 0.1
+    assert "/score: " in reasons(facts, "load")
+    assert facts["unchecked"] == 0
+
+
+async def test_of_answers_too_many_and_too_different_it_is_said_how_many_nobody_read() -> None:
+    with served(endpoints.different()) as endpoint:
+        facts = await tried(plan(endpoint.url, GOOD, load=Load(requests=100, concurrency=4)))
+
+    assert facts["failed"] == []
+    assert 0 < facts["unchecked"] < 100
+
+
 @pytest.mark.parametrize(
     ("talk", "reason"),
     [
