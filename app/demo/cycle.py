@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version as installed
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from app.client import Client, Problem, Signer
 from app.demo.cast import Cast
 from app.demo.desk import EVEN, RULE_INPUT
-from app.demo.market import INPUTS, ROWS_A_DAY, Market, when
+from app.demo.market import DESCRIBED, INPUTS, ROWS_A_DAY, SOURCE, Market, when
 from app.demo.scorers import Floats, LogisticRegression, recalibrated, train
 
 _PARTS = ("night", "dawn", "morning", "noon", "afternoon", "evening")
@@ -135,19 +136,35 @@ def register(cast: Cast, names: Names, market: Market, built: Built) -> Any:
         {
             "source": f"urn:model:{names.model}:{built.number}",
             "digest": built.model.digest,
-            "signature": {"inputs": [{"name": n, "unit": "share of range"} for n in INPUTS]},
+            "signature": {
+                "inputs": [
+                    {"name": name, "unit": "share of range", "description": description}
+                    for name, description in DESCRIBED.items()
+                ]
+            },
             "training_data": {
                 "reference": f"elec2 rows {rows.start} to {rows.stop}",
+                "digest": market.digest(rows.start, rows.stop),
                 "rows": len(rows),
                 "since": when(rows.start).isoformat(),
                 "until": when(rows.stop).isoformat(),
             },
-            "lineage": {"parents": parents},
+            "lineage": {
+                "parents": parents,
+                "repository": "urn:modelward:demo",
+                "commit": installed("modelward"),
+            },
             "card": {
                 "summary": "Logistic regression on six variables of the half-hour.",
                 "intended_use": "The bidding desk's half-hourly call.",
                 "limitations": "Linear; knows nothing of weather or outages.",
                 "metrics": {"held_out_accuracy": accuracy(held, market, built.held_out)},
+                "documents": [SOURCE],
+            },
+            "specifics": {
+                "kind": "machine_learning",
+                "algorithm": "logistic regression",
+                "framework": f"numpy {np.__version__}",
             },
         },
     )

@@ -7,6 +7,7 @@ over the last 24 hours.
 
 import csv
 import gzip
+import hashlib
 import io
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,8 +17,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-INPUTS = ("period", "nswprice", "nswdemand", "vicprice", "vicdemand", "transfer")
+DESCRIBED = {
+    "period": "The half-hour of the day.",
+    "nswprice": "The price in New South Wales.",
+    "nswdemand": "The demand in New South Wales.",
+    "vicprice": "The price in Victoria.",
+    "vicdemand": "The demand in Victoria.",
+    "transfer": "The transfer scheduled between the two states.",
+}
+INPUTS = tuple(DESCRIBED)
 LABEL = "class"
+SOURCE = "https://www.openml.org/d/151"
 START = datetime(1996, 5, 7, tzinfo=UTC)
 HALF_HOUR = timedelta(minutes=30)
 ROWS_A_DAY = 48
@@ -41,6 +51,11 @@ class Market:
     def columns(self, start: int, end: int) -> dict[str, list[float]]:
         """Return some half-hours as columns."""
         return {name: self.inputs[start:end, i].tolist() for i, name in enumerate(INPUTS)}
+
+    def digest(self, start: int, end: int) -> str:
+        """Name some half-hours: SHA-256 over their inputs and outcomes."""
+        raw = self.inputs[start:end].tobytes() + self.rises[start:end].tobytes()
+        return "sha256:" + hashlib.sha256(raw).hexdigest()
 
     def features(self, row: int) -> dict[str, float]:
         """Return one half-hour's inputs by name."""

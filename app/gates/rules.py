@@ -171,7 +171,9 @@ def require_step(kind: CaseKind, step: str) -> None:
 
 SIGNED_BY = "signed_by"
 _RESERVED: dict[str, frozenset[str]] = {
-    "integration": frozenset({"run", "cases_from", "asked_by", "part", "cases_by", "cases_part"})
+    "integration": frozenset({"run", "cases_from", "asked_by", "part", "cases_by", "cases_part"}),
+    "deployment": frozenset({"targets", "independent"}),
+    "hand_off": frozenset({"record", "accepted", "accepted_by", "given_by"}),
 }
 """What of some kinds of evidence tells that the server measured it, and by whose cases."""
 

@@ -41,8 +41,9 @@ class EvidenceIn(Input):
 
     kind: str = Field(pattern=r"^[a-z_]{1,64}$", description="Rules read it as evidence.<kind>.")
     payload: dict[str, Any] = Field(
-        description="`signed_by` is the server's to write, and of kind `integration` `run` and"
-        " whose the cases were."
+        description="`signed_by` is the server's to write; so is what only a measurement knows:"
+        " of kind `integration` `run` and whose the cases were, of `deployment` `targets`, of"
+        " `hand_off` `accepted`."
     )
     signature: Signature | None = Field(
         None,

@@ -76,10 +76,11 @@ EVIDENCE: dict[str, dict[str, Any]] = {
     "release.kpi_validation": KPI,
     "activation.management_and_governance": {"completeness": {"complete": True, "gaps": []}},
     "activation.model_activation": {
-        "hand_off": {"runbook": "https://example.org/runbook", "contact": "ops@example.org"},
+        "hand_off": {"runbook": "https://example.org/runbook", "contact": "ops@example.org",
+                     "accepted": True},
         "oversight": {"person": "olga", "trained": True, "can_stop": True},
     },
-    "activation.model_deployment": {"deployment": {"digest": DIGEST}},
+    "activation.model_deployment": {"deployment": {"digest": DIGEST, "targets": 1}},
     "activation.application_integration": {"traffic": TRAFFIC},
     "activation.production_audit_procedures": {"traffic": TRAFFIC},
     "activation.model_tracking_behaviour": {

@@ -24,5 +24,11 @@ AGREED_CASES = (
 )
 """Whoever made the version does not choose what it is tried with."""
 
+REPORTED = "has(evidence.deployment.targets) || has(evidence.deployment.signed_by)"
+"""What runs is said by where it runs, or by who answers for saying so."""
+
+HANDED_OVER = "has(evidence.hand_off.accepted) && evidence.hand_off.accepted == true"
+"""Recorded, and taken over by somebody else; what is typed as evidence says neither."""
+
 AGREED_KPIS = "size(evidence.kpi.measured) > 0"
 """Where nothing was agreed nothing can be missed."""

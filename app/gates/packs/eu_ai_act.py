@@ -8,9 +8,11 @@ from app.gates.packs.asked import (
     AGREED_CASES,
     AGREED_KPIS,
     COMPARED,
+    HANDED_OVER,
     NOT_COMPARED,
     PROVEN,
     QUALITY,
+    REPORTED,
     UNMOVED,
 )
 from app.gates.packs.pack import Cited, Pack, every_gate
@@ -191,6 +193,9 @@ _RULES: dict[str, tuple[Rule, ...]] = {
             "evidence.hand_off.runbook.size() > 0 && evidence.hand_off.contact.size() > 0",
             "Evidence `hand_off` names the runbook and who is called.",
             "Art. 26(1)", "Art. 26(5)", owner=_DEPLOYER),
+        _EU("taken_over", HANDED_OVER,
+            "The deployer's people have accepted the recorded hand-off.",
+            "Art. 26(1)", owner=_DEPLOYER),
     ),
     "activation.model_deployment": (
         _EU("what_was_assessed",
@@ -199,6 +204,9 @@ _RULES: dict[str, tuple[Rule, ...]] = {
             "Evidence `deployment`: the version that runs is the one that was assessed; a"
             " modification goes through the gates again.",
             "Art. 15(5)", "Art. 17(1)(a)", owner=_QUALITY),
+        _EU("reported_by_its_place", REPORTED,
+            "Evidence `deployment`: the targets report it, or whoever submitted it signed it.",
+            "Art. 15(5)", owner=_QUALITY),
     ),
     "activation.application_integration": (
         _EU("events_are_logged", "evidence.traffic.events > 0",

@@ -9,9 +9,11 @@ from app.gates.packs.asked import (
     AGREED_CASES,
     AGREED_KPIS,
     COMPARED,
+    HANDED_OVER,
     NOT_COMPARED,
     PROVEN,
     QUALITY,
+    REPORTED,
     UNMOVED,
 )
 from app.gates.packs.pack import Cited, Pack, every_gate
@@ -182,12 +184,18 @@ _RULES: dict[str, tuple[Rule, ...]] = {
             "evidence.hand_off.runbook.size() > 0 && evidence.hand_off.contact.size() > 0",
             "Evidence `hand_off` names who answers for the model in use, and the runbook.",
             "VI", owner=_OWNER),
+        _SR("taken_over", HANDED_OVER,
+            "Whoever answers for it in production has accepted the recorded hand-off.",
+            "VI", owner=_OWNER),
     ),
     "activation.model_deployment": (
         _SR("controlled_change",
             "evidence.deployment.digest.size() > 0"
             " && evidence.deployment.digest == version.digest",
             "Evidence `deployment`: what runs is what was validated, unaltered.",
+            "V.2", owner=_OPERATIONS),
+        _SR("reported_by_its_place", REPORTED,
+            "Evidence `deployment`: the targets report it, or whoever submitted it signed it.",
             "V.2", owner=_OPERATIONS),
     ),
     "activation.application_integration": (

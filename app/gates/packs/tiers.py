@@ -5,7 +5,7 @@ The higher the tier, the more steps and the narrower the thresholds.
 
 from typing import Any
 
-from app.gates.packs.asked import AGREED_CASES, PROVEN, QUALITY
+from app.gates.packs.asked import AGREED_CASES, HANDED_OVER, PROVEN, QUALITY, REPORTED
 from app.gates.packs.kpi import kpi_rules
 from app.gates.packs.pack import BEFORE_COMMIT, Pack
 from app.gates.policy import Policy, Severity
@@ -115,6 +115,7 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "name": "like_the_baseline",
                 "when": "evidence.parameters.drifting == null"
                 " ? version.kind != 'machine_learning' : size(evidence.parameters.drifting) == 0",
+                # Drift informs: what is severe, KPI validation sends back.
                 "reason": "No variable drifts from the baseline, as production is watched.",
                 "severity": "warn",
             },
@@ -211,7 +212,7 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "name": "nothing_undocumented",
                 "when": "evidence.completeness.complete == true",
                 "reason": "Units, documents, lineage and digests are catalogued, none is missing.",
-                "severity": "warn",
+                "denies": (HIGH,),
             },
             _COMMITTEE,
         ],
@@ -230,6 +231,13 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "when": "!has(evidence.hand_off.accepted) || evidence.hand_off.accepted == true",
                 "reason": "A hand-off that was recorded is accepted by the production team.",
             },
+            {
+                "name": "handed_over",
+                "when": HANDED_OVER,
+                "reason": "The version is handed over by record (POST"
+                " /v1/activations/{case_id}/hand-off), and somebody of production accepted it.",
+                "denies": (HIGH,),
+            },
         ],
     ),
     "activation.model_deployment": (
@@ -240,7 +248,14 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "when": "evidence.deployment.digest.size() > 0"
                 " && evidence.deployment.digest == version.digest",
                 "reason": "Evidence `deployment` reports the digest that was registered.",
-            }
+            },
+            {
+                "name": "reported",
+                "when": REPORTED,
+                "reason": "The targets of the decision point report it (PUT"
+                " /v1/decision-points/{key}/targets/{target}), or whoever submitted it signed it.",
+                "denies": (HIGH,),
+            },
         ],
     ),
     "activation.application_integration": (
