@@ -108,6 +108,8 @@ async def edit_point(
 async def list_points(
     session: AsyncSession, *, cursor: str | None, limit: int, by: Actor
 ) -> Rows[DecisionPoint]:
-    """List decision points by key."""
+    """List decision points by key, of a narrow key those it is for."""
     query = select(DecisionPoint).filter_by(tenant_id=by.tenant_id)
+    if by.points is not None:
+        query = query.where(DecisionPoint.key.in_(by.points))
     return await page(session, query, DecisionPoint.key, cursor=cursor, limit=limit)

@@ -4,10 +4,10 @@ from collections.abc import Collection
 from typing import Any, TypedDict
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select, true
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from app import audit, catalog, identity
 from app.gates import policies
@@ -79,7 +79,16 @@ async def case_of(
     case = await session.get(Case, (by.tenant_id, case_id))
     if case is None or (kind is not None and case.kind is not kind):
         raise NotFound(kind or "case", case_id)
+    if (point := place(case)["point"]) is not None:
+        by.require_point(point)
     return case
+
+
+def seen_by(by: Actor, point_id: InstrumentedAttribute[UUID | None]) -> ColumnElement[bool]:
+    """Return whether a row is about a point that the key in hand is for, or about none."""
+    if by.points is None:
+        return true()
+    return or_(point_id.is_(None), point_id.in_(catalog.ids_of(by.tenant_id, by.points)))
 
 
 async def cases_by_id(
@@ -271,6 +280,7 @@ async def cases_of(
     """Return a version's cases in order of opening."""
     version = await catalog.find_version(session, model, number, by=by)
     query = select(Case).filter_by(tenant_id=by.tenant_id, version_id=version.id)
+    query = query.where(seen_by(by, Case.point_id))
     return await page(session, query, Case.opened_at, Case.id, cursor=cursor, limit=limit)
 
 

@@ -260,6 +260,8 @@ async def list_changes(
 ) -> Rows[Change]:
     """List change requests, newest first; all of them, or those that wait for approval."""
     query = select(Change).filter_by(tenant_id=by.tenant_id)
+    if by.points is not None:
+        query = query.where(Change.scope["point"].astext.in_(by.points))
     if waiting:
         query = query.where(Change.closed_at.is_(None), Change.expires_at > func.clock_timestamp())
     return await page(

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit
 from app.gates import policies
 from app.gates.approvals import counts, standing
-from app.gates.cases import cases_by_id, lock, place, stream
+from app.gates.cases import cases_by_id, lock, place, seen_by, stream
 from app.gates.counting import counted
 from app.gates.covered import changed, covered, covered_all
 from app.gates.events import ApprovalAsked
@@ -174,7 +174,9 @@ async def list_requests(
     session: AsyncSession, *, cursor: str | None, limit: int, by: Actor
 ) -> Rows[Asked]:
     """List what waits for a decision, newest first: requests of open cases, not withdrawn."""
-    open_cases = select(Case.id).where(Case.tenant_id == by.tenant_id, Case.closed_at.is_(None))
+    open_cases = select(Case.id).where(
+        Case.tenant_id == by.tenant_id, Case.closed_at.is_(None), seen_by(by, Case.point_id)
+    )
     query = select(Request).where(
         Request.tenant_id == by.tenant_id,
         Request.withdrawn_at.is_(None),

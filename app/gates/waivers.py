@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit, catalog, identity
 from app.gates import changes, policies
 from app.gates.approvals import gate_of
-from app.gates.cases import Place, lock, makers, parties, place, stream
+from app.gates.cases import Place, lock, makers, parties, place, seen_by, stream
 from app.gates.events import ChangeApproved, GlassBroken
 from app.gates.policy import terms_of
 from app.gates.rules import (
@@ -275,7 +275,7 @@ async def list_waivers(
     session: AsyncSession, *, active: bool, cursor: str | None, limit: int, by: Actor
 ) -> Rows[Waiver]:
     """List waivers, newest first; all of them, or those in force."""
-    query = select(Waiver).filter_by(tenant_id=by.tenant_id)
+    query = select(Waiver).filter_by(tenant_id=by.tenant_id).where(seen_by(by, Waiver.point_id))
     if active:
         query = query.where(Waiver.ended_at.is_(None), Waiver.until > func.clock_timestamp())
     return await page(

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from app.client import Client, Problem
-from tests.live import Live, make_point, unique
+from tests.live import Live, make_point, open_activation, released, unique
 from tests.platform.wire import problem_of
 
 
@@ -100,8 +100,31 @@ def test_a_key_for_one_decision_point_is_refused_at_every_other(live: Live) -> N
             refusal = problem_of(http.request(method, path, json=body), 403, "out_of_scope")
             assert refusal["points"] == [mine], path
         assert http.get(f"/v1/decision-points/{mine}").status_code == 200
+        listed = http.get("/v1/decision-points").json()["items"]
+        assert [point["key"] for point in listed] == [mine]
         new = {"key": unique("point"), "kind": "rule", "owner": "ops", "contract": contract}
         problem_of(http.post("/v1/decision-points", json=new), 403, "out_of_scope")
+
+
+def test_a_narrow_key_sees_the_cases_of_its_points_and_those_of_none(live: Live) -> None:
+    place = released(live)
+    case = open_activation(live, place)
+    asked = {"case_id": case["id"], "step": "management_and_governance", "note": "please"}
+    live["ops"].post("/v1/approval-requests", asked)
+    found = f"/v1/cases?model={place.model}&version={place.version}"
+
+    def seen(points: list[str]) -> tuple[set[str], set[str], int]:
+        made = live["ops"].post(keys_of(live, "ops"), {"days": 1, "points": points})
+        with httpx.Client(base_url=live.url, headers=bearer(made["key"])) as http:
+            cases = http.get(found).json()["items"]
+            waiting = http.get("/v1/approval-requests?limit=200").json()["items"]
+            status = http.get(f"/v1/cases/{case['id']}").status_code
+        return {one["kind"] for one in cases}, {one["case_id"] for one in waiting}, status
+
+    kinds, waiting, status = seen([place.point])
+    assert (kinds, status) == ({"validation", "release", "activation"}, 200)
+    assert waiting == {case["id"]}
+    assert seen([make_point(live)]) == ({"validation"}, set(), 403)
 
 
 EVENT = {"event_id": "00000000-0000-4000-8000-000000000001", "at": "2026-01-01T00:00:00Z"}
