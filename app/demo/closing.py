@@ -46,7 +46,7 @@ def adherence(say: Narrator, auditor: Client, point: str) -> dict[str, Any]:
     for seat in reversed(seats):
         then = auditor.get(f"/v1/decision-points/{point}/champion", at=seat["since"])
         people = ", ".join(sorted({item["person"] for item in then["signatories"]}))
-        say.line(f"Champion at {seat['since'][:19]}Z: {then['model']}@{then['number']},"
+        say.line(f"Champion at {seat['since'][:23]}Z: {then['model']}@{then['number']},"
                  f" approved by {people}.")  # fmt: skip
     report = auditor.get("/v1/adherence")
     gaps = {kind: count for kind, count in report["totals"].items() if count}

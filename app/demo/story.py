@@ -358,7 +358,8 @@ class Story:
 
     def _tell_step(self, step: str, verdict: Any) -> None:
         failed = [item["rule"] for item in verdict["results"] if not item["passed"]]
-        more = f" ({', '.join(failed)})" if failed else ""
+        named = ", ".join(name.replace("_", " ") for name in failed)
+        more = f" ({'warns' if verdict['passed'] else 'not met'}: {named})" if failed else ""
         way_out = f" → {verdict['path']}" if verdict["path"] else ""
         self._say.line(f"{step.replace('_', ' ')}: {_word(verdict)}{more}{way_out}")
 
