@@ -30,8 +30,10 @@ from app.telemetry.layout import SCORE, Binning, Bins, Layout, category
 from app.telemetry.outcomes import performance
 from app.telemetry.performance import METRICS, Measure, Performance
 from app.telemetry.reading import CSV, JSON_LINES, PARQUET, LakeTable, RowTable, Table, opened
+from app.telemetry.reconstruction import Reconstruction
 from app.telemetry.recorded import Recorded, recorded
 from app.telemetry.returning import Returning, returning_of
+from app.telemetry.sampled import rows_between
 from app.telemetry.tables import Baseline, Outcome, ProfileKind, RawEvent, Receipt, Series
 from app.telemetry.tally import Tally, total
 from app.telemetry.token import BadToken, Claim, Part, Sealer, unseal
@@ -86,6 +88,7 @@ __all__ = [
     "ProfileKind",
     "RawEvent",
     "Receipt",
+    "Reconstruction",
     "Recorded",
     "Returning",
     "Rewarded",
@@ -129,6 +132,7 @@ __all__ = [
     "recorded",
     "returning_of",
     "rewarded_of",
+    "rows_between",
     "scores_by_chance",
     "series_of",
     "shapers",

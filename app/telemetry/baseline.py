@@ -15,7 +15,8 @@ from app.kit.refusal import AlreadyExists, Invalid, NotFound
 from app.telemetry.layout import SCORE, Layout, fit, numbers, score_bins
 from app.telemetry.promise import promise
 from app.telemetry.reading import PARQUET, opened
-from app.telemetry.tables import Baseline, Series
+from app.telemetry.reconstruction import learn
+from app.telemetry.tables import RECONSTRUCTION, Baseline, Series
 from app.telemetry.tally import Tally, tally
 
 LABEL = "label"
@@ -206,6 +207,9 @@ def _build(
         promised = promise(
             numbers(scores)[0], numbers(labels)[0], bins[-1], probability=probability
         )
+    learnt = learn(bins[:-1], ordered[:-1])
+    if learnt is not None:
+        promised = {**(promised or {}), RECONSTRUCTION: learnt.dump()}
     return Built(layout, tally(codes, values, layout.size), promised)
 
 

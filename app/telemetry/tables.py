@@ -18,6 +18,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.audit import Vouched
 from app.platform.db import Base, Json, tenant_pk, uuid_pk
+from app.telemetry.reconstruction import Reconstruction
+
+RECONSTRUCTION = "reconstruction"
 
 
 class ProfileKind(StrEnum):
@@ -73,6 +76,12 @@ class Baseline(Vouched, Base):
         """By score bin: rows, positives, Σ score, Σ|error|, Σ error². None without labels."""
         found: list[list[float]] = (self.reference or {}).get("curve", [])
         return found
+
+    @property
+    def reconstruction(self) -> Reconstruction | None:
+        """How its variables go together; nothing of older baselines, or if nothing was learnt."""
+        found = (self.reference or {}).get(RECONSTRUCTION)
+        return None if found is None else Reconstruction.load(found)
 
     @property
     def metrics(self) -> dict[str, dict[str, float]]:

@@ -312,6 +312,9 @@ NAMING: dict[str, tuple[str, int, Named]] = {
     "GET /v1/models/{name}/versions/{number}/feedback ?decision_point": (
         "aud", 404, lambda _, other: {"decision_point": other.place.point},
     ),
+    "GET /v1/models/{name}/versions/{number}/multivariate ?decision_point": (
+        "aud", 404, lambda _, other: {"decision_point": other.place.point},
+    ),
     "GET /v1/models/{name}/versions/{number}/fairness ?decision_point": (
         "aud", 404, lambda _, other: {"decision_point": other.place.point, "variable": "x"},
     ),
