@@ -8,7 +8,7 @@ from typing import Self
 
 from app.kit.sequences import Sums
 from app.routing.arms import Rewarded
-from app.telemetry import Hour
+from app.telemetry import Hour, hour_at
 
 _SECONDS = 3600
 
@@ -65,7 +65,7 @@ def earned(
     what it held before would count for nobody. After a ``half_life`` in hours an hour's rewards
     count half.
     """
-    found, present = Earned(), hour_of(now)
+    found, present = Earned(), hour_at(now)
     if past is not None:
         # Replayed or late: its time is older than the experiment, its decision is not.
         found = before_hour(hours, since).plus(past, -1.0)
@@ -77,7 +77,7 @@ def earned(
 
 def before_hour(hours: Iterable[Hour], at: datetime) -> Earned:
     """Return what all hours before that of a moment hold."""
-    found, number = Earned(), hour_of(at)
+    found, number = Earned(), hour_at(at)
     for hour in hours:
         if hour.hour < number:
             found = found.plus(Earned.in_hour(hour))
@@ -94,7 +94,7 @@ def by_day(
     before: Earned | None = None,
 ) -> dict[int, Earned]:
     """Return what an arm had earned by the end of each day since a moment, if anything that day."""
-    found, days, first = Earned(), dict[int, Earned](), hour_of(since)
+    found, days, first = Earned(), dict[int, Earned](), hour_at(since)
     for hour, part in _counted(hours, terms, since, now, until, before):
         found = found.plus(part)
         days[(hour - first) // 24] = found
@@ -110,18 +110,13 @@ def _counted(
     before: Earned | None,
 ) -> Iterator[tuple[int, Earned]]:
     waits = terms.attribution_hours
-    first = hour_of(since) + (1 if waits else 0)
-    last = inf if until is None else hour_of(until)
+    first = hour_at(since) + (1 if waits else 0)
+    last = inf if until is None else hour_at(until)
     ripe = now.timestamp() / _SECONDS - waits if waits else inf
     for hour in hours:
         if not first <= hour.hour <= last or hour.hour + 1 > ripe:
             continue
         part = Earned.in_hour(hour)
-        if hour.hour == hour_of(since) and before is not None:
+        if hour.hour == hour_at(since) and before is not None:
             part = part.plus(before, -1.0)
         yield hour.hour, part
-
-
-def hour_of(at: datetime) -> int:
-    """Return the hour of a moment, counted since 1970."""
-    return int(at.timestamp() // _SECONDS)

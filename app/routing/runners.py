@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import catalog, telemetry
 from app.routing.arms import Rewarded, Written
 from app.routing.courses import Course
-from app.routing.rewards import Earned, before_hour, hour_of
+from app.routing.rewards import Earned, before_hour
 from app.routing.seats import champion_of
 from app.routing.spec import Bandit, Segment
 
@@ -35,7 +35,7 @@ class Runner:
 
     def in_hour(self, at: datetime) -> Earned:
         """Return what the hour of a moment holds."""
-        number = hour_of(at)
+        number = telemetry.hour_at(at)
         return next((Earned.in_hour(one) for one in self.hours if one.hour == number), Earned())
 
 

@@ -21,7 +21,7 @@ from app.routing.courses import Course
 from app.routing.logged import fitted, logged
 from app.routing.offpolicy import estimated
 from app.routing.promoting import Advice, Observed, Standing
-from app.routing.rewards import Earned, hour_of
+from app.routing.rewards import Earned
 from app.routing.runners import Runner, counted_from, returning_to, runners_of
 from app.routing.spec import Bandit, Segment
 
@@ -273,7 +273,7 @@ def _over_time(trial: Trial, known: dict[str, Sums]) -> list[dict[str, Any]]:
 
     How often units come again is taken from the whole: of the first days that is too much.
     """
-    first, found = hour_of(trial.course.since), []
+    first, found = telemetry.hour_at(trial.course.since), []
     for day, stood in trial.by_day().items():
         until = datetime.fromtimestamp((first + 24 * (day + 1)) * 3600, UTC)
         sums = {name: replace(one, each=known[name].each) for name, one in stood.items()}

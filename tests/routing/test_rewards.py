@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.routing.arms import Rewarded
-from app.routing.rewards import Earned, by_day, earned, hour_of
-from app.telemetry import Hour, Performance
+from app.routing.rewards import Earned, by_day, earned
+from app.telemetry import Hour, Performance, hour_at
 
 SINCE = datetime(2026, 3, 1, 10, 20, tzinfo=UTC)
-FIRST = hour_of(SINCE)
+FIRST = hour_at(SINCE)
 AT_ONCE, WITHIN_A_DAY = Rewarded(), Rewarded(attribution_hours=24)
 
 
