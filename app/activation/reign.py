@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, gates, routing
 from app.kit.actor import Actor
+from app.platform.db import Database
 
 
 async def champion_at(
@@ -23,12 +24,13 @@ async def champion_at(
 
 
 async def find_champions(
-    session: AsyncSession, tenant_id: UUID, asked: list[tuple[str, ...]]
+    database: Database, tenant_id: UUID, asked: list[tuple[str, ...]]
 ) -> dict[tuple[str, ...], dict[str, Any]]:
     """Return who is champion now, of many points at once; of those that have one."""
-    reigns = await routing.reigning(session, tenant_id, [key for (key,) in asked])
-    cases = {seat.case_id for seat, _, _ in reigns.values()}
-    signed = await gates.signed(session, tenant_id, cases)
+    async with database.session(tenant_id) as session:
+        reigns = await routing.reigning(session, tenant_id, [key for (key,) in asked])
+        cases = {seat.case_id for seat, _, _ in reigns.values()}
+        signed = await gates.signed(session, tenant_id, cases)
     return {
         (key,): _reign(key, seat, model, number, *signed[seat.case_id])
         for key, (seat, model, number) in reigns.items()

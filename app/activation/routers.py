@@ -1,5 +1,7 @@
 """What the room answers over HTTP."""
 
+from functools import partial
+
 from app.activation import (
     guardrail_routes,
     incident_routes,
@@ -26,4 +28,4 @@ routers = (
 def lookups(database: Database, authenticate: Authenticator) -> list[Lookup]:
     """Return the quick way to the champion of a point, as it is now."""
     path = "/v1/decision-points/{key}/champion"
-    return [lookup(path, "routing:read", find_champions, database, authenticate)]
+    return [lookup(path, "routing:read", partial(find_champions, database), authenticate)]

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, identity
@@ -13,10 +13,19 @@ from app.catalog.rules import (
     require_alias,
 )
 from app.catalog.service import model_of, require_right
-from app.catalog.tables import Alias, Model, Version
+from app.catalog.tables import Alias, Version
 from app.catalog.versions import find_version
 from app.kit.actor import Actor
 from app.kit.refusal import NotFound
+from app.platform.db import Database
+
+_ALIASES = """
+SELECT m.name, a.name, v.number, v.id
+FROM unnest(%(models)s::text[], %(names)s::text[]) AS asked(model, name)
+JOIN catalog_model m ON m.tenant_id = %(tenant)s AND m.name = asked.model
+JOIN catalog_alias a ON a.tenant_id = m.tenant_id AND a.model_id = m.id AND a.name = asked.name
+JOIN catalog_version v ON v.tenant_id = a.tenant_id AND v.id = a.version_id
+"""
 
 
 async def set_alias(
@@ -65,15 +74,12 @@ async def get_alias(
 
 
 async def find_aliases(
-    session: AsyncSession, tenant_id: UUID, asked: list[tuple[str, ...]]
+    database: Database, tenant_id: UUID, asked: list[tuple[str, ...]]
 ) -> dict[tuple[str, ...], dict[str, Any]]:
     """Return what aliases point at, many at once, by model and name; those that there are."""
-    rows = await session.execute(
-        select(Model.name, Alias.name, Version.number, Version.id)
-        .join(Alias, (Alias.tenant_id == Model.tenant_id) & (Alias.model_id == Model.id))
-        .join(Version, (Version.tenant_id == Alias.tenant_id) & (Version.id == Alias.version_id))
-        .where(Model.tenant_id == tenant_id, tuple_(Model.name, Alias.name).in_(asked))
-    )
+    models, names = (list(part) for part in zip(*asked, strict=True))
+    values = {"tenant": tenant_id, "models": models, "names": names}
+    rows = await database.ask(tenant_id, _ALIASES, values)
     return {
         (model, name): {"name": name, "number": number, "version_id": version_id}
         for model, name, number, version_id in rows

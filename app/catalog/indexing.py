@@ -5,13 +5,15 @@ for all its versions at once. Each writes its own part of a row only, so that tw
 each other. Versions that a release without search has left are written by ``fill``.
 """
 
-from typing import Any
+from typing import Any, Protocol
+from uuid import UUID
 
 from sqlalchemy import Connection, event, inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper
 
 from app.catalog import lexemes
+from app.catalog.rules import AssetKind, RiskTier
 from app.catalog.tables import Model, Version
 from app.platform.db import ALL_TENANTS, Database
 
@@ -40,7 +42,24 @@ _OF_VERSION = ("stage", "tags")
 _OF_ITS_MODEL = ("name", "purpose", "kind", "risk_tier", "owner_id", "tags")
 
 
-def row_of(model: Model, version: Version) -> dict[str, Any]:
+class Described(Protocol):
+    """What a model is found by."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def purpose(self) -> str: ...
+    @property
+    def kind(self) -> AssetKind: ...
+    @property
+    def risk_tier(self) -> RiskTier: ...
+    @property
+    def owner_id(self) -> UUID: ...
+    @property
+    def tags(self) -> dict[str, Any]: ...
+
+
+def row_of(model: Described, version: Version) -> dict[str, Any]:
     """Return what a version's search row holds."""
     ward = lexemes.ward(version.tenant_id)
     return {
@@ -62,7 +81,7 @@ def _content(version: Version) -> dict[str, Any]:
     }
 
 
-def _about(model: Model) -> tuple[str, ...]:
+def _about(model: Described) -> tuple[str, ...]:
     tags = tuple(model.tags.items())
     return lexemes.about(
         model.name, model.purpose, model.kind, model.risk_tier, model.owner_id, tags

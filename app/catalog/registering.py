@@ -13,7 +13,6 @@ from uuid import UUID
 
 import orjson
 import psycopg
-from sqlalchemy import inspect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -23,7 +22,7 @@ from app.catalog.content import digest_over
 from app.catalog.events import VersionRegistered
 from app.catalog.rules import AssetKind, RiskTier, Stage, require_source
 from app.catalog.specifics import require_specifics
-from app.catalog.tables import Member, Model, Version
+from app.catalog.tables import Member, Version
 from app.kit.actor import Actor
 from app.kit.ids import uuid7
 from app.kit.refusal import NotFound, Refusal
@@ -35,11 +34,11 @@ _LANES = 8
 _PATIENT_LANES = 4
 _MOST = 64
 _PATIENCE = 0.002
-_COLUMNS = tuple(inspect(Model).columns.keys())
-_LOCK = f"""
-SELECT {", ".join(_COLUMNS)} FROM catalog_model
+_LOCK = """
+SELECT tenant_id, id, name, kind, risk_tier, owner_id, purpose, tags, last_number
+FROM catalog_model
 WHERE tenant_id = %(tenant)s AND name = ANY(%(names)s) ORDER BY id FOR NO KEY UPDATE
-"""  # noqa: S608 - our own columns
+"""
 _LOCK_FREE = f"{_LOCK} SKIP LOCKED"
 _VERSIONS = """
 WITH sent AS MATERIALIZED (
@@ -94,12 +93,30 @@ class Registration:
     by: Actor
 
 
+@dataclass(slots=True)
+class Held:
+    """A model that is locked, by what a registration asks of it; of no session."""
+
+    tenant_id: UUID
+    id: UUID
+    name: str
+    kind: AssetKind
+    risk_tier: RiskTier
+    owner_id: UUID
+    purpose: str
+    tags: dict[str, str]
+    last_number: int
+
+    def __post_init__(self) -> None:
+        self.kind, self.risk_tier = AssetKind(self.kind), RiskTier(self.risk_tier)
+
+
 @dataclass(frozen=True, slots=True)
 class _Numbered:
     """A registration that stands, at its place."""
 
     asked: Registration
-    model: Model
+    model: Held
     version: Version
     members: list[Member]
 
@@ -200,25 +217,19 @@ async def register_versions(
 
 async def _lock(
     session: AsyncSession, tenant_id: UUID, names: set[str], *, wait: bool
-) -> dict[str, Model]:
+) -> dict[str, Held]:
     """Return models by name, locked in one order; an edit of theirs waits, their readers do not."""
     connection = await session.connection()
     values = {"tenant": tenant_id, "names": list(names)}
     found = await connection.exec_driver_sql(_LOCK if wait else _LOCK_FREE, values)
-    return {model.name: model for model in map(_model, found)}
-
-
-def _model(row: Sequence[Any]) -> Model:
-    """Return a model that is of no session: nothing is written by way of it."""
-    model = Model(**dict(zip(_COLUMNS, row, strict=True)))
-    model.kind, model.risk_tier = AssetKind(model.kind), RiskTier(model.risk_tier)
-    return model
+    models = [Held(**row) for row in found.mappings()]
+    return {model.name: model for model in models}
 
 
 async def _number(
     session: AsyncSession,
     asked: Registration,
-    model: Model | None,
+    model: Held | None,
     rights: identity.DecisionRights,
 ) -> _Numbered:
     """Refuse a registration, or give it the next number of its model."""

@@ -1,5 +1,6 @@
 """What the room answers over HTTP."""
 
+from functools import partial
 from typing import Any
 
 from app.catalog.aliases import find_aliases
@@ -22,7 +23,7 @@ routers = (models, assets, instances, history, searching, decision_points, neigh
 def lookups(database: Database, authenticate: Authenticator) -> list[Lookup]:
     """Return the quick way to what an alias points at."""
     path = "/v1/models/{name}/aliases/{alias}"
-    return [lookup(path, "catalog:read", find_aliases, database, authenticate)]
+    return [lookup(path, "catalog:read", partial(find_aliases, database), authenticate)]
 
 
 def shortcuts(
@@ -32,7 +33,7 @@ def shortcuts(
 
     async def register(actor: Actor, key: tuple[str, ...], body: VersionIn) -> tuple[Any, int]:
         made = await registrar.register(registration(actor, key[0], body))
-        return VersionOut.model_validate(made), made.revision
+        return {name: getattr(made, name) for name in VersionOut.model_fields}, made.revision
 
     path = "/v1/models/{name}/versions"
     return [shortcut(path, "catalog:write", VersionIn, register, authenticate, settings)]

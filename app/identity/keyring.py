@@ -36,6 +36,7 @@ from app.platform.http.guard import Peer, Unauthenticated
 from app.platform.http.throttle import WrongCredentials
 from app.platform.settings import Settings
 from app.platform.shelf import Shelf
+from app.platform.together import Together
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,8 @@ class Keyring:
         self._fresh = time.monotonic()
         self._kept: dict[bytes, _Known] = {}
         self._dropped = False
+        # A process that begins is called by everybody at once, each with a key it does not know.
+        self._unknown: Together[None, bytes, _Known] = Together(lambda _, keys: self._select(keys))
 
     async def __call__(self, authorization: str | None, peer: Peer, *, paced: bool) -> Actor:
         """Return the caller of a request."""
@@ -192,7 +195,7 @@ class Keyring:
             raise Unauthenticated("This is not an API key of this server.")
         sha256 = fingerprint(text)
         try:
-            known = (await self._select([sha256])).get(sha256)
+            known = await self._unknown(None, sha256)
         except (SQLAlchemyError, OSError):
             known = self._kept.get(sha256)
             if known is None:

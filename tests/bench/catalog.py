@@ -4,7 +4,9 @@
 JSON object; it exits 0 if the bounds hold and 1 if not.
 
 One server process (with its worker) on its embedded Postgres, all over loopback, nothing pinned.
-Rates are of ``LANES`` keep-alive connections, each sending its next request when answered.
+Rates are of ``LANES`` keep-alive connections, each sending its next request when answered: as many
+as keep both servers busy. ``register_version_of_few`` is the same with ``FEW`` of them, where ours
+waits for its callers a third of the time; it has no bound.
 ``register_version`` publishes versions of as many models as there are connections: with its key
 checked, decision right, audit entry, outbox event and search row in one transaction. The look-ups
 ask for the version behind an alias, and for the champion of a decision point with who approved it.
@@ -43,7 +45,7 @@ from tests.bench.shop import VERSION, Shop, open_shop, version_of
 
 BOUNDS = {"search_p95_ms": ("at most", 20.0)}
 BESIDE_MLFLOW = {"register_vs_mlflow": ("at least", 10.0), "lookup_vs_mlflow": ("at least", 20.0)}
-LANES = 12
+LANES, FEW = 48, 12
 ALIAS = "stable"
 RUN_SECONDS = 1_200
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "modelward-bench/mlflow"
@@ -64,20 +66,20 @@ FULL = Plan(rounds=5, seconds=3.0, versions=100_000, searches=40)
 QUICK = Plan(rounds=1, seconds=1.0, versions=3_000, searches=3)
 
 
-def shoot(gun: Helper, port: int, seconds: float, **call: Any) -> float:
+def shoot(gun: Helper, port: int, seconds: float, *, lanes: int = LANES, **call: Any) -> float:
     """Return answers a second of one round; every one must be good."""
-    shot = gun.ask("ask", port=port, lanes=LANES, seconds=seconds, **call)
+    shot = gun.ask("ask", port=port, lanes=lanes, seconds=seconds, **call)
     if shot["refused"] or shot["broken"] or not shot["answered"]:
         raise BenchFailed(f"A round of {call['targets'][0][0]} went wrong: {shot}")
     return float(shot["answered"] / shot["seconds"])
 
 
 def ours(gun: Helper, served: Served, shop: Shop, plan: Plan) -> dict[str, Rate]:
-    """Return our three measurements."""
+    """Return our four measurements."""
 
-    def rate(method: str, targets: list[tuple[str, str | None]]) -> Rate:
+    def rate(method: str, targets: list[tuple[str, str | None]], lanes: int = LANES) -> Rate:
         call = {"method": method, "targets": targets, "keys": list(shop.keys)}
-        return lambda: shoot(gun, served.port, plan.seconds, **call)
+        return lambda: shoot(gun, served.port, plan.seconds, lanes=lanes, **call)
 
     paths = [f"/v1/models/{name}" for name in shop.models]
     published = [
@@ -85,13 +87,14 @@ def ours(gun: Helper, served: Served, shop: Shop, plan: Plan) -> dict[str, Rate]
     ]
     return {
         "register_version": rate("POST", [*published]),
+        "register_version_of_few": rate("POST", [*published[:FEW]], FEW),
         "alias_lookup": rate("GET", [(f"{path}/aliases/{ALIAS}", None) for path in paths]),
         "champion_lookup": rate("GET", [(f"/v1/decision-points/{NAMES.point}/champion", None)]),
     }
 
 
 def theirs(gun: Helper, port: int, plan: Plan) -> dict[str, Rate]:
-    """Make MLflow's models and aliases; return its two measurements."""
+    """Make MLflow's models and aliases; return its three measurements."""
     api = "/api/2.0/mlflow"
 
     def once(path: str, body: Any) -> None:
@@ -111,10 +114,13 @@ def theirs(gun: Helper, port: int, plan: Plan) -> dict[str, Rate]:
         once("model-versions/create", body)
         once("registered-models/alias", {"name": name, "alias": ALIAS, "version": "1"})
     asked = [f"{api}/registered-models/alias?name={name}&alias={ALIAS}" for name in names]
+    created = [(f"{api}/model-versions/create", json.dumps(body)) for body in bodies]
     return {
         "register_version": lambda: shoot(
-            gun, port, plan.seconds, method="POST", keys=[None],
-            targets=[(f"{api}/model-versions/create", json.dumps(body)) for body in bodies],
+            gun, port, plan.seconds, method="POST", keys=[None], targets=created
+        ),
+        "register_version_of_few": lambda: shoot(
+            gun, port, plan.seconds, lanes=FEW, method="POST", keys=[None], targets=created[:FEW]
         ),
         "alias_lookup": lambda: shoot(
             gun, port, plan.seconds, method="GET", keys=[None],
@@ -192,7 +198,11 @@ def run(plan: Plan, rival_home: Path | None) -> dict[str, Any]:
         "load_after": os.getloadavg()[0],
         "run_seconds": time.monotonic() - began,
     }
-    for name, short in (("register_version", "register"), ("alias_lookup", "lookup")):
+    for name, short in (
+        ("register_version", "register"),
+        ("register_version_of_few", "register_of_few"),
+        ("alias_lookup", "lookup"),
+    ):
         mine, theirs_ = rates[name]
         if its:
             figures[f"{short}_vs_mlflow"] = median(

@@ -1,5 +1,6 @@
 """Keys: shown once, kept nowhere, and dead within five seconds of their end."""
 
+import asyncio
 import re
 import time
 import uuid
@@ -256,3 +257,22 @@ def test_a_key_whose_issue_is_repeated_is_neither_kept_nor_shown_again(live: Liv
 
 def test_the_refusal_to_show_a_key_again_is_a_problem_like_any_other(live: Live) -> None:
     problem_of(repeated(live)[1], 409, "shown_once")
+
+
+@pytest.mark.anyio
+async def test_a_hundred_keys_that_are_new_to_a_process_come_at_once(live: Live) -> None:
+    holder = Holder(live)
+    keys = [holder.make().json()["key"] for _ in range(100)]
+    async with httpx.AsyncClient(
+        base_url=live.url, limits=httpx.Limits(max_connections=len(keys)), timeout=30
+    ) as client:
+        path = "/v1/decision-points/none/route"
+        answers = await asyncio.gather(
+            *(
+                client.post(path, json={"unit": "u"}, headers={"Authorization": f"Bearer {key}"})
+                for key in keys
+            )
+        )
+
+    # Nobody's connection to the database was busy, and everybody was known.
+    assert {answer.status_code for answer in answers} == {404}

@@ -6,86 +6,28 @@ while the question before is on its way. It answers only what it finds: refusals
 for some points only are left to the typed route, which stands behind it under the same path.
 """
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any
 from uuid import UUID
 
 import orjson
 import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.actor import Actor
 from app.kit.refusal import Refusal
-from app.platform.db import Database
 from app.platform.http.body import Receive, Scope
 from app.platform.http.guard import Authenticator, require
 from app.platform.http.problems import from_database
 from app.platform.http.raw import JSON, Answer, refused
+from app.platform.together import Together
 
 Key = tuple[str, ...]
-V = TypeVar("V")
-_MOST = 200
-
-
-class Together(Generic[V]):
-    """Asks the database for many keys at once, one question at a time for each tenant.
-
-    What is asked for while a question is on its way goes with the next one: a question always
-    begins after all who wait for it came, so that nobody is told what stood before he asked.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        find: Callable[[AsyncSession, UUID, list[Key]], Awaitable[dict[Key, V]]],
-    ) -> None:
-        self._database = database
-        self._find = find
-        self._waiting: dict[UUID, dict[Key, asyncio.Future[V | None]]] = {}
-        self._asking: dict[UUID, asyncio.Task[None]] = {}
-
-    async def __call__(self, tenant_id: UUID, key: Key) -> V | None:
-        """Return what stands behind a key, or nothing."""
-        waiting = self._waiting.setdefault(tenant_id, {})
-        answer = waiting.get(key)
-        if answer is None:
-            answer = waiting[key] = asyncio.get_running_loop().create_future()
-            answer.add_done_callback(_heard)
-        if tenant_id not in self._asking:
-            self._asking[tenant_id] = asyncio.create_task(self._ask(tenant_id))
-        return await asyncio.shield(answer)  # one who leaves takes nobody's answer with him
-
-    async def _ask(self, tenant_id: UUID) -> None:
-        try:
-            while waiting := self._waiting.pop(tenant_id, None):
-                keys = list(waiting)
-                for at in range(0, len(keys), _MOST):
-                    part = {key: waiting[key] for key in keys[at : at + _MOST]}
-                    await self._answer(tenant_id, part)
-        finally:
-            del self._asking[tenant_id]
-
-    async def _answer(self, tenant_id: UUID, part: "dict[Key, asyncio.Future[V | None]]") -> None:
-        try:
-            async with self._database.session(tenant_id) as session:
-                found = await self._find(session, tenant_id, list(part))
-        except Exception as error:  # noqa: BLE001 - whoever asked hears of it
-            for answer in part.values():
-                answer.set_exception(error)
-        else:
-            for key, answer in part.items():
-                answer.set_result(found.get(key))
-
-
-def _heard(answer: "asyncio.Future[Any]") -> None:
-    """Take note of a failure that nobody waits for any more."""
-    if not answer.cancelled():
-        answer.exception()
+Find = Callable[[UUID, list[Key]], Awaitable[dict[Key, dict[str, Any]]]]
+"""Returns what stands behind keys of a tenant: of those behind which something does."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +38,7 @@ class Lookup:
     pattern: re.Pattern[str]
     permission: str
     authenticate: Authenticator
-    find: Together[dict[str, Any]]
+    find: Together[UUID, Key, dict[str, Any]]
 
     def match(self, scope: Scope) -> Key | None:
         """Return the parameters of a plain request for this route."""
@@ -136,12 +78,11 @@ class Lookup:
 def lookup(
     path: str,
     permission: str,
-    find: Callable[[AsyncSession, UUID, list[Key]], Awaitable[dict[Key, dict[str, Any]]]],
-    database: Database,
+    find: Find,
     authenticate: Authenticator,
 ) -> Lookup:
     """Return the quick way of the typed route at ``path``."""
-    return Lookup(path, pattern_of(path), permission, authenticate, Together(database, find))
+    return Lookup(path, pattern_of(path), permission, authenticate, Together(find))
 
 
 def pattern_of(path: str) -> re.Pattern[str]:

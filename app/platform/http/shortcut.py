@@ -10,8 +10,9 @@ own transaction.
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+import orjson
 import psycopg
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import DBAPIError
@@ -28,8 +29,8 @@ from app.platform.http.raw import JSON, Answer, refused
 from app.platform.settings import Settings
 
 B = TypeVar("B", bound=BaseModel)
-Made = tuple[BaseModel, int]
-"""What an act answers, and the revision it now has."""
+Made = tuple[dict[str, Any], int]
+"""What an act answers, by the fields of its model, and the revision it now has."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Shortcut(Generic[B]):
                 raise
             return refused(refusal, request_id)
         etag = (b"etag", f'"{revision}"'.encode())
-        return 201, [JSON, etag], made.model_dump_json().encode()
+        return 201, [JSON, etag], orjson.dumps(made, option=orjson.OPT_UTC_Z)
 
 
 def shortcut(
