@@ -17,7 +17,7 @@ from app.platform.db import ALL_TENANTS, Database
 from app.platform.rota import for_each
 from app.telemetry import labelling
 from app.telemetry.charts import begins
-from app.telemetry.tables import Delta, HourProfile, ProfileKind, Series
+from app.telemetry.tables import Delta, HourProfile, ProfileKind, Segment, Series
 from app.telemetry.tally import Tally, merged
 
 logger = logging.getLogger(__name__)
@@ -54,12 +54,10 @@ async def _waiting(database: Database) -> list[tuple[UUID, UUID]]:
 
 
 async def fold(session: AsyncSession, tenant_id: UUID, series_id: UUID) -> int:
-    """Fold some deltas of a series; return how many, 0 if another worker is at it."""
-    series = await session.scalar(
-        select(Series)
-        .filter_by(tenant_id=tenant_id, id=series_id)
-        .with_for_update(skip_locked=True)
-    )
+    """Fold some deltas of a series or a segment; return how many, 0 if another worker is at it."""
+    series = await _claim(session, Series, tenant_id, series_id)
+    if series is None:
+        series = await _claim(session, Segment, tenant_id, series_id)
     if series is None:
         return 0
     oldest = (
@@ -83,8 +81,19 @@ async def fold(session: AsyncSession, tenant_id: UUID, series_id: UUID) -> int:
     return len(rows)
 
 
+async def _claim(
+    session: AsyncSession, kind: type[Series] | type[Segment], tenant_id: UUID, series_id: UUID
+) -> Series | Segment | None:
+    found: Series | Segment | None = await session.scalar(
+        select(kind).filter_by(tenant_id=tenant_id, id=series_id).with_for_update(skip_locked=True)
+    )
+    return found
+
+
 async def _merge(
-    session: AsyncSession, series: Series, added: dict[tuple[ProfileKind, int], list[Tally]]
+    session: AsyncSession,
+    series: Series | Segment,
+    added: dict[tuple[ProfileKind, int], list[Tally]],
 ) -> None:
     hours: dict[ProfileKind, list[int]] = defaultdict(list)
     for (kind, hour), tallies in added.items():
@@ -130,7 +139,7 @@ async def _merge(
     )
 
 
-def _advance(series: Series, hours: list[int]) -> None:
+def _advance(series: Series | Segment, hours: list[int]) -> None:
     first = begins(min(hours), 1)
     last = begins(max(hours), 1)
     series.first_hour = min(series.first_hour or first, first)

@@ -13,11 +13,10 @@ from sqlalchemy import ColumnElement, Select, case, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.telemetry.outcomes import THRESHOLD
+from app.telemetry.segments import REST
 from app.telemetry.tables import Outcome, RawEvent, Receipt
 
 MOST_GROUPS = 20
-REST = "…"
-"""All groups but the most frequent ones."""
 
 
 @dataclass(frozen=True, slots=True)

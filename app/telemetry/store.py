@@ -16,20 +16,24 @@ from uuid import UUID
 
 import psycopg
 
+from app.kit.ids import uuid7
 from app.telemetry.batch import NAMELESS, Parcels
+from app.telemetry.segments import REST, Parts, Value
 from app.telemetry.tables import ProfileKind
 from app.telemetry.tally import Tally
 
-_RECEIPTS = """
+
+def _receipts(*, column: str = "", value: str = "", arrays: str = "", names: str = "") -> str:
+    return f"""
 WITH fresh AS (
     INSERT INTO telemetry_receipt
-        (tenant_id, decision_id, series_id, event_id, at, score, prediction)
+        (tenant_id, decision_id, series_id, event_id, at, score, prediction{column})
     SELECT %(tenant)s, d, s, nullif(e, %(nameless)s),
            to_timestamp(0) + a * interval '1 microsecond',
-           nullif(score, 'NaN'), nullif(prediction, 'NaN')
+           nullif(score, 'NaN'), nullif(prediction, 'NaN'){value}
     FROM unnest(%(decision)s::uuid[], %(series)s::uuid[], %(event)s::uuid[], %(at)s::bigint[],
-                %(score)s::float8[], %(prediction)s::float8[])
-         AS u (d, s, e, a, score, prediction)
+                %(score)s::float8[], %(prediction)s::float8[]{arrays})
+         AS u (d, s, e, a, score, prediction{names})
     ON CONFLICT DO NOTHING
     RETURNING decision_id, series_id
 ), awaited AS (
@@ -39,7 +43,16 @@ WITH fresh AS (
 SELECT CASE WHEN count(*) < %(sent)s THEN
     coalesce(string_agg(uuid_send(decision_id) || uuid_send(series_id), ''), '') END
 FROM fresh
-"""
+"""  # noqa: S608 - constants
+
+
+_RECEIPTS = _receipts()
+_IN_PARTS = _receipts(
+    column=", segment_ids",
+    value=", nullif(array_remove(ARRAY[p0, p1, p2], %(nameless)s), '{}')",
+    arrays=", %(part0)s::uuid[], %(part1)s::uuid[], %(part2)s::uuid[]",
+    names=", p0, p1, p2",
+)
 _COPY = """
 COPY telemetry_event (tenant_id, decision_id, series_id, at, latency_ms, plan_revision, generation,
     propensity, unit, decided_at, features) FROM STDIN (FORMAT BINARY)
@@ -56,6 +69,17 @@ ON CONFLICT (tenant_id, point_id, version_id, arm) DO NOTHING
 _FIND_SERIES = """
 SELECT id FROM telemetry_series
 WHERE tenant_id = %(tenant)s AND point_id = %(point)s AND version_id = %(version)s AND arm = %(arm)s
+"""
+_PARTS = """
+SELECT variable, value, id FROM telemetry_segment
+WHERE tenant_id = %(tenant)s AND series_id = %(series)s
+"""
+_LOCK = """
+SELECT FROM telemetry_series WHERE tenant_id = %(tenant)s AND id = %(series)s FOR NO KEY UPDATE
+"""
+_NEW_PART = """
+INSERT INTO telemetry_segment (tenant_id, series_id, id, variable, value)
+VALUES (%s, %s, %s, %s, %s)
 """
 
 Connection = psycopg.AsyncConnection[Any]
@@ -84,12 +108,41 @@ async def series_id(
     return found[0].bytes  # type: ignore[no-any-return]
 
 
+async def parts_of(
+    connection: Connection, tenant_id: UUID, series: bytes, known: Parts, wanted: Sequence[Value]
+) -> Parts:
+    """Return a series' parts, those made in which values count that had no place so far.
+
+    Whoever makes some holds the series' row: two that count the values there are would both think
+    that there is room for one more. The worker passes by a row that is held.
+    """
+    key = {"tenant": tenant_id, "series": UUID(bytes=series)}
+
+    async def read() -> Parts:
+        rows = await (await connection.execute(_PARTS, key)).fetchall()
+        return Parts.known(known.names, {(row[0], row[1]): row[2].bytes for row in rows})
+
+    found = await read()
+    if all(found.place(value) for value in wanted):
+        return found
+    await connection.execute(_LOCK, key)
+    found = await read()
+    for value in wanted:
+        if found.place(value) is None:
+            made = (value[0], REST) if value[0] in found.full else value
+            new = uuid7()
+            await connection.execute(_NEW_PART, (tenant_id, key["series"], new, *made))
+            found = Parts.known(known.names, {**found.ids, made: new.bytes})
+    return found
+
+
 async def insert_receipts(
     connection: Connection, tenant_id: UUID, parcels: Parcels
 ) -> set[bytes] | None:
     """Insert receipts; return the new ones' decision and series, ``None`` if all are new."""
     fixed = {"tenant": tenant_id, "sent": parcels.size, "nameless": UUID(bytes=NAMELESS)}
-    cursor = await connection.execute(_RECEIPTS, {**fixed, **parcels.receipts})
+    query = _IN_PARTS if "part0" in parcels.receipts else _RECEIPTS
+    cursor = await connection.execute(query, {**fixed, **parcels.receipts})
     found = await cursor.fetchone()
     assert found is not None  # noqa: S101 - an aggregate has a row
     new = found[0]

@@ -11,9 +11,11 @@ from sqlalchemy import (
     LargeBinary,
     SmallInteger,
     UniqueConstraint,
+    Uuid,
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.audit import Vouched
@@ -88,7 +90,16 @@ class Baseline(Vouched, Base):
         return {"accuracy": {"value": value, "standard_error": error, "rows": rows, "sigma": sigma}}
 
 
-class Series(Base):
+class _Counted:
+    events: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    first_hour: Mapped[datetime | None]
+    through: Mapped[datetime | None]
+    """The latest event hour folded so far: the watermark that windows wait for."""
+    touched_hour: Mapped[int | None]
+    """The earliest hour, since 1970, of what came since its windows were last looked at."""
+
+
+class Series(_Counted, Base):
     """One version's traffic under one arm of a decision point; its lock serialises folding."""
 
     __tablename__ = "telemetry_series"
@@ -99,12 +110,27 @@ class Series(Base):
     point_id: Mapped[UUID]
     version_id: Mapped[UUID]
     arm: Mapped[str]
-    events: Mapped[int] = mapped_column(default=0, server_default=text("0"))
-    first_hour: Mapped[datetime | None]
-    through: Mapped[datetime | None]
-    """The latest event hour folded so far: the watermark that windows wait for."""
-    touched_hour: Mapped[int | None]
-    """The earliest hour, since 1970, of what came since its windows were last looked at."""
+
+
+class Segment(_Counted, Base):
+    """The part of a series' traffic in which a feature has one value, or one of the rest.
+
+    Its profiles stand beside those of series, under its own id.
+    """
+
+    __tablename__ = "telemetry_segment"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "series_id", "variable", "value"),
+        ForeignKeyConstraint(
+            ["tenant_id", "series_id"], ["telemetry_series.tenant_id", "telemetry_series.id"]
+        ),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[uuid_pk]
+    series_id: Mapped[UUID]
+    variable: Mapped[str]
+    value: Mapped[str]
 
 
 class Receipt(Base):
@@ -132,6 +158,8 @@ class Receipt(Base):
     labelled: Mapped[bool] = mapped_column(server_default=text("false"))
     outcome_revision: Mapped[int] = mapped_column(server_default=text("0"))
     """Of the outcome that its profile was given, once it is labelled."""
+    segment_ids: Mapped[list[UUID] | None] = mapped_column(ARRAY(Uuid))
+    """The parts of its series that it counts in besides."""
 
 
 class _Event:
