@@ -48,6 +48,14 @@ class NoSuchSegment(Invalid):
     )
 
 
+class TooManyHours(Invalid):
+    """More hours of a feature's parts would have to be read than one answer may take."""
+
+    code = "too_many_hours"
+    title = "Too many hours for one comparison"
+    mend = "Narrow `since` and `until`."
+
+
 class Parts(NamedTuple):
     """By which features a series' traffic is told apart, and the parts that there are."""
 
@@ -82,6 +90,12 @@ def value_of(sent: Any) -> str:
         return REST
     text = sent if isinstance(sent, str) else category(sent)
     return text if len(text) <= LONGEST_VALUE else REST
+
+
+def asked_for(segment: str) -> tuple[str, str | None]:
+    """Return the feature of ``state=NSW`` and its value; of ``state`` alone, any."""
+    variable, equals, value = segment.partition("=")
+    return variable, value if equals else None
 
 
 def missing(parts: Parts, events: Sequence[Mapping[str, Any]]) -> list[Value]:
