@@ -95,8 +95,6 @@ class _Counted:
     first_hour: Mapped[datetime | None]
     through: Mapped[datetime | None]
     """The latest event hour folded so far: the watermark that windows wait for."""
-    touched_hour: Mapped[int | None]
-    """The earliest hour, since 1970, of what came since its windows were last looked at."""
 
 
 class Series(_Counted, Base):
@@ -110,6 +108,8 @@ class Series(_Counted, Base):
     point_id: Mapped[UUID]
     version_id: Mapped[UUID]
     arm: Mapped[str]
+    touched_hour: Mapped[int | None]
+    """The earliest hour, since 1970, of what came since its windows were last looked at."""
 
 
 class Segment(_Counted, Base):

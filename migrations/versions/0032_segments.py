@@ -27,7 +27,6 @@ def upgrade() -> None:
         sa.Column("events", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("first_hour", sa.DateTime(timezone=True), nullable=True),
         sa.Column("through", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("touched_hour", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["tenant_id", "series_id"],
             ["telemetry_series.tenant_id", "telemetry_series.id"],
