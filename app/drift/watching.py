@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import telemetry
-from app.drift import alerts, degrading, foreseeing, rules
+from app.drift import alerts, degrading, foreseeing, rules, segmenting
 from app.drift.ends import counted_end
 from app.drift.regimes import Regimes, regimes
 from app.drift.rules import Thresholds
@@ -30,7 +30,7 @@ _HISTORY = 64
 """So many windows are looked back at: labels may be that far behind."""
 _MEASURED = (
     "n", "variables", "alerting", "labelled", "accuracy", "metrics", "degraded", "estimated",
-    "concept", "basis",
+    "concept", "basis", "segments", "fairness",
 )  # fmt: skip
 _WEEK, _WEEKS = timedelta(days=7), 4
 """So many weeks back the same hours are looked at."""
@@ -282,6 +282,9 @@ async def _measure(
         estimated = foreseeing.estimated(
             layout, found, baseline.curve, baseline.metrics, limits.min_rows
         )
+    segments, fairness = await segmenting.measured(
+        session, watch_row.tenant_id, baseline, limits, series, since, until
+    )
     return Window(
         **_whose(watch_row),
         id=uuid7(),
@@ -296,6 +299,8 @@ async def _measure(
         degraded=degrading.degraded(metrics),
         estimated=estimated,
         concept=[],
+        segments=segments,
+        fairness=fairness,
         basis={
             "monitor": asdict(limits),
             "baseline": baseline.digest if baseline else None,

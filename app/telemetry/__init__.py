@@ -18,7 +18,12 @@ from app.telemetry.charts import (
     profiles_in,
 )
 from app.telemetry.digest import digest, make_partitions
-from app.telemetry.dividing import answered_in_parts, named_segments, segments_of
+from app.telemetry.dividing import (
+    answered_in_parts,
+    named_segments,
+    require_declared,
+    segments_of,
+)
 from app.telemetry.events import GREATEST, HOLDOUT, MAX_EVENTS, REHEARSAL, SHADOW_PREFIX
 from app.telemetry.forgetting import forget
 from app.telemetry.grouped import Answered, answered_by, scores_by_chance
@@ -34,7 +39,7 @@ from app.telemetry.reading import CSV, JSON_LINES, PARQUET, LakeTable, RowTable,
 from app.telemetry.recorded import Recorded, recorded
 from app.telemetry.retention import events_kept_from
 from app.telemetry.returning import Returning, returning_of
-from app.telemetry.segments import NoSuchSegment, TooManyHours
+from app.telemetry.segments import REST, NoSuchSegment, TooManyHours, answers
 from app.telemetry.tables import (
     Baseline,
     Outcome,
@@ -76,6 +81,7 @@ __all__ = [
     "MOST_HOURS",
     "PARQUET",
     "REHEARSAL",
+    "REST",
     "SCORE",
     "SHADOW_PREFIX",
     "Answered",
@@ -112,6 +118,7 @@ __all__ = [
     "Traffic",
     "answered_by",
     "answered_in_parts",
+    "answers",
     "asked",
     "baseline_in_force",
     "baseline_of",
@@ -144,6 +151,7 @@ __all__ = [
     "performance",
     "profiles_in",
     "recorded",
+    "require_declared",
     "returning_of",
     "rewarded_of",
     "scores_by_chance",

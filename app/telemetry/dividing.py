@@ -3,7 +3,6 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from app import catalog
 from app.telemetry.charts import begins, hour_at, hours_between
 from app.telemetry.grouped import Answered
 from app.telemetry.outcomes import performance
-from app.telemetry.segments import NoSuchSegment, TooManyHours, answered, asked_for
+from app.telemetry.segments import NoSuchSegment, TooManyHours, answered, asked_for, judged
 from app.telemetry.tables import HourProfile, ProfileKind, Segment
 from app.telemetry.tally import Tally
 
@@ -40,6 +39,15 @@ async def segments_of(
     return list(await session.scalars(query))
 
 
+def require_declared(point: catalog.DecisionPoint, variable: str) -> None:
+    """Refuse a feature that a point's contract does not tell its traffic apart by."""
+    if variable not in point.contract.get("segments", ()):
+        raise NoSuchSegment(
+            f"The events of {point.key} are not told apart by {variable!r}.",
+            filled={"key": point.key},
+        )
+
+
 async def named_segments(
     session: AsyncSession,
     point: catalog.DecisionPoint,
@@ -52,11 +60,8 @@ async def named_segments(
     """
     variable, value = asked_for(segment)
     found = await segments_of(session, point.tenant_id, series, variable)
-    if not found and variable not in point.contract.get("segments", ()):
-        raise NoSuchSegment(
-            f"The events of {point.key} are not told apart by {variable!r}.",
-            filled={"key": point.key},
-        )
+    if not found:
+        require_declared(point, variable)
     return [one for one in found if value in {None, one.value}]
 
 
@@ -107,19 +112,10 @@ def _counted(
     nothing = Answered(0, "", 0, 0, 0, 0, 0, 0)
     found: dict[tuple[UUID, int], Answered] = defaultdict(lambda: nothing)
     for series_id, kind, hour, payload in rows:
-        known = found[series_id, hour]
+        tally = Tally.decode(payload)
         if kind is ProfileKind.INPUTS:
-            n, predicted = answered(Tally.decode(payload))
-            found[series_id, hour] = known.plus(replace(nothing, n=n, predicted=predicted))
+            one = Answered(0, "", *answered(tally), 0, 0, 0, 0)
         else:
-            done = performance(Tally.decode(payload))
-            found[series_id, hour] = known.plus(
-                replace(
-                    nothing,
-                    labelled=done.labelled,
-                    positives=done.true_positives + done.false_negatives,
-                    true_positives=done.true_positives,
-                    false_positives=done.false_positives,
-                )
-            )
+            one = Answered(0, "", 0, 0, *judged(performance(tally)))
+        found[series_id, hour] = found[series_id, hour].plus(one)
     return found

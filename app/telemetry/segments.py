@@ -19,6 +19,7 @@ from app.kit.arrays import Floats, Ints
 from app.kit.refusal import Invalid
 from app.telemetry.layout import category
 from app.telemetry.outcomes import THRESHOLD
+from app.telemetry.performance import Performance
 from app.telemetry.tally import Tally, by_hour
 
 MOST_SEGMENTS = 3
@@ -135,3 +136,14 @@ def answered(inputs: Tally) -> tuple[int, int]:
     """Return how many answers a part's inputs hold, and how many of them are positive."""
     negative, positive = inputs.counts[-ANSWERS:].tolist()
     return negative + positive, positive
+
+
+def judged(done: Performance) -> tuple[int, int, int, int]:
+    """Return how many answers have a label; of those positives, true and false positives."""
+    positives = done.true_positives + done.false_negatives
+    return done.labelled, positives, done.true_positives, done.false_positives
+
+
+def answers(inputs: Tally, done: Performance) -> tuple[int, int, int, int, int, int]:
+    """Return what a part says of how it was treated, in the order that groups are counted in."""
+    return *answered(inputs), *judged(done)

@@ -1,7 +1,8 @@
 """Series divide by features that contracts name; receipts say in which parts an event counts.
 
 In a table of their own, and not among the series: the previous release adds up all series of a
-version, and finds them by a key that must stay unique. It writes no parts, and folds none.
+version, and finds them by a key that must stay unique. It writes no parts, folds none, and says
+nothing of them in windows.
 """
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ branch_labels = None
 depends_on = None
 
 _TABLE = "telemetry_segment"
+_OF_WINDOWS = ("segments", "fairness")
 
 
 def upgrade() -> None:
@@ -43,8 +45,20 @@ def upgrade() -> None:
         "telemetry_receipt",
         sa.Column("segment_ids", postgresql.ARRAY(sa.Uuid()), nullable=True),
     )
+    for name in _OF_WINDOWS:
+        op.add_column(
+            "drift_window",
+            sa.Column(
+                name,
+                postgresql.JSONB(astext_type=sa.Text()),
+                server_default=sa.text("'[]'"),
+                nullable=False,
+            ),
+        )
 
 
 def downgrade() -> None:
+    for name in _OF_WINDOWS[::-1]:
+        op.drop_column("drift_window", name)
     op.drop_column("telemetry_receipt", "segment_ids")
     op.drop_table(_TABLE)
