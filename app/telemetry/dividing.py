@@ -28,10 +28,14 @@ async def segments_of(
     series: Sequence[UUID],
     variable: str | None = None,
 ) -> list[Segment]:
-    """Return the parts of series, of one feature if it is named."""
+    """Return the parts of series of which something is known, of one feature if it is named."""
     query = (
         select(Segment)
-        .where(Segment.tenant_id == tenant_id, Segment.series_id.in_(series))
+        .where(
+            Segment.tenant_id == tenant_id,
+            Segment.series_id.in_(series),
+            Segment.first_hour.is_not(None),
+        )
         .order_by(Segment.series_id, Segment.variable, Segment.value)
     )
     if variable is not None:
@@ -86,7 +90,7 @@ async def answered_in_parts(
         if hours > _MOST_HOURS:
             raise TooManyHours(f"{hours} hours hold something; {_MOST_HOURS} are read.")
     named = {one.id: one.value for one in segments}
-    width = (until - since) / parts
+    width = max((until - since) / parts, timedelta.resolution)
     found: dict[tuple[int, str], Answered] = {}
     rows = await session.stream(
         select(HourProfile.series_id, HourProfile.kind, HourProfile.hour, HourProfile.payload)

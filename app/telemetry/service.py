@@ -25,12 +25,14 @@ async def overview(
     versions = await catalog.versions_by_id(
         session, by.tenant_id, {row.version_id for row in series.values()}
     )
-    every = await dividing.segments_of(session, by.tenant_id, list(series))
+    every = select(Segment.id).where(
+        Segment.tenant_id == by.tenant_id, Segment.series_id.in_(list(series))
+    )
     rows = await session.execute(
         select(Delta.series_id, func.count(), func.sum(Delta.n).filter(Delta.kind == "inputs"))
         .where(
             Delta.tenant_id == by.tenant_id,
-            Delta.series_id.in_([*series, *(one.id for one in every)]),
+            Delta.series_id.in_(list(series)) | Delta.series_id.in_(every),
         )
         .group_by(Delta.series_id)
     )

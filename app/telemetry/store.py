@@ -10,6 +10,7 @@ folds deltas later. Receipts are inserted in order of decision: two batches with
 for each other, never in a circle.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -18,7 +19,7 @@ import psycopg
 
 from app.kit.ids import uuid7
 from app.telemetry.batch import NAMELESS, Parcels
-from app.telemetry.segments import REST, Parts, Value
+from app.telemetry.segments import MOST_VALUES, REST, Parts, Value
 from app.telemetry.tables import ProfileKind
 from app.telemetry.tally import Tally
 
@@ -71,15 +72,13 @@ SELECT id FROM telemetry_series
 WHERE tenant_id = %(tenant)s AND point_id = %(point)s AND version_id = %(version)s AND arm = %(arm)s
 """
 _PARTS = """
-SELECT variable, value, id FROM telemetry_segment
+SELECT variable, value, place, id FROM telemetry_segment
 WHERE tenant_id = %(tenant)s AND series_id = %(series)s
 """
-_LOCK = """
-SELECT FROM telemetry_series WHERE tenant_id = %(tenant)s AND id = %(series)s FOR NO KEY UPDATE
-"""
 _NEW_PART = """
-INSERT INTO telemetry_segment (tenant_id, series_id, id, variable, value)
-VALUES (%s, %s, %s, %s, %s)
+INSERT INTO telemetry_segment (tenant_id, series_id, id, variable, value, place)
+VALUES (%(tenant)s, %(series)s, %(id)s, %(variable)s, %(value)s, %(place)s)
+ON CONFLICT DO NOTHING
 """
 
 Connection = psycopg.AsyncConnection[Any]
@@ -113,26 +112,29 @@ async def parts_of(
 ) -> Parts:
     """Return a series' parts, those made in which values count that had no place so far.
 
-    Whoever makes some holds the series' row: two that count the values there are would both think
-    that there is room for one more. The worker passes by a row that is held.
+    Two that meet want the same next place: one waits for the other's commit, and looks again.
+    Features in order, of each the rest first and the others place by place: never in a circle.
     """
     key = {"tenant": tenant_id, "series": UUID(bytes=series)}
 
-    async def read() -> Parts:
+    async def read() -> tuple[Parts, dict[str, set[int]]]:
         rows = await (await connection.execute(_PARTS, key)).fetchall()
-        return Parts.known(known.names, {(row[0], row[1]): row[2].bytes for row in rows})
+        taken: dict[str, set[int]] = defaultdict(set)
+        for variable, _, place, _ in rows:
+            taken[variable].add(place)
+        ids = {(row[0], row[1]): row[3].bytes for row in rows}
+        return Parts.known(known.names, ids), taken
 
-    found = await read()
-    if all(found.place(value) for value in wanted):
-        return found
-    await connection.execute(_LOCK, key)
-    found = await read()
-    for value in wanted:
-        if found.place(value) is None:
-            made = (value[0], REST) if value[0] in found.full else value
-            new = uuid7()
-            await connection.execute(_NEW_PART, (tenant_id, key["series"], new, *made))
-            found = Parts.known(known.names, {**found.ids, made: new.bytes})
+    found, taken = await read()
+    for variable in sorted({name for name, _ in wanted}):
+        values = [value for name, value in wanted if name == variable and value != REST]
+        for value in (REST, *values):
+            while found.place((variable, value)) is None:
+                free = set(range(1, MOST_VALUES + 1)) - taken[variable]
+                place = 0 if value == REST else min(free)
+                new = {"variable": variable, "value": value, "place": place, "id": uuid7()}
+                await connection.execute(_NEW_PART, {**key, **new})
+                found, taken = await read()
     return found
 
 

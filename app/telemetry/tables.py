@@ -4,6 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     ForeignKeyConstraint,
     Identity,
     Index,
@@ -20,6 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.audit import Vouched
 from app.platform.db import Base, Json, tenant_pk, uuid_pk
+from app.telemetry.segments import MOST_VALUES
 
 
 class ProfileKind(StrEnum):
@@ -115,15 +117,16 @@ class Series(_Counted, Base):
 class Segment(_Counted, Base):
     """The part of a series' traffic in which a feature has one value, or one of the rest.
 
-    Its profiles stand beside those of series, under its own id.
+    Its profiles stand beside those of series, under its own id. ``place`` is 0 of the rest, and
+    bounds how many others there are. No foreign key leads to the series: whoever adds a row would
+    wait for the worker that holds that one, and ingest waits for no worker.
     """
 
     __tablename__ = "telemetry_segment"
     __table_args__ = (
         UniqueConstraint("tenant_id", "series_id", "variable", "value"),
-        ForeignKeyConstraint(
-            ["tenant_id", "series_id"], ["telemetry_series.tenant_id", "telemetry_series.id"]
-        ),
+        UniqueConstraint("tenant_id", "series_id", "variable", "place"),
+        CheckConstraint(f"place BETWEEN 0 AND {MOST_VALUES}", name="bounded"),
     )
 
     tenant_id: Mapped[tenant_pk]
@@ -131,6 +134,7 @@ class Segment(_Counted, Base):
     series_id: Mapped[UUID]
     variable: Mapped[str]
     value: Mapped[str]
+    place: Mapped[int] = mapped_column(SmallInteger)
 
 
 class Receipt(Base):

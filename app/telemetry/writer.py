@@ -122,7 +122,10 @@ class Writer:
         batches: Sequence[Batch],
         places: dict[Group, Place],
     ) -> dict[Group, Place]:
-        """Make the parts in which events count that none of their series had before."""
+        """Make the parts in which events count that none of their series had before.
+
+        In one order, or two would wait for each other's new parts in a circle.
+        """
         size = sum(len(batch.events) for batch in batches)
         wanted = await off_loop(size, _wanted, batches, places)
         for group in sorted(wanted):

@@ -26,18 +26,21 @@ def upgrade() -> None:
         sa.Column("series_id", sa.Uuid(), nullable=False),
         sa.Column("variable", sa.String(), nullable=False),
         sa.Column("value", sa.String(), nullable=False),
+        sa.Column("place", sa.SmallInteger(), nullable=False),
         sa.Column("events", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("first_hour", sa.DateTime(timezone=True), nullable=True),
         sa.Column("through", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "series_id"],
-            ["telemetry_series.tenant_id", "telemetry_series.id"],
-            name=op.f("fk_telemetry_segment_tenant_id_telemetry_series"),
+        sa.CheckConstraint(
+            "place BETWEEN 0 AND 20", name=op.f("ck_telemetry_segment_bounded")
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f(f"pk_{_TABLE}")),
         sa.UniqueConstraint(
             "tenant_id", "series_id", "variable", "value",
             name=op.f(f"uq_{_TABLE}_tenant_id_series_id_variable_value"),
+        ),
+        sa.UniqueConstraint(
+            "tenant_id", "series_id", "variable", "place",
+            name=op.f(f"uq_{_TABLE}_tenant_id_series_id_variable_place"),
         ),
     )  # fmt: skip
     op.execute(f"SELECT modelward_guard('{_TABLE}')")

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import orjson
 import psycopg
 import pytest
 
+from app.platform.http import Upload
 from app.telemetry.segments import ANSWERS, LONGEST_VALUE, REST, Parts, answered, by_part, missing
 from app.telemetry.segments import value_of as named
 from app.telemetry.tables import ProfileKind
@@ -95,6 +97,23 @@ def test_two_processes_that_meet_new_values_at_once_stay_within_the_bound(
     assert rest + sum(found.values()) == 2 * len(states)
 
 
+def test_a_new_value_waits_for_no_worker(bench: tuple[asyncio.Runner, Bench]) -> None:
+    """Who folds or examines a series holds its row, and may hold it for long."""
+    runner, place = bench
+    play = Play(place, decisions(["NSW", "VIC"]), segments=["state"])
+    runner.run(play.send(0, [("event", 0)]))
+
+    async def tell() -> None:
+        async with asyncio.timeout(5):
+            await play.send(0, [("event", 1)])
+
+    with psycopg.connect(place.url) as connection:
+        connection.execute("SELECT FROM telemetry_series FOR UPDATE")
+        runner.run(tell())
+
+    assert play.taken("event") == 2
+
+
 def test_what_is_declared_later_is_counted_by_whoever_has_heard_of_it(
     bench: tuple[asyncio.Runner, Bench],
 ) -> None:
@@ -121,6 +140,20 @@ def test_what_is_declared_later_is_counted_by_whoever_has_heard_of_it(
         return sorted(f"{part} {kind}" for _, part, kind, _ in parts)
 
     assert runner.run(tell()) == ["state=NSW inputs", "state=NSW outcomes"]
+
+
+def test_a_feature_that_the_contract_names_is_no_unknown_one(
+    bench: tuple[asyncio.Runner, Bench],
+) -> None:
+    runner, place = bench
+    play = Play(place, decisions(["NSW"]), segments=["state"])
+    event = play.body("event", 0)
+    event["features"]["other"] = 1
+    upload = Upload("application/json", orjson.dumps({"events": [event]}))
+
+    _, answer = runner.run(place.ingests[0].events(place.actor, upload))
+
+    assert orjson.loads(answer)["unknown_features"] == {"other": 1}
 
 
 def test_a_point_without_segments_writes_none(bench: tuple[asyncio.Runner, Bench]) -> None:
