@@ -55,8 +55,7 @@ class MonitorIn(Input):
 
     segments: bool = Field(
         default=False,
-        description="Whether each segment is judged too, beside what it was before: over the week"
-        " before its window, or seven windows.",
+        description="Whether each segment is judged too, beside what it was over the week before.",
     )
     fairness: list[Annotated[str, StringConstraints(max_length=128)]] = Field(
         default_factory=list,

@@ -1,4 +1,4 @@
-"""Fairness of a feature that was declared when there was traffic already."""
+"""What segments are compared with: events from further back, and the time before a window."""
 
 import asyncio
 from collections.abc import Iterator
@@ -11,6 +11,8 @@ from psycopg.types.json import Jsonb
 
 from app import catalog, telemetry
 from app.drift.inquiries import Asked, Fairness, Source, fairness_of
+from app.drift.rules import Thresholds
+from app.drift.segmenting import Segments
 from tests.telemetry.plays import START_HOUR, Bench, Decision, Play
 
 
@@ -92,3 +94,37 @@ def test_events_are_asked_as_long_as_they_reach_further_back(
         assert plain.source == Source.EVENTS
 
     runner.run(tell())
+
+
+def test_a_window_is_compared_with_the_week_before_its_day_or_seven_windows(
+    bench: tuple[asyncio.Runner, Bench],
+) -> None:
+    """An event every six hours for thirty days."""
+    runner, place = bench
+    decisions = [
+        Decision(60 * hour, 0.1, 0.9, None, None, None, state="NSW")
+        for hour in range(0, 30 * 24, 6)
+    ]
+    play = Play(place, decisions, segments=["state"])
+
+    async def tell() -> list[tuple[int, int]]:
+        await play.send(0, play.messages())
+        await place.digest()
+        tenant = place.actor.tenant_id
+        async with place.database.session(tenant) as session:
+            traffic = await telemetry.traffic(session, tenant, play.point, place.version)
+            limits = Thresholds(segments=True)
+            looked = Segments(session, tenant, None, limits, traffic.series)
+            found = []
+            for day, hour, width in (
+                (0, 12, 12), (2, 0, 6), (2, 6, 6), (2, 18, 6), (20, 6, 6), (20, 0, 24),
+                (20, 12, 24), (20, 0, 48), (20, 1, 1),
+            ):  # fmt: skip
+                since = telemetry.begins(START_HOUR + 24 * day + hour, 1)
+                parts, _ = await looked.measured(since, since + timedelta(hours=width))
+                found.append([(one["n"], one["before"]) for one in parts])
+        return [one for some in found for one in some or [(0, 0)]]
+
+    assert runner.run(tell()) == [
+        (2, 0), (1, 8), (1, 8), (1, 8), (1, 28), (4, 28), (4, 28), (8, 56), (0, 0),
+    ]  # fmt: skip

@@ -11,10 +11,10 @@ from tests.drift.watched import Watched
 from tests.live import Live, champion, make_point, wait_folded
 from tests.system.traffic import wait_for
 
-FIRST = np.datetime64("2026-05-01T00", "h")
-HOURS, ROWS = 10, 120
+FIRST = np.datetime64("2026-05-01", "D")
+DAYS, ROWS = 10, 120
 TURN = 5
-"""From this hour on one state is another, and women are refused."""
+"""From this day on one state is another, and women are refused."""
 LIMITS = Thresholds(segments=True)
 
 
@@ -22,7 +22,7 @@ LIMITS = Thresholds(segments=True)
 def place(live: Live) -> Any:
     found = champion(live, point=make_point(live, segments=["state", "sex"]))
     monitor = {
-        "window_hours": 1, "step_hours": 1, "min_rows": 50, "hits": 2, "of": 3,
+        "min_rows": 50, "hits": 2, "of": 3,
         "segments": True, "fairness": ["sex"],
     }  # fmt: skip
     live["ops"].put(f"/v1/decision-points/{found.point}/monitor", monitor)
@@ -31,13 +31,13 @@ def place(live: Live) -> Any:
     path = f"/v1/decision-points/{found.point}/route:batch"
     decisions = [one for _ in range(2) for one in live["app"].post(path, asked)["decisions"]]
     events, outcomes = [], []
-    for number, one in enumerate(decisions[: HOURS * ROWS]):
-        hour, row = divmod(number, ROWS)
-        later = hour >= TURN
+    for number, one in enumerate(decisions[: DAYS * ROWS]):
+        day, row = divmod(number, ROWS)
+        later = day >= TURN
         state, sex = "NSW" if row % 2 else "VIC", "f" if row % 4 < 2 else "m"
         x = rng.normal() + (2.0 if later and state == "NSW" else 0.0)
         chance = 0.2 if later and sex == "f" else 0.8
-        at = f"{FIRST + hour}:30:00Z"
+        at = f"{FIRST + day}T{row % 24:02d}:30:00Z"
         events.append(
             {
                 "token": one["token"], "at": at, "score": 1 / (1 + np.exp(-x)),
@@ -80,17 +80,17 @@ def test_windows_say_of_each_segment_what_it_is_beside_its_time_before(
     live: Live, place: Any
 ) -> None:
     path = f"/v1/models/{place.model}/versions/{place.version}/drift"
-    wait_for(lambda: len(live["aud"].get(path)["items"]) == HOURS - 1, "the windows that closed")
+    wait_for(lambda: len(live["aud"].get(path)["items"]) == DAYS - 1, "the windows that closed")
     windows = live["aud"].get(path)["items"][::-1]
 
     names = {one["segment"] for one in windows[0]["segments"]}
     assert names == {"state=NSW", "state=VIC", "sex=f", "sex=m"}
     assert [window["segments"][0]["before"] for window in windows] == [
-        ROWS // 2 * hour for hour in range(HOURS - 1)
+        ROWS // 2 * min(day, 7) for day in range(DAYS - 1)
     ]
     assert all(one["n"] == ROWS // 2 for window in windows for one in window["segments"])
     fair = [[row["beyond"] for row in window["fairness"]] for window in windows]
-    assert fair == [[False, False]] * TURN + [[True, True]] * (HOURS - 1 - TURN)
+    assert fair == [[False, False]] * TURN + [[True, True]] * (DAYS - 1 - TURN)
 
 
 def test_only_declared_features_are_watched_for_fairness(live: Live, place: Any) -> None:
