@@ -49,6 +49,7 @@ def look(window: Window, limits: Thresholds) -> Seen:
         estimated=frozenset(degrading.beyond(window.estimated, limits.metrics) - said),
         concept=frozenset(item["subject"] for item in window.concept if item["stands"]),
         unequal=frozenset(item["name"] for item in window.fairness or () if item["beyond"]),
+        compared=bool(window.fairness),
     )
 
 

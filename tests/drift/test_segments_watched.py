@@ -137,3 +137,27 @@ async def test_an_alert_of_a_segment_recovers_by_its_own_windows(here: Watched) 
 
     assert (fired.state, still.state, over.state) == ("firing", "firing", "resolved")
     assert whole.state == "firing"
+
+
+def unequal(*, beyond: bool) -> dict[str, Any]:
+    return {
+        "name": "sex", "rate": "selection_rate", "group": "f", "rows": 300, "value": 0.3,
+        "rest": 0.6, "gap": -0.3, "low": -0.4, "high": -0.2, "certain": 0.2, "beyond": beyond,
+    }  # fmt: skip
+
+
+@pytest.mark.anyio
+async def test_unequal_treatment_is_over_when_windows_say_so_and_not_when_they_say_nothing(
+    here: Watched,
+) -> None:
+    """Nothing is said of a feature that the contract names no more, nor of too few rows."""
+    for _ in range(2):
+        await here.window(fairness=[unequal(beyond=True)])
+    for _ in range(5):
+        await here.window()
+    (still,) = await here.episodes("sex")
+    for _ in range(5):
+        await here.window(fairness=[unequal(beyond=False)])
+    (over,) = await here.episodes("sex")
+
+    assert (still.state, still.severity, over.state) == ("firing", "warning", "resolved")
