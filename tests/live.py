@@ -178,7 +178,7 @@ def make_model(live: Live, *, tier: str = "low") -> str:
     return name
 
 
-def make_point(live: Live, *, velocity: float = 1.0) -> str:
+def make_point(live: Live, *, velocity: float = 1.0, **more: Any) -> str:
     key = unique("point")
     live["ops"].post(
         "/v1/decision-points",
@@ -190,6 +190,7 @@ def make_point(live: Live, *, velocity: float = 1.0) -> str:
                 "inputs": [{"name": "x"}],
                 "events_per_minute": velocity,
                 "latency_ms": 50,
+                **more,
             },
         },
     )

@@ -15,7 +15,7 @@ from app.catalog.indexing import fill as fill_search
 from app.catalog.instances import instances_by_key, instances_of
 from app.catalog.json_schema import key_of, resolve
 from app.catalog.neighbours import downstream_of
-from app.catalog.points import ids_of, point_by_id, point_by_key, points_by_id
+from app.catalog.points import ids_of, point_by_id, point_by_key, points_by_id, segments_of
 from app.catalog.registering import Registrar
 from app.catalog.rules import AssetKind, InstancePinned, PointKind, ReturnTo, RiskTier, Stage
 from app.catalog.schemas import Contract, ModelOut
@@ -81,6 +81,7 @@ __all__ = [
     "points_by_id",
     "resolve",
     "restage",
+    "segments_of",
     "unfit_inside",
     "version_by_id",
     "version_ids",

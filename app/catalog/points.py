@@ -33,6 +33,7 @@ async def create_point(
     await identity.require_right(session, by, identity.Action.EDIT_POINT, point=key)
     if await session.scalar(select(DecisionPoint.id).filter_by(tenant_id=by.tenant_id, key=key)):
         raise AlreadyExists("decision point", key)
+    contract = _written(contract)
     await require_neighbours(session, key, contract, by=by)
     point = DecisionPoint(
         tenant_id=by.tenant_id,
@@ -88,6 +89,21 @@ async def points_by_id(
     return {point.id: point for point in await session.scalars(query)}
 
 
+async def segments_of(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> tuple[str, ...]:
+    """Return the features by which a point tells its traffic apart; none, if there is no such."""
+    found = await session.scalar(
+        select(DecisionPoint.contract["segments"]).filter_by(tenant_id=tenant_id, id=point_id)
+    )
+    return tuple(found or ())
+
+
+def _written(contract: dict[str, Any]) -> dict[str, Any]:
+    """Return a contract as it is kept: the release before knows of no segments."""
+    if contract.get("segments"):
+        return contract
+    return {name: part for name, part in contract.items() if name != "segments"}
+
+
 async def edit_point(
     session: AsyncSession, key: str, *, expected: int, changes: dict[str, Any], by: Actor
 ) -> DecisionPoint:
@@ -96,6 +112,7 @@ async def edit_point(
     require_current(expected, point.revision)
     await identity.require_right(session, by, identity.Action.EDIT_POINT, point=key)
     if "contract" in changes:
+        changes = {**changes, "contract": _written(changes["contract"])}
         await require_neighbours(session, key, changes["contract"], by=by)
     for field, value in changes.items():
         setattr(point, field, value)

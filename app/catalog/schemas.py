@@ -200,6 +200,8 @@ Place = Annotated[
 """Where in a document: `$`, `$.customer.age`, `$.lines[*].amount`."""
 Neighbours = Annotated[list[Annotated[str, StringConstraints(pattern=NAME)]], Field(max_length=100)]
 
+Feature = Annotated[str, StringConstraints(pattern=r"^[^=\x00]{1,128}$")]
+
 
 class Contract(Input):
     """What the decision point sends, what it takes for an answer, and how fast."""
@@ -230,12 +232,34 @@ class Contract(Input):
         default_factory=list, description="Decision points that receive this one's decisions."
     )
 
+    segments: list[Feature] = Field(
+        default_factory=list,
+        max_length=3,
+        description="Features of events by which the traffic is told apart, such as `state`: its"
+        " profiles are kept of each of their first 20 values besides. What came before is not"
+        " counted so.",
+        examples=[["state"]],
+        json_schema_extra={"uniqueItems": True},
+    )
+
     @field_validator("upstream", "downstream")
     @classmethod
     def _once(cls, keys: list[str]) -> list[str]:
         if len(set(keys)) != len(keys):
             raise ValueError("a decision point is named twice")
         return keys
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        if len(set(self.segments)) != len(self.segments):
+            raise ValueError("segments: a feature is named twice")
+        known = (self.input_schema or {}).get("properties")
+        strange = [name for name in self.segments if known and name not in known]
+        if strange:
+            raise ValueError(
+                f"segments: {', '.join(strange)} is not among the properties of input_schema"
+            )
+        return self
 
 
 class PointIn(Input):

@@ -24,6 +24,8 @@ class AlertKind(StrEnum):
     """A metric that no label has confirmed yet, as scores alone let it be expected."""
     CONCEPT = "concept"
     """Errors, or their sign, changed for the worse at a moment that can be named."""
+    FAIRNESS = "fairness"
+    """A segment is treated otherwise than the rest, by more than the monitor allows."""
 
 
 class Severity(StrEnum):
@@ -165,6 +167,10 @@ class Seen:
     """Watched metrics that are expected to be worse, of those that no outcomes say."""
     concept: frozenset[str] = frozenset()
     """What stands changed for the worse."""
+    unequal: frozenset[str] = frozenset()
+    """Features of whose segments one is certainly too far from the rest."""
+    compared: bool = False
+    """Whether there were segments to be compared."""
 
 
 Names = Callable[[Seen], AbstractSet[str]]
@@ -189,6 +195,10 @@ def _labelled(seen: Seen, _: Thresholds) -> bool:
     return seen.judged
 
 
+def _compared(seen: Seen, _: Thresholds) -> bool:
+    return seen.compared
+
+
 _GRAVE = frozenset({ACCURACY, "mae", "rmse"})
 """Metrics that say how often, or how far, answers are wrong."""
 
@@ -203,6 +213,7 @@ SIGNALS: tuple[Signal, ...] = (
     Signal(AlertKind.MATHEMATICAL, Severity.WARNING, lambda seen: seen.beyond, _labelled),
     Signal(AlertKind.ESTIMATED, Severity.WARNING, lambda seen: seen.estimated, _full),
     Signal(AlertKind.CONCEPT, Severity.WARNING, lambda seen: seen.concept, _full),
+    Signal(AlertKind.FAIRNESS, Severity.WARNING, lambda seen: seen.unequal, _compared),
     Signal(AlertKind.MATHEMATICAL, Severity.CRITICAL, lambda seen: seen.beyond & _GRAVE, _labelled),
 )  # fmt: skip
 """A kind or a severity more is a line more here."""

@@ -10,6 +10,7 @@ from app import catalog
 from app.drift import alerts, silences, tending
 from app.drift.alert_rules import AlertKind, State
 from app.drift.alert_tables import Episode
+from app.drift.subjects import parted
 from app.drift.tables import Alert, Window
 from app.kit.page import Rows
 
@@ -84,22 +85,26 @@ def life(episode: Episode) -> dict[str, Any]:
 
 def evidence(alert: Alert, window: Window) -> dict[str, Any]:
     """Return what a window says of an alert's subject."""
+    parts = {one["segment"]: one for one in window.segments or ()}
+    subject, segment = parted(alert.subject, parts)
+    of = parts.get(segment, {})
     metrics = {
-        AlertKind.MATHEMATICAL: window.metrics,
+        AlertKind.MATHEMATICAL: of.get("metrics", window.metrics),
         AlertKind.ESTIMATED: window.estimated,
         AlertKind.CONCEPT: [{"name": one["subject"], **one} for one in window.concept],
+        AlertKind.FAIRNESS: sorted(window.fairness or (), key=lambda one: -one["certain"]),
     }.get(alert.kind)
-    measured = window.variables if metrics is None else metrics
-    mine = next((item for item in measured if item["name"] == alert.subject), None)
+    measured = of.get("variables", window.variables) if metrics is None else metrics
+    mine = next((item for item in measured if item["name"] == subject), None)
     return {
         "since": window.since,
         "until": window.until,
-        "n": window.n,
+        "n": of.get("n", window.n),
         "variable": mine if metrics is None else None,
         "metric": None if metrics is None else mine,
-        "labelled": window.labelled,
-        "accuracy": window.accuracy,
-        "degraded": window.degraded,
+        "labelled": of.get("labelled", window.labelled),
+        "accuracy": of.get("accuracy", window.accuracy),
+        "degraded": None if segment else window.degraded,
     }
 
 

@@ -20,6 +20,7 @@ from app.drift.alert_rules import ACCURACY, Ending, Happening, Seen, Severity, S
 from app.drift.alert_tables import Episode
 from app.drift.events import AlertRaised, AlertResolved, AlertTold, AlertWorsened
 from app.drift.rules import Thresholds
+from app.drift.subjects import parted, subject_of
 from app.drift.tables import Alert, Window
 from app.kit.actor import Actor
 from app.platform.events import publish
@@ -47,14 +48,46 @@ def look(window: Window, limits: Thresholds) -> Seen:
         shifting=frozenset(item["name"] for item in window.variables if item.get("shifts")),
         estimated=frozenset(degrading.beyond(window.estimated, limits.metrics) - said),
         concept=frozenset(item["subject"] for item in window.concept if item["stands"]),
+        unequal=frozenset(item["name"] for item in window.fairness or () if item["beyond"]),
+        compared=bool(window.fairness),
     )
+
+
+def look_at(window: Window, segment: str, limits: Thresholds) -> Seen:
+    """Return the same of one segment; of one without events, what says nothing."""
+    part = next((one for one in window.segments or () if one["segment"] == segment), None)
+    if part is None:
+        return Seen(window.until, 0, frozenset(), frozenset())
+    moved = part["variables"]
+    return Seen(
+        until=window.until,
+        n=part["n"] if part["before"] >= limits.min_rows else 0,
+        drifting=frozenset(item["name"] for item in moved if item["drifts"]),
+        severe=frozenset(item["name"] for item in moved if item["severe"]),
+        shifting=frozenset(item["name"] for item in moved if item["shifts"]),
+        beyond=frozenset(degrading.beyond(part["metrics"], limits.metrics)),
+        judged=any(item["beyond"] is not None for item in part["metrics"]),
+    )
+
+
+def histories(windows: Sequence[Window], limits: Thresholds) -> dict[str, list[Seen]]:
+    """Return what windows say of the whole, under no name, and of each segment."""
+    names = {one["segment"] for window in windows for one in window.segments or ()}
+    return {
+        "": [look(window, limits) for window in windows],
+        **{name: [look_at(one, name, limits) for one in windows] for name in sorted(names)},
+    }
 
 
 async def settle(session: AsyncSession, windows: Sequence[Window], limits: Thresholds) -> None:
     """Move the alerts of a version at a point as its newest window asks; oldest window first."""
     newest = windows[-1]
-    history = [look(window, limits) for window in windows]
-    lasting = rules.lasting(history, limits)
+    seen = histories(windows, limits)
+    lasting = {
+        (kind, subject_of(name, segment)): severity
+        for segment, history in seen.items()
+        for (kind, name), severity in rules.lasting(history, limits).items()
+    }
     rows = await session.scalars(
         select(Alert).filter_by(
             tenant_id=newest.tenant_id, point_id=newest.point_id, version_id=newest.version_id
@@ -76,7 +109,8 @@ async def settle(session: AsyncSession, windows: Sequence[Window], limits: Thres
         last = episodes.get(alert.id)
         if last is None or last.state not in rules.STANDING or subject in lasting:
             continue
-        if rules.recovered(history, subject, limits, last.since):
+        name, segment = parted(subject[1], seen)
+        if rules.recovered(seen[segment], (subject[0], name), limits, last.since):
             await end(session, alert, last, Happening.RECOVERED, by=Actor.system(alert.tenant_id))
 
 

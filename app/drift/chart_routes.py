@@ -11,6 +11,7 @@ from app.kit.refusal import NotFound
 from app.platform.http import Snapshot, allow, responses
 from app.platform.http import router as make_router
 from app.platform.http.moment import Countable
+from app.telemetry import NoSuchSegment
 
 router = make_router("/v1/decision-points/{key}", tag="drift")
 
@@ -30,6 +31,7 @@ class LineOut(BaseModel):
     model: str
     version: int
     arm: str
+    segment: str = Field(description="`state=NSW`; empty of the whole traffic.")
     points: list[PointOut]
 
 
@@ -40,11 +42,15 @@ class ChartOut(BaseModel):
     since: datetime
     until: datetime
     bucket_hours: int
-    lines: list[LineOut] = Field(description="One for each version and arm with something.")
+    lines: list[LineOut] = Field(
+        description="One for each version and arm, and segment, with something."
+    )
 
 
 @router.get(
-    "/series", response_model=ChartOut, responses=responses(NotFound, BadChart, TooMuchToChart)
+    "/series",
+    response_model=ChartOut,
+    responses=responses(NotFound, BadChart, TooMuchToChart, NoSuchSegment),
 )
 async def get_series(
     key: Annotated[str, Path(pattern=NAME)],
@@ -63,14 +69,22 @@ async def get_series(
     model: Annotated[str | None, Query(pattern=NAME)] = None,
     version: Annotated[int | None, Query(ge=1, lt=MOST)] = None,
     arm: Annotated[str | None, Query(max_length=100)] = None,
+    segment: Annotated[
+        str | None,
+        Query(
+            max_length=300,
+            description="One of the contract's `segments`, as `state`: a line for each of its"
+            " values; or one of them, as `state=NSW`.",
+        ),
+    ] = None,
     since: Countable | None = None,
     until: Countable | None = None,
     bucket_hours: Annotated[
         int | None, Query(ge=1, le=24 * 28, description="Chosen for the time, if not named.")
     ] = None,
 ) -> Chart:
-    """Return any metric of a decision point over time, by version and arm."""
+    """Return any metric of a decision point over time, by version, arm and segment."""
     return await chart(
-        session, key, metric, model=model, version=version, arm=arm, since=since, until=until,
-        bucket_hours=bucket_hours, by=actor,
+        session, key, metric, model=model, version=version, arm=arm, segment=segment, since=since,
+        until=until, bucket_hours=bucket_hours, by=actor,
     )  # fmt: skip

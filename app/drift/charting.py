@@ -1,7 +1,7 @@
 """Charting: any metric of a decision point over time, for whoever draws it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -48,12 +48,23 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A metric of one version under one arm."""
+    """A metric of one version under one arm; of one segment, or of the whole."""
 
     model: str
     version: int
     arm: str
+    segment: str
     points: list[Point] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """Whose profiles a line is drawn from."""
+
+    id: UUID
+    version_id: UUID
+    arm: str
+    segment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +91,16 @@ async def chart(
     model: str | None,
     version: int | None,
     arm: str | None,
+    segment: str | None,
     since: datetime | None,
     until: datetime | None,
     bucket_hours: int | None,
     by: Actor,
 ) -> Chart:
-    """Return a metric's lines, by default over the newest week."""
+    """Return a metric's lines, by default over the newest week and of the whole traffic.
+
+    Of a ``segment``: ``state=NSW`` is one of each version and arm, ``state`` is one of each value.
+    """
     point = await catalog.point_by_key(session, key, by=by)
     until = until or await clock(session)
     since = since or until - timedelta(days=7)
@@ -100,27 +115,45 @@ async def chart(
     wanted = None
     if model is not None and version is not None:
         wanted = (await catalog.find_version(session, model, version, by=by)).id
-    series = [
-        one
+    wholes = [
+        _Drawn(one.id, one.version_id, one.arm)
         for one in await telemetry.series_of(session, by.tenant_id, point.id)
         if wanted in {None, one.version_id} and arm in {None, one.arm}
     ]
+    series = wholes if segment is None else await _divided(session, point, wholes, segment)
     named = await catalog.versions_by_id(
         session, by.tenant_id, {one.version_id for one in series}
     )  # fmt: skip
     found = await _points(session, by.tenant_id, series, metric, first, last, width)
     lines = [
-        Line(named[one.version_id][0].name, named[one.version_id][1].number, one.arm, found[one.id])
+        Line(
+            named[one.version_id][0].name, named[one.version_id][1].number, one.arm, one.segment,
+            found[one.id],
+        )
         for one in series
         if found.get(one.id)
-    ]
+    ]  # fmt: skip
     return Chart(metric, since, until, width, lines)
+
+
+async def _divided(
+    session: AsyncSession,
+    point: catalog.DecisionPoint,
+    wholes: Sequence[_Drawn],
+    segment: str,
+) -> list[_Drawn]:
+    by_id = {one.id: one for one in wholes}
+    parts = await telemetry.named_segments(session, point, list(by_id), segment)
+    return [
+        replace(by_id[one.series_id], id=one.id, segment=f"{one.variable}={one.value}")
+        for one in parts
+    ]
 
 
 async def _points(
     session: AsyncSession,
     tenant_id: UUID,
-    series: Sequence[telemetry.Series],
+    series: Sequence[_Drawn],
     metric: str,
     first: int,
     last: int,
@@ -166,7 +199,7 @@ def _plain(found: telemetry.Measure) -> tuple[float, float | None, int]:
 async def _of_variable(
     session: AsyncSession,
     tenant_id: UUID,
-    series: Sequence[telemetry.Series],
+    series: Sequence[_Drawn],
     statistic: str,
     variable: str,
 ) -> dict[UUID, Measure]:

@@ -131,16 +131,14 @@ def gaps(groups: Mapping[str, Group], rate: Rate) -> list[Gap]:
     if first is None:
         return []
     return [
-        Gap(name, first, *_newcombe(found[first], share, sign_of(rate)))
+        Gap(name, first, *difference(*(found[first], share)[:: sign_of(rate)]))
         for name, share in sorted(found.items())
         if name != first
     ]
 
 
-def _newcombe(one: Share, two: Share, sign: int) -> tuple[float, float, float]:
-    """Return one − two with Newcombe's hybrid score interval, or two − one."""
-    if sign < 0:
-        one, two = two, one
+def difference(one: Share, two: Share) -> tuple[float, float, float]:
+    """Return one − two with Newcombe's (1998) hybrid score interval."""
     value = one.value - two.value
     low = value - sqrt((one.value - one.low) ** 2 + (two.high - two.value) ** 2)
     high = value + sqrt((one.high - one.value) ** 2 + (two.value - two.low) ** 2)

@@ -6,6 +6,7 @@ Is it calibrated? Does it treat groups alike, and ever less so? Does it make its
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from uuid import UUID
 
 import numpy as np
@@ -35,19 +36,33 @@ class NotTheirOrder(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Of whose events, at which point, of which time."""
+    """Of whose events, at which point, of which time; ``routed`` came here themselves."""
 
     point: catalog.DecisionPoint
     series: tuple[UUID, ...]
+    routed: tuple[UUID, ...]
     since: datetime
     until: datetime
 
 
+class Source(StrEnum):
+    """What groups were counted in."""
+
+    PROFILES = "profiles"
+    EVENTS = "events"
+
+
 @dataclass(frozen=True, slots=True)
 class Fairness:
-    """How groups were treated over a time, and whether ever less alike."""
+    """How groups were treated over a time, and whether ever less alike.
+
+    ``covered`` is the share of the time's events, by whole hours, that the groups are counted of;
+    nothing of no events.
+    """
 
     variable: str
+    source: Source
+    covered: float | None
     groups: dict[str, Group]
     rates: dict[str, dict[Rate, Share]]
     gaps: dict[Rate, list[Gap]]
@@ -75,7 +90,7 @@ async def asked_of(
     since = since or max(traffic.first_hour or month, month)
     if since >= until:
         raise NotTheirOrder("since is not before until.")
-    return Asked(point, traffic.series, since, until)
+    return Asked(point, traffic.series, traffic.routed, since, until)
 
 
 async def calibrated(session: AsyncSession, asked: Asked) -> Calibration | None:
@@ -90,11 +105,20 @@ async def calibrated(session: AsyncSession, asked: Asked) -> Calibration | None:
 async def fairness_of(
     session: AsyncSession, asked: Asked, variable: str, *, windows: int = WINDOWS
 ) -> Fairness:
-    """Return how the groups of a variable are treated, by events that are still kept."""
-    rows = await telemetry.answered_by(
-        session, asked.point.tenant_id, asked.series, variable,
-        since=asked.since, until=asked.until, parts=windows,
-    )  # fmt: skip
+    """Return how the groups of a variable are treated.
+
+    By the profiles of its segments if the contract names it, else by events that are still kept.
+    """
+    tenant_id, since, until = asked.point.tenant_id, asked.since, asked.until
+    segments = await _counted_by(session, asked, variable)
+    if segments:
+        rows = await telemetry.answered_in_parts(
+            session, tenant_id, segments, since=since, until=until, parts=windows
+        )
+    else:
+        rows = await telemetry.answered_by(
+            session, tenant_id, asked.series, variable, since=since, until=until, parts=windows
+        )
     parts: list[dict[str, Group]] = [{} for _ in range(windows)]
     for row in rows:
         parts[min(row.part, windows - 1)][row.group] = Group(
@@ -105,6 +129,8 @@ async def fairness_of(
     shares = {rate: rates(groups, rate) for rate in Rate}
     return Fairness(
         variable=variable,
+        source=Source.PROFILES if segments else Source.EVENTS,
+        covered=await _covered(session, asked, sum(row.n for row in rows)),
         groups=groups,
         rates={
             name: {rate: found[name] for rate, found in shares.items() if name in found}
@@ -114,6 +140,40 @@ async def fairness_of(
         four_fifths=four_fifths(groups),
         reinforcements=reinforcements(parts),
     )
+
+
+async def _counted_by(
+    session: AsyncSession, asked: Asked, variable: str
+) -> list[telemetry.Segment]:
+    """Return the segments whose profiles say how groups were treated; none, if events say more.
+
+    What came before a feature was declared is counted in no segment. While raw events are kept
+    from further back, they are asked.
+    """
+    if variable not in asked.point.contract.get("segments", ()):
+        return []
+    tenant_id, since = asked.point.tenant_id, asked.since
+    segments = await telemetry.segments_of(session, tenant_id, asked.routed, variable)
+    ids = [one.id for one in segments]
+    counted = await telemetry.next_hour(session, tenant_id, ids, since)
+    if counted is None:
+        return []
+    first = await telemetry.next_hour(session, tenant_id, asked.routed, since)
+    if first is not None and first < counted:
+        kept = await telemetry.events_kept_from(session, tenant_id)
+        if kept is None or kept < counted:
+            return []
+    return segments
+
+
+async def _covered(session: AsyncSession, asked: Asked, counted: int) -> float | None:
+    first = telemetry.hour_at(asked.since)
+    last = telemetry.hour_at(asked.until - timedelta(microseconds=1)) + 1
+    found = await telemetry.events_in(
+        session, asked.point.tenant_id, asked.routed, first, last, last - first
+    )
+    events = sum(n for buckets in found.values() for n in buckets.values())
+    return min(counted / events, 1.0) if events else None
 
 
 async def feedback_of(session: AsyncSession, asked: Asked, *, windows: int = WINDOWS) -> Feedback:

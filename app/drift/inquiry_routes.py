@@ -7,13 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.drift import inquiries
 from app.drift.calibration import Calibration, Verdict
 from app.drift.fairness import Parity, Rate
-from app.drift.inquiries import NotTheirOrder
+from app.drift.inquiries import NotTheirOrder, Source
 from app.kit.actor import Actor
 from app.kit.names import MOST, NAME
 from app.kit.refusal import NotFound
 from app.platform.http import Snapshot, allow, responses
 from app.platform.http import router as make_router
 from app.platform.http.moment import Countable
+from app.telemetry import TooManyHours
 
 router = make_router("/v1/models/{name}/versions/{number}", tag="drift")
 
@@ -103,6 +104,14 @@ class ReinforcementOut(_Out):
 
 class FairnessOut(AskedOut):
     variable: str
+    source: Source = Field(
+        description="`profiles` of the variable's segments, by whole hours, if the contract names"
+        " it; else `events` that are still kept."
+    )
+    covered: float | None = Field(
+        description="Of the events of these hours, the share that the groups are counted of:"
+        " answered, and counted by segment or still kept. Nothing of no events."
+    )
     rates: dict[str, dict[Rate, ShareOut]] = Field(description="By group; at most 20, then `…`.")
     gaps: dict[Rate, list[GapOut]] = Field(description="How much worse off than the best.")
     four_fifths: list[RatioOut] = Field(description="Selection rates over the highest.")
@@ -153,7 +162,11 @@ async def get_calibration(
     return {**said, "since": asked.since, "until": asked.until}
 
 
-@router.get("/fairness", response_model=FairnessOut, responses=responses(NotFound, NotTheirOrder))
+@router.get(
+    "/fairness",
+    response_model=FairnessOut,
+    responses=responses(NotFound, NotTheirOrder, TooManyHours),
+)
 async def get_fairness(
     name: Name,
     number: Number,
@@ -165,7 +178,7 @@ async def get_fairness(
     until: Countable | None = None,
     windows: Windows = inquiries.WINDOWS,
 ) -> dict[str, Any]:
-    """Say whether a version treats groups alike, and whether ever less so; by raw events."""
+    """Say whether a version treats groups alike, and whether ever less so."""
     asked = await inquiries.asked_of(
         session, name, number, decision_point, since=since, until=until, by=actor
     )

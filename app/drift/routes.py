@@ -3,12 +3,13 @@ from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import Path, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from app import gates, identity
 from app.drift import alert_views, service
 from app.drift.alert_rules import AlertKind, Severity, State
 from app.drift.degrading import WATCHED, Watched
+from app.drift.fairness import Rate
 from app.drift.tables import Monitor, Window
 from app.kit.actor import Actor
 from app.kit.input import Input
@@ -18,6 +19,7 @@ from app.kit.refusal import NotFound
 from app.platform.http import Cursor, IfMatchToReplace, Limit, Session, allow, etag, responses
 from app.platform.http import router as make_router
 from app.platform.http.documented import editing
+from app.telemetry import NoSuchSegment
 
 router = make_router("/v1", tag="drift")
 
@@ -49,6 +51,23 @@ class MonitorIn(Input):
 
     metrics: list[Watched] = Field(
         [*WATCHED], max_length=11, description="Promised metrics that raise an alert."
+    )
+
+    segments: bool = Field(
+        default=False,
+        description="Whether each segment is judged too, beside what it was over the week before.",
+    )
+    fairness: list[Annotated[str, StringConstraints(max_length=128)]] = Field(
+        default_factory=list,
+        max_length=3,
+        description="Features, of the contract's `segments`, whose values are to be treated alike:"
+        " their selection rates and true positive rates are watched.",
+    )
+    fairness_tolerance: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="So far may a rate of one be from that of the rest; beyond is what is certain.",
     )
 
     @model_validator(mode="after")
@@ -115,6 +134,30 @@ class ChangeOut(BaseModel):
     stands: bool = Field(description="Whether it is worse than before the first change.")
 
 
+class SegmentOut(BaseModel):
+    segment: str
+    n: int
+    labelled: int
+    accuracy: float | None
+    before: int = Field(description="Rows that it is compared with.")
+    variables: list[VariableOut] = Field(description="Those that drift or shift.")
+    metrics: list[MetricOut] = Field(description="`promised` is what it was before.")
+
+
+class UnequalOut(BaseModel):
+    name: str = Field(description="The feature.")
+    rate: Rate
+    group: str = Field(description="Its value that is farthest from the rest.")
+    rows: int
+    value: float
+    rest: float
+    gap: float
+    low: float
+    high: float
+    certain: float = Field(description="So far from the rest at least; below 0 if it is not.")
+    beyond: bool
+
+
 class WindowOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
@@ -134,6 +177,8 @@ class WindowOut(BaseModel):
         description="The same as scores alone let them be expected; no label has confirmed it."
     )
     concept: list[ChangeOut] = Field(description="Changes of loss and calibration known by then.")
+    segments: list[SegmentOut] = Field(description="If the monitor says so.")
+    fairness: list[UnequalOut] = Field(description="Of the features that the monitor names.")
     examined_at: datetime
 
 
@@ -143,7 +188,9 @@ class AlertOut(BaseModel):
     id: UUID
     point_id: UUID
     kind: AlertKind
-    subject: str = Field(description="The variable, or the metric.")
+    subject: str = Field(
+        description="The variable, or the metric; of a segment with it, as `x [state=NSW]`."
+    )
     until: datetime = Field(description="End of the first window that made it last.")
     raised_at: datetime
     state: State = Field(description="Of its newest episode; GET /v1/alerts/{id} has them all.")
@@ -153,7 +200,7 @@ class AlertOut(BaseModel):
 @router.put(
     "/decision-points/{key}/monitor",
     response_model=MonitorOut,
-    responses=editing(NotFound, identity.DecisionDenied) | gates.ACCEPTED,
+    responses=editing(NotFound, identity.DecisionDenied, NoSuchSegment) | gates.ACCEPTED,
 )
 async def set_monitor(
     key: Name,

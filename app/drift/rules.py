@@ -28,6 +28,12 @@ class Thresholds:
     metrics: Sequence[str] = WATCHED
     window_events: int | None = None
     """Windows end after so many events, at a whole hour, and not after a time."""
+    segments: bool = False
+    """Whether each segment is judged too, beside its own time before."""
+    fairness: Sequence[str] = ()
+    """Features whose segments are to be treated alike…"""
+    fairness_tolerance: float = 0.1
+    """…but for so much between a rate of one and of the rest."""
 
 
 def compare(

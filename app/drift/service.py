@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -5,8 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog, gates, identity
-from app.drift.degrading import WATCHED
+from app import audit, catalog, gates, identity, telemetry
 from app.drift.rules import Thresholds
 from app.drift.tables import Alert, Monitor, Window
 from app.kit.actor import Actor
@@ -29,6 +29,10 @@ async def edit_monitor(
     point = await catalog.point_by_key(session, key, by=by, lock=True)
     roles = await gates.roles_at(session, point.id, by=by)
     await identity.require_right(session, by, identity.Action.EDIT_MONITOR, point=key, roles=roles)
+    for variable in settings["fairness"]:
+        telemetry.require_declared(point, variable)
+    # The release before knows none of these: it reads what is chosen of them only.
+    settings = _chosen(settings, ("segments", "fairness", "fairness_tolerance"))
     found = await session.get(Monitor, (by.tenant_id, point.id))
     if found is not None:
         require_condition(expected, found.revision)
@@ -98,14 +102,27 @@ async def monitor_in_force(session: AsyncSession, asked: gates.MonitorInForce) -
     return {point_id: digest_of(_terms(found)) for point_id, found in limits.items()}
 
 
+_LATER = ("metrics", "window_events", "segments", "fairness", "fairness_tolerance")
+"""Settings that there were not always."""
+
+
 def _terms(limits: Thresholds) -> dict[str, Any]:
     """Return settings as approvals cover them: what came later counts where it was chosen."""
-    found = asdict(limits)
-    if tuple(limits.metrics) == WATCHED:
-        del found["metrics"]
-    if limits.window_events is None:
-        del found["window_events"]
-    return found
+    return _chosen(asdict(limits), _LATER)
+
+
+def _chosen(settings: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Return settings without those of ``names`` that are the defaults."""
+    plain = asdict(Thresholds())
+    return {
+        name: value
+        for name, value in settings.items()
+        if name not in names or _plain(value) != _plain(plain[name])
+    }
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 async def list_windows(

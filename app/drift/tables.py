@@ -58,6 +58,10 @@ class Window(Base):
     """The same metrics as scores alone let them be expected: no label has confirmed them."""
     concept: Mapped[list[Json]] = mapped_column(server_default=text("'[]'"))
     """Of loss and calibration the newest change of regime that was known by its end."""
+    segments: Mapped[list[Json]] = mapped_column(server_default=text("'[]'"))
+    """Each segment beside its own time before, if the monitor says so."""
+    fairness: Mapped[list[Json]] = mapped_column(server_default=text("'[]'"))
+    """How far from the rest the segment is that is farthest, by feature and rate."""
     basis: Mapped[Json] = mapped_column(server_default=text("'{}'"))
     """What it was judged by: the monitor's settings, digests of baseline and profiles."""
     examined_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -17,6 +17,7 @@ from app.drift import alerts, degrading, foreseeing, rules
 from app.drift.ends import counted_end
 from app.drift.regimes import Regimes, regimes
 from app.drift.rules import Thresholds
+from app.drift.segmenting import Segments
 from app.drift.service import thresholds
 from app.drift.tables import Watch, Window
 from app.kit.ids import uuid7
@@ -24,13 +25,15 @@ from app.platform.db import ALL_TENANTS, Database
 from app.platform.rota import for_each
 
 _WINDOWS_A_TURN = 200
+_SEGMENTED_A_TURN = 20
+"""Those with segments take many times as long, and nothing is folded meanwhile."""
 
 
 _HISTORY = 64
 """So many windows are looked back at: labels may be that far behind."""
 _MEASURED = (
     "n", "variables", "alerting", "labelled", "accuracy", "metrics", "degraded", "estimated",
-    "concept", "basis",
+    "concept", "basis", "segments", "fairness",
 )  # fmt: skip
 _WEEK, _WEEKS = timedelta(days=7), 4
 """So many weeks back the same hours are looked at."""
@@ -85,16 +88,18 @@ async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, versio
         return  # what came belongs to a window that is open still
     baseline = await telemetry.baseline_of(session, tenant_id, version_id)
     turns = Turns(session, tenant_id, traffic)
-    await _again(session, watch_row, baseline, limits, traffic, late, turns)
+    segments = Segments(session, tenant_id, baseline, limits, traffic.series)
+    look = Look(limits, baseline, traffic.series, segments)
+    await _again(session, watch_row, look, late, turns)
     history = await _history(session, watch_row)
     if late and history:
         await alerts.settle(session, history, limits)
-    for _ in range(_WINDOWS_A_TURN):
+    for _ in range(_SEGMENTED_A_TURN if segments.asked else _WINDOWS_A_TURN):
         span = await _next(session, watch_row, limits, traffic, history)
         if span is None:
             break
         since, until = span
-        window = await _measure(session, watch_row, baseline, limits, since, until, traffic.series)
+        window = await _measure(session, watch_row, look, since, until)
         if not window.n:
             busy = await telemetry.next_hour(session, tenant_id, traffic.series, until)
             if busy is None:
@@ -109,6 +114,15 @@ async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, versio
         await alerts.settle(session, history, limits)
         watch_row.next_until = until if limits.window_events else until + step
     await session.flush()
+
+
+class Look(NamedTuple):
+    """What windows are measured by, and whose profiles are in them."""
+
+    limits: Thresholds
+    baseline: telemetry.Baseline | None
+    series: tuple[UUID, ...]
+    segments: Segments
 
 
 class Turns:
@@ -128,17 +142,13 @@ class Turns:
 async def _again(
     session: AsyncSession,
     watch_row: Watch,
-    baseline: telemetry.Baseline | None,
-    limits: Thresholds,
-    traffic: telemetry.Traffic,
+    look: Look,
     late: list[Window],
     turns: Turns,
 ) -> None:
     """Measure the windows again that hold what has come late."""
     for window in late:
-        fresh = await _measure(
-            session, watch_row, baseline, limits, window.since, window.until, traffic.series
-        )
+        fresh = await _measure(session, watch_row, look, window.since, window.until)
         fresh.concept = await turns.known(window.until)
         for name in _MEASURED:
             setattr(window, name, getattr(fresh, name))
@@ -261,12 +271,11 @@ async def _history(session: AsyncSession, watch_row: Watch) -> list[Window]:
 async def _measure(
     session: AsyncSession,
     watch_row: Watch,
-    baseline: telemetry.Baseline | None,
-    limits: Thresholds,
+    look: Look,
     since: datetime,
     until: datetime,
-    series: tuple[UUID, ...],
 ) -> Window:
+    limits, baseline, series, _ = look
     found = await telemetry.inputs(session, watch_row.tenant_id, series, since=since, until=until)
     done = await telemetry.outcomes(session, watch_row.tenant_id, series, since=since, until=until)
     metrics = degrading.judged(done, baseline.metrics if baseline else {}, limits.min_rows)
@@ -282,6 +291,7 @@ async def _measure(
         estimated = foreseeing.estimated(
             layout, found, baseline.curve, baseline.metrics, limits.min_rows
         )
+    segments, fairness = await look.segments.measured(since, until)
     return Window(
         **_whose(watch_row),
         id=uuid7(),
@@ -296,6 +306,8 @@ async def _measure(
         degraded=degrading.degraded(metrics),
         estimated=estimated,
         concept=[],
+        segments=segments,
+        fairness=fairness,
         basis={
             "monitor": asdict(limits),
             "baseline": baseline.digest if baseline else None,

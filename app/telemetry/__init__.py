@@ -18,6 +18,12 @@ from app.telemetry.charts import (
     profiles_in,
 )
 from app.telemetry.digest import digest, make_partitions
+from app.telemetry.dividing import (
+    answered_in_parts,
+    named_segments,
+    require_declared,
+    segments_of,
+)
 from app.telemetry.events import GREATEST, HOLDOUT, MAX_EVENTS, REHEARSAL, SHADOW_PREFIX
 from app.telemetry.forgetting import forget
 from app.telemetry.grouped import Answered, answered_by, scores_by_chance
@@ -32,9 +38,19 @@ from app.telemetry.performance import METRICS, Measure, Performance
 from app.telemetry.reading import CSV, JSON_LINES, PARQUET, LakeTable, RowTable, Table, opened
 from app.telemetry.reconstruction import Reconstruction
 from app.telemetry.recorded import Recorded, recorded
+from app.telemetry.retention import events_kept_from
 from app.telemetry.returning import Returning, returning_of
 from app.telemetry.sampled import rows_between
-from app.telemetry.tables import Baseline, Outcome, ProfileKind, RawEvent, Receipt, Series
+from app.telemetry.segments import REST, NoSuchSegment, TooManyHours, answers
+from app.telemetry.tables import (
+    Baseline,
+    Outcome,
+    ProfileKind,
+    RawEvent,
+    Receipt,
+    Segment,
+    Series,
+)
 from app.telemetry.tally import Tally, total
 from app.telemetry.token import BadToken, Claim, Part, Sealer, unseal
 from app.telemetry.unknown import fold as fold_unknown
@@ -67,6 +83,7 @@ __all__ = [
     "MOST_HOURS",
     "PARQUET",
     "REHEARSAL",
+    "REST",
     "SCORE",
     "SHADOW_PREFIX",
     "Answered",
@@ -82,6 +99,7 @@ __all__ = [
     "LakeTable",
     "Layout",
     "Measure",
+    "NoSuchSegment",
     "Outcome",
     "Part",
     "Performance",
@@ -94,12 +112,16 @@ __all__ = [
     "Rewarded",
     "RowTable",
     "Sealer",
+    "Segment",
     "Series",
     "SigningKeys",
     "Table",
     "Tally",
+    "TooManyHours",
     "Traffic",
     "answered_by",
+    "answered_in_parts",
+    "answers",
     "asked",
     "baseline_in_force",
     "baseline_of",
@@ -108,6 +130,7 @@ __all__ = [
     "category",
     "digest",
     "events_in",
+    "events_kept_from",
     "events_of",
     "first_decision",
     "fold_unknown",
@@ -123,6 +146,7 @@ __all__ = [
     "is_shadow",
     "make_key",
     "make_partitions",
+    "named_segments",
     "next_hour",
     "opened",
     "opened_table",
@@ -130,10 +154,12 @@ __all__ = [
     "performance",
     "profiles_in",
     "recorded",
+    "require_declared",
     "returning_of",
     "rewarded_of",
     "rows_between",
     "scores_by_chance",
+    "segments_of",
     "series_of",
     "shapers",
     "signing_keys",

@@ -16,9 +16,11 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from app.kit.arrays import Floats
 from app.telemetry.events import SHADOW_PREFIX, Event
 from app.telemetry.layout import Layout
 from app.telemetry.packed import Packed, bigints, doubles, uuids
+from app.telemetry.segments import MOST_SEGMENTS, Parts, by_part
 from app.telemetry.tally import Tally, by_hour
 from app.telemetry.token import Claim, Part
 
@@ -45,6 +47,8 @@ class Place(NamedTuple):
     names: Sequence[str]
     known: frozenset[str] | None = None
     """The signature's inputs; nothing, if it names none."""
+    parts: Parts | None = None
+    """By which features the point tells its traffic apart; nothing, as nearly always."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +144,22 @@ def pack(tenant_id: UUID, batch: Batch, places: Mapping[Group, Place]) -> Parcel
         "score": doubles([event.score for event in events]),
         "prediction": doubles([event.prediction for event in events]),
     }
+    if any(place.parts for place in places.values()):
+        receipts |= _parts(batch, places)
     raw = encode(tenant_id, events, series)
     return Parcels(len(events), receipts, raw, fold(batch, places))
+
+
+def _parts(batch: Batch, places: Mapping[Group, Place]) -> dict[str, Packed]:
+    """Return the columns of the parts that events count in besides, filled up."""
+    found = [
+        parts.of(event.features) if (parts := places[group].parts) else []
+        for event, group in zip(batch.events, batch.groups, strict=True)
+    ]
+    return {
+        f"part{n}": uuids([one[n] if n < len(one) else NAMELESS for one in found])
+        for n in range(MOST_SEGMENTS)
+    }
 
 
 def fold(batch: Batch, places: Mapping[Group, Place]) -> Folded:
@@ -151,7 +169,7 @@ def fold(batch: Batch, places: Mapping[Group, Place]) -> Folded:
         grouped[group].append(event)
     folded = Folded([], defaultdict(Counter), defaultdict(Counter))
     for group, events in grouped.items():
-        series, layout, names, known = places[group]
+        series, layout, names, known, parts = places[group]
         columns, exact = _columns(events, names)
         columns.append([event.score for event in events])
         codes, values = layout.place(columns)
@@ -165,7 +183,16 @@ def fold(batch: Batch, places: Mapping[Group, Place]) -> Folded:
             (UUID(bytes=series), hour, tally)
             for hour, tally in by_hour(hours, codes, values, layout.size)
         )
+        if parts:
+            for ids in zip(*(parts.of(event.features) for event in events), strict=True):
+                found = by_part(ids, hours, codes, values, _answers(events), layout.size)
+                folded.deltas.extend((UUID(bytes=one), hour, tally) for one, hour, tally in found)
     return folded
+
+
+def _answers(events: Sequence[Event]) -> Floats:
+    answers = [one.score if one.prediction is None else one.prediction for one in events]
+    return np.array(answers, np.float64)
 
 
 def _columns(events: Sequence[Event], names: Sequence[str]) -> tuple[list[Sequence[Any]], bool]:

@@ -17,7 +17,7 @@ from app.platform.db import ALL_TENANTS, Database
 from app.platform.rota import for_each
 from app.telemetry import labelling
 from app.telemetry.charts import begins
-from app.telemetry.tables import Delta, HourProfile, ProfileKind, Series
+from app.telemetry.tables import Delta, HourProfile, ProfileKind, Segment, Series
 from app.telemetry.tally import Tally, merged
 
 logger = logging.getLogger(__name__)
@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 _DELTAS_A_TURN = 2000
 _TURNS = 50
 _PARTITION_DAYS = 3
+
+Added = dict[tuple[ProfileKind, int], list[Tally]]
+"""What comes to each hour."""
 
 
 async def digest(database: Database) -> None:
@@ -48,13 +51,22 @@ async def digest(database: Database) -> None:
 
 
 async def _waiting(database: Database) -> list[tuple[UUID, UUID]]:
+    """Return the series that have deltas, or whose parts have."""
+    whole = func.coalesce(Segment.series_id, Delta.series_id)
+    query = select(Delta.tenant_id, whole).outerjoin(
+        Segment, (Segment.tenant_id == Delta.tenant_id) & (Segment.id == Delta.series_id)
+    )
     async with database.session(ALL_TENANTS) as session:
-        rows = await session.execute(select(Delta.tenant_id, Delta.series_id).distinct())
+        rows = await session.execute(query.distinct())
         return [(row[0], row[1]) for row in rows]
 
 
 async def fold(session: AsyncSession, tenant_id: UUID, series_id: UUID) -> int:
-    """Fold some deltas of a series; return how many, 0 if another worker is at it."""
+    """Fold some deltas of a series and its parts; return how many.
+
+    0 if another worker is at it. Parts are folded with their series: nobody sees the one without
+    the others, unless more waits than is folded at a time.
+    """
     series = await session.scalar(
         select(Series)
         .filter_by(tenant_id=tenant_id, id=series_id)
@@ -62,9 +74,13 @@ async def fold(session: AsyncSession, tenant_id: UUID, series_id: UUID) -> int:
     )
     if series is None:
         return 0
+    parts = await session.scalars(
+        select(Segment).filter_by(tenant_id=tenant_id, series_id=series_id)
+    )
+    counted: dict[UUID, Series | Segment] = {series.id: series, **{one.id: one for one in parts}}
     oldest = (
         select(Delta.id)
-        .filter_by(tenant_id=tenant_id, series_id=series_id)
+        .where(Delta.tenant_id == tenant_id, Delta.series_id.in_(counted))
         .order_by(Delta.id)
         .limit(_DELTAS_A_TURN)
     )
@@ -72,20 +88,21 @@ async def fold(session: AsyncSession, tenant_id: UUID, series_id: UUID) -> int:
         await session.execute(
             delete(Delta)
             .where(Delta.tenant_id == tenant_id, Delta.id.in_(oldest))
-            .returning(Delta.kind, Delta.hour, Delta.payload)
+            .returning(Delta.series_id, Delta.kind, Delta.hour, Delta.payload)
             .execution_options(synchronize_session=False)
         )
     ).all()
-    added: dict[tuple[ProfileKind, int], list[Tally]] = defaultdict(list)
-    for kind, hour, payload in rows:
-        added[kind, hour].append(Tally.decode(payload))
-    await _merge(session, series, added)
+    added: dict[UUID, Added] = defaultdict(lambda: defaultdict(list))
+    for whose, kind, hour, payload in rows:
+        added[whose][kind, hour].append(Tally.decode(payload))
+    for whose, tallies in added.items():
+        earliest = min(hour for _, hour in tallies)
+        series.touched_hour = min(series.touched_hour or earliest, earliest)
+        await _merge(session, counted[whose], tallies)
     return len(rows)
 
 
-async def _merge(
-    session: AsyncSession, series: Series, added: dict[tuple[ProfileKind, int], list[Tally]]
-) -> None:
+async def _merge(session: AsyncSession, series: Series | Segment, added: Added) -> None:
     hours: dict[ProfileKind, list[int]] = defaultdict(list)
     for (kind, hour), tallies in added.items():
         hours[kind].append(hour)
@@ -104,10 +121,6 @@ async def _merge(
             added[kind, hour].append(Tally.decode(payload))
         if kind is ProfileKind.INPUTS:
             _advance(series, wanted)
-    if not added:
-        return
-    earliest = min(hour for _, hour in added)
-    series.touched_hour = min(series.touched_hour or earliest, earliest)
     found = {key: merged(tallies) for key, tallies in added.items()}
     rows = [
         {
@@ -130,7 +143,7 @@ async def _merge(
     )
 
 
-def _advance(series: Series, hours: list[int]) -> None:
+def _advance(series: Series | Segment, hours: list[int]) -> None:
     first = begins(min(hours), 1)
     last = begins(max(hours), 1)
     series.first_hour = min(series.first_hour or first, first)

@@ -1,6 +1,7 @@
 """Grouped: how groups of events were answered and what became of them, from raw events.
 
-Profiles know no groups: these are counted when somebody asks, while raw events are kept.
+Profiles know the groups of a contract's segments only: others are counted when somebody asks,
+while raw events are kept.
 """
 
 from collections.abc import Sequence
@@ -13,11 +14,10 @@ from sqlalchemy import ColumnElement, Select, case, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.telemetry.outcomes import THRESHOLD
+from app.telemetry.segments import REST
 from app.telemetry.tables import Outcome, RawEvent, Receipt
 
 MOST_GROUPS = 20
-REST = "…"
-"""All groups but the most frequent ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,19 @@ class Answered:
     positives: int
     true_positives: int
     false_positives: int
+
+    def plus(self, other: "Answered") -> "Answered":
+        """Return the events of both, in this one's part and group."""
+        return Answered(
+            self.part,
+            self.group,
+            self.n + other.n,
+            self.predicted + other.predicted,
+            self.labelled + other.labelled,
+            self.positives + other.positives,
+            self.true_positives + other.true_positives,
+            self.false_positives + other.false_positives,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +156,5 @@ def _folded(rows: Sequence[Answered]) -> list[Answered]:
     found: dict[tuple[int, str], Answered] = {}
     for row in rows:
         key = (row.part, row.group if row.group in kept else REST)
-        known = found.get(key, Answered(*key, 0, 0, 0, 0, 0, 0))
-        found[key] = Answered(
-            *key,
-            known.n + row.n,
-            known.predicted + row.predicted,
-            known.labelled + row.labelled,
-            known.positives + row.positives,
-            known.true_positives + row.true_positives,
-            known.false_positives + row.false_positives,
-        )
+        found[key] = found.get(key, Answered(*key, 0, 0, 0, 0, 0, 0)).plus(row)
     return [found[key] for key in sorted(found)]

@@ -60,7 +60,7 @@ WITH due AS (
     UPDATE telemetry_receipt r SET labelled = true, outcome_revision = due.revision
     FROM due
     WHERE r.tenant_id = due.tenant_id AND r.decision_id = due.decision_id AND NOT r.labelled
-    RETURNING r.tenant_id, r.series_id, r.at, r.score, r.prediction,
+    RETURNING r.tenant_id, r.series_id, r.segment_ids, r.at, r.score, r.prediction,
               due.label, due.reward, due.cost, false AS again,
               NULL::float8 AS was_label, NULL::float8 AS was_reward, NULL::float8 AS was_cost
 ), corrected AS (
@@ -70,7 +70,7 @@ WITH due AS (
       AND r.outcome_revision < due.revision
       AND h.tenant_id = r.tenant_id AND h.decision_id = r.decision_id
       AND h.revision = r.outcome_revision
-    RETURNING r.tenant_id, r.series_id, r.at, r.score, r.prediction,
+    RETURNING r.tenant_id, r.series_id, r.segment_ids, r.at, r.score, r.prediction,
               due.label, due.reward, due.cost, true, h.label, h.reward, h.cost
 ), found AS (SELECT * FROM joined UNION ALL SELECT * FROM corrected)
 SELECT f.*, (SELECT count(*) FROM due) AS due FROM (SELECT 1) AS one LEFT JOIN found f ON true
@@ -165,15 +165,16 @@ async def join(session: AsyncSession) -> int:
     rows = await cursor.fetchall()
     now: dict[tuple[UUID, UUID, int], list[Labelled]] = defaultdict(list)
     before: dict[tuple[UUID, UUID, int], list[Labelled]] = defaultdict(list)
-    for tenant_id, series_id, at, score, prediction, *said in rows:
+    for tenant_id, series_id, parts, at, score, prediction, *said in rows:
         if tenant_id is None:
             continue
         hour = hour_at(at)
         label, reward, cost, again, *was, _ = said
-        key = tenant_id, series_id, hour
-        now[key].append(_labelled(hour, score, prediction, label, reward, cost))
-        if again:
-            before[key].append(_labelled(hour, score, prediction, *was))
+        true = _labelled(hour, score, prediction, label, reward, cost)
+        for one in (series_id, *(parts or ())):
+            now[tenant_id, one, hour].append(true)
+            if again:
+                before[tenant_id, one, hour].append(_labelled(hour, score, prediction, *was))
     by_tenant: dict[UUID, list[Any]] = defaultdict(list)
     for key, labelled in now.items():
         tenant_id, series_id, hour = key

@@ -1,4 +1,8 @@
-"""Layouts and inputs of versions in memory: they never change, layouts once a baseline exists."""
+"""What does not change, or seldom, in memory.
+
+Layouts and inputs of versions never change, layouts once a baseline exists; the features by which
+points tell their traffic apart are asked for anew every few seconds.
+"""
 
 import time
 from uuid import UUID
@@ -11,6 +15,7 @@ from app.telemetry.layout import BARE, Layout
 from app.telemetry.tables import Baseline
 
 _BARE_SECONDS = 5.0
+_POINT_SECONDS = 5.0
 _MAX = 10_000
 
 
@@ -57,3 +62,22 @@ class Layouts:
                 self._inputs.clear()
             self._inputs[version_id] = frozenset(named) or None
         return self._inputs[version_id]
+
+
+class Declared:
+    """By which features each decision point tells its traffic apart."""
+
+    def __init__(self) -> None:
+        self._known: dict[UUID, tuple[float, tuple[str, ...]]] = {}
+
+    async def of(self, session: AsyncSession, tenant_id: UUID, point_id: UUID) -> tuple[str, ...]:
+        """Return the features that a point's contract names."""
+        now = time.monotonic()
+        until, names = self._known.get(point_id, (0.0, ()))
+        if now < until:
+            return names
+        if len(self._known) >= _MAX:
+            self._known.clear()
+        names = await catalog.segments_of(session, tenant_id, point_id)
+        self._known[point_id] = now + _POINT_SECONDS, names
+        return names

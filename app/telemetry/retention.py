@@ -3,7 +3,7 @@
 Profiles are always kept: they are counts, and about nobody.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select
@@ -13,6 +13,7 @@ from app import audit
 from app.kit.actor import Actor
 from app.kit.refusal import Invalid
 from app.kit.revision import require_current
+from app.platform.db import clock
 from app.telemetry.tables import Horizon, Retention
 from app.telemetry.windows import first_id
 
@@ -44,6 +45,15 @@ async def oldest_remembered(session: AsyncSession, tenant_id: UUID) -> UUID | No
     """Return the least id of a decision that is remembered; nothing: any."""
     found = await remembered_from(session, tenant_id)
     return None if found is None else first_id(found)
+
+
+async def events_kept_from(session: AsyncSession, tenant_id: UUID) -> datetime | None:
+    """Return when the oldest raw events came that are to be there; nothing: all are."""
+    found = await retention_of(session, tenant_id)
+    if found is None or found.raw_days is None:
+        return None
+    now: datetime = await clock(session)
+    return now - timedelta(days=found.raw_days)
 
 
 async def set_retention(

@@ -1,7 +1,7 @@
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Path, Request
+from fastapi import Path, Query, Request
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
@@ -47,6 +47,7 @@ from app.telemetry.schemas import (
     VariableBins,
     batch_operation,
 )
+from app.telemetry.segments import NoSuchSegment
 from app.telemetry.tables import Baseline
 from app.telemetry.tally import Tally
 
@@ -110,13 +111,23 @@ async def get_baseline(
 @router.get(
     "/decision-points/{key}/telemetry",
     response_model=TelemetryOut,
-    responses=responses(NotFound),
+    responses=responses(NotFound, NoSuchSegment),
 )
 async def get_telemetry(
-    key: Name, actor: Annotated[Actor, allow("telemetry:read")], session: Snapshot
+    key: Name,
+    actor: Annotated[Actor, allow("telemetry:read")],
+    session: Snapshot,
+    segment: Annotated[
+        str | None,
+        Query(
+            max_length=300,
+            description="One of the contract's `segments`, as `state`, or one of its values, as"
+            " `state=NSW`: shown besides.",
+        ),
+    ] = None,
 ) -> TelemetryOut:
     """Return what has arrived at a decision point, by version and arm, and how it did."""
-    return await service.overview(session, key, by=actor)
+    return await service.overview(session, key, segment=segment, by=actor)
 
 
 async def _columns(request: Request) -> dict[str, list[Any]]:

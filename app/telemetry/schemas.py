@@ -78,6 +78,10 @@ class SeriesOut(BaseModel):
     model: str
     version: int
     arm: str
+    segment: str = Field(
+        description="`state=NSW`; empty of the whole traffic, which includes it. `state=…` is of"
+        " all values but the first 20, and of none."
+    )
     events: int = Field(description="Events folded into profiles.")
     first_hour: datetime | None
     through: datetime | None = Field(description="Latest event hour folded.")

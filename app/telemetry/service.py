@@ -3,42 +3,52 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog
 from app.kit.actor import Actor
-from app.telemetry import windows
+from app.telemetry import dividing, windows
 from app.telemetry.events import REHEARSAL
 from app.telemetry.schemas import SeriesOut, TelemetryOut
-from app.telemetry.tables import Delta, Outcome
+from app.telemetry.tables import Delta, Outcome, Segment, Series
 
 
-async def overview(session: AsyncSession, key: str, *, by: Actor) -> TelemetryOut:
+async def overview(
+    session: AsyncSession, key: str, *, segment: str | None = None, by: Actor
+) -> TelemetryOut:
     """Return what has arrived at a decision point, and what of it is still to be folded.
 
-    ``session`` sees one moment, or the figures would not add up.
+    Of a ``segment``, such as ``state`` or ``state=NSW``, its parts too. ``session`` sees one
+    moment, or the figures would not add up.
     """
     point = await catalog.point_by_key(session, key, by=by)
-    found = [
-        (row, await windows.outcomes(session, by.tenant_id, [row.id]))
-        for row in await windows.series_of(session, by.tenant_id, point.id)
-    ]
+    series = {row.id: row for row in await windows.series_of(session, by.tenant_id, point.id)}
+    parts: list[Segment] = []
+    if segment is not None:
+        parts = await dividing.named_segments(session, point, list(series), segment)
     versions = await catalog.versions_by_id(
-        session, by.tenant_id, {series.version_id for series, _ in found}
+        session, by.tenant_id, {row.version_id for row in series.values()}
     )
-    ids = [series.id for series, _ in found]
+    every = select(Segment.id).where(
+        Segment.tenant_id == by.tenant_id, Segment.series_id.in_(list(series))
+    )
     rows = await session.execute(
         select(Delta.series_id, func.count(), func.sum(Delta.n).filter(Delta.kind == "inputs"))
-        .where(Delta.tenant_id == by.tenant_id, Delta.series_id.in_(ids))
+        .where(
+            Delta.tenant_id == by.tenant_id,
+            Delta.series_id.in_(list(series)) | Delta.series_id.in_(every),
+        )
         .group_by(Delta.series_id)
     )
     deltas = {series_id: (count, events or 0) for series_id, count, events in rows}
     none = (0, 0)
     # Every stored event is folded or in a delta: the deltas commit with the events.
     stored = sum(
-        series.events + int(deltas.get(series.id, none)[1])
-        for series, _ in found
-        if series.arm != REHEARSAL and not windows.is_given(series.arm)
+        row.events + int(deltas.get(row.id, none)[1])
+        for row in series.values()
+        if row.arm != REHEARSAL and not windows.is_given(row.arm)
     )
     waiting = await session.scalar(
         select(func.count()).where(Outcome.tenant_id == by.tenant_id, Outcome.due_at <= func.now())
     )
+    shown: list[tuple[Series, Series | Segment, str]] = [(one, one, "") for one in series.values()]
+    shown += [(series[one.series_id], one, f"{one.variable}={one.value}") for one in parts]
     return TelemetryOut(
         decision_point=key,
         stored_events=stored,
@@ -46,18 +56,20 @@ async def overview(session: AsyncSession, key: str, *, by: Actor) -> TelemetryOu
         waiting_outcomes=waiting or 0,
         series=[
             SeriesOut(
-                model=versions[series.version_id][0].name,
-                version=versions[series.version_id][1].number,
-                arm=series.arm,
-                events=series.events,
-                first_hour=series.first_hour,
-                through=series.through,
+                model=versions[whole.version_id][0].name,
+                version=versions[whole.version_id][1].number,
+                arm=whole.arm,
+                segment=name,
+                events=one.events,
+                first_hour=one.first_hour,
+                through=one.through,
                 labelled=done.labelled,
                 accuracy=done.accuracy,
                 auc=done.auc,
                 rewarded=done.rewarded,
                 mean_reward=done.mean_reward,
             )
-            for series, done in found
+            for whole, one, name in shown
+            for done in [await windows.outcomes(session, by.tenant_id, [one.id])]
         ],
     )

@@ -10,26 +10,31 @@ folds deltas later. Receipts are inserted in order of decision: two batches with
 for each other, never in a circle.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import psycopg
 
+from app.kit.ids import uuid7
 from app.telemetry.batch import NAMELESS, Parcels
+from app.telemetry.segments import MOST_VALUES, REST, Parts, Value
 from app.telemetry.tables import ProfileKind
 from app.telemetry.tally import Tally
 
-_RECEIPTS = """
+
+def _receipts(*, column: str = "", value: str = "", arrays: str = "", names: str = "") -> str:
+    return f"""
 WITH fresh AS (
     INSERT INTO telemetry_receipt
-        (tenant_id, decision_id, series_id, event_id, at, score, prediction)
+        (tenant_id, decision_id, series_id, event_id, at, score, prediction{column})
     SELECT %(tenant)s, d, s, nullif(e, %(nameless)s),
            to_timestamp(0) + a * interval '1 microsecond',
-           nullif(score, 'NaN'), nullif(prediction, 'NaN')
+           nullif(score, 'NaN'), nullif(prediction, 'NaN'){value}
     FROM unnest(%(decision)s::uuid[], %(series)s::uuid[], %(event)s::uuid[], %(at)s::bigint[],
-                %(score)s::float8[], %(prediction)s::float8[])
-         AS u (d, s, e, a, score, prediction)
+                %(score)s::float8[], %(prediction)s::float8[]{arrays})
+         AS u (d, s, e, a, score, prediction{names})
     ON CONFLICT DO NOTHING
     RETURNING decision_id, series_id
 ), awaited AS (
@@ -39,7 +44,16 @@ WITH fresh AS (
 SELECT CASE WHEN count(*) < %(sent)s THEN
     coalesce(string_agg(uuid_send(decision_id) || uuid_send(series_id), ''), '') END
 FROM fresh
-"""
+"""  # noqa: S608 - constants
+
+
+_RECEIPTS = _receipts()
+_IN_PARTS = _receipts(
+    column=", segment_ids",
+    value=", nullif(array_remove(ARRAY[p0, p1, p2], %(nameless)s), '{}')",
+    arrays=", %(part0)s::uuid[], %(part1)s::uuid[], %(part2)s::uuid[]",
+    names=", p0, p1, p2",
+)
 _COPY = """
 COPY telemetry_event (tenant_id, decision_id, series_id, at, latency_ms, plan_revision, generation,
     propensity, unit, decided_at, features) FROM STDIN (FORMAT BINARY)
@@ -56,6 +70,15 @@ ON CONFLICT (tenant_id, point_id, version_id, arm) DO NOTHING
 _FIND_SERIES = """
 SELECT id FROM telemetry_series
 WHERE tenant_id = %(tenant)s AND point_id = %(point)s AND version_id = %(version)s AND arm = %(arm)s
+"""
+_PARTS = """
+SELECT variable, value, place, id FROM telemetry_segment
+WHERE tenant_id = %(tenant)s AND series_id = %(series)s
+"""
+_NEW_PART = """
+INSERT INTO telemetry_segment (tenant_id, series_id, id, variable, value, place)
+VALUES (%(tenant)s, %(series)s, %(id)s, %(variable)s, %(value)s, %(place)s)
+ON CONFLICT DO NOTHING
 """
 
 Connection = psycopg.AsyncConnection[Any]
@@ -84,12 +107,44 @@ async def series_id(
     return found[0].bytes  # type: ignore[no-any-return]
 
 
+async def parts_of(
+    connection: Connection, tenant_id: UUID, series: bytes, known: Parts, wanted: Sequence[Value]
+) -> Parts:
+    """Return a series' parts, those made in which values count that had no place so far.
+
+    Two that meet want the same next place: one waits for the other's commit, and looks again.
+    Features in order, of each the rest first and the others place by place: never in a circle.
+    """
+    key = {"tenant": tenant_id, "series": UUID(bytes=series)}
+
+    async def read() -> tuple[Parts, dict[str, set[int]]]:
+        rows = await (await connection.execute(_PARTS, key)).fetchall()
+        taken: dict[str, set[int]] = defaultdict(set)
+        for variable, _, place, _ in rows:
+            taken[variable].add(place)
+        ids = {(row[0], row[1]): row[3].bytes for row in rows}
+        return Parts.known(known.names, ids), taken
+
+    found, taken = await read()
+    for variable in sorted({name for name, _ in wanted}):
+        values = [value for name, value in wanted if name == variable and value != REST]
+        for value in (REST, *values):
+            while found.place((variable, value)) is None:
+                free = set(range(1, MOST_VALUES + 1)) - taken[variable]
+                place = 0 if value == REST else min(free)
+                new = {"variable": variable, "value": value, "place": place, "id": uuid7()}
+                await connection.execute(_NEW_PART, {**key, **new})
+                found, taken = await read()
+    return found
+
+
 async def insert_receipts(
     connection: Connection, tenant_id: UUID, parcels: Parcels
 ) -> set[bytes] | None:
     """Insert receipts; return the new ones' decision and series, ``None`` if all are new."""
     fixed = {"tenant": tenant_id, "sent": parcels.size, "nameless": UUID(bytes=NAMELESS)}
-    cursor = await connection.execute(_RECEIPTS, {**fixed, **parcels.receipts})
+    query = _IN_PARTS if "part0" in parcels.receipts else _RECEIPTS
+    cursor = await connection.execute(query, {**fixed, **parcels.receipts})
     found = await cursor.fetchone()
     assert found is not None  # noqa: S101 - an aggregate has a row
     new = found[0]

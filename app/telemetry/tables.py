@@ -4,6 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     ForeignKeyConstraint,
     Identity,
     Index,
@@ -11,14 +12,17 @@ from sqlalchemy import (
     LargeBinary,
     SmallInteger,
     UniqueConstraint,
+    Uuid,
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.audit import Vouched
 from app.platform.db import Base, Json, tenant_pk, uuid_pk
 from app.telemetry.reconstruction import Reconstruction
+from app.telemetry.segments import MOST_VALUES
 
 RECONSTRUCTION = "reconstruction"
 
@@ -97,7 +101,14 @@ class Baseline(Vouched, Base):
         return {"accuracy": {"value": value, "standard_error": error, "rows": rows, "sigma": sigma}}
 
 
-class Series(Base):
+class _Counted:
+    events: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    first_hour: Mapped[datetime | None]
+    through: Mapped[datetime | None]
+    """The latest event hour folded so far: the watermark that windows wait for."""
+
+
+class Series(_Counted, Base):
     """One version's traffic under one arm of a decision point; its lock serialises folding."""
 
     __tablename__ = "telemetry_series"
@@ -108,12 +119,31 @@ class Series(Base):
     point_id: Mapped[UUID]
     version_id: Mapped[UUID]
     arm: Mapped[str]
-    events: Mapped[int] = mapped_column(default=0, server_default=text("0"))
-    first_hour: Mapped[datetime | None]
-    through: Mapped[datetime | None]
-    """The latest event hour folded so far: the watermark that windows wait for."""
     touched_hour: Mapped[int | None]
     """The earliest hour, since 1970, of what came since its windows were last looked at."""
+
+
+class Segment(_Counted, Base):
+    """The part of a series' traffic in which a feature has one value, or one of the rest.
+
+    Its profiles stand beside those of series, under its own id. ``place`` is 0 of the rest, and
+    bounds how many others there are. No foreign key leads to the series: whoever adds a row would
+    wait for the worker that holds that one, and ingest waits for no worker.
+    """
+
+    __tablename__ = "telemetry_segment"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "series_id", "variable", "value"),
+        UniqueConstraint("tenant_id", "series_id", "variable", "place"),
+        CheckConstraint(f"place BETWEEN 0 AND {MOST_VALUES}", name="bounded"),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[uuid_pk]
+    series_id: Mapped[UUID]
+    variable: Mapped[str]
+    value: Mapped[str]
+    place: Mapped[int] = mapped_column(SmallInteger)
 
 
 class Receipt(Base):
@@ -141,6 +171,8 @@ class Receipt(Base):
     labelled: Mapped[bool] = mapped_column(server_default=text("false"))
     outcome_revision: Mapped[int] = mapped_column(server_default=text("0"))
     """Of the outcome that its profile was given, once it is labelled."""
+    segment_ids: Mapped[list[UUID] | None] = mapped_column(ARRAY(Uuid))
+    """The parts of its series that it counts in besides."""
 
 
 class _Event:

@@ -17,8 +17,9 @@ from app.platform.db import Database, driver
 from app.platform.http import Upload
 from app.telemetry import store, unknown
 from app.telemetry.batch import Batch, Group, Noted, Parcels, Place, pack
-from app.telemetry.registry import Layouts
+from app.telemetry.registry import Declared, Layouts
 from app.telemetry.rows import ARROW
+from app.telemetry.segments import Parts, Value, missing
 from app.telemetry.tables import ProfileKind
 
 _LANES = 3
@@ -47,7 +48,9 @@ class Writer:
     def __init__(self, database: Database, *, most_waiting: int | None = None) -> None:
         self._database = database
         self._layouts = Layouts()
+        self._declared = Declared()
         self._series: dict[tuple[UUID, Group], bytes] = {}
+        self._parts: dict[bytes, Parts] = {}
         self._together = Coalesced(
             self._commit,
             nobodys_fault=lambda error: isinstance(error, _NOBODYS_FAULT),
@@ -68,6 +71,8 @@ class Writer:
             groups = {group for batch in batches for group in batch.groups}
             places = await self._places(session, tenant_id, groups)
             size = sum(len(batch.events) for batch in batches)
+            if any(place.parts for place in places.values()):
+                places = await self._in_parts(session, tenant_id, batches, places)
             merged, parcels = await off_loop(size, _pack, tenant_id, batches, places)
             connection = await driver(session)
             fresh = await store.insert_receipts(connection, tenant_id, parcels)
@@ -83,6 +88,7 @@ class Writer:
             await session.commit()
         # Remembered only now: a rollback must not leave an id without its row.
         self._series |= {(tenant_id, group): place.series for group, place in places.items()}
+        self._parts |= {place.series: place.parts for place in places.values() if place.parts}
         fresh_of, odd = Counter(merged.owners), parcels.folded
         return [
             Written(fresh_of[owner], _names_of(owner, odd.unknown), _names_of(owner, odd.invalid))
@@ -101,8 +107,35 @@ class Writer:
                 known = await store.series_id(connection, tenant_id, *group, new=uuid7())
             layout, names = await self._layouts.of(session, tenant_id, UUID(bytes=group[1]))
             inputs = await self._layouts.inputs(session, tenant_id, UUID(bytes=group[1]))
-            found[group] = Place(known, layout, names, inputs)
+            parts = None
+            if declared := await self._declared.of(session, tenant_id, UUID(bytes=group[0])):
+                stored = self._parts.get(known)
+                parts = Parts.known(declared, stored.ids if stored else {})
+                inputs = inputs and inputs.union(declared)
+            found[group] = Place(known, layout, names, inputs, parts)
         return found
+
+    async def _in_parts(
+        self,
+        session: AsyncSession,
+        tenant_id: UUID,
+        batches: Sequence[Batch],
+        places: dict[Group, Place],
+    ) -> dict[Group, Place]:
+        """Make the parts in which events count that none of their series had before.
+
+        In one order, or two would wait for each other's new parts in a circle.
+        """
+        size = sum(len(batch.events) for batch in batches)
+        wanted = await off_loop(size, _wanted, batches, places)
+        for group in sorted(wanted):
+            place = places[group]
+            assert place.parts is not None  # noqa: S101 - there is something to be told apart
+            parts = await store.parts_of(
+                await driver(session), tenant_id, place.series, place.parts, wanted[group]
+            )
+            places[group] = place._replace(parts=parts)
+        return places
 
 
 def about(upload: Upload) -> int:
@@ -117,6 +150,22 @@ async def off_loop(events: int, work: Any, *arguments: Any) -> Any:
     if events < _FEW_EVENTS:
         return work(*arguments)
     return await asyncio.get_running_loop().run_in_executor(_THREAD, work, *arguments)
+
+
+def _wanted(batches: Sequence[Batch], places: dict[Group, Place]) -> dict[Group, list[Value]]:
+    """Return by group the values that events carry and that have no place yet."""
+    found = {}
+    for group, place in places.items():
+        if place.parts:
+            features = [
+                event.features
+                for batch in batches
+                for event, other in zip(batch.events, batch.groups, strict=True)
+                if other == group
+            ]
+            if values := missing(place.parts, features):
+                found[group] = values
+    return found
 
 
 def _pack(

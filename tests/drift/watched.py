@@ -58,8 +58,9 @@ class Watched:
         degraded: bool | None = None,
         n: int = 600,
         limits: Thresholds = LIMITS,
+        **more: Any,
     ) -> None:
-        """Have the next day's window examined."""
+        """Have the next day's window examined; ``more`` is said in it besides."""
         until = START + timedelta(days=len(self.seen) + 1)
         names = sorted({*drifting, *severe})
         async with self.db.transaction(self.tenant) as session:
@@ -71,6 +72,7 @@ class Watched:
                     {"name": name, "js": 0.3, "drifts": True, "severe": name in severe}
                     for name in names
                 ],
+                **more,
             )  # fmt: skip
             session.add(made)
             await session.flush()

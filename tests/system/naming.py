@@ -30,6 +30,8 @@ FREE = {
     "arm", "layout_digest", "n", "counts",
     # who is decided about, by the application's own name
     "targetingKey",
+    # features by which traffic is told apart, and their values
+    "segments", "?segment", "fairness",
     # words to look for, pages, conditions, sizes, counts
     "?q", "?tag", "?metric", "?arm", "?bucket_hours", "?variable", "?windows",
     "?limit", "?version", "?if-match", "days",

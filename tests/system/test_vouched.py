@@ -334,7 +334,7 @@ UNVOUCHED = {
     "telemetry_delta", "telemetry_event", "telemetry_event_own", "telemetry_given",
     "telemetry_hour",
     "telemetry_outcome", "telemetry_outcome_history", "telemetry_receipt", "telemetry_series",
-    "telemetry_unknown",
+    "telemetry_segment", "telemetry_unknown",
     "telemetry_horizon",  # how far a worker has forgotten
     "kpi_value",  # what business systems sent; an entry has the digest of every report
 }  # fmt: skip

@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 import psycopg
 from prometheus_client import CollectorRegistry
+from psycopg.types.json import Jsonb
 from sqlalchemy import select
 
 from app import identity, telemetry
@@ -26,8 +27,9 @@ from app.platform.settings import Settings
 from app.telemetry import Claim, Part, baseline, labelling
 from app.telemetry.ingest import Ingest
 from app.telemetry.layout import Layout
-from app.telemetry.outcomes import Labelled, fold
-from app.telemetry.tables import HourProfile, ProfileKind, Series
+from app.telemetry.outcomes import THRESHOLD, Labelled, fold
+from app.telemetry.segments import ANSWERS, value_of
+from app.telemetry.tables import HourProfile, ProfileKind, Segment, Series
 from app.telemetry.tally import Tally, merged, tally
 from app.telemetry.token import seal
 
@@ -40,6 +42,7 @@ Kind = str
 OUTCOMES = ("outcome", "correction")
 Message = tuple[Kind, int]
 Profiles = dict[tuple[str, ProfileKind, int], Tally]
+Parts = dict[tuple[str, str, ProfileKind, int], Tally]
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,9 @@ class Decision:
     reward: float | None
     corrected: float | None = None
     """The reward that it truly was, as a second outcome says."""
+    state: Any = None
+    sex: Any = None
+    """Features that points may tell their traffic apart by."""
 
     @property
     def hour(self) -> int:
@@ -62,6 +68,11 @@ class Decision:
     @property
     def matured(self) -> bool:
         return self.label is not None or self.reward is not None
+
+    def told_apart(self, names: Sequence[str]) -> dict[str, Any]:
+        """The features that segments are of; what is none is not sent."""
+        found = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in found.items() if value is not None}
 
     @property
     def at(self) -> str:
@@ -154,26 +165,46 @@ class Bench:
         assert all(series.events == counted[series.arm] for series, _ in found)
         return {(s.arm, h.kind, h.hour): Tally.decode(h.payload) for s, h in found}
 
+    async def parts(self, point: UUID) -> Parts:
+        """Return what is counted of the parts of a point's series."""
+        query = (
+            select(Series.arm, Segment, HourProfile)
+            .join(Segment, Segment.series_id == Series.id)
+            .join(HourProfile, HourProfile.series_id == Segment.id)
+        )
+        async with self.database.session(ALL_TENANTS) as session:
+            found = (await session.execute(query.where(Series.point_id == point))).all()
+        return {
+            (arm, f"{part.variable}={part.value}", h.kind, h.hour): Tally.decode(h.payload)
+            for arm, part, h in found
+        }
+
 
 class Play:
     """One example: its own decision point, its own decisions."""
 
-    def __init__(self, bench: Bench, decisions: Sequence[Decision]) -> None:
+    def __init__(
+        self, bench: Bench, decisions: Sequence[Decision], *, segments: Sequence[str] = ()
+    ) -> None:
         self.bench = bench
+        self.segments = segments
         self.decisions = decisions
         self.point = UUID(int=next(IDS))
         self.ids = [uuid.uuid5(self.point, str(number)) for number in range(len(decisions))]
         self.accepted: list[tuple[Kind, int]] = []
+        self.key = str(self.point)
+        self._place_point()
 
-    def place_point(self) -> str:
-        """Give the point a row of its own, so that it can be looked at by its key."""
+    def _place_point(self) -> None:
         with psycopg.connect(self.bench.url) as connection:
             connection.execute(
                 "INSERT INTO catalog_decision_point (tenant_id, id, key, kind, owner_id,"
-                " description, contract, revision) VALUES (%s, %s, %s, 'process', %s, '', '{}', 1)",
-                (self.bench.actor.tenant_id, self.point, str(self.point), UUID(int=1)),
-            )
-        return str(self.point)
+                " description, contract, revision) VALUES (%s, %s, %s, 'process', %s, '', %s, 1)",
+                (
+                    self.bench.actor.tenant_id, self.point, self.key, UUID(int=1),
+                    Jsonb({"segments": list(self.segments)} if self.segments else {}),
+                ),
+            )  # fmt: skip
 
     def messages(self) -> list[Message]:
         """What has to be sent, in the natural order."""
@@ -221,7 +252,7 @@ class Play:
         return {
             "token": seal(claim, *self.bench.keys.current),
             "at": decision.at,
-            "features": {"x": decision.x},
+            "features": {"x": decision.x, **decision.told_apart(self.segments)},
             "score": decision.shadow if kind == "shadow" else decision.score,
         }
 
@@ -234,16 +265,19 @@ class Play:
         if outcomes:
             self.accepted.append(("outcome", await self.bench.outcome(outcomes)))
 
-    def expected(self) -> Profiles:
-        """What one pass over everything, in memory, comes to."""
+    def expected(self, decisions: Sequence[Decision], *, part: bool = False) -> Profiles:
+        """What one pass over everything, in memory, comes to; a ``part`` counts answers too."""
         found: dict[tuple[str, ProfileKind, int], list[Tally]] = defaultdict(list)
-        for decision in self.decisions:
+        for decision in decisions:
             arms = {"champion": decision.score}
             if decision.shadow is not None:
                 arms["shadow:watcher"] = decision.shadow
             for arm, score in arms.items():
                 layout = self.bench.layout
-                inputs = tally(*layout.place([[decision.x], [score]]), layout.size)
+                size = layout.size + ANSWERS * part
+                inputs = tally(*layout.place([[decision.x], [score]]), size)
+                if part and score is not None:
+                    inputs.counts[layout.size + (score >= THRESHOLD)] = 1
                 found[arm, ProfileKind.INPUTS, decision.hour].append(inputs)
                 if decision.matured or decision.corrected is not None:
                     said: tuple[float | None, ...]
@@ -254,11 +288,29 @@ class Play:
                     found[arm, ProfileKind.OUTCOMES, decision.hour].append(fold([labelled]))
         return {key: merged(tallies) for key, tallies in found.items()}
 
+    def expected_parts(self) -> Parts:
+        """What one pass over the decisions of each value comes to."""
+        found: Parts = {}
+        for name in self.segments:
+            by_value: dict[str, list[Decision]] = defaultdict(list)
+            for decision in self.decisions:
+                by_value[value_of(getattr(decision, name))].append(decision)
+            for value, some in by_value.items():
+                for (arm, kind, hour), one in self.expected(some, part=True).items():
+                    found[arm, f"{name}={value}", kind, hour] = one
+        return found
+
     async def check(self) -> None:
-        found, wanted = await self.bench.profiles(self.point), self.expected()
+        """Compare to the last byte, series and parts; parts of a feature add up to the series."""
+        found, wanted = await self.bench.profiles(self.point), self.expected(self.decisions)
         assert found.keys() == wanted.keys()
         for key, one in wanted.items():
             assert found[key].encode() == one.encode(), key
+        parts, parts_wanted = await self.bench.parts(self.point), self.expected_parts()
+        assert parts.keys() == parts_wanted.keys()
+        for place, one in parts_wanted.items():
+            assert parts[place].encode() == one.encode(), place
+        check_sums(found, parts, self.segments)
         kinds = [kind for kind, _ in self.messages()]
         outcomes = sum(kind in OUTCOMES for kind in kinds)
         assert self.taken("event") == len(kinds) - outcomes
@@ -267,3 +319,19 @@ class Play:
     def taken(self, kind: Kind) -> int:
         """How many were acknowledged as new."""
         return sum(count for what, count in self.accepted if what == kind)
+
+
+def check_sums(whole: Profiles, parts: Parts, names: Sequence[str]) -> None:
+    """The parts of one feature add up to the series."""
+    for name in names:
+        for (arm, kind, hour), one in whole.items():
+            some = [
+                tally for (of, part, what, when), tally in parts.items()
+                if (of, what, when) == (arm, kind, hour) and part.startswith(f"{name}=")
+            ]  # fmt: skip
+            size = len(one.counts)
+            added = merged(some)
+            assert added.n == one.n
+            assert added.counts[:size].tolist() == one.counts.tolist()
+            assert added.sums[:size].tolist() == one.sums.tolist()
+            assert added.moments.tolist() == one.moments.tolist()

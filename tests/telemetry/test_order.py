@@ -27,7 +27,10 @@ DECISIONS = st.builds(
     label=st.sampled_from([0, 1, None]),
     reward=st.sampled_from([None, -1.5, 0.1, 2.0]),
     corrected=st.sampled_from([None, None, 0.7]),
+    state=st.sampled_from([None, "NSW", "VIC", "", "…", 3, 3.0, True, "x" * 101]),
+    sex=st.sampled_from(["f", "m"]),
 )
+SEGMENTS = st.sampled_from([(), ("state",), ("sex", "state"), ("state", "x")])
 
 
 @pytest.fixture
@@ -48,11 +51,15 @@ def bench(empty_database: str, runner: asyncio.Runner) -> Iterator[Bench]:
     max_examples=25, deadline=None, derandomize=True, phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
-@given(st.lists(DECISIONS, min_size=1, max_size=6), st.data())
+@given(st.lists(DECISIONS, min_size=1, max_size=6), SEGMENTS, st.data())
 def test_any_order_any_batches_any_doubles_end_alike(
-    bench: Bench, runner: asyncio.Runner, decisions: list[Decision], data: st.DataObject
+    bench: Bench,
+    runner: asyncio.Runner,
+    decisions: list[Decision],
+    segments: tuple[str, ...],
+    data: st.DataObject,
 ) -> None:
-    play = Play(bench, decisions)
+    play = Play(bench, decisions, segments=segments)
     once = play.messages()
     again = data.draw(st.lists(st.sampled_from(once), max_size=6))
     order = data.draw(st.permutations([*once, *again]))
@@ -84,7 +91,8 @@ def test_any_order_any_batches_any_doubles_end_alike(
 def some_play(bench: Bench, seed: int, count: int = 120) -> tuple[Play, list[list[Message]]]:
     """A play, and everything of it twice, in disorder and in batches."""
     rng = random.Random(seed)
-    play = Play(bench, [some_decision(rng) for _ in range(count)])
+    decisions = [some_decision(rng) for _ in range(count)]
+    play = Play(bench, decisions, segments=["state", "sex"] if seed % 2 else [])
     messages = play.messages() * 2
     rng.shuffle(messages)
     return play, [messages[at : at + 12] for at in range(0, len(messages), 12)]
@@ -99,6 +107,8 @@ def some_decision(rng: random.Random) -> Decision:
         label=rng.choice([0, 1, None]),
         reward=rng.choice([1.0, -1.0, None]),
         corrected=rng.choice([None, None, 1 / 3]),
+        state=rng.choice(["NSW", "VIC", "TAS", None]),
+        sex=rng.choice(["f", "m"]),
     )
 
 
@@ -220,7 +230,7 @@ def test_what_is_shown_is_never_less_than_what_was_acknowledged(
             shown.append((seen.stored_events, least))
 
     async def tell() -> None:
-        key, done = play.place_point(), asyncio.Event()
+        key, done = play.key, asyncio.Event()
         others = [asyncio.create_task(work) for work in (working(bench, done), look(key, done))]
         try:
             await clients(play, batches)
