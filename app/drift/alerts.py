@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased
 
 from app import audit
 from app.drift import alert_rules as rules
-from app.drift import degrading, silences
+from app.drift import business, degrading, silences
 from app.drift.alert_rules import ACCURACY, Ending, Happening, Seen, Severity, State
 from app.drift.alert_tables import Episode
 from app.drift.events import AlertRaised, AlertResolved, AlertTold, AlertWorsened
@@ -47,6 +47,9 @@ def look(window: Window, limits: Thresholds) -> Seen:
         shifting=frozenset(item["name"] for item in window.variables if item.get("shifts")),
         estimated=frozenset(degrading.beyond(window.estimated, limits.metrics) - said),
         concept=frozenset(item["subject"] for item in window.concept if item["stands"]),
+        missed=business.missed(window.kpis),
+        gravely=business.missed(window.kpis, gravely=True),
+        measured=business.said(window.kpis),
     )
 
 

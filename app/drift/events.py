@@ -21,7 +21,7 @@ class AlertTold(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertRaised(AlertTold):
-    """A variable, or the accuracy, has left its bounds for good."""
+    """A variable, a metric or an agreed KPI has left its bounds for good."""
 
     type: ClassVar[str] = "drift.alert.raised"
 

@@ -115,6 +115,21 @@ class ChangeOut(BaseModel):
     stands: bool = Field(description="Whether it is worse than before the first change.")
 
 
+class WindowKpiOut(BaseModel):
+    key: str
+    formula: str
+    value: float | None
+    low: float | None = Field(description="Of an uplift: where it surely lies.")
+    high: float | None
+    n: int = Field(description="Outcomes known, values pushed, units compared.")
+    direction: str
+    threshold: float
+    tolerance: float
+    digest: str = Field(description="Of the definition that it was held against.")
+    missed: bool | None = Field(description="Nothing where too little is known.")
+    gravely: bool = Field(description="Missed by more than twice the tolerance, or as an uplift.")
+
+
 class WindowOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
@@ -134,6 +149,9 @@ class WindowOut(BaseModel):
         description="The same as scores alone let them be expected; no label has confirmed it."
     )
     concept: list[ChangeOut] = Field(description="Changes of loss and calibration known by then.")
+    kpis: list[WindowKpiOut] = Field(
+        description="Of a version with a seat: what was agreed on, and what it came to."
+    )
     examined_at: datetime
 
 
@@ -143,7 +161,7 @@ class AlertOut(BaseModel):
     id: UUID
     point_id: UUID
     kind: AlertKind
-    subject: str = Field(description="The variable, or the metric.")
+    subject: str = Field(description="The variable, the metric, or the KPI's key.")
     until: datetime = Field(description="End of the first window that made it last.")
     raised_at: datetime
     state: State = Field(description="Of its newest episode; GET /v1/alerts/{id} has them all.")

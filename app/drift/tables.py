@@ -58,6 +58,8 @@ class Window(Base):
     """The same metrics as scores alone let them be expected: no label has confirmed them."""
     concept: Mapped[list[Json]] = mapped_column(server_default=text("'[]'"))
     """Of loss and calibration the newest change of regime that was known by its end."""
+    kpis: Mapped[list[Json]] = mapped_column(server_default=text("'[]'"))
+    """Each agreed KPI as it came to, beside what was agreed, and whether it is missed."""
     basis: Mapped[Json] = mapped_column(server_default=text("'{}'"))
     """What it was judged by: the monitor's settings, digests of baseline and profiles."""
     examined_at: Mapped[datetime] = mapped_column(server_default=func.now())

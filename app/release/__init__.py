@@ -7,7 +7,7 @@ telemetry, catalog.
 """
 
 from app.release.events import VersionMoved, VersionReturned
-from app.release.kpi_validation import conclude, measure_kpis, measure_since
+from app.release.kpi_validation import conclude, kpis_over, measure_kpis, measure_since
 from app.release.lifecycle import NEXT, RETURN, IllegalMove, require_edge
 from app.release.moves import move, send_back
 from app.release.operator import Operator
@@ -22,6 +22,7 @@ __all__ = [
     "VersionReturned",
     "about",
     "conclude",
+    "kpis_over",
     "measure_kpis",
     "measure_since",
     "move",

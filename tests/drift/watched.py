@@ -32,6 +32,8 @@ from tests.tenants import database_of
 START = datetime(2026, 3, 1, tzinfo=UTC)
 LIMITS = Thresholds()
 NOBODY = UUID(int=7)
+KPI = {"met": False, "missed": True, "gravely": True, "unknown": None}
+"""How a window says what became of a KPI."""
 
 
 @dataclass
@@ -57,6 +59,7 @@ class Watched:
         severe: tuple[str, ...] = (),
         degraded: bool | None = None,
         n: int = 600,
+        kpis: dict[str, str] | None = None,
         limits: Thresholds = LIMITS,
     ) -> None:
         """Have the next day's window examined."""
@@ -70,6 +73,10 @@ class Watched:
                 variables=[
                     {"name": name, "js": 0.3, "drifts": True, "severe": name in severe}
                     for name in names
+                ],
+                kpis=[
+                    {"key": key, "missed": KPI[word], "gravely": word == "gravely"}
+                    for key, word in (kpis or {}).items()
                 ],
             )  # fmt: skip
             session.add(made)
