@@ -12,11 +12,13 @@ class AlertTold(Event):
 
     alert_id: UUID
     episode: int
+    point: str
     point_id: UUID
     version_id: UUID
     subject: str
     kind: str
     severity: str
+    addressees: tuple[UUID, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from fastapi import Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app import gates, identity
-from app.drift import alert_views, service
+from app.drift import alert_views, hearing, service
 from app.drift.alert_rules import AlertKind, Severity, State
 from app.drift.degrading import WATCHED, Watched
 from app.drift.tables import Monitor, Window
@@ -26,9 +26,31 @@ Number = Annotated[int, Path(ge=1, lt=MOST)]
 Reader = Annotated[Actor, allow("telemetry:read")]
 
 
+class HearerIn(Input):
+    who: str = Field(pattern=NAME, description="A person; of a service who answers for it.")
+    severity: Severity = Field(Severity.NOTICE, description="From which one on.")
+    kinds: list[AlertKind] | None = Field(
+        None, min_length=1, max_length=len(AlertKind), description="Of which kinds; null: of all."
+    )
+
+
+class HearerOut(BaseModel):
+    who: str | None
+    severity: Severity
+    kinds: list[AlertKind] | None
+
+
 class MonitorIn(Input):
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"window_hours": 336, "step_hours": 168}]},
+        json_schema_extra={
+            "examples": [
+                {
+                    "window_hours": 336,
+                    "step_hours": 168,
+                    "tell": [{"who": "ops", "severity": "warning", "kinds": ["business"]}],
+                }
+            ]
+        },
     )
 
     window_hours: int = Field(24, ge=1, le=24 * 366)
@@ -51,6 +73,12 @@ class MonitorIn(Input):
         [*WATCHED], max_length=11, description="Promised metrics that raise an alert."
     )
 
+    tell: list[HearerIn] = Field(
+        [],
+        max_length=50,
+        description="Who hears of alerts besides the model's owner and who validated the version.",
+    )
+
     @model_validator(mode="after")
     def _reachable(self) -> Self:
         if self.hits > self.of:
@@ -63,6 +91,7 @@ class MonitorOut(MonitorIn):
 
     decision_point: str
     revision: int
+    tell: list[HearerOut]  # type: ignore[assignment]
 
 
 class SeasonalOut(BaseModel):
@@ -171,7 +200,7 @@ class AlertOut(BaseModel):
 @router.put(
     "/decision-points/{key}/monitor",
     response_model=MonitorOut,
-    responses=editing(NotFound, identity.DecisionDenied) | gates.ACCEPTED,
+    responses=editing(NotFound, identity.DecisionDenied, identity.Disabled) | gates.ACCEPTED,
 )
 async def set_monitor(
     key: Name,
@@ -183,13 +212,17 @@ async def set_monitor(
     reason: Annotated[str, Query(max_length=2000)] = "",
 ) -> Any:
     """Say how a decision point's traffic is watched from its next window on."""
+    asked = body.model_dump()
+    tell = asked.pop("tell")
     monitor = await service.edit_monitor(
-        session, key, expected=expected, settings=body.model_dump(), reason=reason, by=actor
+        session, key, expected=expected, settings=asked, tell=tell, reason=reason, by=actor
     )
     if not isinstance(monitor, Monitor):
         return gates.accepted(monitor)
     etag(response, monitor.revision)
-    return _shown(key, monitor)
+    heard = await hearing.shown(session, actor.tenant_id, monitor.point_id)
+    shown = {"decision_point": key, "revision": monitor.revision, "tell": heard}
+    return {**shown, **monitor.settings}
 
 
 @router.get(
@@ -239,7 +272,3 @@ async def list_alerts(
     """List what has left its bounds for good, in order of event time."""
     found = await service.list_alerts(session, name, number, cursor=cursor, limit=limit, by=actor)
     return await alert_views.lives(session, actor.tenant_id, found)
-
-
-def _shown(key: str, monitor: Monitor) -> dict[str, Any]:
-    return {"decision_point": key, "revision": monitor.revision, **monitor.settings}

@@ -1,7 +1,9 @@
-"""Windows judge agreed KPIs; hours that KPI values were reported of are noticed.
+"""Windows judge agreed KPIs; monitors and webhooks say who hears of which alerts.
 
-The previous release writes neither, and raises no alert of a KPI.
+The previous release judges no KPI, and tells every receiver of every alert.
 """
+
+from datetime import datetime
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,13 +14,22 @@ down_revision = "0031"
 branch_labels = None
 depends_on = None
 
+_JSON = postgresql.JSONB(astext_type=sa.Text())
+
+
+def _at() -> "sa.Column[datetime]":
+    return sa.Column(
+        "at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"),
+        nullable=False,
+    )  # fmt: skip
+
 
 def upgrade() -> None:
     op.add_column(
         "drift_window",
         sa.Column(
             "kpis",
-            postgresql.JSONB(astext_type=sa.Text()),
+            _JSON,
             server_default=sa.text("'[]'"),
             nullable=False,
         ),
@@ -33,9 +44,32 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_kpi_late")),
     )
     op.create_index("ix_kpi_late_point_id", "kpi_late", ["tenant_id", "point_id"])
-    op.execute("SELECT modelward_guard('kpi_late')")
+    op.create_table(
+        "drift_hearing",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("point_id", sa.Uuid(), nullable=False),
+        sa.Column("hearers", _JSON, nullable=False),
+        _at(),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "point_id"],
+            ["catalog_decision_point.tenant_id", "catalog_decision_point.id"],
+            name=op.f("fk_drift_hearing_tenant_id_catalog_decision_point"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "point_id", name=op.f("pk_drift_hearing")),
+    )
+    op.create_table(
+        "notifications_listening",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("webhook_id", sa.Uuid(), nullable=False),
+        sa.Column("alerts", _JSON, nullable=False),
+        _at(),
+        sa.PrimaryKeyConstraint("tenant_id", "webhook_id", name=op.f("pk_notifications_listening")),
+    )
+    for table in ("kpi_late", "drift_hearing", "notifications_listening"):
+        op.execute(f"SELECT modelward_guard('{table}')")
 
 
 def downgrade() -> None:
-    op.drop_table("kpi_late")
+    for table in ("notifications_listening", "drift_hearing", "kpi_late"):
+        op.drop_table(table)
     op.drop_column("drift_window", "kpis")
