@@ -6,6 +6,7 @@ keeps it from being told and from nothing else. Imports gates, telemetry, catalo
 """
 
 from app.drift.agreed import KpisOver
+from app.drift.alert_facts import alert_facts
 from app.drift.alertmanager import EVERY_SECONDS as ALERTMANAGER_SECONDS
 from app.drift.alertmanager import Alertmanager
 from app.drift.business import KpiSeen
@@ -32,6 +33,7 @@ __all__ = [
     "Standing",
     "Thresholds",
     "Window",
+    "alert_facts",
     "apply_monitor",
     "compare",
     "compare_rehearsal",

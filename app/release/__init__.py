@@ -11,7 +11,7 @@ from app.release.kpi_validation import conclude, kpis_over, measure_kpis, measur
 from app.release.lifecycle import NEXT, RETURN, IllegalMove, require_edge
 from app.release.moves import move, send_back
 from app.release.operator import Operator
-from app.release.service import about
+from app.release.service import about, open_validation
 
 __all__ = [
     "NEXT",
@@ -26,6 +26,7 @@ __all__ = [
     "measure_kpis",
     "measure_since",
     "move",
+    "open_validation",
     "require_edge",
     "send_back",
 ]

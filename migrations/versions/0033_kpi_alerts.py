@@ -1,6 +1,6 @@
-"""Windows judge agreed KPIs; monitors and webhooks say who hears of which alerts.
+"""Windows judge agreed KPIs; who hears of which alerts is chosen; guardrails speak anew of alerts.
 
-The previous release judges no KPI, and tells every receiver of every alert.
+The previous release judges no KPI, tells every receiver of every alert, and speaks once.
 """
 
 from datetime import datetime
@@ -14,6 +14,7 @@ down_revision = "0031"
 branch_labels = None
 depends_on = None
 
+_ONCE = ["tenant_id", "seat_id", "guardrail", "revision", "failed"]
 _JSON = postgresql.JSONB(astext_type=sa.Text())
 
 
@@ -67,9 +68,21 @@ def upgrade() -> None:
     )
     for table in ("kpi_late", "drift_hearing", "notifications_listening"):
         op.execute(f"SELECT modelward_guard('{table}')")
+    op.add_column(
+        "activation_breach",
+        sa.Column("occasion", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
+    )
+    op.drop_constraint("uq_activation_breach_once", "activation_breach", type_="unique")
+    op.create_unique_constraint(
+        "uq_activation_breach_once", "activation_breach", [*_ONCE, "occasion"]
+    )
 
 
 def downgrade() -> None:
+    op.execute("DELETE FROM activation_breach WHERE occasion > 1")
+    op.drop_constraint("uq_activation_breach_once", "activation_breach", type_="unique")
+    op.create_unique_constraint("uq_activation_breach_once", "activation_breach", _ONCE)
+    op.drop_column("activation_breach", "occasion")
     for table in ("notifications_listening", "drift_hearing", "kpi_late"):
         op.drop_table(table)
     op.drop_column("drift_window", "kpis")

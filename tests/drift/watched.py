@@ -196,12 +196,14 @@ async def make_watched(db: Database, *, model: str = "m", key: str = "p") -> Wat
     return Watched(db, tenant, point.id, version.id, model, key)
 
 
-def fire(live: Live, place: Place, subject: str | None = None) -> str:
+def fire(
+    live: Live, place: Place, subject: str | None = None, kind: AlertKind = AlertKind.DATA
+) -> str:
     """Have an alert fire about a version that serves in a running server; return its id."""
-    return asyncio.run(_fire(live, place, subject))
+    return asyncio.run(_fire(live, place, subject, kind))
 
 
-async def _fire(live: Live, place: Place, subject: str | None) -> str:
+async def _fire(live: Live, place: Place, subject: str | None, kind: AlertKind) -> str:
     path = f"/v1/models/{place.model}/versions/{place.version}"
     version = UUID(live["aud"].get(path)["id"])
     tenant = UUID(live.admin.get("/v1/me")["tenant_id"])
@@ -213,7 +215,7 @@ async def _fire(live: Live, place: Place, subject: str | None) -> str:
             )
             assert point is not None
             alert = Alert(
-                tenant_id=tenant, point_id=point, version_id=version, kind=AlertKind.DATA,
+                tenant_id=tenant, point_id=point, version_id=version, kind=kind,
                 subject=subject or unique("x"), until=START,
             )  # fmt: skip
             session.add(alert)
