@@ -1,7 +1,8 @@
 """The worker process, composed: at every pulse, what is due is looked for and done.
 
-telemetry folds what arrived → drift examines closed windows → activation guards champions →
-revalidation judges the windows → routing learns → activation notices targets that have gone silent.
+telemetry folds what arrived → kpi notices what came another way → drift examines closed windows →
+activation guards champions → revalidation judges the windows → routing learns → activation notices
+targets that have gone silent.
 Each step finds its own work in the database and commits it by itself, so that a step that was
 missed or failed is done at the next pulse, by whichever worker is there.
 """
@@ -16,6 +17,7 @@ from app import (
     catalog,
     drift,
     identity,
+    kpi,
     notifications,
     release,
     revalidation,
@@ -32,7 +34,7 @@ from app.platform.settings import Settings
 logger = logging.getLogger(__name__)
 
 STEPS = (
-    telemetry.digest, drift.watch, activation.guard, revalidation.review, routing.learn,
+    telemetry.digest, kpi.notice, drift.watch, activation.guard, revalidation.review, routing.learn,
     activation.watch_targets,
 )  # fmt: skip
 

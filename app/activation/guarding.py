@@ -7,40 +7,34 @@ one acts, and that a champion who left meanwhile is left alone. Everybody is loo
 rhythm and judged by his newest hours alone, so that a good year hides no bad day.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Row, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog, gates, release, routing
-from app.activation import service
+from app import audit, catalog, drift, gates, release, routing
 from app.activation.guardrail_events import GuardrailBreached, GuardrailFailed
 from app.activation.guardrail_tables import Action, Breach, Guardrail, Look, Taken
 from app.activation.guardrails import LANGUAGE, guardrails_at
-from app.activation.judging import judged_since
-from app.activation.rules import NothingToRollBack, ReturnedVersion, UnapprovedVersion
+from app.activation.judging import asks_for_alerts, judged_since, spoke
+from app.activation.reacting import Done, react
 from app.kit.actor import Actor
 from app.kit.canonical import plain
 from app.platform.db import ALL_TENANTS, Database, clock
 from app.platform.events import publish
 from app.platform.rota import for_each
 
+_MOVED = frozenset({Taken.ROLLED_BACK, Taken.HELD})
+"""What becomes of ramps, which may be resumed."""
+_ORDER = {Action.ALERT: 0, Action.VALIDATE: 1, Action.HOLD: 2, Action.ROLLBACK: 3, Action.STOP: 3}
+"""What moves nobody comes first: after what does there is nobody left to look at."""
 _RHYTHM = timedelta(seconds=10)
 """He is looked at again after so long, however long he has been champion."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """What a breach led to."""
-
-    taken: Taken
-    why: str | None = None
-    restored_id: UUID | None = None
-    stop_id: UUID | None = None
 
 
 async def guard(database: Database) -> None:
@@ -75,33 +69,48 @@ async def look_at(session: AsyncSession, tenant_id: UUID, seat_id: UUID) -> None
     if began is None or began > now:
         return
     minutes = (now - began).total_seconds() / 60
-    settled = await _settled(session, seat, began)
+    said = await _Said.of(session, seat, began)
+    place = (session, tenant_id, seat.point_id, seat.version_id)
+    alerts = await drift.alert_facts(*place)
+    newest = max((one["raised_at"] for one in alerts["open"]), default=None)
     asked = [
         rail
         for rail in await guardrails_at(session, tenant_id, seat.point_id)
-        if (rail.name, rail.revision, False) not in settled
+        if not said.already(rail, newest)
+        and (_rising(seat) or rail.action is not Action.HOLD)
         and (_rising(seat) or rail.within_minutes is None or minutes <= rail.within_minutes)
     ]
     if not asked:
         return
     since = judged_since(began, now)
-    found: dict[str, Any] = plain(
-        await release.measure_since(session, tenant_id, seat.point_id, seat.version_id, since)
-    )
-    found["minutes_since_swap"] = minutes
-    facts = gates.Facts(found, LANGUAGE)
-    breached: list[Guardrail] = []
-    failed: list[tuple[Guardrail, str]] = []
+    found: dict[str, Any] = plain(await release.measure_since(*place, since))
+    found |= {"minutes_since_swap": minutes, "alerts": plain(alerts)}
+    look, whole = _Look(seat, newest), gates.Facts(found, LANGUAGE)
     for rail in asked:
         if found["traffic"]["events"] < rail.min_events:
             continue
-        answer = gates.evaluate(rail.when, facts)
+        facts, asked_of = found, whole
+        if (last := said.last(rail)) is not None and asks_for_alerts(rail.when):
+            # Of alerts that it has spoken of before it does not speak again.
+            facts = {**found, "alerts": plain(await drift.alert_facts(*place, since=last))}
+            asked_of = gates.Facts(facts, LANGUAGE)
+        answer = gates.evaluate(rail.when, asked_of)
         if answer.error is not None:
-            failed.append((rail, answer.error))
+            look.failed.append((rail, answer.error, facts))
         elif answer.passed:
-            breached.append(rail)
-    if breached or failed:
-        await _act(session, seat, breached, failed, found)
+            look.breached.append((rail, facts))
+    if look.breached or look.failed:
+        await _act(session, look)
+
+
+@dataclass(slots=True)
+class _Look:
+    """What was seen of a seat: guardrails that do not hold or have no answer, each by its facts."""
+
+    seat: routing.Seat
+    newest_alert: datetime | None
+    breached: list[tuple[Guardrail, dict[str, Any]]] = field(default_factory=list)
+    failed: list[tuple[Guardrail, str, dict[str, Any]]] = field(default_factory=list)
 
 
 async def _looked(session: AsyncSession, tenant_id: UUID, seat_id: UUID) -> None:
@@ -128,10 +137,9 @@ async def _began(session: AsyncSession, seat: routing.Seat) -> datetime | None:
     found = (await routing.rising(session, seat.tenant_id, seat.point_id)).get(seat.version_id)
     if found is None:
         return None
-    before = select(Breach.id).filter_by(
-        tenant_id=seat.tenant_id, seat_id=seat.id, taken=Taken.ROLLED_BACK
-    )
-    if await session.scalar(before.where(Breach.at < found).limit(1)) is None:
+    before = select(Breach.id).filter_by(tenant_id=seat.tenant_id, seat_id=seat.id)
+    moved = before.where(Breach.at < found, Breach.taken.in_(_MOVED))
+    if await session.scalar(moved.limit(1)) is None:
         return found
     return found.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
@@ -142,30 +150,47 @@ async def _held(session: AsyncSession, seat: routing.Seat) -> bool:
     return any(stop.version_id in {None, seat.version_id} for stop in holding)
 
 
-async def _settled(
-    session: AsyncSession, seat: routing.Seat, began: datetime
-) -> set[tuple[str, int, bool]]:
-    """Return the guardrails that have spoken about a seat, as they then were, and who failed.
+class _Said:
+    """What guardrails, as they now are, have said of a seat before."""
 
-    Those that rolled back a ramp may speak again once it was resumed.
-    """
-    query = select(Breach.guardrail, Breach.revision, Breach.failed).filter_by(
-        tenant_id=seat.tenant_id, seat_id=seat.id
-    )
-    if _rising(seat):
-        query = query.where(or_(Breach.at >= began, Breach.taken != Taken.ROLLED_BACK))
-    rows = await session.execute(query)
-    return {(row[0], row[1], row[2]) for row in rows}
+    def __init__(self, seat: routing.Seat, began: datetime, rows: Iterable[Row[Any]]) -> None:
+        self._resumed = began if _rising(seat) else None
+        self._last = {(one.guardrail, one.revision, one.failed): one for one in rows}
+
+    @classmethod
+    async def of(cls, session: AsyncSession, seat: routing.Seat, began: datetime) -> Self:
+        """Return what is on record of a seat."""
+        columns = ("guardrail", "revision", "failed", "at", "taken", "occasion")
+        query = select(*(getattr(Breach, name) for name in columns)).filter_by(
+            tenant_id=seat.tenant_id, seat_id=seat.id
+        )
+        return cls(seat, began, await session.execute(query.order_by(Breach.occasion)))
+
+    def last(self, rail: Guardrail) -> datetime | None:
+        """Return when a guardrail last spoke."""
+        found = self._last.get((rail.name, rail.revision, False))
+        return found.at if found else None
+
+    def already(self, rail: Guardrail, newest_alert: datetime | None) -> bool:
+        """Say whether a guardrail has said what it has to say."""
+        found = self._last.get((rail.name, rail.revision, False))
+        moved = found is not None and found.taken in _MOVED
+        resumed = self._resumed if moved else None
+        return spoke(rail.when, self.last(rail), resumed=resumed, newest_alert=newest_alert)
+
+    def failed(self, rail: Guardrail) -> bool:
+        """Say whether it is on record that a guardrail has no answer."""
+        return (rail.name, rail.revision, True) in self._last
+
+    def occasion(self, rail: Guardrail, *, failed: bool) -> int:
+        """Return the number of the next time that it speaks."""
+        found = self._last.get((rail.name, rail.revision, failed))
+        return found.occasion + 1 if found else 1
 
 
-async def _act(
-    session: AsyncSession,
-    seat: routing.Seat,
-    breached: list[Guardrail],
-    failed: list[tuple[Guardrail, str]],
-    found: dict[str, Any],
-) -> None:
-    """Act once a seat and guardrail, under the point's lock: alerts first, then what moves him."""
+async def _act(session: AsyncSession, look: _Look) -> None:
+    """Act once a guardrail and occasion, under the point's lock: alerts first, then what moves."""
+    seat = look.seat
     system = Actor.system(seat.tenant_id)
     here = await catalog.point_by_id(session, seat.tenant_id, seat.point_id)
     point = await catalog.point_by_key(session, here.key, by=system, lock=True)
@@ -173,94 +198,18 @@ async def _act(
     began = await _began(session, seat)
     if seat.until is not None or await _held(session, seat) or began is None:
         return
-    settled = await _settled(session, seat, began)
-    for rail, error in failed:
-        if (rail.name, rail.revision, True) not in settled:
-            await _note(session, point, seat, rail, found, _Done(Taken.FAILED, error))
-    for rail in sorted(breached, key=lambda rail: (rail.action is not Action.ALERT, rail.name)):
-        if (rail.name, rail.revision, False) in settled:
+    said = await _Said.of(session, seat, began)
+    for rail, error, facts in look.failed:
+        if not said.failed(rail):
+            await _note(session, point, seat, rail, said, facts, Done(Taken.FAILED, error))
+    order = sorted(look.breached, key=lambda one: (_ORDER[one[0].action], one[0].name))
+    for rail, facts in order:
+        if said.already(rail, look.newest_alert):
             continue
-        done = await _done(session, point, seat, rail, by=system)
-        await _note(session, point, seat, rail, found, done)
+        done = await react(session, point, seat, rail, by=system)
+        await _note(session, point, seat, rail, said, facts, done)
         if done.taken in {Taken.ROLLED_BACK, Taken.STOPPED}:
             return
-
-
-async def _done(
-    session: AsyncSession,
-    point: catalog.DecisionPoint,
-    seat: routing.Seat,
-    rail: Guardrail,
-    *,
-    by: Actor,
-) -> _Done:
-    if rail.action is Action.ALERT:
-        return _Done(Taken.ALERTED)
-    if _rising(seat):
-        why = f"Guardrail {rail.name}: {rail.when}"
-        gone = await routing.roll_back_version(session, point, seat.version_id, why=why, by=by)
-        return _Done(Taken.ROLLED_BACK, f"The ramp of {', '.join(gone)}.")
-    if rail.action is Action.STOP:
-        return await _stopped(session, point, rail, None, by=by)
-    try:
-        await _require_another(session, seat)
-        back = await service.roll_back(
-            session,
-            point.key,
-            instead_of=seat.version_id,
-            reason=f"guardrail {rail.name}: {rail.when}",
-            accept_returned=False,
-            accept_unapproved=False,
-            by=by,
-        )
-    except (
-        NothingToRollBack, ReturnedVersion, UnapprovedVersion, routing.WouldStrand
-    ) as refusal:  # fmt: skip
-        declared = await routing.declared(session, point.tenant_id, point.id)
-        # The one before him was just refused: it does not come back as his fallback either.
-        named = declared and declared.kind is not routing.FallbackKind.PREVIOUS_CHAMPION
-        if named and await routing.stand_in(session, point) is not None:
-            return await _stopped(session, point, rail, refusal.detail, by=by)
-        return _Done(Taken.ALERTED, refusal.detail)
-    return _Done(Taken.ROLLED_BACK, restored_id=back.version_id)
-
-
-async def _require_another(session: AsyncSession, seat: routing.Seat) -> None:
-    """Refuse to go back to who was just rolled back from: two bad versions would take turns."""
-    before = await routing.previous_champion(
-        session, seat.tenant_id, seat.point_id, other_than=seat.version_id
-    )
-    if before is not None and seat.cause == "rolled_back" and before.until == seat.since:
-        raise NothingToRollBack("The champion before was itself rolled back from.")
-
-
-async def _stopped(
-    session: AsyncSession,
-    point: catalog.DecisionPoint,
-    rail: Guardrail,
-    why: str | None,
-    *,
-    by: Actor,
-) -> _Done:
-    stop = await routing.stop(
-        session, point, cause=f"guardrail:{rail.name}", reason=rail.when, by=by
-    )
-    return _Done(Taken.STOPPED, why, stop_id=stop.id)
-
-
-async def _spoken(
-    session: AsyncSession, seat: routing.Seat, rail: Guardrail, *, failed: bool
-) -> Breach | None:
-    """Return what is on record of a guardrail and a seat: of a ramp that was resumed."""
-    return await session.scalar(
-        select(Breach).filter_by(
-            tenant_id=seat.tenant_id,
-            seat_id=seat.id,
-            guardrail=rail.name,
-            revision=rail.revision,
-            failed=failed,
-        )
-    )
 
 
 async def _note(
@@ -268,12 +217,13 @@ async def _note(
     point: catalog.DecisionPoint,
     seat: routing.Seat,
     rail: Guardrail,
+    said: _Said,
     found: dict[str, Any],
-    done: _Done,
+    done: Done,
 ) -> None:
     """Write down what did not hold, by which facts, and what was done; tell whoever listens."""
     failed = done.taken is Taken.FAILED
-    breach = await _spoken(session, seat, rail, failed=failed) or Breach(
+    breach = Breach(
         tenant_id=seat.tenant_id,
         point_id=seat.point_id,
         seat_id=seat.id,
@@ -288,6 +238,7 @@ async def _note(
         restored_id=done.restored_id,
         stop_id=done.stop_id,
         failed=failed,
+        occasion=said.occasion(rail, failed=failed),
     )
     session.add(breach)
     await session.flush()

@@ -55,7 +55,9 @@ class GuardrailIn(Input):
         min_length=1,
         max_length=4000,
         description="CEL over drift, performance, kpi and traffic of the newest 24 hours, or since"
-        " the swap if that is later, and minutes_since_swap; true: the champion must not stay.",
+        " the swap if that is later, minutes_since_swap, and alerts that stand now: how many by"
+        " state, severity and kind (`alerts.firing`, `alerts.critical`, `alerts.business`), and"
+        " `alerts.open` with kind, subject, severity, state of each; true: what `action` says.",
     )
     within_minutes: int | None = Field(
         None, ge=1, le=5_256_000, description="Only so long after the swap; null: always."
@@ -93,6 +95,7 @@ class BreachOut(BaseModel):
     why: str | None = Field(description="Why it was another thing, or what failed.")
     restored_id: UUID | None = Field(description="The version that answers again.")
     stop_id: UUID | None
+    occasion: int = Field(description="Counted from 1: how often it has spoken of this seat.")
     at: datetime
 
 
@@ -131,7 +134,7 @@ async def set_guardrail(
     response: Response,
     reason: Reason = "",
 ) -> Any:
-    """Say under which condition a champion is rolled back, stopped, or told of.
+    """Say under which condition a champion is rolled back, stopped, validated again, or told of.
 
     It is asked every ten seconds, over the events of a window that slides: the newest 24 hours,
     the present one among them, or since the swap if that is later. Hours are those of the events'
@@ -141,6 +144,10 @@ async def set_guardrail(
     not approved any more or was rolled back from himself, a declared version or constant answers
     instead; without one, nothing moves and the breach is only told. A condition that fails moves
     nothing.
+
+    `hold` is for whom a ramp brings in; `validate` opens a validation of the version, if none is
+    open, in which a validator may send it back. A condition about `alerts` speaks again when a
+    newer alert fires; about them alone it wants `min_events` 0.
     """
     found = await guardrails.edit_guardrail(
         session, key, guardrail, expected=expected, fields=body.model_dump(), reason=reason,

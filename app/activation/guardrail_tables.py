@@ -15,6 +15,10 @@ class Action(StrEnum):
     ROLLBACK = "rollback"
     STOP = "stop"
     ALERT = "alert"
+    HOLD = "hold"
+    """Of whom a ramp brings in: it goes no further until somebody resumes it."""
+    VALIDATE = "validate"
+    """A validation of the version is opened, in which a validator may send it back."""
 
 
 class Taken(StrEnum):
@@ -24,6 +28,8 @@ class Taken(StrEnum):
     STOPPED = "stopped"
     ALERTED = "alerted"
     """As it was to be, or because there was nothing to go back to and nothing to stand in."""
+    HELD = "held"
+    VALIDATION_OPENED = "validation_opened"
     FAILED = "failed"
     """Its condition could not be answered: nothing was done, for an error says nothing."""
 
@@ -56,7 +62,7 @@ class Guardrail(Vouched, Base):
 
 
 class Breach(Vouched, Base):
-    """A guardrail that did not hold for a champion or had no answer, once a seat and edit."""
+    """A guardrail that did not hold or had no answer, by seat, edit and occasion."""
 
     __tablename__ = "activation_breach"
     __vouched__ = (
@@ -73,6 +79,7 @@ class Breach(Vouched, Base):
             "guardrail",
             "revision",
             "failed",
+            "occasion",
             name="uq_activation_breach_once",
         ),
         Index("ix_activation_breach_at", "tenant_id", "point_id", "at"),
@@ -95,6 +102,8 @@ class Breach(Vouched, Base):
     """The version that answers again."""
     stop_id: Mapped[UUID | None]
     failed: Mapped[bool]
+    occasion: Mapped[int] = mapped_column(server_default=text("1"))
+    """Counted from 1: once a seat and edit, but anew for a ramp that was resumed or an alert."""
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 

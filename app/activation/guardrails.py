@@ -16,7 +16,7 @@ from app.kit.revision import require_condition, require_current
 from app.platform.db import page
 
 LANGUAGE = gates.Language(
-    maps=("drift", "performance", "kpi", "traffic"), values=("minutes_since_swap",)
+    maps=("drift", "performance", "kpi", "traffic", "alerts"), values=("minutes_since_swap",)
 )
 """What a guardrail's condition may speak of."""
 _FIELDS = ("when", "within_minutes", "min_events", "action")

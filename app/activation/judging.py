@@ -1,5 +1,6 @@
-"""Since when a guardrail judges a champion. Pure."""
+"""Since when a guardrail judges a champion, and when it has said so before. Pure."""
 
+import re
 from datetime import datetime, timedelta
 
 JUDGED_HOURS = 24
@@ -14,3 +15,27 @@ def judged_since(swap: datetime, now: datetime) -> datetime:
     """
     present = now.replace(minute=0, second=0, microsecond=0)
     return max(swap, present - timedelta(hours=JUDGED_HOURS - 1))
+
+
+_ALERTS = re.compile(r"\balerts\b")
+
+
+def asks_for_alerts(when: str) -> bool:
+    """Say whether a condition is about alerts."""
+    return _ALERTS.search(when) is not None
+
+
+def spoke(
+    when: str, last: datetime | None, *, resumed: datetime | None, newest_alert: datetime | None
+) -> bool:
+    """Say whether a condition that was true at ``last`` has said what it has to say.
+
+    Once, as a rule. What asks for alerts speaks again once a newer one fires, and of nothing else:
+    who went on in spite of an alert has looked at it. What held a ramp, or rolled it back, speaks
+    again of what the ramp does since it was ``resumed``.
+    """
+    if last is None:
+        return False
+    if asks_for_alerts(when):
+        return newest_alert is None or newest_alert <= last
+    return resumed is None or last >= resumed

@@ -5,8 +5,11 @@ be recomputed from what a window stores; that an alert is told once an episode, 
 keeps it from being told and from nothing else. Imports gates, telemetry, catalog.
 """
 
+from app.drift.agreed import KpisOver
+from app.drift.alert_facts import alert_facts
 from app.drift.alertmanager import EVERY_SECONDS as ALERTMANAGER_SECONDS
 from app.drift.alertmanager import Alertmanager
+from app.drift.business import KpiSeen
 from app.drift.events import AlertAcknowledged, AlertRaised, AlertResolved
 from app.drift.gauges import AlertGauges
 from app.drift.rules import Thresholds, compare
@@ -24,10 +27,13 @@ __all__ = [
     "AlertRaised",
     "AlertResolved",
     "Alertmanager",
+    "KpiSeen",
+    "KpisOver",
     "Serving",
     "Standing",
     "Thresholds",
     "Window",
+    "alert_facts",
     "apply_monitor",
     "compare",
     "compare_rehearsal",

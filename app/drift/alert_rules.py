@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from app.drift.rules import Thresholds, persistent
+from app.drift.rules import Thresholds
 from app.kit.refusal import Invalid, Kind, Refusal
 from app.telemetry import SCORE
 
@@ -26,6 +26,8 @@ class AlertKind(StrEnum):
     """Errors, or their sign, changed for the worse at a moment that can be named."""
     FAIRNESS = "fairness"
     """A segment is treated otherwise than the rest, by more than the monitor allows."""
+    BUSINESS = "business"
+    """An agreed KPI is missed: the version does not bring what it was to bring."""
 
 
 class Severity(StrEnum):
@@ -171,15 +173,21 @@ class Seen:
     """Features of whose segments one is certainly too far from the rest."""
     compared: bool = False
     """Whether there were segments to be compared."""
+    missed: frozenset[str] = frozenset()
+    """Agreed KPIs that are missed."""
+    gravely: frozenset[str] = frozenset()
+    """Those of them that are missed by far, or surely."""
+    measured: frozenset[str] = frozenset()
+    """Agreed KPIs of which enough is known to say so."""
 
 
 Names = Callable[[Seen], AbstractSet[str]]
-Speaks = Callable[[Seen, Thresholds], bool]
+Speaks = Callable[[Seen, Thresholds, str], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One way for a window to be out of bounds: in what, how badly, and whether it could say."""
+    """One way for a window to be out of bounds: in what, how badly, and of what it could say so."""
 
     kind: AlertKind
     severity: Severity
@@ -187,16 +195,20 @@ class Signal:
     speaks: Speaks
 
 
-def _full(seen: Seen, limits: Thresholds) -> bool:
+def _full(seen: Seen, limits: Thresholds, _: str) -> bool:
     return seen.n >= limits.min_rows
 
 
-def _labelled(seen: Seen, _: Thresholds) -> bool:
+def _labelled(seen: Seen, _: Thresholds, __: str) -> bool:
     return seen.judged
 
 
-def _compared(seen: Seen, _: Thresholds) -> bool:
+def _compared(seen: Seen, _: Thresholds, __: str) -> bool:
     return seen.compared
+
+
+def _measured(seen: Seen, _: Thresholds, name: str) -> bool:
+    return name in seen.measured
 
 
 _GRAVE = frozenset({ACCURACY, "mae", "rmse"})
@@ -215,6 +227,8 @@ SIGNALS: tuple[Signal, ...] = (
     Signal(AlertKind.CONCEPT, Severity.WARNING, lambda seen: seen.concept, _full),
     Signal(AlertKind.FAIRNESS, Severity.WARNING, lambda seen: seen.unequal, _compared),
     Signal(AlertKind.MATHEMATICAL, Severity.CRITICAL, lambda seen: seen.beyond & _GRAVE, _labelled),
+    Signal(AlertKind.BUSINESS, Severity.WARNING, lambda seen: seen.missed, _measured),
+    Signal(AlertKind.BUSINESS, Severity.CRITICAL, lambda seen: seen.gravely, _measured),
 )  # fmt: skip
 """A kind or a severity more is a line more here."""
 
@@ -225,11 +239,17 @@ def lasting(history: Sequence[Seen], limits: Thresholds) -> dict[Subject, Severi
     """Return what is out of bounds for good after the last window, at its worst; oldest first."""
     found: dict[Subject, Severity] = {}
     for signal in SIGNALS:
-        # Labels come late: of the newest windows that could say it.
-        spoken = [set(signal.names(seen)) for seen in history if signal.speaks(seen, limits)]
-        for name in sorted(persistent(spoken, limits)):
-            key = (signal.kind, name)
-            found[key] = max(signal.severity, found.get(key, signal.severity), key=_rank)
+        named = [signal.names(seen) for seen in history]
+        for name in set().union(*named):
+            # Labels come late: of the newest windows that could say it.
+            spoken = [
+                name in names
+                for names, seen in zip(named, history, strict=True)
+                if signal.speaks(seen, limits, name)
+            ]
+            if sum(spoken[-limits.of :]) >= limits.hits:
+                key = (signal.kind, name)
+                found[key] = max(signal.severity, found.get(key, signal.severity), key=_rank)
     return found
 
 
@@ -247,7 +267,7 @@ def recovered(
     """
     kind, name = subject
     signals = [signal for signal in SIGNALS if signal.kind is kind]
-    spoken = [seen for seen in history if any(one.speaks(seen, limits) for one in signals)]
+    spoken = [seen for seen in history if any(one.speaks(seen, limits, name) for one in signals)]
     later = [place for place, seen in enumerate(spoken) if seen.until > since][-limits.of :]
     return len(later) == limits.of and not any(
         (kind, name) in lasting(spoken[: place + 1], limits) for place in later

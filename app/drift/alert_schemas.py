@@ -53,7 +53,7 @@ class AlertRowOut(EpisodeOut):
     version: int
     version_id: UUID
     kind: AlertKind
-    subject: str = Field(description="The variable, or `accuracy`.")
+    subject: str = Field(description="The variable, the metric, or the KPI's key.")
     silenced: bool = Field(description="Whether a silence in force keeps it from being told.")
 
 
@@ -66,6 +66,9 @@ class EvidenceOut(BaseModel):
     )
     metric: dict[str, Any] | None = Field(
         description="Its value and promise, if it is a metric; or the change of its regime."
+    )
+    kpi: dict[str, Any] | None = Field(
+        None, description="What it came to and what it was held against, if it is a KPI."
     )
     labelled: int
     accuracy: float | None

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.audit import Vouched
 from app.drift.alert_rules import AlertKind, Ending, Severity, State
-from app.platform.db import Base, tenant_pk, uuid_pk
+from app.platform.db import Base, Json, tenant_pk, uuid_pk
 
 
 class Episode(Vouched, Base):
@@ -60,6 +60,25 @@ class Episode(Vouched, Base):
     reason: Mapped[str | None]
     told_at: Mapped[datetime | None]
     """When its event was sent; not yet while it is silenced."""
+
+
+class Hearing(Vouched, Base):
+    """Whom a point's monitor names to hear of its alerts, beside who hears of them anyway."""
+
+    __tablename__ = "drift_hearing"
+    __vouched__ = ("hearers", "at")
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "point_id"],
+            ["catalog_decision_point.tenant_id", "catalog_decision_point.id"],
+        ),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    point_id: Mapped[UUID] = mapped_column(primary_key=True)
+    hearers: Mapped[list[Json]]
+    """Each a person's id, from which severity on, and of which kinds; null: of all."""
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 class Silence(Vouched, Base):

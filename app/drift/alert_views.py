@@ -94,14 +94,17 @@ def evidence(alert: Alert, window: Window) -> dict[str, Any]:
         AlertKind.CONCEPT: [{"name": one["subject"], **one} for one in window.concept],
         AlertKind.FAIRNESS: sorted(window.fairness or (), key=lambda one: -one["certain"]),
     }.get(alert.kind)
+    business = alert.kind is AlertKind.BUSINESS
+    kpi = next((item for item in window.kpis if business and item["key"] == alert.subject), None)
     measured = of.get("variables", window.variables) if metrics is None else metrics
     mine = next((item for item in measured if item["name"] == subject), None)
     return {
         "since": window.since,
         "until": window.until,
         "n": of.get("n", window.n),
-        "variable": mine if metrics is None else None,
+        "variable": mine if metrics is None and not business else None,
         "metric": None if metrics is None else mine,
+        "kpi": kpi,
         "labelled": of.get("labelled", window.labelled),
         "accuracy": of.get("accuracy", window.accuracy),
         "degraded": None if segment else window.degraded,
@@ -119,6 +122,13 @@ def following(alert: Alert, episode: Episode, shown: dict[str, Any]) -> list[str
     return [
         *(f"POST /v1/alerts/{alert.id}:{verb}" for verb in open_to),
         f"GET {version}/drift",
+        *(_of_kpi(shown) if alert.kind is AlertKind.BUSINESS else ()),
         "POST /v1/procedures",
         "POST /v1/silences",
     ]
+
+
+def _of_kpi(shown: dict[str, Any]) -> tuple[str, ...]:
+    """Return what follows a missed KPI: how it stands, and a look at the version by a validator."""
+    point, whose = shown["decision_point"], f"model={shown['model']}&version={shown['version']}"
+    return f"GET /v1/decision-points/{point}/kpis:measure?{whose}", "POST /v1/validations"

@@ -35,6 +35,7 @@ ALERT_NAMES = {
     rules.AlertKind.ESTIMATED: "ModelwardEstimateDegraded",
     rules.AlertKind.CONCEPT: "ModelwardConceptDrift",
     rules.AlertKind.FAIRNESS: "ModelwardUnequalTreatment",
+    rules.AlertKind.BUSINESS: "ModelwardBusinessDrift",
 }
 _STANDS = timedelta(minutes=4)
 """How long what fires is believed without being sent again: Prometheus's own four turns."""

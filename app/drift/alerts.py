@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased
 
 from app import audit
 from app.drift import alert_rules as rules
-from app.drift import degrading, silences
+from app.drift import business, degrading, hearing, silences
 from app.drift.alert_rules import ACCURACY, Ending, Happening, Seen, Severity, State
 from app.drift.alert_tables import Episode
 from app.drift.events import AlertRaised, AlertResolved, AlertTold, AlertWorsened
@@ -50,6 +50,9 @@ def look(window: Window, limits: Thresholds) -> Seen:
         concept=frozenset(item["subject"] for item in window.concept if item["stands"]),
         unequal=frozenset(item["name"] for item in window.fairness or () if item["beyond"]),
         compared=bool(window.fairness),
+        missed=business.missed(window.kpis),
+        gravely=business.missed(window.kpis, gravely=True),
+        measured=business.said(window.kpis),
     )
 
 
@@ -185,20 +188,25 @@ async def tell_raised(session: AsyncSession, alert: Alert, episode: Episode) -> 
     episode.told_at = func.clock_timestamp()
     await session.flush()
     await session.refresh(episode, ["told_at"])
-    await publish(session, told(AlertRaised, alert, episode, until=episode.since))
+    await publish(session, await told(session, AlertRaised, alert, episode, until=episode.since))
 
 
-def told(kind: type[Told], alert: Alert, episode: Episode, **more: Any) -> Told:
-    """Return an event of an alert."""
+async def told(
+    session: AsyncSession, kind: type[Told], alert: Alert, episode: Episode, **more: Any
+) -> Told:
+    """Return an event of an alert, addressed to who hears of it."""
+    point, people = await hearing.addressees(session, alert, episode.severity)
     return kind(
         tenant_id=alert.tenant_id,
         alert_id=alert.id,
         episode=episode.number,
+        point=point,
         point_id=alert.point_id,
         version_id=alert.version_id,
         subject=alert.subject,
         kind=alert.kind.value,
         severity=episode.severity.value,
+        addressees=people,
         **more,
     )
 
@@ -216,7 +224,7 @@ async def _worsen(
         before=before, severity=severity,
     )  # fmt: skip
     if episode.told_at is not None:
-        event = told(AlertWorsened, alert, episode, before=before.value)
+        event = await told(session, AlertWorsened, alert, episode, before=before.value)
         await tell(session, alert, event)
 
 
@@ -244,7 +252,8 @@ async def end(
     )  # fmt: skip
     if episode.told_at is not None:
         # Silenced or not: who was told that it began would wait for its end.
-        await publish(session, told(AlertResolved, alert, episode, ending=episode.ending.value))
+        over = episode.ending.value
+        await publish(session, await told(session, AlertResolved, alert, episode, ending=over))
 
 
 async def tell(session: AsyncSession, alert: Alert, event: AlertTold) -> None:

@@ -12,16 +12,18 @@ class AlertTold(Event):
 
     alert_id: UUID
     episode: int
+    point: str
     point_id: UUID
     version_id: UUID
     subject: str
     kind: str
     severity: str
+    addressees: tuple[UUID, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertRaised(AlertTold):
-    """A variable, or the accuracy, has left its bounds for good."""
+    """A variable, a metric or an agreed KPI has left its bounds for good."""
 
     type: ClassVar[str] = "drift.alert.raised"
 

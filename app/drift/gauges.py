@@ -1,7 +1,7 @@
 """Alerts and windows as Prometheus metrics, counted every so often.
 
 Nothing is by variable, unit or decision point: a tenant has as many series as there are kinds,
-severities and standing states, silenced or not: 60.
+severities and standing states, silenced or not: 72.
 """
 
 import asyncio

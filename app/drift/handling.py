@@ -122,7 +122,7 @@ async def acknowledge(
         alert=alert.id, episode=episode.number, kind=alert.kind, subject=alert.subject,
         personal={"comment": comment},
     )  # fmt: skip
-    await alerts.tell(session, alert, alerts.told(AlertAcknowledged, alert, episode))
+    await alerts.tell(session, alert, await alerts.told(session, AlertAcknowledged, alert, episode))
     return await alert_of(session, alert_id, by=by)
 
 

@@ -6,7 +6,7 @@ from fastapi import Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from app import gates, identity
-from app.drift import alert_views, service
+from app.drift import alert_views, hearing, service
 from app.drift.alert_rules import AlertKind, Severity, State
 from app.drift.degrading import WATCHED, Watched
 from app.drift.fairness import Rate
@@ -28,9 +28,31 @@ Number = Annotated[int, Path(ge=1, lt=MOST)]
 Reader = Annotated[Actor, allow("telemetry:read")]
 
 
+class HearerIn(Input):
+    who: str = Field(pattern=NAME, description="A person; of a service who answers for it.")
+    severity: Severity = Field(Severity.NOTICE, description="From which one on.")
+    kinds: list[AlertKind] | None = Field(
+        None, min_length=1, max_length=len(AlertKind), description="Of which kinds; null: of all."
+    )
+
+
+class HearerOut(BaseModel):
+    who: str | None
+    severity: Severity
+    kinds: list[AlertKind] | None
+
+
 class MonitorIn(Input):
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"window_hours": 336, "step_hours": 168}]},
+        json_schema_extra={
+            "examples": [
+                {
+                    "window_hours": 336,
+                    "step_hours": 168,
+                    "tell": [{"who": "ops", "severity": "warning", "kinds": ["business"]}],
+                }
+            ]
+        },
     )
 
     window_hours: int = Field(24, ge=1, le=24 * 366)
@@ -69,6 +91,11 @@ class MonitorIn(Input):
         lt=1,
         description="So far may a rate of one be from that of the rest; beyond is what is certain.",
     )
+    tell: list[HearerIn] = Field(
+        [],
+        max_length=50,
+        description="Who hears of alerts besides the model's owner and who validated the version.",
+    )
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
@@ -82,6 +109,7 @@ class MonitorOut(MonitorIn):
 
     decision_point: str
     revision: int
+    tell: list[HearerOut]  # type: ignore[assignment]
 
 
 class SeasonalOut(BaseModel):
@@ -158,6 +186,21 @@ class UnequalOut(BaseModel):
     beyond: bool
 
 
+class WindowKpiOut(BaseModel):
+    key: str
+    formula: str
+    value: float | None
+    low: float | None = Field(description="Of an uplift: where it surely lies.")
+    high: float | None
+    n: int = Field(description="Outcomes known, values pushed, units compared.")
+    direction: str
+    threshold: float
+    tolerance: float
+    digest: str = Field(description="Of the definition that it was held against.")
+    missed: bool | None = Field(description="Nothing where too little is known.")
+    gravely: bool = Field(description="Missed by more than twice the tolerance, or as an uplift.")
+
+
 class WindowOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
@@ -179,6 +222,9 @@ class WindowOut(BaseModel):
     concept: list[ChangeOut] = Field(description="Changes of loss and calibration known by then.")
     segments: list[SegmentOut] = Field(description="If the monitor says so.")
     fairness: list[UnequalOut] = Field(description="Of the features that the monitor names.")
+    kpis: list[WindowKpiOut] = Field(
+        description="Of a version with a seat: what was agreed on, and what it came to."
+    )
     examined_at: datetime
 
 
@@ -189,7 +235,7 @@ class AlertOut(BaseModel):
     point_id: UUID
     kind: AlertKind
     subject: str = Field(
-        description="The variable, or the metric; of a segment with it, as `x [state=NSW]`."
+        description="The variable, the metric (of a segment with it, as `x [state=NSW]`), the KPI."
     )
     until: datetime = Field(description="End of the first window that made it last.")
     raised_at: datetime
@@ -200,7 +246,8 @@ class AlertOut(BaseModel):
 @router.put(
     "/decision-points/{key}/monitor",
     response_model=MonitorOut,
-    responses=editing(NotFound, identity.DecisionDenied, NoSuchSegment) | gates.ACCEPTED,
+    responses=editing(NotFound, identity.DecisionDenied, identity.Disabled, NoSuchSegment)
+    | gates.ACCEPTED,
 )
 async def set_monitor(
     key: Name,
@@ -212,13 +259,17 @@ async def set_monitor(
     reason: Annotated[str, Query(max_length=2000)] = "",
 ) -> Any:
     """Say how a decision point's traffic is watched from its next window on."""
+    asked = body.model_dump()
+    tell = asked.pop("tell")
     monitor = await service.edit_monitor(
-        session, key, expected=expected, settings=body.model_dump(), reason=reason, by=actor
+        session, key, expected=expected, settings=asked, tell=tell, reason=reason, by=actor
     )
     if not isinstance(monitor, Monitor):
         return gates.accepted(monitor)
     etag(response, monitor.revision)
-    return _shown(key, monitor)
+    heard = await hearing.shown(session, actor.tenant_id, monitor.point_id)
+    shown = {"decision_point": key, "revision": monitor.revision, "tell": heard}
+    return {**shown, **monitor.settings}
 
 
 @router.get(
@@ -268,7 +319,3 @@ async def list_alerts(
     """List what has left its bounds for good, in order of event time."""
     found = await service.list_alerts(session, name, number, cursor=cursor, limit=limit, by=actor)
     return await alert_views.lives(session, actor.tenant_id, found)
-
-
-def _shown(key: str, monitor: Monitor) -> dict[str, Any]:
-    return {"decision_point": key, "revision": monitor.revision, **monitor.settings}

@@ -1,4 +1,4 @@
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, gates, identity, telemetry
+from app.drift import hearing
 from app.drift.rules import Thresholds
 from app.drift.tables import Alert, Monitor, Window
 from app.kit.actor import Actor
@@ -22,6 +23,7 @@ async def edit_monitor(
     *,
     expected: int | None,
     settings: dict[str, Any],
+    tell: Sequence[Mapping[str, Any]] = (),
     reason: str,
     by: Actor,
 ) -> Monitor | gates.Change:
@@ -36,13 +38,20 @@ async def edit_monitor(
     found = await session.get(Monitor, (by.tenant_id, point.id))
     if found is not None:
         require_condition(expected, found.revision)
+    hearers = await hearing.resolved(session, tell, by=by)
+    heard = await hearing.hearers_of(session, by.tenant_id, point.id)
+    # Of who hears it speaks only where somebody is named, or was.
+    named = bool(hearers or heard)
+    before = found.settings if found else None
     change = await gates.propose(
         session, identity.Governed.MONITOR, f"monitor of {key}",
-        expected=expected, before=found.settings if found else None,
-        after={"point": key, "settings": settings},
+        expected=expected, before={**(before or {}), "tell": heard} if named else before,
+        after={"point": key, "settings": settings, **({"tell": hearers} if named else {})},
         scope={"point": key}, reason=reason, by=by,
     )  # fmt: skip
-    return change or await set_monitor(session, key, expected=expected, settings=settings, by=by)
+    return change or await set_monitor(
+        session, key, expected=expected, settings=settings, hearers=hearers, by=by
+    )
 
 
 async def apply_monitor(session: AsyncSession, event: gates.ChangeApproved) -> None:
@@ -51,8 +60,9 @@ async def apply_monitor(session: AsyncSession, event: gates.ChangeApproved) -> N
         author = await identity.acting(session, event.tenant_id, event.requester_id)
         asked = event.after
         await set_monitor(
-            session, asked["point"], expected=event.expected, settings=asked["settings"], by=author
-        )
+            session, asked["point"], expected=event.expected, settings=asked["settings"],
+            hearers=asked.get("tell", []), by=author,
+        )  # fmt: skip
 
 
 async def set_monitor(
@@ -61,6 +71,7 @@ async def set_monitor(
     *,
     expected: int | None,
     settings: dict[str, Any],
+    hearers: list[dict[str, Any]],
     by: Actor,
 ) -> Monitor:
     """Say how a decision point's traffic is watched from now on."""
@@ -75,6 +86,7 @@ async def set_monitor(
         monitor.revision += 1
     await session.flush()
     await audit.record(session, by, "monitor.set", f"point:{point.id}", **settings)
+    await hearing.set_hearers(session, point, hearers, by=by)
     return monitor
 
 
@@ -83,7 +95,8 @@ async def monitor_of(session: AsyncSession, key: str, *, by: Actor) -> tuple[dic
     point = await catalog.point_by_key(session, key, by=by)
     monitor = await session.get(Monitor, (by.tenant_id, point.id))
     limits = Thresholds(**monitor.settings) if monitor else Thresholds()
-    return asdict(limits), monitor.revision if monitor else 0
+    tell = await hearing.shown(session, by.tenant_id, point.id)
+    return {**asdict(limits), "tell": tell}, monitor.revision if monitor else 0
 
 
 async def thresholds(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> Thresholds:

@@ -62,6 +62,8 @@ class Window(Base):
     """Each segment beside its own time before, if the monitor says so."""
     fairness: Mapped[list[Json]] = mapped_column(server_default=text("'[]'"))
     """How far from the rest the segment is that is farthest, by feature and rate."""
+    kpis: Mapped[list[Json]] = mapped_column(server_default=text("'[]'"))
+    """Each agreed KPI as it came to, beside what was agreed, and whether it is missed."""
     basis: Mapped[Json] = mapped_column(server_default=text("'{}'"))
     """What it was judged by: the monitor's settings, digests of baseline and profiles."""
     examined_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import telemetry
-from app.drift import alerts, degrading, foreseeing, rules
+from app.drift import agreed, alerts, degrading, foreseeing, rules
 from app.drift.ends import counted_end
 from app.drift.regimes import Regimes, regimes
 from app.drift.rules import Thresholds
@@ -108,6 +108,7 @@ async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, versio
             watch_row.next_until = until + step * max(1, -(-(busy - until) // step))
             continue
         window.concept = await turns.known(until)
+        await agreed.judge(session, window, limits)
         session.add(window)
         history.append(window)
         await session.flush()
@@ -152,6 +153,7 @@ async def _again(
         fresh.concept = await turns.known(window.until)
         for name in _MEASURED:
             setattr(window, name, getattr(fresh, name))
+        await agreed.judge(session, window, look.limits)
         window.examined_at = func.clock_timestamp()
         if window.n:
             session.add(window)

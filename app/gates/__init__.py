@@ -66,6 +66,7 @@ from app.gates.standing import (
 )
 from app.gates.steps import ActivationStep, CaseKind, ReleaseStep, ValidationStep
 from app.gates.tables import Case, Change, Evidence, Verdict, Waiver
+from app.gates.validators import validators_of
 from app.gates.waivers import grant_waiver
 
 __all__ = [
@@ -151,4 +152,5 @@ __all__ = [
     "stand",
     "states",
     "unsound",
+    "validators_of",
 ]

@@ -3,6 +3,17 @@
 Owns definitions and their measurement from outcomes. Imports gates, telemetry, catalog.
 """
 
-from app.kpi.service import Measured, apply_kpi, definitions, kpis_in_force, measure
+from app.kpi.measuring import Measured, measure
+from app.kpi.noticing import notice
+from app.kpi.rules import SPEAKS_ALONE
+from app.kpi.service import apply_kpi, definitions, kpis_in_force
 
-__all__ = ["Measured", "apply_kpi", "definitions", "kpis_in_force", "measure"]
+__all__ = [
+    "SPEAKS_ALONE",
+    "Measured",
+    "apply_kpi",
+    "definitions",
+    "kpis_in_force",
+    "measure",
+    "notice",
+]

@@ -16,11 +16,10 @@ from app.kit.canonical import digest as digest_of
 from app.kit.moment import require_past
 from app.kit.page import Rows
 from app.kit.refusal import Invalid, Kind, NotFound, Refusal
+from app.kpi.noticing import earliest_hours
 from app.kpi.rules import Aggregate, Formula, Found
-from app.kpi.tables import Definition, Value
+from app.kpi.tables import NOBODY, Definition, Late, Value
 from app.platform.db import clock, page
-
-NOBODY = UUID(int=0)
 
 
 class NotPushed(Invalid):
@@ -91,6 +90,12 @@ async def push(session: AsyncSession, key: str, values: Sequence[Pushed], *, by:
     if count < len(rows):
         await _require_same(session, rows)
     if count:
+        said = [(versions[one.model, one.version], one.at) for one in values]
+        session.add_all(
+            Late(tenant_id=by.tenant_id, point_id=point.id, version_id=version_id, hour=hour)
+            for version_id, hour in earliest_hours(said).items()
+        )
+        await session.flush()
         await audit.record(
             session, by, "kpi.values.pushed", f"point:{point.id}", values=count,
             digest=digest_of(

@@ -10,9 +10,9 @@ from app.kit.input import Input
 from app.kit.names import MOST, NAME
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
-from app.kpi import service
+from app.kpi import measuring, service
+from app.kpi.measuring import Measured
 from app.kpi.rules import Aggregate, Direction, Formula
-from app.kpi.service import Measured
 from app.kpi.tables import Definition
 from app.platform.http import Cursor, IfMatchToReplace, Limit, Session, allow, etag, responses
 from app.platform.http import router as make_router
@@ -93,6 +93,9 @@ class MeasuredOut(BaseModel):
     low: float | None = Field(description="Of an uplift: where it surely lies.")
     high: float | None
     target: float | None
+    formula: Formula
+    gravely: bool = Field(description="Missed by more than twice the tolerance, or as an uplift.")
+    digest: str = Field(description="Of the definition that it was held against.")
 
 
 class MeasuresOut(BaseModel):
@@ -152,4 +155,4 @@ async def measure_kpis(
     """Measure every KPI on the production decisions of one version."""
     point = await catalog.point_by_key(session, key, by=actor)
     found = await catalog.find_version(session, model, version, by=actor)
-    return {"measures": await service.measure(session, actor.tenant_id, point.id, found.id)}
+    return {"measures": await measuring.measure(session, actor.tenant_id, point.id, found.id)}

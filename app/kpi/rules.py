@@ -43,6 +43,8 @@ _METRICS = frozenset(
 )  # fmt: skip
 ATTRIBUTED = frozenset({Formula.UPLIFT, Formula.UPLIFT_ACROSS})
 """What is known within an interval."""
+SPEAKS_ALONE = ATTRIBUTED | {Formula.PUSHED}
+"""What needs no number of outcomes: its interval says how sure it is, or who sent it."""
 
 
 class Direction(StrEnum):
@@ -126,3 +128,12 @@ def missed(found: Found, direction: Direction, threshold: float, tolerance: floa
         return best < threshold - tolerance
     best = found.value if found.low is None else found.low
     return best > threshold + tolerance
+
+
+def gravely(
+    formula: Formula, found: Found, direction: Direction, threshold: float, tolerance: float
+) -> bool:
+    """Say whether a KPI is missed by more than twice its tolerance, or surely as uplifts are."""
+    if formula in ATTRIBUTED:
+        return missed(found, direction, threshold, tolerance)
+    return tolerance > 0 and missed(found, direction, threshold, 2 * tolerance)

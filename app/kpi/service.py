@@ -1,41 +1,19 @@
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog, gates, identity, telemetry
+from app import audit, catalog, gates, identity
 from app.kit.actor import Actor
 from app.kit.canonical import digest as digest_of
 from app.kit.page import Rows
 from app.kit.revision import require_condition
-from app.kpi import attribution, pushed, rules
-from app.kpi.attribution import Attributed, attributed
+from app.kpi import rules
 from app.kpi.tables import Definition, Terms
 from app.platform.db import page
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A KPI's value over a window, against what was agreed."""
-
-    key: str
-    name: str
-    unit: str
-    value: float | None
-    direction: str
-    threshold: float
-    tolerance: float
-    missed: bool
-    outcomes: int
-    low: float | None
-    high: float | None
-    target: float | None
-
 
 TERMS = ("prices", "aggregate", "target", "currency")
 NO_TERMS: dict[str, Any] = {
@@ -153,11 +131,14 @@ async def kpis_in_force(session: AsyncSession, asked: gates.KpisInForce) -> dict
     found = list(rows)
     more = await terms_of(session, asked.tenant_id, found)
     for row in found:
-        said: list[Any] = [row.formula, row.direction, row.threshold, row.tolerance, row.unit]
-        # What came later counts where it was agreed on.
-        said += [more[row.id]] if row.id in more else []
-        agreed[row.point_id][row.key] = said
+        agreed[row.point_id][row.key] = agreed_on(row, more.get(row.id))
     return {point_id: digest_of(one) for point_id, one in agreed.items()}
+
+
+def agreed_on(row: Definition, terms: dict[str, Any] | None) -> list[Any]:
+    """Return what a KPI is judged by; what came later counts where it was agreed on."""
+    said: list[Any] = [row.formula, row.direction, row.threshold, row.tolerance, row.unit]
+    return said if terms is None else [*said, terms]
 
 
 async def terms_of(
@@ -194,53 +175,3 @@ async def list_definitions(
     """Return a page of a decision point's agreed KPIs."""
     query = select(Definition).filter_by(tenant_id=tenant_id, point_id=point_id)
     return await page(session, query, Definition.key, cursor=cursor, limit=limit)
-
-
-async def measure(
-    session: AsyncSession,
-    tenant_id: UUID,
-    point_id: UUID,
-    version_id: UUID,
-    *,
-    rehearsed: bool = False,
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> list[Measured]:
-    """Measure every KPI of a point on one version's decisions in ``[since, until)``."""
-    agreed = await definitions(session, tenant_id, point_id)
-    traffic = await telemetry.traffic(session, tenant_id, point_id, version_id, rehearsed=rehearsed)
-    done = await telemetry.outcomes(session, tenant_id, traffic.series, since=since, until=until)
-    more = await terms_of(session, tenant_id, agreed)
-    worth: Attributed | None = None
-    measured = []
-    for item in agreed:
-        terms = {**NO_TERMS, **more.get(item.id, {})}
-        if item.formula is rules.Formula.PUSHED:
-            found = await pushed.measured(
-                session, item, terms["aggregate"], version_id,
-                since=since or traffic.first_hour, until=until,
-            )  # fmt: skip
-        elif item.formula in rules.ATTRIBUTED:
-            if worth is None:
-                point = await catalog.point_by_id(session, tenant_id, point_id)
-                worth = await attributed(session, point, version_id, since=since, until=until)
-            found = attribution.found(item.formula, worth)
-        else:
-            found = rules.value(item.formula, done, rules.Prices(**(terms["prices"] or {})))
-        measured.append(
-            Measured(
-                key=item.key,
-                name=item.name,
-                unit=item.unit,
-                value=found.value,
-                direction=item.direction,
-                threshold=item.threshold,
-                tolerance=item.tolerance,
-                missed=rules.missed(found, item.direction, item.threshold, item.tolerance),
-                outcomes=found.outcomes,
-                low=found.low,
-                high=found.high,
-                target=terms["target"],
-            )
-        )
-    return measured

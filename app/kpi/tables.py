@@ -1,7 +1,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, UniqueConstraint, func, text
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.audit import Vouched
@@ -53,6 +53,10 @@ class Terms(Vouched, Base):
     at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+NOBODY = UUID(int=0)
+"""Whose a value is that is the whole point's."""
+
+
 class Value(Base):
     """A KPI's value as a business system reported it. Rows are appended, never updated.
 
@@ -71,3 +75,17 @@ class Value(Base):
     revision: Mapped[int] = mapped_column(primary_key=True, server_default=text("0"))
     value: Mapped[float]
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Late(Base):
+    """Hours that values were reported of and that no window has been looked at for since."""
+
+    __tablename__ = "kpi_late"
+    __table_args__ = (Index("ix_kpi_late_point_id", "tenant_id", "point_id"),)
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[uuid_pk]
+    point_id: Mapped[UUID]
+    version_id: Mapped[UUID]
+    hour: Mapped[int] = mapped_column(BigInteger)
+    """Since 1970."""

@@ -15,8 +15,8 @@ from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.kpi import pushed
 from app.kpi.attribution import Attributed, attributed
-from app.kpi.pushed import NOBODY, NotPushed, Pushed, SaidOtherwise
-from app.kpi.tables import Value
+from app.kpi.pushed import NotPushed, Pushed, SaidOtherwise
+from app.kpi.tables import NOBODY, Value
 from app.platform.http import Cursor, Limit, Session, Snapshot, allow, responses
 from app.platform.http import router as make_router
 from app.platform.http.moment import Countable

@@ -17,7 +17,7 @@ from app import audit
 from app.kit.actor import Actor
 from app.kit.page import Rows
 from app.kit.refusal import NotFound
-from app.notifications import webhooks
+from app.notifications import listening, webhooks
 from app.notifications.events import WebhookTested
 from app.notifications.rules import (
     GONE,
@@ -37,6 +37,8 @@ WINDOW = 200
 _LOOKED_AT = 1000
 _A_TURN = 50
 _KEPT_DAYS = 30
+_ABOUT = ("severity", "kind", "point")
+"""What an event of an alert says that receivers choose by."""
 _FORGOTTEN_AT_ONCE = 5000
 _ARRIVED = """
 WITH held AS (
@@ -150,18 +152,22 @@ async def _line_up(session: AsyncSession, webhook: Webhook, progress: Progress) 
     room = WINDOW - (await session.scalar(pending) or 0)
     if room <= 0:
         return
+    said = (Outgoing.data[name].astext for name in _ABOUT)
+    alerts = await listening.filter_of(session, webhook)
     coming = await session.execute(
-        select(Outgoing.id, Outgoing.type, Outgoing.position)
+        select(Outgoing.id, Outgoing.type, Outgoing.position, *said)
         .where(Outgoing.tenant_id == webhook.tenant_id, Outgoing.position > progress.position)
         .order_by(Outgoing.position)
         .limit(_LOOKED_AT)
     )
-    for event_id, kind, position in coming:
+    for event_id, kind, position, *about in coming:
         if not room or position is None:
             break
         progress.position = position
         # A test is for the one receiver that is tested, which has it already.
         if kind != WebhookTested.type and wants(webhook.types, kind):
+            if not alerts.passes(kind, dict(zip(_ABOUT, about, strict=True))):
+                continue
             room -= 1
             session.add(
                 Delivery(
@@ -260,7 +266,7 @@ async def test_webhook(session: AsyncSession, webhook_id: UUID, *, by: Actor) ->
     await session.flush()
     await session.refresh(delivery)
     await audit.record(
-        session, by, "webhook.tested", webhooks.stream(webhook), event=delivery.event_id
+        session, by, "webhook.tested", listening.stream(webhook), event=delivery.event_id
     )
     return delivery
 
@@ -308,7 +314,7 @@ async def redeliver(
     delivery.due_at = await clock(session)
     await session.flush()
     await audit.record(
-        session, by, "webhook.redelivered", webhooks.stream(webhook), event=delivery.event_id
+        session, by, "webhook.redelivered", listening.stream(webhook), event=delivery.event_id
     )
     return delivery
 

@@ -1,13 +1,16 @@
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from app.kit.input import Input, optional
+from app.kit.names import NAME
+from app.notifications.alert_filter import Kind, Severity
 from app.notifications.rules import EVERYTHING, TYPE, Disabled, State
 
 EventType = Annotated[str, StringConstraints(pattern=TYPE, max_length=200)]
+Point = Annotated[str, StringConstraints(pattern=NAME)]
 
 
 class EventOut(BaseModel):
@@ -21,14 +24,25 @@ class EventOut(BaseModel):
     )
 
 
+class AlertsIn(Input):
+    severity: Severity = Field("notice", description="From which one on.")
+    kinds: list[Kind] | None = Field(
+        None, min_length=1, max_length=len(get_args(Kind)), description="Null: of all kinds."
+    )
+    points: list[Point] | None = Field(
+        None, min_length=1, max_length=100, description="Decision points' keys; null: of all."
+    )
+
+
 class WebhookIn(Input):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
                 {
                     "url": "https://hooks.example.com/modelward",
-                    "types": ["release.*", "revalidation.overdue"],
+                    "types": ["release.*", "drift.alert.*"],
                     "description": "The operators' channel.",
+                    "alerts": {"severity": "warning", "kinds": ["business", "mathematical"]},
                 }
             ]
         },
@@ -44,6 +58,10 @@ class WebhookIn(Input):
         description="Types of events, `release.*` for all that begin so, `*` for all.",
     )
     description: str = Field("", max_length=500)
+    alerts: AlertsIn = Field(
+        default_factory=AlertsIn,
+        description="Of alerts (`drift.alert.*`) only these; of everything else all.",
+    )
 
 
 class WebhookPatch(Input):
@@ -54,6 +72,7 @@ class WebhookPatch(Input):
     url: str = optional(min_length=1, max_length=2000)
     types: list[EventType] = optional(min_length=1, max_length=50)
     description: str = optional(max_length=500)
+    alerts: AlertsIn = optional()
     active: bool = optional(
         description="What is switched on again goes on where it stopped: nothing is left out."
     )
@@ -70,6 +89,7 @@ class WebhookOut(BaseModel):
     url: str = Field(description="In full for who manages webhooks; for others its host alone.")
     types: list[str]
     description: str
+    alerts: AlertsIn
     active: bool
     disabled: Disabled | None = Field(
         description="Why the server switched it off: it answered 410, or nothing for days."

@@ -70,6 +70,21 @@ class Webhook(Vouched, Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class Listening(Vouched, Base):
+    """Which alerts a receiver is told of, if it is not told of all.
+
+    No foreign key: a release that knows of none of this removes receivers, too.
+    """
+
+    __tablename__ = "notifications_listening"
+    __vouched__ = ("alerts", "at")
+
+    tenant_id: Mapped[tenant_pk]
+    webhook_id: Mapped[UUID] = mapped_column(primary_key=True)
+    alerts: Mapped[Json]
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
 class Secret(Vouched, Base):
     """What a receiver's messages are signed with; all that have not ended sign.
 

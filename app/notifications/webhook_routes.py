@@ -55,8 +55,9 @@ async def create_webhook(
     """
     _check(request, body.url)
     webhook, secret = await webhooks.create_webhook(
-        session, url=body.url, types=body.types, description=body.description, by=actor
-    )
+        session, url=body.url, types=body.types, description=body.description,
+        alerts=body.alerts.model_dump(), by=actor,
+    )  # fmt: skip
     response.headers["Cache-Control"] = "no-store"
     etag(response, webhook.revision)
     return await _one(session, webhook, actor) | {"secret": secret}

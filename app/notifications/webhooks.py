@@ -15,6 +15,7 @@ from app.kit.actor import Actor
 from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_current
+from app.notifications import listening
 from app.notifications.events import WebhookDisabled
 from app.notifications.rules import (
     MOST_RECEIVERS,
@@ -38,7 +39,13 @@ async def require_right(session: AsyncSession, *, by: Actor) -> None:
 
 
 async def create_webhook(
-    session: AsyncSession, *, url: str, types: list[str], description: str, by: Actor
+    session: AsyncSession,
+    *,
+    url: str,
+    types: list[str],
+    description: str,
+    alerts: dict[str, Any] | None = None,
+    by: Actor,
 ) -> tuple[Webhook, str]:
     """Add a receiver of what happens from now on; return it with its secret, shown this once."""
     await require_right(session, by=by)
@@ -60,9 +67,10 @@ async def create_webhook(
     await session.flush()
     await session.refresh(webhook)
     await audit.record(
-        session, by, "webhook.created", stream(webhook),
+        session, by, "webhook.created", listening.stream(webhook),
         host=host(webhook), types=types, personal={"description": description},
     )  # fmt: skip
+    await listening.listen(session, webhook, alerts or {}, by=by)
     return webhook, show(secret)
 
 
@@ -105,9 +113,11 @@ async def shown(
         )
     )
     progress = {row.webhook_id: row for row in rows}
+    told = await listening.filters_of(session, by.tenant_id, [item.id for item in webhooks])
     return [
         {
             "id": item.id,
+            "alerts": told.get(item.id, {}),
             "url": item.url if _MANAGE in by.permissions else f"https://{host(item)}/…",
             "types": item.types,
             "description": item.description,
@@ -138,6 +148,7 @@ async def edit_webhook(
     webhook = await webhook_of(session, webhook_id, by=by, lock=True)
     require_current(expected, webhook.revision)
     await require_right(session, by=by)
+    alerts = changes.pop("alerts", None)
     for field, value in changes.items():
         setattr(webhook, field, value)
     if changes.get("active"):
@@ -147,9 +158,11 @@ async def edit_webhook(
     await session.flush()
     told = {name: value for name, value in changes.items() if name in {"types", "active"}}
     await audit.record(
-        session, by, "webhook.edited", stream(webhook), host=host(webhook), **told,
+        session, by, "webhook.edited", listening.stream(webhook), host=host(webhook), **told,
         personal={name: changes[name] for name in ("description",) if name in changes},
     )  # fmt: skip
+    if alerts is not None:
+        await listening.listen(session, webhook, alerts, by=by)
     return webhook
 
 
@@ -173,10 +186,13 @@ async def delete_webhook(session: AsyncSession, webhook_id: UUID, *, by: Actor) 
     await _locked(session, webhook)
     for secret in await session.scalars(select(Secret).filter_by(**_of(webhook))):
         await session.delete(secret)
+    await listening.forget(session, webhook)
     await session.flush()
     await session.delete(webhook)
     await session.flush()
-    await audit.record(session, by, "webhook.deleted", stream(webhook), host=host(webhook))
+    await audit.record(
+        session, by, "webhook.deleted", listening.stream(webhook), host=host(webhook)
+    )
 
 
 async def rotate_secret(
@@ -197,7 +213,7 @@ async def rotate_secret(
     secret = _new_secret(session, webhook)
     await session.flush()
     await audit.record(
-        session, by, "webhook.secret_rotated", stream(webhook),
+        session, by, "webhook.secret_rotated", listening.stream(webhook),
         host=host(webhook), overlap_hours=overlap_hours,
     )  # fmt: skip
     return webhook, show(secret)
@@ -220,7 +236,7 @@ async def disable(session: AsyncSession, webhook: Webhook, why: Disabled) -> Non
     webhook.revision += 1
     await session.flush()
     await audit.record(
-        session, Actor.system(webhook.tenant_id), "webhook.disabled", stream(webhook),
+        session, Actor.system(webhook.tenant_id), "webhook.disabled", listening.stream(webhook),
         host=host(webhook), reason=why,
     )  # fmt: skip
     await publish(
@@ -233,11 +249,6 @@ async def disable(session: AsyncSession, webhook: Webhook, why: Disabled) -> Non
             addressees=(webhook.created_by,),
         ),
     )
-
-
-def stream(webhook: Webhook) -> str:
-    """Return the audit stream of a receiver."""
-    return f"webhook:{webhook.id}"
 
 
 def host(webhook: Webhook) -> str:

@@ -7,11 +7,11 @@ telemetry, catalog.
 """
 
 from app.release.events import VersionMoved, VersionReturned
-from app.release.kpi_validation import conclude, measure_kpis, measure_since
+from app.release.kpi_validation import conclude, kpis_over, measure_kpis, measure_since
 from app.release.lifecycle import NEXT, RETURN, IllegalMove, require_edge
 from app.release.moves import move, send_back
 from app.release.operator import Operator
-from app.release.service import about
+from app.release.service import about, open_validation
 
 __all__ = [
     "NEXT",
@@ -22,9 +22,11 @@ __all__ = [
     "VersionReturned",
     "about",
     "conclude",
+    "kpis_over",
     "measure_kpis",
     "measure_since",
     "move",
+    "open_validation",
     "require_edge",
     "send_back",
 ]

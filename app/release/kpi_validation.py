@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import drift, gates, kpi
+from app import drift, gates, kpi, routing
 from app.gates import WayOut
 from app.kit.actor import Actor
 from app.release.lifecycle import RETURN
@@ -110,3 +110,28 @@ def conclude(verdict: gates.Verdict) -> tuple[WayOut | None, Any]:
     """Return a verdict's way out and the development step it leads to, if any."""
     path = verdict.path
     return path, RETURN.get(path) if path else None
+
+
+async def kpis_over(session: AsyncSession, asked: drift.KpisOver) -> list[drift.KpiSeen] | None:
+    """Return what the KPIs of a window came to, of a version that has a seat at the point."""
+    place = (asked.tenant_id, asked.point_id, asked.version_id)
+    if await routing.open_seat(session, *place) is None:
+        return None
+    return [
+        drift.KpiSeen(
+            key=one.key,
+            formula=one.formula.value,
+            value=one.value,
+            low=one.low,
+            high=one.high,
+            n=one.outcomes,
+            direction=one.direction,
+            threshold=one.threshold,
+            tolerance=one.tolerance,
+            digest=one.digest,
+            missed=one.missed,
+            gravely=one.gravely,
+            counted=one.formula not in kpi.SPEAKS_ALONE,
+        )
+        for one in await kpi.measure(session, *place, since=asked.since, until=asked.until)
+    ]

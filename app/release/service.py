@@ -37,23 +37,28 @@ async def about(session: AsyncSession, case: gates.Case) -> tuple[dict[str, Any]
 
 
 async def open_validation(
-    session: AsyncSession, model: str, number: int, *, by: Actor
+    session: AsyncSession, model: str, number: int, *, because: str | None = None, by: Actor
 ) -> gates.Case:
-    """Ask for the validation of a version by somebody who took no part in developing it."""
+    """Ask for the validation of a version by somebody who took no part in developing it.
+
+    ``because`` is why the server asks for it; then who validated it before is told so.
+    """
     version = await catalog.find_version(session, model, number, by=by, lock=True)
     # What is further on is validated again without going back: its tier or policy may ask for more.
     if version.stage not in _FURTHER:
         require_edge(version.stage, Stage.VALIDATED)
     tier = (await catalog.model_of(session, model, by=by)).risk_tier
     await identity.require_right(session, by, Action.OPEN_VALIDATION, tier=tier, model=model)
+    asked = await gates.validators_of(session, by.tenant_id, version.id) if because else set()
     return await gates.open_case(
         session,
         kind=CaseKind.VALIDATION,
         version=version,
         tier=tier,
         point_id=None,
-        details={"model": model, "number": number},
+        details={"model": model, "number": number, **({"because": because} if because else {})},
         by=by,
+        addressees=tuple(sorted(asked)),
     )
 
 

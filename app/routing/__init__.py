@@ -37,7 +37,7 @@ from app.routing.pins import hold as hold_pinned
 from app.routing.pins import require_taken_over
 from app.routing.pins import take_up as take_up_instance
 from app.routing.proving import Proven, comparing, proof_of, proven
-from app.routing.ramps import rising, roll_back_version
+from app.routing.ramps import hold_version, rising, roll_back_version
 from app.routing.rules import NoChampion, NoInstance, SeatTaken, SeatVacant, TableStale, WouldStrand
 from app.routing.schemas import SeatOut
 from app.routing.seats import (
@@ -119,6 +119,7 @@ __all__ = [
     "flag_of",
     "held_at",
     "hold_pinned",
+    "hold_version",
     "in_turns",
     "is_running",
     "last_answered",

@@ -95,6 +95,20 @@ async def roll_back_version(
     return gone
 
 
+async def hold_version(
+    session: AsyncSession, point: catalog.DecisionPoint, version_id: UUID, *, why: str, by: Actor
+) -> list[str]:
+    """Hold every ramp that brings a version in, and say which; the point must be locked."""
+    held = []
+    for book, segment, ramp, id_ in await _climbing(session, point):
+        here = book.courses[segment.name].position
+        if id_ == version_id and here.status in _FROM[Status.HELD]:
+            position = Position(here.step, Status.HELD, (why,))
+            await climbing.move(session, book, segment, ramp, position, by=by)
+            held.append(segment.name)
+    return held
+
+
 async def _climbing(
     session: AsyncSession, point: catalog.DecisionPoint
 ) -> list[tuple[Book, Segment, Ramp, UUID]]:

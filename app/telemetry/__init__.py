@@ -53,6 +53,7 @@ from app.telemetry.tables import (
 )
 from app.telemetry.tally import Tally, total
 from app.telemetry.token import BadToken, Claim, Part, Sealer, unseal
+from app.telemetry.touching import touch
 from app.telemetry.unknown import fold as fold_unknown
 from app.telemetry.unknown import forget_unknown
 from app.telemetry.windows import (
@@ -165,6 +166,7 @@ __all__ = [
     "signing_keys",
     "sources_of",
     "total",
+    "touch",
     "traffic",
     "unfolded",
     "unseal",

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.activation.judging import JUDGED_HOURS, judged_since
+from app.activation.judging import JUDGED_HOURS, asks_for_alerts, judged_since, spoke
 
 NOW = datetime(2026, 1, 2, 12, 34, 56, tzinfo=UTC)
 
@@ -25,3 +25,25 @@ def test_the_window_never_goes_back_and_is_never_longer(reign: int, later: int) 
     then = NOW + timedelta(seconds=later)
     assert swap <= judged_since(swap, NOW) <= judged_since(swap, then)
     assert then - judged_since(swap, then) <= timedelta(hours=JUDGED_HOURS)
+
+
+def test_a_condition_speaks_once_and_one_about_alerts_anew_of_newer_ones() -> None:
+    earlier, later = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
+
+    def said(when: str, **more: datetime | None) -> bool:
+        return spoke(when, NOW, **{"resumed": None, "newest_alert": None, **more})
+
+    assert not spoke("true", None, resumed=None, newest_alert=later)
+    assert said("drift.share > 0.1", newest_alert=later)
+    assert said("alerts.firing > 0", newest_alert=earlier)
+    assert not said("alerts.firing > 0", newest_alert=later)
+    # Who resumed a ramp in spite of an alert has looked at it.
+    assert said("alerts.firing > 0", newest_alert=earlier, resumed=later)
+    assert not said("traffic.events > 0", resumed=later)
+    assert said("traffic.events > 0", resumed=earlier)
+
+
+def test_alerts_are_a_word_of_their_own() -> None:
+    assert asks_for_alerts("alerts.business > 0 && traffic.events > 0")
+    assert asks_for_alerts("size(alerts.open) > 0")
+    assert not asks_for_alerts("drift.malerts > 0")

@@ -25,7 +25,7 @@ from app.identity import DecisionDenied, Role
 from app.kit.actor import Actor, OutOfScope
 from app.kit.refusal import NotFound
 from app.platform.db import Database
-from tests.drift.watched import START, Watched, make_watched
+from tests.drift.watched import NOBODY, START, Watched, make_watched
 
 pytestmark = pytest.mark.anyio
 
@@ -72,11 +72,13 @@ async def test_its_event_says_what_it_said_and_how_severe_it_is(here: Watched) -
     assert data == {
         "alert_id": str(await here.alert()),
         "episode": 1,
+        "point": "p",
         "point_id": str(here.point),
         "version_id": str(here.version),
         "subject": "x",
         "kind": "data",
         "severity": "critical",
+        "addressees": [str(NOBODY)],
         "until": data["until"],
     }
 

@@ -186,6 +186,66 @@ def test_what_is_silenced_is_shown_and_told_only_afterwards(scene: Scene) -> Non
     assert [entry["actor_name"] for entry in entries] == ["ops"]
 
 
+def test_owner_validator_and_whom_the_monitor_names_hear_of_it_by_name(scene: Scene) -> None:
+    live, path = scene.live, f"/v1/decision-points/{scene.place.point}/monitor"
+    tell = [
+        {"who": "aud", "severity": "warning", "kinds": ["data", "business"]},
+        {"who": "app", "severity": "notice", "kinds": None},
+        {"who": "com", "severity": "critical", "kinds": None},
+        {"who": "com", "severity": "notice", "kinds": ["business"]},
+    ]
+    before = live["ops"].get(path)
+    set_ = live["ops"].put(path, {**WATCH, "tell": tell}, revision=before["revision"])
+    subject = unique("heard")
+    fire(live, scene.place, subject)
+    scene.hook.wait(lambda _: scene.hook.of("drift.alert.raised", subject=subject))
+    (raised,) = scene.hook.of("drift.alert.raised", subject=subject)
+
+    # Of a service, who answers for it. Nothing is critical here, and nothing a KPI.
+    assert [one["name"] for one in raised.event["data"]["addressees"]] == [
+        "dev", "val", "aud", "ops",
+    ]  # fmt: skip
+    assert set_["tell"][1]["who"] == "ops"
+    assert live["aud"].get(path)["tell"] == set_["tell"]
+    for who, status in (("nobody-here", 404), ("", 422)):
+        body = {**WATCH, "tell": [{"who": who}]}
+        with pytest.raises(Problem) as refused:
+            live["ops"].put(path, body, revision=set_["revision"])
+        assert refused.value.status == status
+    live["ops"].put(path, WATCH, revision=set_["revision"])
+    assert live["aud"].get(path)["tell"] == []
+
+
+def test_a_webhook_is_told_of_the_alerts_that_it_chose(scene: Scene) -> None:
+    live = scene.live
+    with sink() as chosen:
+        alerts = {"severity": "warning", "kinds": ["data"], "points": [scene.place.point]}
+        made = live["ops"].post("/v1/webhooks", {"url": chosen.url, "alerts": alerts})
+        path = f"/v1/webhooks/{made['id']}"
+        assert made["alerts"] == alerts
+        fire(live, scene.place, wanted := unique("wanted"))
+        chosen.wait(lambda _: chosen.of("drift.alert.raised", subject=wanted))
+        edited = live["ops"].patch(path, {"alerts": {"points": ["elsewhere"]}}, revision=1)
+        assert edited["alerts"] == {"severity": "notice", "kinds": None, "points": ["elsewhere"]}
+        fire(live, scene.place, unwanted := unique("unwanted"))
+        scene.hook.wait(lambda _: scene.hook.of("drift.alert.raised", subject=unwanted))
+        live["ops"].patch(path, {"alerts": {}}, revision=2)
+        fire(live, scene.place, last := unique("last"))
+        chosen.wait(lambda _: chosen.of("drift.alert.raised", subject=last))
+        assert chosen.of("drift.alert.raised", subject=unwanted) == []
+        live["ops"].delete(path)
+    bad: tuple[Any, ...] = (
+        {"severity": "awful"},
+        {"kinds": []},
+        {"kinds": ["other"]},
+        {"points": [""]},
+    )
+    for one in bad:
+        with pytest.raises(Problem) as refused:
+            live["ops"].post("/v1/webhooks", {"url": "https://h.example.com", "alerts": one})
+        assert refused.value.status == 422
+
+
 def test_a_key_for_another_point_sees_and_handles_nothing(scene: Scene) -> None:
     live, id_ = scene.live, fire(scene.live, scene.place)
     narrow = live["ops"].post(

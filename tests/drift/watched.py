@@ -32,6 +32,8 @@ from tests.tenants import database_of
 START = datetime(2026, 3, 1, tzinfo=UTC)
 LIMITS = Thresholds()
 NOBODY = UUID(int=7)
+KPI = {"met": False, "missed": True, "gravely": True, "unknown": None}
+"""How a window says what became of a KPI."""
 
 
 @dataclass
@@ -57,6 +59,7 @@ class Watched:
         severe: tuple[str, ...] = (),
         degraded: bool | None = None,
         n: int = 600,
+        kpis: dict[str, str] | None = None,
         limits: Thresholds = LIMITS,
         **more: Any,
     ) -> None:
@@ -71,6 +74,10 @@ class Watched:
                 variables=[
                     {"name": name, "js": 0.3, "drifts": True, "severe": name in severe}
                     for name in names
+                ],
+                kpis=[
+                    {"key": key, "missed": KPI[word], "gravely": word == "gravely"}
+                    for key, word in (kpis or {}).items()
                 ],
                 **more,
             )  # fmt: skip
@@ -191,12 +198,14 @@ async def make_watched(db: Database, *, model: str = "m", key: str = "p") -> Wat
     return Watched(db, tenant, point.id, version.id, model, key)
 
 
-def fire(live: Live, place: Place, subject: str | None = None) -> str:
+def fire(
+    live: Live, place: Place, subject: str | None = None, kind: AlertKind = AlertKind.DATA
+) -> str:
     """Have an alert fire about a version that serves in a running server; return its id."""
-    return asyncio.run(_fire(live, place, subject))
+    return asyncio.run(_fire(live, place, subject, kind))
 
 
-async def _fire(live: Live, place: Place, subject: str | None) -> str:
+async def _fire(live: Live, place: Place, subject: str | None, kind: AlertKind) -> str:
     path = f"/v1/models/{place.model}/versions/{place.version}"
     version = UUID(live["aud"].get(path)["id"])
     tenant = UUID(live.admin.get("/v1/me")["tenant_id"])
@@ -208,7 +217,7 @@ async def _fire(live: Live, place: Place, subject: str | None) -> str:
             )
             assert point is not None
             alert = Alert(
-                tenant_id=tenant, point_id=point, version_id=version, kind=AlertKind.DATA,
+                tenant_id=tenant, point_id=point, version_id=version, kind=kind,
                 subject=subject or unique("x"), until=START,
             )  # fmt: skip
             session.add(alert)

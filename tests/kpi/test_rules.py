@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.kpi.rules import Direction, Formula, Found, Prices, missed, value
+from app.kpi.rules import Direction, Formula, Found, Prices, gravely, missed, value
 from app.telemetry import METRICS, Performance
 
 DONE = Performance(
@@ -58,3 +58,26 @@ def test_an_estimate_is_missed_only_if_all_of_its_interval_is(
     assert low == (middle + radius < threshold - tolerance)
     assert high == (middle - radius > threshold + tolerance)
     assert not (low and high)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(0, 1e3), st.floats(-1e6, 1e6), st.sampled_from(Direction))
+def test_what_is_missed_gravely_is_missed(
+    found: float, tolerance: float, threshold: float, direction: Direction
+) -> None:
+    terms = (Found(found, 500), direction, threshold, tolerance)
+
+    grave = gravely(Formula.MEAN_REWARD, *terms)
+
+    assert not grave or missed(*terms)
+    assert not (grave and tolerance == 0)
+
+
+def test_by_more_than_twice_its_tolerance_and_surely_of_an_uplift() -> None:
+    def grave(formula: Formula, *found: float) -> bool:
+        return gravely(formula, Found(found[0], 500, *found[1:]), Direction.AT_LEAST, 1.0, 0.25)
+
+    assert [grave(Formula.MEAN_REWARD, value) for value in (0.74, 0.5, 0.49)] == [
+        False, False, True,
+    ]  # fmt: skip
+    assert grave(Formula.UPLIFT, 0.7, 0.66, 0.74)
+    assert not grave(Formula.UPLIFT, 0.1, -0.6, 0.8)

@@ -288,6 +288,9 @@ NAMING: dict[str, tuple[str, int, Named]] = {
     "GET /v1/incidents ?decision_point": (
         "aud", 404, lambda _, other: {"decision_point": other.place.point},
     ),
+    "PUT /v1/decision-points/{key}/monitor .tell.who": (
+        "ops", 404, lambda _, other: {"tell": [{"who": other.person}]},
+    ),
     "GET /v1/alerts ?decision_point": (
         "aud", 404, lambda _, other: {"decision_point": other.place.point},
     ),

@@ -336,6 +336,7 @@ UNVOUCHED = {
     "telemetry_outcome", "telemetry_outcome_history", "telemetry_receipt", "telemetry_series",
     "telemetry_segment", "telemetry_unknown",
     "telemetry_horizon",  # how far a worker has forgotten
+    "kpi_late",  # hours that a worker is to look at again
     "kpi_value",  # what business systems sent; an entry has the digest of every report
 }  # fmt: skip
 

@@ -1,0 +1,50 @@
+"""Business drift: which agreed KPIs a window misses, and by what that was judged. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class KpiSeen:
+    """A KPI as a version brought it in one window, beside what was agreed on."""
+
+    key: str
+    formula: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    direction: str
+    threshold: float
+    tolerance: float
+    digest: str
+    """Of the definition."""
+    missed: bool
+    """Beyond threshold and tolerance; of an estimate with its whole interval."""
+    gravely: bool
+    counted: bool
+    """Whether few outcomes say nothing of it."""
+
+
+def judged(found: Sequence[KpiSeen], min_rows: int) -> list[dict[str, Any]]:
+    """Return what a window keeps of each KPI; ``missed`` is nothing where it cannot be said."""
+    rows = []
+    for one in found:
+        said = one.value is not None and (one.n >= min_rows or not one.counted)
+        row = asdict(one)
+        del row["counted"]
+        rows.append(
+            {**row, "missed": one.missed if said else None, "gravely": said and one.gravely}
+        )
+    return rows
+
+
+def said(rows: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the KPIs of which a window could say whether they are missed."""
+    return frozenset(row["key"] for row in rows if row["missed"] is not None)
+
+
+def missed(rows: Iterable[Mapping[str, Any]], *, gravely: bool = False) -> frozenset[str]:
+    """Return the KPIs that a window misses, or misses gravely."""
+    return frozenset(row["key"] for row in rows if row["gravely" if gravely else "missed"])

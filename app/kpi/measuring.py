@@ -1,0 +1,92 @@
+"""Measuring: what agreed KPIs came to over a time, beside what was agreed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import catalog, telemetry
+from app.kit.canonical import digest as digest_of
+from app.kpi import attribution, pushed, rules
+from app.kpi.attribution import Attributed, attributed
+from app.kpi.service import NO_TERMS, agreed_on, definitions, terms_of
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A KPI's value over a window, against what was agreed."""
+
+    key: str
+    name: str
+    unit: str
+    value: float | None
+    direction: str
+    threshold: float
+    tolerance: float
+    missed: bool
+    outcomes: int
+    low: float | None
+    high: float | None
+    target: float | None
+    formula: rules.Formula
+    gravely: bool
+    """Whether it is missed by more than twice its tolerance, or is an uplift that is missed."""
+    digest: str
+    """Of the definition that it was held against."""
+
+
+async def measure(
+    session: AsyncSession,
+    tenant_id: UUID,
+    point_id: UUID,
+    version_id: UUID,
+    *,
+    rehearsed: bool = False,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[Measured]:
+    """Measure every KPI of a point on one version's decisions in ``[since, until)``."""
+    agreed = await definitions(session, tenant_id, point_id)
+    if not agreed:
+        return []
+    traffic = await telemetry.traffic(session, tenant_id, point_id, version_id, rehearsed=rehearsed)
+    done = await telemetry.outcomes(session, tenant_id, traffic.series, since=since, until=until)
+    more = await terms_of(session, tenant_id, agreed)
+    worth: Attributed | None = None
+    measured = []
+    for item in agreed:
+        terms = {**NO_TERMS, **more.get(item.id, {})}
+        if item.formula is rules.Formula.PUSHED:
+            found = await pushed.measured(
+                session, item, terms["aggregate"], version_id,
+                since=since or traffic.first_hour, until=until,
+            )  # fmt: skip
+        elif item.formula in rules.ATTRIBUTED:
+            if worth is None:
+                point = await catalog.point_by_id(session, tenant_id, point_id)
+                worth = await attributed(session, point, version_id, since=since, until=until)
+            found = attribution.found(item.formula, worth)
+        else:
+            found = rules.value(item.formula, done, rules.Prices(**(terms["prices"] or {})))
+        limits = (item.direction, item.threshold, item.tolerance)
+        measured.append(
+            Measured(
+                key=item.key,
+                name=item.name,
+                unit=item.unit,
+                value=found.value,
+                direction=item.direction,
+                threshold=item.threshold,
+                tolerance=item.tolerance,
+                missed=rules.missed(found, *limits),
+                outcomes=found.outcomes,
+                low=found.low,
+                high=found.high,
+                target=terms["target"],
+                formula=item.formula,
+                gravely=rules.gravely(item.formula, found, *limits),
+                digest=digest_of(agreed_on(item, more.get(item.id))),
+            )
+        )
+    return measured

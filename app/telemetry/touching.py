@@ -1,0 +1,32 @@
+"""Touching: windows are looked at again for what did not come with their own events."""
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.telemetry.events import HOLDOUT, REHEARSAL, SHADOW_PREFIX
+from app.telemetry.tables import Series
+
+
+async def touch(
+    session: AsyncSession,
+    tenant_id: UUID,
+    point_id: UUID,
+    hour: int,
+    *,
+    version_id: UUID | None = None,
+) -> None:
+    """Have the windows of a point that hold an hour looked at again, or those of one version."""
+    query = select(Series).where(
+        Series.tenant_id == tenant_id,
+        Series.point_id == point_id,
+        Series.arm.not_in((HOLDOUT, REHEARSAL)),
+        ~Series.arm.startswith(SHADOW_PREFIX),
+    )
+    if version_id is not None:
+        query = query.where(Series.version_id == version_id)
+    # In the order in which windows lock them, too.
+    for one in await session.scalars(query.order_by(Series.id).with_for_update()):
+        one.touched_hour = hour if one.touched_hour is None else min(one.touched_hour, hour)
+    await session.flush()
