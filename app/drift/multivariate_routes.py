@@ -15,24 +15,12 @@ from app.drift.multivariate import Together, together
 from app.drift.service import thresholds
 from app.kit.actor import Actor
 from app.kit.names import MOST, NAME
-from app.kit.refusal import Kind, NotFound, Refusal
+from app.kit.refusal import NotFound
 from app.platform.http import Snapshot, allow, responses
 from app.platform.http import router as make_router
 from app.platform.http.moment import Countable
 
 router = make_router("/v1/models/{name}/versions/{number}", tag="drift")
-
-
-class NothingLearnt(Refusal):
-    """The version's baseline says nothing of how its variables go together."""
-
-    kind = Kind.CONFLICT
-    code = "nothing_learnt"
-    title = "Nothing is known of how the variables go together"
-    mend = (
-        "Send rows of two to a hundred variables that vary as the next version's baseline: PUT"
-        " /v1/models/{name}/versions/{number}/baseline."
-    )
 
 
 class ReferenceOut(BaseModel):
@@ -58,14 +46,15 @@ class MultivariateOut(BaseModel):
     since: datetime
     until: datetime
     share: float = Field(description="Of the units, if not all of them were looked at.")
-    reference: ReferenceOut
+    reference: ReferenceOut | None = Field(description="Nothing, where nothing was learnt.")
+    lacking: str | None = Field(description="Why nothing can be said, and what mends it.")
     windows: list[TogetherOut]
 
 
 @router.get(
     "/multivariate",
     response_model=MultivariateOut,
-    responses=responses(NotFound, NotTheirOrder, NothingLearnt),
+    responses=responses(NotFound, NotTheirOrder),
 )
 async def get_multivariate(
     name: Annotated[str, Path(pattern=NAME)],
@@ -88,16 +77,19 @@ async def get_multivariate(
     version = await catalog.find_version(session, name, number, by=actor)
     baseline = await telemetry.baseline_of(session, actor.tenant_id, version.id)
     promised = baseline.reconstruction if baseline else None
+    span = {"since": asked.since, "until": asked.until}
     if promised is None:
-        why = "was learnt from its baseline" if baseline else "is known: it has no baseline"
-        raise NothingLearnt(f"Of {name}@{number} nothing {why}.", filled={"name": name})
+        why = "Its baseline's variables" if baseline else "It has no baseline, whose variables"
+        mend = f"PUT /v1/models/{name}/versions/{{number}}/baseline of the next version."
+        lacking = f"{why} would have to be two to {telemetry.MOST_VARIABLES} that vary: {mend}"
+        return {**span, "share": 1.0, "reference": None, "lacking": lacking, "windows": []}
     limits = await thresholds(session, actor.tenant_id, asked.point.id)
     share, found = await _judged(session, asked, promised, windows, limits.min_rows)
     step = (asked.until - asked.since) / windows
     return {
-        "since": asked.since,
-        "until": asked.until,
+        **span,
         "share": share,
+        "lacking": None,
         "reference": {
             "variables": len(promised.names), "components": len(promised.components),
             "error": promised.error, "sigma": promised.sigma, "rows": promised.rows,

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 ALERTS = "drift.alert."
 Severity = Literal["notice", "warning", "critical"]
-Kind = Literal["data", "prediction", "mathematical", "estimated", "concept", "business"]
+Kind = Literal["data", "prediction", "mathematical", "estimated", "concept", "fairness", "business"]
 SEVERITIES: tuple[Severity, ...] = ("notice", "warning", "critical")
 """From the least to the most."""
 

@@ -36,7 +36,7 @@ from app.telemetry.layout import SCORE, Binning, Bins, Layout, category
 from app.telemetry.outcomes import performance
 from app.telemetry.performance import METRICS, Measure, Performance
 from app.telemetry.reading import CSV, JSON_LINES, PARQUET, LakeTable, RowTable, Table, opened
-from app.telemetry.reconstruction import Reconstruction
+from app.telemetry.reconstruction import MOST_VARIABLES, Reconstruction
 from app.telemetry.recorded import Recorded, recorded
 from app.telemetry.retention import events_kept_from
 from app.telemetry.returning import Returning, returning_of
@@ -82,6 +82,7 @@ __all__ = [
     "MAX_EVENTS",
     "METRICS",
     "MOST_HOURS",
+    "MOST_VARIABLES",
     "PARQUET",
     "REHEARSAL",
     "REST",

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from app import audit, identity
 from app.bus import make_bus
+from app.drift.alert_rules import AlertKind
 from app.drift.gauges import AlertGauges
 from app.drift.rules import Thresholds
 from app.kit.actor import Actor
@@ -127,5 +128,5 @@ async def test_alerts_are_counted_by_what_they_are_and_whether_they_are_told(
     )
     assert windows == 1
     series = [s for f in registry.collect() for s in f.samples if s.name == "modelward_alerts"]
-    # Five kinds, three severities, two states that stand, silenced or not.
-    assert len(series) == 60 * len({s.labels["tenant"] for s in series})
+    # Every kind, three severities, two states that stand, silenced or not.
+    assert len(series) == len(AlertKind) * 12 * len({s.labels["tenant"] for s in series})
