@@ -68,6 +68,14 @@ class EventTooOld(BadEvent):
     mend = "Leave it out; GET /v1/telemetry-retention says how long receipts are kept."
 
 
+class SubjectErased(BadEvent):
+    """It is about somebody who was erased after it was decided: nothing of it is kept."""
+
+    code = "subject_erased"
+    title = "The event's subject was erased"
+    mend = "Leave it out; what is decided about the subject from now on is taken."
+
+
 class BatchRefused(Invalid):
     """All or nothing was asked for, and something of the batch is not acceptable."""
 

@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.platform.db import ALL_TENANTS, Database, clock, driver
+from app.telemetry.erasing import sweep
 from app.telemetry.events import REHEARSAL
 from app.telemetry.tables import Horizon, Retention
 from app.telemetry.windows import first_id
@@ -61,6 +62,7 @@ async def forget(database: Database, *, grace: timedelta = GRACE, batch: int = B
             settled = await _announce(session, one.tenant_id, one.receipt_days, grace)
         if settled is not None:
             await _forget_receipts(database, one.tenant_id, settled, batch)
+    await sweep(database, grace=grace)
     async with database.transaction(ALL_TENANTS) as session:
         await session.execute(select(func.telemetry_drop_partitions()))
 

@@ -12,11 +12,11 @@ from app.kit.actor import Actor
 from app.platform.db import Database
 from app.platform.http import Upload
 from app.telemetry.batch import Batch
+from app.telemetry.bounds import EVERYTHING, Bounds, bounds_of
 from app.telemetry.events import (
     REHEARSAL,
     BadEvent,
     ClaimOf,
-    EventTooOld,
     NoEvents,
     read,
     rehearsed_id,
@@ -24,13 +24,11 @@ from app.telemetry.events import (
 )
 from app.telemetry.keys import SigningKeys, signing_keys
 from app.telemetry.rehearsal import rehearsal_of
-from app.telemetry.retention import oldest_remembered
 from app.telemetry.rows import is_atomic, understood
 from app.telemetry.token import BadToken, Claim, Part, unseal
 from app.telemetry.writer import Writer, about, off_loop
 
-_HORIZON_SECONDS = 30.0
-_EVERYTHING = bytes(16)
+_BOUNDS_SECONDS = 30.0
 
 Refused = list[dict[str, Any]]
 
@@ -43,7 +41,7 @@ class Ingest:
     ) -> None:
         self._database = database
         self._keys: dict[UUID, SigningKeys] = {}
-        self._horizons: dict[UUID, tuple[float, bytes]] = {}
+        self._bounds: dict[UUID, tuple[float, Bounds]] = {}
         self._writer = Writer(database, most_waiting=most_waiting)
         self._taken = Counter(
             "modelward_events", "Scored events by what became of them.", ["result"],
@@ -58,8 +56,8 @@ class Ingest:
         """Take a batch of scored events; the answer is sent after COMMIT."""
         atomic, size = is_atomic(upload.named), about(upload)
         keys = await self._signing_keys(actor.tenant_id)
-        oldest = await self._oldest(actor.tenant_id)
-        sent, found = await off_loop(size, _understand, upload, keys, oldest)
+        bounds = await self._bounds_of(actor.tenant_id)
+        sent, found = await off_loop(size, _understand, upload, keys, bounds)
         if found is None:
             async with self._database.session(actor.tenant_id) as session:
                 claim = await _rehearsal(session, actor, sent)
@@ -94,32 +92,31 @@ class Ingest:
                 known = self._keys[tenant_id] = await signing_keys(session, tenant_id)
         return known
 
-    async def _oldest(self, tenant_id: UUID) -> bytes:
-        """Return the least decision of which a receipt would still be there.
+    async def _bounds_of(self, tenant_id: UUID) -> Bounds:
+        """Return which decisions' events are taken.
 
-        Others go on with what was known while it is asked again: receipts are deleted long after
-        it was announced that they will be.
+        Others go on with what was known while it is asked again: what is deleted is so long after
+        it was announced, and what came of an erased subject meanwhile is deleted once more.
         """
         now = time.monotonic()
-        asked, known = self._horizons.get(tenant_id, (None, _EVERYTHING))
+        asked, known = self._bounds.get(tenant_id, (None, EVERYTHING))
         if asked is not None:
-            if now - asked < _HORIZON_SECONDS:
+            if now - asked < _BOUNDS_SECONDS:
                 return known
-            self._horizons[tenant_id] = (now, known)
+            self._bounds[tenant_id] = (now, known)
         try:
             async with self._database.session(tenant_id) as session:
-                found = await oldest_remembered(session, tenant_id)
+                known = await bounds_of(session, tenant_id)
         except BaseException:
             if asked is not None:
-                self._horizons[tenant_id] = (asked, known)
+                self._bounds[tenant_id] = (asked, known)
             raise
-        known = _EVERYTHING if found is None else found.bytes
-        self._horizons[tenant_id] = (now, known)
+        self._bounds[tenant_id] = (now, known)
         return known
 
 
 def _understand(
-    upload: Upload, keys: SigningKeys, oldest: bytes
+    upload: Upload, keys: SigningKeys, bounds: Bounds
 ) -> tuple[dict[str, Any], tuple[int, Batch, Refused] | None]:
     """Parse a body, and read its events unless it calls itself a rehearsal."""
     sent = understood(*upload, "events")
@@ -131,13 +128,12 @@ def _understand(
             raise BadEvent("token is required: the one the route call returned.")
         return unseal(token, keys.secrets)
 
-    def remembered(token: str | None, event_id: bytes | None) -> Claim:
+    def within(token: str | None, event_id: bytes | None) -> Claim:
         claim = claim_of(token, event_id)
-        if claim.decision_id < oldest:
-            raise EventTooOld("The decision lies before what is remembered.")
+        bounds.require(claim)
         return claim
 
-    return sent, _gathered(sent["events"], remembered if any(oldest) else claim_of)
+    return sent, _gathered(sent["events"], claim_of if bounds.everything else within)
 
 
 def _rehearsed(sent: dict[str, Any], shared: Claim) -> tuple[int, Batch, Refused]:

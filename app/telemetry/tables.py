@@ -308,6 +308,20 @@ class Horizon(Base):
     announced_at: Mapped[datetime]
 
 
+class Erasure(Base):
+    """A subject that was erased: what was decided about it before is not taken any more.
+
+    What came until every process had heard of it is deleted once more, and then it is ``swept``.
+    """
+
+    __tablename__ = "telemetry_erasure"
+
+    tenant_id: Mapped[tenant_pk]
+    pseudonym: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    swept: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
 class Unknown(Base):
     """How often features came on a day that the version's signature does not name.
 

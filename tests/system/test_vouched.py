@@ -335,6 +335,7 @@ UNVOUCHED = {
     "telemetry_hour",
     "telemetry_outcome", "telemetry_outcome_history", "telemetry_receipt", "telemetry_series",
     "telemetry_segment", "telemetry_unknown",
+    "telemetry_erasure",  # who was erased is an entry; this keeps his late events out
     "telemetry_horizon",  # how far a worker has forgotten
     "kpi_late",  # hours that a worker is to look at again
     "kpi_value",  # what business systems sent; an entry has the digest of every report

@@ -159,7 +159,7 @@ def test_an_event_is_taken_once_whatever_is_set_forgotten_and_sent_in_which_orde
         """Let the grace pass: by then each process has asked again."""
         kept.ask("UPDATE telemetry_horizon SET announced_at = announced_at - interval '11 minutes'")
         for process in processes:
-            process._horizons.clear()
+            process._bounds.clear()
 
     for _ in range(220):
         rng.choice([send, send, send, forget, change, wait])()
@@ -244,9 +244,38 @@ def test_a_subject_is_erased_under_every_key_that_named_it(kept: Kept) -> None:
     assert kept.run(erase()) == (3, 0)
     assert kept.rows("telemetry_event") == 1
     again = kept.send(events)
-    assert (again["accepted"], again["duplicates"]) == (0, 3)
+    assert codes(again) == [(index, "subject_erased") for index in range(3)]
     assert kept.rows("telemetry_event") == 1
     assert kept.rows("telemetry_receipt") == 4
+
+
+def test_late_events_of_an_erased_subject_are_not_taken_and_later_decisions_are(
+    kept: Kept,
+) -> None:
+    unit = unit_hash(kept.bench.keys.current[1], "ann")
+    unaware = Ingest(kept.bench.database, CollectorRegistry())
+    kept.send([kept.event(1, b"somebody")], unaware)  # it knows its bounds for half a minute now
+    late = [kept.event(days, unit) for days in (3, 2, 1)]
+
+    async def erase() -> None:
+        async with kept.bench.database.transaction(kept.admin.tenant_id) as session:
+            await erase_subject(session, "ann", by=kept.admin)
+
+    kept.run(erase())
+    assert kept.send(late[:1], unaware)["accepted"] == 1
+    assert codes(kept.send(late[1:])) == [(0, "subject_erased"), (1, "subject_erased")]
+    assert kept.send([kept.event(-1 / 1440, unit)])["accepted"] == 1, "decided a minute from now"
+
+    kept.forget()  # not long enough ago
+    assert kept.rows("telemetry_event") == 3
+    kept.forget(grace=NO_GRACE)
+    kept.forget(grace=NO_GRACE)
+
+    # The one that slipped in is gone, and what was decided later stays.
+    assert kept.rows("telemetry_event") == 2
+    assert kept.send([kept.event(-2 / 1440, unit)])["accepted"] == 1
+    kept.forget(grace=NO_GRACE)
+    assert kept.rows("telemetry_event") == 3
 
 
 @pytest.fixture(scope="module")
