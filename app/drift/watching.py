@@ -1,11 +1,7 @@
 """Watching: every window that closes is examined once, by whichever worker is there."""
 
-import asyncio
-from collections import Counter, defaultdict
-from dataclasses import asdict
+from collections import Counter
 from datetime import datetime, timedelta
-from hashlib import sha256
-from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -13,13 +9,14 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import telemetry
-from app.drift import agreed, alerts, degrading, foreseeing, rules
+from app.drift import agreed, alerts
 from app.drift.ends import counted_end
-from app.drift.regimes import Regimes, regimes
+from app.drift.measuring import MEASURED, Look, measure, whose
 from app.drift.rules import Thresholds
 from app.drift.segmenting import Segments
 from app.drift.service import thresholds
 from app.drift.tables import Watch, Window
+from app.drift.turns import Turns
 from app.kit.ids import uuid7
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.rota import for_each
@@ -31,14 +28,6 @@ _SEGMENTED_A_TURN = 20
 
 _HISTORY = 64
 """So many windows are looked back at: labels may be that far behind."""
-_MEASURED = (
-    "n", "variables", "alerting", "labelled", "accuracy", "metrics", "degraded", "estimated",
-    "concept", "basis", "segments", "fairness",
-)  # fmt: skip
-_WEEK, _WEEKS = timedelta(days=7), 4
-"""So many weeks back the same hours are looked at."""
-_REGIME_HOURS = 24 * 90
-"""So far back changes of the errors are looked for."""
 
 
 async def watch(database: Database) -> None:
@@ -99,7 +88,7 @@ async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, versio
         if span is None:
             break
         since, until = span
-        window = await _measure(session, watch_row, look, since, until)
+        window = await measure(session, watch_row, look, since, until)
         if not window.n:
             busy = await telemetry.next_hour(session, tenant_id, traffic.series, until)
             if busy is None:
@@ -117,29 +106,6 @@ async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, versio
     await session.flush()
 
 
-class Look(NamedTuple):
-    """What windows are measured by, and whose profiles are in them."""
-
-    limits: Thresholds
-    baseline: telemetry.Baseline | None
-    series: tuple[UUID, ...]
-    segments: Segments
-
-
-class Turns:
-    """When the errors of a version's traffic changed; read once, if anybody wants to know."""
-
-    def __init__(self, session: AsyncSession, tenant_id: UUID, traffic: telemetry.Traffic) -> None:
-        self._about = session, tenant_id, traffic
-        self._found: list[Regimes] | None = None
-
-    async def known(self, until: datetime) -> list[dict[str, Any]]:
-        """Return the newest change of each subject that was known by a moment."""
-        if self._found is None:
-            self._found = await _regimes(*self._about)
-        return [known for turn in self._found if (known := turn.known(until)) is not None]
-
-
 async def _again(
     session: AsyncSession,
     watch_row: Watch,
@@ -149,9 +115,9 @@ async def _again(
 ) -> None:
     """Measure the windows again that hold what has come late."""
     for window in late:
-        fresh = await _measure(session, watch_row, look, window.since, window.until)
+        fresh = await measure(session, watch_row, look, window.since, window.until)
         fresh.concept = await turns.known(window.until)
-        for name in _MEASURED:
+        for name in MEASURED:
             setattr(window, name, getattr(fresh, name))
         await agreed.judge(session, window, look.limits)
         window.examined_at = func.clock_timestamp()
@@ -192,7 +158,7 @@ async def _late(
 
     Labels mature after their events, and events come late: neither is lost on windows that closed.
     """
-    mine = _whose(watch_row)
+    mine = whose(watch_row)
     rows = await session.scalars(
         select(Window)
         .filter_by(**mine)
@@ -258,104 +224,8 @@ async def _claim(
     return await session.scalar(select(Watch).filter_by(**key).with_for_update(skip_locked=True))
 
 
-def _whose(watch_row: Watch) -> dict[str, UUID]:
-    """Return what a version's windows at a point are found by."""
-    return {name: getattr(watch_row, name) for name in ("tenant_id", "point_id", "version_id")}
-
-
 async def _history(session: AsyncSession, watch_row: Watch) -> list[Window]:
     rows = await session.scalars(
-        select(Window).filter_by(**_whose(watch_row)).order_by(Window.until.desc()).limit(_HISTORY)
+        select(Window).filter_by(**whose(watch_row)).order_by(Window.until.desc()).limit(_HISTORY)
     )
     return list(rows)[::-1]
-
-
-async def _measure(
-    session: AsyncSession,
-    watch_row: Watch,
-    look: Look,
-    since: datetime,
-    until: datetime,
-) -> Window:
-    limits, baseline, series, _ = look
-    found = await telemetry.inputs(session, watch_row.tenant_id, series, since=since, until=until)
-    done = await telemetry.outcomes(session, watch_row.tenant_id, series, since=since, until=until)
-    metrics = degrading.judged(done, baseline.metrics if baseline else {}, limits.min_rows)
-    variables: list[dict[str, Any]] = []
-    estimated: list[dict[str, Any]] = []
-    if found is not None and baseline is not None:
-        layout = telemetry.Layout.load(baseline.layout)
-        profile = telemetry.Tally.decode(baseline.profile)
-        season = await _season(session, watch_row.tenant_id, series, since, until)
-        variables = rules.with_season(
-            rules.compare(layout, profile, found, limits), layout, season, found, limits
-        )
-        estimated = foreseeing.estimated(
-            layout, found, baseline.curve, baseline.metrics, limits.min_rows
-        )
-    segments, fairness = await look.segments.measured(since, until)
-    return Window(
-        **_whose(watch_row),
-        id=uuid7(),
-        since=since,
-        until=until,
-        n=found.n if found else 0,
-        variables=variables,
-        alerting=[item["name"] for item in variables if item["drifts"]],
-        labelled=done.labelled,
-        accuracy=done.accuracy,
-        metrics=metrics,
-        degraded=degrading.degraded(metrics),
-        estimated=estimated,
-        concept=[],
-        segments=segments,
-        fairness=fairness,
-        basis={
-            "monitor": asdict(limits),
-            "baseline": baseline.digest if baseline else None,
-            "inputs": _digest(found.encode()) if found else None,
-            "labelled": done.labelled,
-        },
-    )
-
-
-async def _season(
-    session: AsyncSession,
-    tenant_id: UUID,
-    series: tuple[UUID, ...],
-    since: datetime,
-    until: datetime,
-) -> telemetry.Tally | None:
-    """Return what the same weekdays and hours of the weeks before held."""
-    # Of windows longer than a week the weeks between are the window's own.
-    apart = _WEEK * max(1, -(-(until - since) // _WEEK))
-    weeks = [
-        await telemetry.inputs(
-            session, tenant_id, series, since=since - n * apart, until=until - n * apart
-        )
-        for n in range(1, _WEEKS + 1)
-    ]
-    return telemetry.total(one for one in weeks if one is not None)
-
-
-async def _regimes(
-    session: AsyncSession, tenant_id: UUID, traffic: telemetry.Traffic
-) -> list[Regimes]:
-    """Return when the errors of a version's traffic changed, over its newest hours."""
-    assert traffic.first_hour is not None  # noqa: S101 - there is traffic
-    assert traffic.through is not None  # noqa: S101 - likewise
-    last = telemetry.hour_at(traffic.through) + 1
-    first = max(telemetry.hour_at(traffic.first_hour), last - _REGIME_HOURS)
-    found = await telemetry.profiles_in(
-        session, tenant_id, traffic.series, telemetry.ProfileKind.OUTCOMES, first, last, 1
-    )
-    by_hour: dict[int, list[telemetry.Tally]] = defaultdict(list)
-    for hours in found.values():
-        for hour, tally in hours.items():
-            by_hour[hour - first].append(tally)
-    done = {place: telemetry.performance(telemetry.total(some)) for place, some in by_hour.items()}
-    return await asyncio.to_thread(regimes, telemetry.begins(first, 1), done, last - first)
-
-
-def _digest(profile: bytes) -> str:
-    return f"sha256:{sha256(profile).hexdigest()}"

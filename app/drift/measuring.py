@@ -1,0 +1,111 @@
+"""Measuring: what a window holds, beside what was promised and what was there before."""
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import telemetry
+from app.drift import degrading, foreseeing, rules
+from app.drift.rules import Thresholds
+from app.drift.segmenting import Segments
+from app.drift.tables import Watch, Window
+from app.kit.ids import uuid7
+
+MEASURED = (
+    "n", "variables", "alerting", "labelled", "accuracy", "metrics", "degraded", "estimated",
+    "concept", "basis", "segments", "fairness",
+)  # fmt: skip
+"""What is measured of a window, again if something comes late."""
+_WEEK, _WEEKS = timedelta(days=7), 4
+"""So many weeks back the same hours are looked at."""
+
+
+class Look(NamedTuple):
+    """What windows are measured by, and whose profiles are in them."""
+
+    limits: Thresholds
+    baseline: telemetry.Baseline | None
+    series: tuple[UUID, ...]
+    segments: Segments
+
+
+def whose(watch_row: Watch) -> dict[str, UUID]:
+    """Return what a version's windows at a point are found by."""
+    return {name: getattr(watch_row, name) for name in ("tenant_id", "point_id", "version_id")}
+
+
+async def measure(
+    session: AsyncSession,
+    watch_row: Watch,
+    look: Look,
+    since: datetime,
+    until: datetime,
+) -> Window:
+    """Return a window of a version at a point, not yet stored."""
+    limits, baseline, series, _ = look
+    found = await telemetry.inputs(session, watch_row.tenant_id, series, since=since, until=until)
+    done = await telemetry.outcomes(session, watch_row.tenant_id, series, since=since, until=until)
+    metrics = degrading.judged(done, baseline.metrics if baseline else {}, limits.min_rows)
+    variables: list[dict[str, Any]] = []
+    estimated: list[dict[str, Any]] = []
+    if found is not None and baseline is not None:
+        layout = telemetry.Layout.load(baseline.layout)
+        profile = telemetry.Tally.decode(baseline.profile)
+        season = await _season(session, watch_row.tenant_id, series, since, until)
+        variables = rules.with_season(
+            rules.compare(layout, profile, found, limits), layout, season, found, limits
+        )
+        estimated = foreseeing.estimated(
+            layout, found, baseline.curve, baseline.metrics, limits.min_rows
+        )
+    segments, fairness = await look.segments.measured(since, until)
+    return Window(
+        **whose(watch_row),
+        id=uuid7(),
+        since=since,
+        until=until,
+        n=found.n if found else 0,
+        variables=variables,
+        alerting=[item["name"] for item in variables if item["drifts"]],
+        labelled=done.labelled,
+        accuracy=done.accuracy,
+        metrics=metrics,
+        degraded=degrading.degraded(metrics),
+        estimated=estimated,
+        concept=[],
+        segments=segments,
+        fairness=fairness,
+        basis={
+            "monitor": asdict(limits),
+            "baseline": baseline.digest if baseline else None,
+            "inputs": _digest(found.encode()) if found else None,
+            "labelled": done.labelled,
+        },
+    )
+
+
+async def _season(
+    session: AsyncSession,
+    tenant_id: UUID,
+    series: tuple[UUID, ...],
+    since: datetime,
+    until: datetime,
+) -> telemetry.Tally | None:
+    """Return what the same weekdays and hours of the weeks before held."""
+    # Of windows longer than a week the weeks between are the window's own.
+    apart = _WEEK * max(1, -(-(until - since) // _WEEK))
+    weeks = [
+        await telemetry.inputs(
+            session, tenant_id, series, since=since - n * apart, until=until - n * apart
+        )
+        for n in range(1, _WEEKS + 1)
+    ]
+    return telemetry.total(one for one in weeks if one is not None)
+
+
+def _digest(profile: bytes) -> str:
+    return f"sha256:{sha256(profile).hexdigest()}"
