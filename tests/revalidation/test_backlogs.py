@@ -127,5 +127,5 @@ async def test_alerts_are_counted_by_what_they_are_and_whether_they_are_told(
     )
     assert windows == 1
     series = [s for f in registry.collect() for s in f.samples if s.name == "modelward_alerts"]
-    # Five kinds, three severities, two states that stand, silenced or not.
-    assert len(series) == 60 * len({s.labels["tenant"] for s in series})
+    # Six kinds, three severities, two states that stand, silenced or not.
+    assert len(series) == 72 * len({s.labels["tenant"] for s in series})
