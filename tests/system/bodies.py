@@ -76,6 +76,7 @@ ONCE: dict[str, dict[str, Callable[[Holdings], Any]]] = {
         "expected": lambda _: {"metric": "accuracy", "by": 0.01},
     },
     "POST /v1/procedures/{procedure_id}:link": {"version": published},
+    "PUT /v1/decision-points/{key}/monitor": {"tell": lambda held: [{"who": held.person}]},
     "POST /v1/webhooks": {"url": lambda _: "https://hooks.example.com/"},
     "PATCH /v1/webhooks/{webhook_id}": {"url": lambda _: "https://hooks.example.com/"},
     "POST /v1/invitations:redeem": {"code": invited},
