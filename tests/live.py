@@ -358,9 +358,9 @@ def wait_folded(live: Live, point: str) -> Any:
     """Wait until the worker has folded everything of a point; return its telemetry."""
     deadline = time.monotonic() + FOLD_SECONDS
     while time.monotonic() < deadline:
-        found = telemetry(live, point)
+        found = live["ops"].get(f"/v1/decision-points/{point}/telemetry", figures="false")
         if not found["waiting_deltas"] and not found["waiting_outcomes"]:
-            return found
+            return telemetry(live, point)
         time.sleep(0.1)
     raise TimeoutError(f"not folded within {FOLD_SECONDS} s: {found}")
 

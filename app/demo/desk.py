@@ -119,7 +119,7 @@ class Desk:
     async def _pace(self, row: int) -> None:
         """Wait for the worker: event time runs a thousand times faster here than in the market."""
         for _ in range(int(_PATIENCE / 0.1)):
-            found = self.telemetry()
+            found = self.telemetry(figures=False)
             through = [
                 row_of(_time(series["through"]))
                 for series in found["series"]
@@ -129,16 +129,17 @@ class Desk:
                 return
             await asyncio.sleep(0.1)
 
-    def telemetry(self) -> Any:
+    def telemetry(self, *, figures: bool = True) -> Any:
         """Return what the server has of the decision point."""
-        return self._watcher.get(f"/v1/decision-points/{self._point}/telemetry")
+        asked = {} if figures else {"figures": "false"}
+        return self._watcher.get(f"/v1/decision-points/{self._point}/telemetry", **asked)
 
     async def drained(self) -> Any:
         """Wait until the worker has folded everything; return the telemetry."""
         for _ in range(int(_PATIENCE / 0.2)):
-            found = self.telemetry()
+            found = self.telemetry(figures=False)
             if not found["waiting_deltas"] and not found["waiting_outcomes"]:
-                return found
+                return self.telemetry()
             await asyncio.sleep(0.2)
         return self.telemetry()
 

@@ -125,9 +125,16 @@ async def get_telemetry(
             " `state=NSW`: shown besides.",
         ),
     ] = None,
+    figures: Annotated[  # noqa: FBT002 - a query parameter
+        bool,
+        Query(
+            description="Whether accuracy, AUC and rewards over all time are computed. Whoever"
+            " waits until everything is folded does without: it reads no profile then.",
+        ),
+    ] = True,
 ) -> TelemetryOut:
     """Return what has arrived at a decision point, by version and arm, and how it did."""
-    return await service.overview(session, key, segment=segment, by=actor)
+    return await service.overview(session, key, segment=segment, figures=figures, by=actor)
 
 
 async def _columns(request: Request) -> dict[str, list[Any]]:

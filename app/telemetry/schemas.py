@@ -85,10 +85,10 @@ class SeriesOut(BaseModel):
     events: int = Field(description="Events folded into profiles.")
     first_hour: datetime | None
     through: datetime | None = Field(description="Latest event hour folded.")
-    labelled: int
+    labelled: int | None = Field(description="It and what follows: nothing of `figures=false`.")
     accuracy: float | None
     auc: float | None
-    rewarded: int
+    rewarded: int | None
     mean_reward: float | None
 
 

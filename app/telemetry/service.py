@@ -1,3 +1,6 @@
+from typing import Any
+from uuid import UUID
+
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -8,14 +11,24 @@ from app.telemetry.events import REHEARSAL
 from app.telemetry.schemas import SeriesOut, TelemetryOut
 from app.telemetry.tables import Delta, Outcome, Segment, Series
 
+_NO_FIGURES: dict[str, Any] = dict.fromkeys(
+    ("labelled", "accuracy", "auc", "rewarded", "mean_reward")
+)
+
 
 async def overview(
-    session: AsyncSession, key: str, *, segment: str | None = None, by: Actor
+    session: AsyncSession,
+    key: str,
+    *,
+    segment: str | None = None,
+    figures: bool = True,
+    by: Actor,
 ) -> TelemetryOut:
     """Return what has arrived at a decision point, and what of it is still to be folded.
 
-    Of a ``segment``, such as ``state`` or ``state=NSW``, its parts too. ``session`` sees one
-    moment, or the figures would not add up.
+    Of a ``segment``, such as ``state`` or ``state=NSW``, its parts too. Without ``figures`` no
+    profile is read: to wait for what is folded costs nothing then. ``session`` sees one moment, or
+    the figures would not add up.
     """
     point = await catalog.point_by_key(session, key, by=by)
     series = {row.id: row for row in await windows.series_of(session, by.tenant_id, point.id)}
@@ -63,13 +76,14 @@ async def overview(
                 events=one.events,
                 first_hour=one.first_hour,
                 through=one.through,
-                labelled=done.labelled,
-                accuracy=done.accuracy,
-                auc=done.auc,
-                rewarded=done.rewarded,
-                mean_reward=done.mean_reward,
+                **(await _figures(session, by.tenant_id, one.id) if figures else _NO_FIGURES),
             )
             for whole, one, name in shown
-            for done in [await windows.outcomes(session, by.tenant_id, [one.id])]
         ],
     )
+
+
+async def _figures(session: AsyncSession, tenant_id: UUID, series_id: UUID) -> dict[str, Any]:
+    """Return how a series did over all its time, which reads every hour of it."""
+    done = await windows.outcomes(session, tenant_id, [series_id])
+    return {name: getattr(done, name) for name in _NO_FIGURES}

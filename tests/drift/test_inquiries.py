@@ -98,3 +98,14 @@ def test_a_time_that_ends_before_it_begins_is_refused(live: Live, place: Any) ->
         ask(live, place, "calibration", since="2026-03-02T00:00:00Z", until="2026-03-01T00:00:00Z")
 
     assert problem.value.document["code"] == "not_in_order"
+
+
+def test_who_waits_for_what_is_folded_is_told_that_and_no_figures(live: Live, place: Any) -> None:
+    path = f"/v1/decision-points/{place.point}/telemetry"
+    whole, brief = live["aud"].get(path), live["aud"].get(path, figures="false")
+
+    figures = ("labelled", "accuracy", "auc", "rewarded", "mean_reward")
+    none = dict.fromkeys(figures)
+    assert [{**one, **none} for one in whole["series"]] == brief["series"]
+    assert max(one["labelled"] for one in whole["series"]) == HOURS * ROWS
+    assert {**whole, "series": []} == {**brief, "series": []}
