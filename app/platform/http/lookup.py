@@ -22,7 +22,7 @@ from app.kit.refusal import Refusal
 from app.platform.http.body import Receive, Scope
 from app.platform.http.guard import Authenticator, require
 from app.platform.http.problems import from_database
-from app.platform.http.raw import JSON, Answer, refused
+from app.platform.http.raw import JSON, Answer, refused, text
 from app.platform.together import Together
 
 Key = tuple[str, ...]
@@ -42,10 +42,7 @@ class Lookup:
 
     def match(self, scope: Scope) -> Key | None:
         """Return the parameters of a plain request for this route."""
-        if scope["method"] != "GET" or scope["query_string"]:
-            return None
-        found = self.pattern.fullmatch(scope["path"])
-        return None if found is None else found.groups()
+        return plain(scope, "GET", self.pattern)
 
     async def answer(
         self,
@@ -57,9 +54,9 @@ class Lookup:
     ) -> Answer | None:
         """Answer a request, or leave it to the typed route."""
         try:
-            authorization = headers.get(b"authorization")
-            text = None if authorization is None else str(authorization, "latin-1")
-            actor: Actor = await self.authenticate(text, scope.get("client"), paced=True)
+            actor: Actor = await self.authenticate(
+                text(headers.get(b"authorization")), scope.get("client"), paced=True
+            )
             scope["state"]["actor"] = actor
             require(actor, self.permission)
             if actor.points is not None:
@@ -83,6 +80,14 @@ def lookup(
 ) -> Lookup:
     """Return the quick way of the typed route at ``path``."""
     return Lookup(path, pattern_of(path), permission, authenticate, Together(find))
+
+
+def plain(scope: Scope, method: str, pattern: re.Pattern[str]) -> Key | None:
+    """Return the names in a request's path, if it is of a pattern and asks nothing besides."""
+    if scope["method"] != method or scope["query_string"]:
+        return None
+    found = pattern.fullmatch(scope["path"])
+    return None if found is None else found.groups()
 
 
 def pattern_of(path: str) -> re.Pattern[str]:

@@ -101,7 +101,7 @@ class HotRoute:
         """Answer one request; refusals and database faults become problem documents."""
         try:
             peer = scope.get("client")
-            actor = await self.authenticate(_text(headers.get(b"authorization")), peer, paced=False)
+            actor = await self.authenticate(text(headers.get(b"authorization")), peer, paced=False)
             require(actor, self.permission)
             if self.bulk is not None:
                 status, answer = await self._bulk(self.bulk, actor, headers, scope, receive)
@@ -134,7 +134,7 @@ class HotRoute:
         """
         assert self.now is not None  # noqa: S101 - nothing else is asked
         try:
-            actor = self.authenticate.known(_text(headers.get(b"authorization")))
+            actor = self.authenticate.known(text(headers.get(b"authorization")))
             if actor is None:
                 return None
             require(actor, self.permission)
@@ -161,9 +161,7 @@ class HotRoute:
     @staticmethod
     def _require_json(headers: dict[bytes, bytes]) -> None:
         if headers.get(b"content-type") != JSON[1] or b"content-encoding" in headers:
-            require_json(
-                _text(headers.get(b"content-type")), _text(headers.get(b"content-encoding"))
-            )
+            require_json(text(headers.get(b"content-type")), text(headers.get(b"content-encoding")))
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         self._require_json(headers)
@@ -183,7 +181,7 @@ async def _unless_known(
 ) -> Answer:
     """Return an answer, or that the caller has it already."""
     etag = (b"etag", tag.encode())
-    known = (_text(headers.get(b"if-none-match")) or "").split(",")
+    known = (text(headers.get(b"if-none-match")) or "").split(",")
     if tag in {one.strip().removeprefix("W/") for one in known}:
         return 304, [etag], b""
     return 200, [JSON, etag], await make()
@@ -233,5 +231,6 @@ def _forget(task: "asyncio.Task[Any]") -> None:
         logger.warning("late fault", extra={"reason": str(task.exception())[:200]})
 
 
-def _text(value: bytes | None) -> str | None:
+def text(value: bytes | None) -> str | None:
+    """Return a header's value as text."""
     return None if value is None else str(value, "latin-1")

@@ -23,9 +23,9 @@ from app.kit.refusal import Refusal
 from app.kit.strictjson import loads
 from app.platform.http.body import Receive, Scope, read, require_json
 from app.platform.http.guard import Authenticator, require
-from app.platform.http.lookup import Key, pattern_of
+from app.platform.http.lookup import Key, pattern_of, plain
 from app.platform.http.problems import from_database
-from app.platform.http.raw import JSON, Answer, refused
+from app.platform.http.raw import JSON, Answer, refused, text
 from app.platform.settings import Settings
 
 B = TypeVar("B", bound=BaseModel)
@@ -47,10 +47,7 @@ class Shortcut(Generic[B]):
 
     def match(self, scope: Scope) -> Key | None:
         """Return the parameters of a plain request for this route."""
-        if scope["method"] != "POST" or scope["query_string"]:
-            return None
-        found = self.pattern.fullmatch(scope["path"])
-        return None if found is None else found.groups()
+        return plain(scope, "POST", self.pattern)
 
     async def answer(
         self,
@@ -65,7 +62,7 @@ class Shortcut(Generic[B]):
             return None
         try:
             actor: Actor = await self.authenticate(
-                _text(headers.get(b"authorization")), scope.get("client"), paced=True
+                text(headers.get(b"authorization")), scope.get("client"), paced=True
             )
             scope["state"]["actor"] = actor
             require(actor, self.permission)
@@ -74,9 +71,7 @@ class Shortcut(Generic[B]):
             scope["state"]["body"] = raw
             if not raw:
                 return None
-            require_json(
-                _text(headers.get(b"content-type")), _text(headers.get(b"content-encoding"))
-            )
+            require_json(text(headers.get(b"content-type")), text(headers.get(b"content-encoding")))
             try:
                 asked = self.body.model_validate(loads(raw))
             except ValidationError:
@@ -101,7 +96,3 @@ def shortcut(
 ) -> Shortcut[B]:
     """Return the quick way of the typed route at ``path``."""
     return Shortcut(path, pattern_of(path), permission, authenticate, settings, body, act)
-
-
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else str(value, "latin-1")
