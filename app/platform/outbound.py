@@ -152,13 +152,14 @@ class Outbound:
         """Return ``url`` if its form is acceptable; what it resolves to is seen at each call."""
         try:
             found = httpx.URL(url)
+            host, port = found.host, found.port  # a name may turn out to be none when it is read
         except (httpx.InvalidURL, UnicodeError) as error:
             raise OutboundRefused(f"{url[:200]!r} is not a URL.") from error
         if found.scheme != "https" and not (self._loopback and found.scheme == "http"):
             raise OutboundRefused("Only https is called.")
-        if found.port is not None and not 0 < found.port <= MOST_PORT:
-            raise OutboundRefused(f"There is no port {found.port}.")
-        if not found.host or found.userinfo or found.fragment:
+        if port is not None and not 0 < port <= MOST_PORT:
+            raise OutboundRefused(f"There is no port {port}.")
+        if not host or found.userinfo or found.fragment:
             raise OutboundRefused("A URL names a host, no user and no fragment.")
         return found
 

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -42,18 +41,11 @@ class LakeSource:
     name: str
     files: str
 
-    @property
-    def directory(self) -> str:
-        """Return the directory that they all lie under."""
-        parts = PurePosixPath(self.files).parent.parts
-        return str(PurePosixPath(*takewhile(lambda part: "*" not in part, parts)))
-
-    @property
-    def relation(self) -> str:
-        """Return what reads them, as SQL."""
+    def relation(self, files: list[str]) -> str:
+        """Return what reads them, as SQL, one by one."""
         reader = _READERS[PurePosixPath(self.files).suffix]
-        files = _literal(self.files)
-        return f"{reader}({files}, hive_partitioning = true, union_by_name = true)"
+        listed = ", ".join(map(_literal, files))
+        return f"{reader}([{listed}], hive_partitioning = true, union_by_name = true)"
 
 
 def sources_of(text: str) -> tuple[LakeSource, ...]:
@@ -118,17 +110,22 @@ def _named(lake: Any, sql: str, sources: Mapping[str, LakeSource], refuse: Refus
 
 
 def _shut(lake: Any, sources: list[LakeSource], refuse: Refuse) -> None:
-    """Leave open what the sources' files are, and nothing else."""
+    """Leave open what the sources' files are, and nothing else: not what lies beside them."""
     import duckdb  # noqa: PLC0415 - see above
 
     bound(lake, _SETTINGS)
-    directories = ", ".join(_literal(one.directory) for one in sources)
-    lake.execute(f"SET allowed_directories = [{directories}]")
+    found = {
+        one.name: [row[0] for row in lake.execute("FROM glob(?)", [one.files]).fetchall()]
+        for one in sources
+    }
+    paths = ", ".join(_literal(path) for files in found.values() for path in files)
+    lake.execute(f"SET allowed_paths = [{paths}]")
     lake.execute("SET enable_external_access = false")
     lake.execute("SET lock_configuration = true")
     for one in sources:
+        relation = one.relation(found[one.name])
         try:
-            lake.execute(f'CREATE TEMP VIEW "{one.name}" AS SELECT * FROM {one.relation}')  # noqa: S608 - the operator's
+            lake.execute(f'CREATE TEMP VIEW "{one.name}" AS SELECT * FROM {relation}')  # noqa: S608 - the operator's
         except duckdb.Error as error:
             raise refuse(f"The source {one.name} has no files that can be read.") from error
 

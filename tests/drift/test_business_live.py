@@ -156,7 +156,7 @@ def test_an_uplift_is_judged_with_its_interval_when_the_holdout_has_reported(
     decisions = live["app"].post(f"{at.path}/route:batch", units)["decisions"]
     others = {"units": [{"unit": unique("later")} for _ in range(40)]}
     later = live["app"].post(f"{at.path}/route:batch", others)["decisions"]
-    # Units are compared by when they were decided about; clocks may be an hour ahead.
+    # The window that holds the units closes once something of the next hour has come.
     now = datetime.now(UTC).isoformat()
     ahead = (datetime.now(UTC) + timedelta(minutes=59, seconds=50)).isoformat()
     treated = [one for one in decisions if one["arm"] == "champion"]

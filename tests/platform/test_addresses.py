@@ -92,6 +92,7 @@ async def test_plain_http_is_for_this_machine_alone() -> None:
 @pytest.mark.parametrize(
     "url",
     [
+        "https://xn--/", "https://xn--0.com/", "https://xn--a.com/hook",
         "https://localhost/", "https://localhost./", "https://127.0.0.1/", "https://127.1/",
         "https://2130706433/", "https://0x7f.0.0.1/", "https://0177.0.0.1/", "https://0/",
         "https://[::1]/", "https://[::]/", "https://[::ffff:127.0.0.1]/",

@@ -100,13 +100,14 @@ def test_anything_else_is_refused_with_a_sentence(lake: Lake, sql: str, why: str
         "duckdb_secrets()",
     ],
 )
-def test_no_other_file_is_read_or_written(lake: Lake, elsewhere: str) -> None:
-    folder = Path(lake["events"].directory).parent
-    # Where a file alone is named, its directory is open with it: not to this query, on events.
+@pytest.mark.parametrize("source", ["events", "codes"])
+def test_no_other_file_is_read_or_written(lake: Lake, elsewhere: str, source: str) -> None:
+    # Of a file that is named alone, what lies beside it may be another tenant's.
+    folder = Path(lake["codes"].files).parent
     function = elsewhere.format(folder=folder)
 
     with pytest.raises(Bad):
-        count(lake, f"SELECT * FROM events, (SELECT * FROM {function})")
+        count(lake, f"SELECT * FROM {source}, (SELECT * FROM {function})")
 
     assert not list(folder.rglob("written*"))
 
@@ -140,10 +141,10 @@ def test_sources_that_are_not_understood_are_told_at_the_start(text: str) -> Non
         sources_of(text)
 
 
-def test_sources_know_their_directory() -> None:
+def test_sources_know_whose_they_are() -> None:
     (one,) = sources_of("bank/scoring=/data/lake/year=*/x.parquet,")
 
-    assert (one.tenant, one.name, one.directory) == ("bank", "scoring", "/data/lake")
+    assert (one.tenant, one.name, one.files) == ("bank", "scoring", "/data/lake/year=*/x.parquet")
     assert sources_of("") == ()
 
 
