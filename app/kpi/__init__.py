@@ -3,16 +3,19 @@
 Owns definitions and their measurement from outcomes. Imports gates, telemetry, catalog.
 """
 
+from app.kpi.agreement import Agreed, agreements, as_kept, kpis_in_force
 from app.kpi.measuring import Measured, measure
 from app.kpi.noticing import notice
 from app.kpi.rules import SPEAKS_ALONE
-from app.kpi.service import apply_kpi, definitions, kpis_in_force
+from app.kpi.service import apply_kpi
 
 __all__ = [
     "SPEAKS_ALONE",
+    "Agreed",
     "Measured",
+    "agreements",
     "apply_kpi",
-    "definitions",
+    "as_kept",
     "kpis_in_force",
     "measure",
     "notice",

@@ -1,5 +1,6 @@
 """Measuring: what agreed KPIs came to over a time, beside what was agreed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -7,10 +8,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, telemetry
-from app.kit.canonical import digest as digest_of
 from app.kpi import attribution, pushed, rules
+from app.kpi.agreement import Agreed, agreements
 from app.kpi.attribution import Attributed, attributed
-from app.kpi.service import NO_TERMS, agreed_on, definitions, terms_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +45,24 @@ async def measure(
     rehearsed: bool = False,
     since: datetime | None = None,
     until: datetime | None = None,
+    agreed: Sequence[Agreed] | None = None,
 ) -> list[Measured]:
-    """Measure every KPI of a point on one version's decisions in ``[since, until)``."""
-    agreed = await definitions(session, tenant_id, point_id)
+    """Measure every KPI of a point on one version's decisions in ``[since, until)``.
+
+    They are held against what is agreed now, or against what was ``agreed`` for the occasion.
+    """
+    if agreed is None:
+        agreed = await agreements(session, tenant_id, point_id)
     if not agreed:
         return []
     traffic = await telemetry.traffic(session, tenant_id, point_id, version_id, rehearsed=rehearsed)
     done = await telemetry.outcomes(session, tenant_id, traffic.series, since=since, until=until)
-    more = await terms_of(session, tenant_id, agreed)
     worth: Attributed | None = None
     measured = []
     for item in agreed:
-        terms = {**NO_TERMS, **more.get(item.id, {})}
         if item.formula is rules.Formula.PUSHED:
             found = await pushed.measured(
-                session, item, terms["aggregate"], version_id,
+                session, tenant_id, point_id, item.key, item.aggregate, version_id,
                 since=since or traffic.first_hour, until=until,
             )  # fmt: skip
         elif item.formula in rules.ATTRIBUTED:
@@ -68,7 +71,7 @@ async def measure(
                 worth = await attributed(session, point, version_id, since=since, until=until)
             found = attribution.found(item.formula, worth)
         else:
-            found = rules.value(item.formula, done, rules.Prices(**(terms["prices"] or {})))
+            found = rules.value(item.formula, done, item.prices)
         limits = (item.direction, item.threshold, item.tolerance)
         measured.append(
             Measured(
@@ -83,10 +86,10 @@ async def measure(
                 outcomes=found.outcomes,
                 low=found.low,
                 high=found.high,
-                target=terms["target"],
+                target=item.target,
                 formula=item.formula,
                 gravely=rules.gravely(item.formula, found, *limits),
-                digest=digest_of(agreed_on(item, more.get(item.id))),
+                digest=item.digest,
             )
         )
     return measured

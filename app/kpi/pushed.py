@@ -142,7 +142,9 @@ async def list_values(
 
 async def measured(
     session: AsyncSession,
-    definition: Definition,
+    tenant_id: UUID,
+    point_id: UUID,
+    key: str,
     aggregate: Aggregate,
     version_id: UUID,
     *,
@@ -157,9 +159,9 @@ async def measured(
     standing = (
         select(Value.at, Value.segment, Value.version_id, Value.value)
         .where(
-            Value.tenant_id == definition.tenant_id,
-            Value.point_id == definition.point_id,
-            Value.key == definition.key,
+            Value.tenant_id == tenant_id,
+            Value.point_id == point_id,
+            Value.key == key,
             Value.version_id.in_((NOBODY, version_id)),
         )
         .distinct(Value.at, Value.segment, Value.version_id)

@@ -1,4 +1,3 @@
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -8,7 +7,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, gates, identity
 from app.kit.actor import Actor
-from app.kit.canonical import digest as digest_of
 from app.kit.page import Rows
 from app.kit.revision import require_condition
 from app.kpi import rules
@@ -108,37 +106,6 @@ async def define(
         session, by, "kpi.agreed", f"point:{point.id}", key=key, before=before, **fields
     )
     return found
-
-
-async def definitions(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> list[Definition]:
-    """Return a decision point's agreed KPIs."""
-    rows = await session.scalars(
-        select(Definition)
-        .filter_by(tenant_id=tenant_id, point_id=point_id)
-        .order_by(Definition.key)
-    )
-    return list(rows)
-
-
-async def kpis_in_force(session: AsyncSession, asked: gates.KpisInForce) -> dict[UUID, str]:
-    """Return a digest over what each point agreed on, for what approvals cover."""
-    rows = await session.scalars(
-        select(Definition).where(
-            Definition.tenant_id == asked.tenant_id, Definition.point_id.in_(asked.ids)
-        )
-    )
-    agreed: dict[UUID, dict[str, Any]] = defaultdict(dict)
-    found = list(rows)
-    more = await terms_of(session, asked.tenant_id, found)
-    for row in found:
-        agreed[row.point_id][row.key] = agreed_on(row, more.get(row.id))
-    return {point_id: digest_of(one) for point_id, one in agreed.items()}
-
-
-def agreed_on(row: Definition, terms: dict[str, Any] | None) -> list[Any]:
-    """Return what a KPI is judged by; what came later counts where it was agreed on."""
-    said: list[Any] = [row.formula, row.direction, row.threshold, row.tolerance, row.unit]
-    return said if terms is None else [*said, terms]
 
 
 async def terms_of(

@@ -3,6 +3,7 @@
 Evidence is measured here, judged by the policy's gate, and the first failed rule names the way out.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -25,9 +26,16 @@ Measured = dict[str, dict[str, Any]]
 async def measure_kpis(
     session: AsyncSession, case: gates.Case, *, rehearsed: bool, by: Actor
 ) -> drift.Standing:
-    """Record drift, performance and KPIs of a case's version as evidence of the step."""
+    """Record drift, performance and KPIs of a case's version as evidence of the step.
+
+    What a release is rehearsed for is what was agreed when it began: that cannot be eased, or made
+    harder, by an edit since. What was agreed upon since then counts beside it. What is in
+    production answers to what is agreed now.
+    """
     assert case.point_id is not None  # noqa: S101 - releases and activations have a point
     key = (session, case.tenant_id, case.point_id, case.version_id)
+    now = await kpi.agreements(session, case.tenant_id, case.point_id)
+    agreed = kpi.as_kept(now, case.details.get("kpis", ())) if rehearsed else now
     stand = await (drift.compare_rehearsal(*key) if rehearsed else drift.standing(*key))
     found = await _facts(
         *key,
@@ -35,7 +43,11 @@ async def measure_kpis(
         rehearsed=rehearsed,
         since=None if rehearsed else stand.since,
         until=None if rehearsed else stand.until,
+        agreed=agreed,
     )
+    if rehearsed:
+        then = {one.key: one.digest for one in agreed}
+        found["kpi"]["edited"] = [one.key for one in now if one.digest != then[one.key]]
     for kind, payload in found.items():
         await gates.add_evidence(
             session, case.id, STEP, kind=kind, payload=payload, by=by, measured=True
@@ -75,11 +87,13 @@ async def _facts(
     rehearsed: bool,
     since: datetime | None,
     until: datetime | None,
+    agreed: Sequence[kpi.Agreed] | None = None,
 ) -> Measured:
     """Return what a standing says, and the KPIs of the same time, as facts."""
     measured = await kpi.measure(
-        session, tenant_id, point_id, version_id, rehearsed=rehearsed, since=since, until=until
-    )
+        session, tenant_id, point_id, version_id,
+        rehearsed=rehearsed, since=since, until=until, agreed=agreed,
+    )  # fmt: skip
     return {
         "drift": {
             "windows": stand.windows,

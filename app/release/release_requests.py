@@ -54,7 +54,7 @@ async def request_release(
     lacking = []
     for key in points:
         point = await catalog.point_by_key(session, key, by=by)
-        agreed = {item.key for item in await kpi.definitions(session, by.tenant_id, point.id)}
+        agreed = {item.key for item in await kpi.agreements(session, by.tenant_id, point.id)}
         lacking += [{"decision_point": key, "kpi": name} for name in kpis if name not in agreed]
     if lacking:
         first = lacking[0]

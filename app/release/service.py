@@ -125,7 +125,7 @@ async def open_release(
         session, by, Action.OPEN_RELEASE, tier=tier, model=model, point=point_key
     )
     asked = None if validator is None else await require_fit(session, validator, version, by=by)
-    agreed = await kpi.definitions(session, by.tenant_id, point.id)
+    agreed = await kpi.agreements(session, by.tenant_id, point.id)
     if version.stage not in _RELEASABLE:
         await move(session, version.id, Stage.CANDIDATE, by=by, point=point_key)
     return await gates.open_case(
@@ -139,15 +139,7 @@ async def open_release(
             "number": number,
             "decision_point": point_key,
             "validator_id": str(asked.id) if asked else None,
-            "kpis": [
-                {
-                    "key": item.key,
-                    "direction": item.direction.value,
-                    "threshold": item.threshold,
-                    "revision": item.revision,
-                }
-                for item in agreed
-            ],
+            "kpis": [item.kept() for item in agreed],
         },
         by=by,
         addressees=(asked.id,) if asked else (),

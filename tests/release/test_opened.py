@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.client import Problem
-from tests.live import Live, Place, make_model, make_point, make_version, unique, validate
+from tests.live import Live, Place, make_model, make_point, make_version, rehearse, unique, validate
 
 KPI = {"name": "Margin", "formula": "mean_reward", "direction": "at_least", "threshold": 0.5,
        "unit": "EUR"}  # fmt: skip
@@ -47,7 +47,7 @@ def test_a_release_keeps_its_validator_and_the_kpis_of_its_beginning(
     val = live["val"].get("/v1/me")["id"]
     assert kept["validator_id"] == val
     assert kept["kpis"] == [
-        {"key": "margin", "direction": "at_least", "threshold": 0.5, "revision": 1}
+        {**KPI, "key": "margin", "tolerance": 0.0, "revision": 1, "terms": None}
     ]
     told = next(
         event
@@ -55,3 +55,29 @@ def test_a_release_keeps_its_validator_and_the_kpis_of_its_beginning(
         if event["type"] == "gates.case.opened" and event["data"]["case_id"] == case["id"]
     )
     assert told["data"]["addressees"] == [{"id": val, "name": "val"}]
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "path"), [(2.0, 0.1, "business_drift"), (0.5, 2.0, "delivers_as_promised")]
+)
+def test_a_release_is_held_to_what_was_agreed_when_it_began(
+    live: Live, then: float, now: float, path: str
+) -> None:
+    model = make_model(live)
+    place = Place(model, make_point(live), make_version(live, model))
+    kpis = f"/v1/decision-points/{place.point}/kpis"
+    live["com"].put(f"{kpis}/margin", {**KPI, "threshold": then})
+    validate(live, model, place.version)
+    rehearse(live, place)
+    case = opened(live, place)
+    live["com"].put(f"{kpis}/margin", {**KPI, "threshold": now}, revision=1)
+    live["com"].put(f"{kpis}/later", {**KPI, "threshold": 0.2})
+
+    verdict = live["ops"].post(f"/v1/releases/{case['id']}/steps/kpi_validation:judge")
+
+    assert verdict["path"] == path
+    kept = live["aud"].get(f"/v1/cases/{case['id']}")["evidence"]
+    said = next(one["payload"] for one in kept if one["kind"] == "kpi")
+    held = {one["key"]: (one["threshold"], one["missed"]) for one in said["measured"]}
+    assert held == {"margin": (then, path == "business_drift"), "later": (0.2, False)}
+    assert said["edited"] == ["margin"]
