@@ -17,8 +17,8 @@ _HUNDREDTHS = np.arange(1, 100) / 100
 _TAIL = 0.1 * 10 ** (-np.arange(121) / 24)
 EDGES = np.unique(np.round(np.concatenate([_HUNDREDTHS, _TAIL, 1 - _TAIL]), 12))
 """Hundredths, and from a tenth outwards 24 to a decade, down to a millionth: half of the
-world's scores lie below a hundredth. With them an AUC is within 0.001 of the rows' own, unless most
-of the scores stand against a wall within one bin."""
+world's scores lie below a hundredth. With them an AUC is within 0.001 of the rows' own, unless one
+bin holds three tenths of the scores."""
 FINE = len(EDGES) + 1
 _WIDTHS = np.diff(EDGES, prepend=0.0, append=1.0)
 _TENTHS = np.searchsorted(np.arange(1, 10) / 10, EDGES - _WIDTHS[:-1] / 2)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 from sklearn import metrics as sklearn
@@ -34,11 +34,12 @@ def exact_auc(scores: Floats, labels: Floats) -> float:
 def test_auc_from_bins_is_within_a_thousandth_of_the_rank_statistic(
     seed: int, size: int, a: float, b: float, decades: float
 ) -> None:
-    """Also of scores that lie below a thousandth all of them; not of a wall that one bin holds."""
+    """Also of scores that lie below a thousandth all of them, while no bin has three tenths."""
     rng = np.random.default_rng(seed)
     low = decades < -1
     scores = rng.beta(a, b + low, size) * (10**decades if low else 1.0)
     labels = (rng.random(size) < np.clip(scores / scores.mean() * 0.3, 0, 1)).astype(float)
+    assume(np.bincount(np.searchsorted(EDGES, scores)).max() < 0.3 * size)
 
     found = folded(scores, labels).auc
 
