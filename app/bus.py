@@ -46,6 +46,7 @@ def make_bus() -> Bus:
     bus.answer(gates.PlanInForce, routing.plan_in_force)
     bus.answer(drift.Serving, routing.serves)
     bus.answer(drift.KpisOver, release.kpis_over)
+    bus.answer(telemetry.ReleasesEnded, release.releases_ended)
     bus.answer(routing.CausesStanding, activation.causes_standing)
     bus.subscribe(routing.ChampionChanged, activation.reexamine)
     bus.keep(notifications.keep)

@@ -9,7 +9,7 @@ audit.
 from app.catalog.aliases import aliases_of
 from app.catalog.content import Gap, completeness
 from app.catalog.descent import link_retrained, origin_developers
-from app.catalog.ensembles import ensembles_of, every_member, unfit_inside
+from app.catalog.ensembles import ensembles_of, every_member, inside_of, unfit_inside
 from app.catalog.events import InstanceEnded, InstanceMade, VersionForked, VersionRegistered
 from app.catalog.indexing import fill as fill_search
 from app.catalog.instances import instances_by_key, instances_of
@@ -26,6 +26,7 @@ from app.catalog.tables import DecisionPoint, Instance, Model, Version
 from app.catalog.versions import (
     developers_of,
     find_version,
+    has_part_in,
     lock_version,
     restage,
     version_by_id,
@@ -68,7 +69,9 @@ __all__ = [
     "expired",
     "fill_search",
     "find_version",
+    "has_part_in",
     "ids_of",
+    "inside_of",
     "instances_by_key",
     "instances_of",
     "key_of",

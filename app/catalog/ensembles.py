@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import CTE, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.catalog.rules import FIT_INSIDE, EnsembleInItself, MemberRetired, Stage
@@ -148,6 +148,33 @@ async def _named(
     return {version.id: (model, version) for model, version in rows}
 
 
+def _inside(tenant_id: UUID, ids: Collection[UUID]) -> CTE:
+    """Return what is inside of versions, at whatever depth: ``id``, and of which, ``outer``."""
+    inside = (
+        select(Member.ensemble_id.label("outer"), Member.member_id.label("id"))
+        .where(Member.tenant_id == tenant_id, Member.ensemble_id.in_(ids))
+        .cte("inside", recursive=True)
+    )
+    return inside.union(
+        select(inside.c.outer, Member.member_id).where(
+            Member.tenant_id == tenant_id, Member.ensemble_id == inside.c.id
+        )
+    )
+
+
+async def inside_of(
+    session: AsyncSession, tenant_id: UUID, ids: Collection[UUID]
+) -> dict[UUID, UUID]:
+    """Return the versions inside of versions, at whatever depth, each with its developer."""
+    inside = _inside(tenant_id, ids)
+    rows = await session.execute(
+        select(Version.id, Version.developer_id)
+        .join(inside, Version.id == inside.c.id)
+        .where(Version.tenant_id == tenant_id)
+    )
+    return {row.id: row.developer_id for row in rows}
+
+
 async def unfit_inside(
     session: AsyncSession, tenant_id: UUID, ids: Collection[UUID], *, lock: bool = False
 ) -> dict[UUID, list[tuple[Model, Version]]]:
@@ -156,16 +183,7 @@ async def unfit_inside(
     That is what was never validated, was sent back or is retired. With ``lock`` what is inside is
     held against a move meanwhile.
     """
-    inside = (
-        select(Member.ensemble_id.label("outer"), Member.member_id.label("id"))
-        .where(Member.tenant_id == tenant_id, Member.ensemble_id.in_(ids))
-        .cte("inside", recursive=True)
-    )
-    inside = inside.union(
-        select(inside.c.outer, Member.member_id).where(
-            Member.tenant_id == tenant_id, Member.ensemble_id == inside.c.id
-        )
-    )
+    inside = _inside(tenant_id, ids)
     query = (
         select(inside.c.outer, Model, Version)
         .join(Version, Version.id == inside.c.id)

@@ -37,6 +37,21 @@ async def find_version(
     return found
 
 
+async def has_part_in(session: AsyncSession, name: str, person_id: UUID, *, by: Actor) -> bool:
+    """Say whether somebody owns a model, or developed a version of it."""
+    developed = select(Version.id).where(
+        Version.tenant_id == Model.tenant_id,
+        Version.model_id == Model.id,
+        Version.developer_id == person_id,
+    )
+    mine = select(Model.id).where(
+        Model.tenant_id == by.tenant_id,
+        Model.name == name,
+        (Model.owner_id == person_id) | developed.exists(),
+    )
+    return await session.scalar(mine) is not None
+
+
 async def history_of(
     session: AsyncSession,
     model_name: str,

@@ -317,7 +317,7 @@ def _instantiate(cast: Cast, names: Names, market: Market, built: Built, case: A
             f"/v1/models/{names.model}/versions/{built.number}/instances",
             {"key": part, "segment": {"part_of_day": part}},
         )
-    cast["dana"].post(
+    cast["oscar"].post(
         f"/v1/releases/{case['id']}/steps/instantiation_validation:sample",
         {"rows": len(common), "tolerance": _TOLERANCE, "instances": instances},
     )

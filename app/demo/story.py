@@ -104,13 +104,13 @@ class Story:
         keys, url = self._cast.keys, self._running.url
         async with (
             AsyncClient(url, keys["bidding-desk"]) as desk_client,
-            AsyncClient(url, keys["dana"]) as dana_client,
+            AsyncClient(url, keys["oscar"]) as perimeter,
         ):
             desk = Desk(desk_client, self._cast["oscar"], self._market, self._names.point)
-            await self._first_version(desk, dana_client)
+            await self._first_version(desk, perimeter)
             row = await self._until_it_drifts(desk)
             if row < len(self._market):
-                await self._second_version(desk, dana_client, row)
+                await self._second_version(desk, perimeter, row)
             await self._account(desk)
         self._look_after()
         auditor = self._cast["audrey"]
@@ -120,7 +120,7 @@ class Story:
         self.findings["seconds"] = round(time.monotonic() - self._started, 1)
         self._say.note(f"Told in {self.findings['seconds']} s.")
 
-    async def _first_version(self, desk: Desk, dana_client: AsyncClient) -> None:
+    async def _first_version(self, desk: Desk, perimeter: AsyncClient) -> None:
         say, cast, names = self._say, self._cast, self._names
         say.chapter("A developer registers, a validator validates")
         say.line("An administrator let the people in; carla agreed to each who judges or operates.")
@@ -140,8 +140,9 @@ class Story:
         )
         say.chapter("Release: six steps inside a guarded perimeter")
         scores = v1.model.score(self._market.inputs[HELD_OUT:LIVE])
+        say.line("oscar rehearses it with real half-hours: not dana, who made it.")
         await rehearse(
-            dana_client, self._market, scores, HELD_OUT,
+            perimeter, self._market, scores, HELD_OUT,
             model=names.model, version=1, decision_point=names.point,
         )  # fmt: skip
         await desk.drained()
@@ -210,7 +211,7 @@ class Story:
                 return
             await asyncio.sleep(0.1)
 
-    async def _second_version(self, desk: Desk, dana_client: AsyncClient, row: int) -> None:
+    async def _second_version(self, desk: Desk, perimeter: AsyncClient, row: int) -> None:
         say, cast, names, end = self._say, self._cast, self._names, len(self._market)
         say.chapter("New data is acquired, a second version enters as challenger")
         upto = min(row + _ACQUIRE, end)
@@ -224,7 +225,7 @@ class Story:
         valid = cycle.validate(cast, names, self._market, v2)
         scores = v2.model.score(self._market.inputs[trained.stop : row])
         await rehearse(
-            dana_client, self._market, scores, trained.stop,
+            perimeter, self._market, scores, trained.stop,
             model=names.model, version=2, decision_point=names.point,
         )  # fmt: skip
         await desk.drained()

@@ -47,8 +47,7 @@ async def watch(database: Database) -> None:
             )
             .where(
                 telemetry.Series.through.is_not(None),
-                telemetry.Series.arm != telemetry.REHEARSAL,
-                ~telemetry.Series.arm.startswith(telemetry.SHADOW_PREFIX),
+                telemetry.decides(),
                 (Watch.next_until.is_(None))
                 | (Watch.next_until <= telemetry.Series.through)
                 | telemetry.Series.touched_hour.is_not(None),

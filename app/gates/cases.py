@@ -173,13 +173,20 @@ async def makers(session: AsyncSession, case: Case) -> dict[UUID, str]:
 async def makers_of(
     session: AsyncSession, tenant_id: UUID, version_ids: Collection[UUID]
 ) -> dict[UUID, str]:
-    """Return who made versions what they are, and how: none of them decides about them."""
+    """Return who made versions what they are, and how: none of them decides about them.
+
+    What is inside of an ensemble makes it what it is, at whatever depth.
+    """
     found = await catalog.versions_by_id(session, tenant_id, set(version_ids))
-    shaped = await ask(session, Shapers(tenant_id, frozenset(found))) or {}
-    origins = await catalog.origin_developers(session, tenant_id, set(found))
-    forked = dict.fromkeys(origins, "developed what the version was forked from")
-    developers = {version.developer_id for _, version in found.values()}
-    return shaped | forked | dict.fromkeys(developers, "developed the version")
+    inside = await catalog.inside_of(session, tenant_id, set(found))
+    shaped = await ask(session, Shapers(tenant_id, frozenset({*found, *inside}))) or {}
+    origins = await catalog.origin_developers(session, tenant_id, {*found, *inside})
+    return (
+        shaped
+        | dict.fromkeys(origins, "developed what the version was forked from")
+        | dict.fromkeys(inside.values(), "developed what is inside of the version")
+        | {version.developer_id: "developed the version" for _, version in found.values()}
+    )
 
 
 async def parties(session: AsyncSession, case: Case) -> dict[UUID, str]:
@@ -324,6 +331,20 @@ async def release_of(
         .execution_options(populate_existing=True)
     )
     return found
+
+
+async def releases_ended(
+    session: AsyncSession, tenant_id: UUID, version_id: UUID, point_id: UUID
+) -> int:
+    """Return how many releases of a version for a point have ended, however they did."""
+    ended = select(func.count()).where(
+        Case.tenant_id == tenant_id,
+        Case.version_id == version_id,
+        Case.point_id == point_id,
+        Case.kind == CaseKind.RELEASE,
+        Case.closed_at.is_not(None),
+    )
+    return await session.scalar(ended) or 0
 
 
 async def passed_release(

@@ -39,6 +39,7 @@ MEASURED: dict[tuple[CaseKind, str], tuple[str, ...]] = {
         "POST /v1/releases/{case_id}/steps/instantiation_validation:sample",
         _EVIDENCE,
     ),
+    (CaseKind.RELEASE, "rehearsal"): (_REHEARSE,),
     (CaseKind.RELEASE, "drift"): (_REHEARSE,),
     (CaseKind.RELEASE, "performance"): (_REHEARSE, _OUTCOMES),
     (CaseKind.RELEASE, "kpi"): ("PUT /v1/decision-points/{key}/kpis/{kpi}", _OUTCOMES),

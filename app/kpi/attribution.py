@@ -56,7 +56,7 @@ async def attributed(
         place.key: [
             one
             for one in await telemetry.series_of(session, tenant_id, place.id)
-            if one.arm != telemetry.REHEARSAL
+            if not telemetry.is_rehearsal(one.arm)
             and not telemetry.is_shadow(one.arm)
             and not telemetry.is_given(one.arm)
         ]

@@ -85,8 +85,7 @@ async def _compare_again(session: AsyncSession, tenant_id: UUID, point_id: UUID)
             telemetry.Series.tenant_id == tenant_id,
             telemetry.Series.point_id.in_(places),
             telemetry.Series.through.is_not(None),
-            telemetry.Series.arm != telemetry.REHEARSAL,
-            ~telemetry.Series.arm.startswith(telemetry.SHADOW_PREFIX),
+            telemetry.decides(),
             compared,
         )
     )

@@ -11,6 +11,7 @@ from app.release.kpi_validation import conclude, kpis_over, measure_kpis, measur
 from app.release.lifecycle import NEXT, RETURN, IllegalMove, require_edge
 from app.release.moves import move, send_back
 from app.release.operator import Operator
+from app.release.rehearsed import releases_ended
 from app.release.service import about, open_validation
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "measure_since",
     "move",
     "open_validation",
+    "releases_ended",
     "require_edge",
     "send_back",
 ]

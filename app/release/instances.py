@@ -73,7 +73,7 @@ async def measure_instances(session: AsyncSession, case: gates.Case, *, by: Acto
     if kept is None:
         return
     limit, whose = agreed(kept["tolerance_asked"], await _contracts(session, case))
-    if limit != kept["tolerance"]:
+    if (limit, whose) != (kept["tolerance"], kept["tolerance_by"]):
         found = instantiation.held_to(kept, limit)
         await _record(session, case, {**found, "tolerance_by": whose}, by=by)
 

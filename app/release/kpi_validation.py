@@ -15,6 +15,7 @@ from app import drift, gates, kpi, routing
 from app.gates import WayOut
 from app.kit.actor import Actor
 from app.release.lifecycle import RETURN
+from app.release.rehearsed import who_rehearsed
 
 STEP = "kpi_validation"
 
@@ -47,6 +48,7 @@ async def measure_kpis(
     )
     if rehearsed:
         then = {one.key: one.digest for one in agreed}
+        found["rehearsal"] = await who_rehearsed(session, case)
         found["kpi"]["edited"] = [one.key for one in now if one.digest != then[one.key]]
     for kind, payload in found.items():
         await gates.add_evidence(

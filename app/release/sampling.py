@@ -23,6 +23,7 @@ from app.kit.refusal import Invalid, Kind, Refusal
 from app.platform.http.body import UnsupportedMedia
 from app.release import expected, parameters
 from app.release.parameters import Pace, Source
+from app.release.rehearsed import who_rehearsed
 
 STEP = ReleaseStep.PARAMETER_TESTING
 MAX_ROWS = 200_000
@@ -129,6 +130,7 @@ async def measure_parameters(session: AsyncSession, case: gates.Case, *, by: Act
         source=Source.REHEARSAL,
         since=traffic.first_hour,
         until=traffic.through,
+        **await who_rehearsed(session, case),
     )
     await _record(session, case, payload, by=by)
 

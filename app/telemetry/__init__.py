@@ -4,6 +4,7 @@ Owns what production reports. Promises that a 2xx means committed, each event co
 that what is read later costs bins × hours, never rows. Imports catalog, identity, audit.
 """
 
+from app.telemetry.arms import ReleasesEnded, decides, is_given, is_rehearsal, is_shadow
 from app.telemetry.backlog import unfolded
 from app.telemetry.baseline import baseline_in_force, shapers
 from app.telemetry.baseline import inherit as inherit_baseline
@@ -24,7 +25,7 @@ from app.telemetry.dividing import (
     require_declared,
     segments_of,
 )
-from app.telemetry.events import GREATEST, HOLDOUT, MAX_EVENTS, REHEARSAL, SHADOW_PREFIX
+from app.telemetry.events import GREATEST, HOLDOUT, MAX_EVENTS, REHEARSAL
 from app.telemetry.forgetting import forget
 from app.telemetry.grouped import Answered, answered_by, scores_by_chance
 from app.telemetry.keys import SigningKeys, make_key, signing_keys
@@ -38,6 +39,7 @@ from app.telemetry.performance import METRICS, Measure, Performance
 from app.telemetry.reading import CSV, JSON_LINES, PARQUET, LakeTable, RowTable, Table, opened
 from app.telemetry.reconstruction import MOST_VARIABLES, Reconstruction
 from app.telemetry.recorded import Recorded, recorded
+from app.telemetry.rehearsal import rehearsed_by
 from app.telemetry.retention import events_kept_from
 from app.telemetry.returning import Returning, returning_of
 from app.telemetry.sampled import rows_between
@@ -64,8 +66,6 @@ from app.telemetry.windows import (
     first_decision,
     hours_of,
     inputs,
-    is_given,
-    is_shadow,
     next_hour,
     outcomes,
     rewarded_of,
@@ -87,7 +87,6 @@ __all__ = [
     "REHEARSAL",
     "REST",
     "SCORE",
-    "SHADOW_PREFIX",
     "Answered",
     "BadToken",
     "Baseline",
@@ -110,6 +109,7 @@ __all__ = [
     "Receipt",
     "Reconstruction",
     "Recorded",
+    "ReleasesEnded",
     "Returning",
     "Rewarded",
     "RowTable",
@@ -130,6 +130,7 @@ __all__ = [
     "begins",
     "brought_by",
     "category",
+    "decides",
     "digest",
     "events_in",
     "events_kept_from",
@@ -145,6 +146,7 @@ __all__ = [
     "inherit_baseline",
     "inputs",
     "is_given",
+    "is_rehearsal",
     "is_shadow",
     "make_key",
     "make_partitions",
@@ -156,6 +158,7 @@ __all__ = [
     "performance",
     "profiles_in",
     "recorded",
+    "rehearsed_by",
     "require_declared",
     "returning_of",
     "rewarded_of",

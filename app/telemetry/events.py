@@ -165,7 +165,7 @@ def _read(row: Any, claim_of: ClaimOf) -> Event:
     if not _NESTED.isdisjoint(map(type, features.values())):
         raise BadEvent("A feature is a number, a string, a truth value or null.")
     return Event(
-        event_id=None if claim.arm == REHEARSAL else event_id,
+        event_id=None if token is None else event_id,
         claim=claim,
         at=micros(row.get("at")),
         features=features,
@@ -175,13 +175,14 @@ def _read(row: Any, claim_of: ClaimOf) -> Event:
     )
 
 
-def rehearsed_id(point_id: bytes, version_id: bytes, sent: bytes) -> bytes:
+def rehearsed_id(point_id: bytes, version_id: bytes, arm: str, sent: bytes) -> bytes:
     """Return the id a rehearsed event or outcome is kept under.
 
     Rehearsals name their events themselves; in a space of their own they can neither take the place
-    of a production event nor label one.
+    of a production event nor label one. ``arm`` says of which release, and begins with its kind.
     """
-    return blake2b(sent, digest_size=16, key=point_id + version_id, person=b"rehearsal").digest()
+    person = arm.encode()
+    return blake2b(sent, digest_size=16, key=point_id + version_id, person=person).digest()
 
 
 def uuid_bytes(text: Any, field: str) -> bytes:

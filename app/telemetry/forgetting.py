@@ -30,7 +30,8 @@ DELETE FROM telemetry_receipt WHERE (tenant_id, decision_id, series_id) IN (
     SELECT r.tenant_id, r.decision_id, r.series_id FROM telemetry_receipt r
     WHERE r.tenant_id = %(tenant)s AND r.decision_id < %(first)s AND NOT EXISTS (
         SELECT FROM telemetry_series s
-        WHERE s.tenant_id = r.tenant_id AND s.id = r.series_id AND s.arm = %(rehearsal)s)
+        WHERE s.tenant_id = r.tenant_id AND s.id = r.series_id
+            AND split_part(s.arm, ':', 1) = %(rehearsal)s)
     ORDER BY r.decision_id LIMIT %(batch)s FOR UPDATE OF r SKIP LOCKED)
 """
 _OUTCOMES = """

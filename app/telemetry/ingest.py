@@ -14,7 +14,6 @@ from app.platform.http import Upload
 from app.telemetry.batch import Batch
 from app.telemetry.bounds import EVERYTHING, Bounds, bounds_of
 from app.telemetry.events import (
-    REHEARSAL,
     BadEvent,
     ClaimOf,
     NoEvents,
@@ -59,7 +58,7 @@ class Ingest:
         bounds = await self._bounds_of(actor.tenant_id)
         sent, found = await off_loop(size, _understand, upload, keys, bounds)
         if found is None:
-            async with self._database.session(actor.tenant_id) as session:
+            async with self._database.transaction(actor.tenant_id) as session:
                 claim = await _rehearsal(session, actor, sent)
             found = await off_loop(size, _rehearsed, sent, claim)
         count, batch, bad = found
@@ -142,7 +141,7 @@ def _rehearsed(sent: dict[str, Any], shared: Claim) -> tuple[int, Batch, Refused
             raise BadEvent("A rehearsal's events carry no token.")
         if event_id is None:
             raise BadEvent("event_id is required in a rehearsal.")
-        own = rehearsed_id(shared.point_id, shared.version_id, event_id)
+        own = rehearsed_id(shared.point_id, shared.version_id, shared.arm, event_id)
         return shared._replace(decision_id=own)
 
     return _gathered(sent["events"], claim_of)
@@ -157,16 +156,15 @@ async def _rehearsal(session: AsyncSession, actor: Actor, sent: dict[str, Any]) 
     """Return the claim that all events of a rehearsal share."""
     place = await rehearsal_of(session, actor, sent, "events")
     assert place is not None  # noqa: S101 - the body named more than events
-    point_id, version_id = place
     return Claim(
         part=Part.ARM,
         decision_id=bytes(16),
-        point_id=point_id,
-        version_id=version_id,
+        point_id=place.point_id,
+        version_id=place.version_id,
         plan_revision=0,
         generation=0,
         propensity=1.0,
         at_ms=0,
         unit=bytes(8),
-        arm=REHEARSAL,
+        arm=place.arm,
     )

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.telemetry.events import REHEARSAL, SHADOW_PREFIX
+from app.telemetry.arms import decides
 from app.telemetry.tables import RawEvent, Series
 
 
@@ -31,8 +31,7 @@ async def recorded(
     series = select(Series.id).where(
         Series.tenant_id == tenant_id,
         Series.point_id == point_id,
-        Series.arm != REHEARSAL,
-        ~Series.arm.startswith(SHADOW_PREFIX),
+        decides(),
     )
     found = await session.execute(
         select(RawEvent.at, RawEvent.features)

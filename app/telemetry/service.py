@@ -6,8 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog
 from app.kit.actor import Actor
-from app.telemetry import dividing, windows
-from app.telemetry.events import REHEARSAL
+from app.telemetry import arms, dividing, windows
 from app.telemetry.schemas import SeriesOut, TelemetryOut
 from app.telemetry.tables import Delta, Outcome, Segment, Series
 
@@ -55,7 +54,7 @@ async def overview(
     stored = sum(
         row.events + int(deltas.get(row.id, none)[1])
         for row in series.values()
-        if row.arm != REHEARSAL and not windows.is_given(row.arm)
+        if not arms.is_rehearsal(row.arm) and not arms.is_given(row.arm)
     )
     waiting = await session.scalar(
         select(func.count()).where(Outcome.tenant_id == by.tenant_id, Outcome.due_at <= func.now())

@@ -146,6 +146,19 @@ class Segment(_Counted, Base):
     place: Mapped[int] = mapped_column(SmallInteger)
 
 
+class Rehearser(Base):
+    """Who sent events or outcomes of the guarded perimeter, of one version's one release."""
+
+    __tablename__ = "telemetry_rehearser"
+
+    tenant_id: Mapped[tenant_pk]
+    point_id: Mapped[UUID] = mapped_column(primary_key=True)
+    version_id: Mapped[UUID] = mapped_column(primary_key=True)
+    arm: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class Receipt(Base):
     """A scored event, once: a token is good for one event of its series.
 

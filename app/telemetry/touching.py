@@ -5,7 +5,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.telemetry.events import HOLDOUT, REHEARSAL, SHADOW_PREFIX
+from app.telemetry.arms import decides
+from app.telemetry.events import HOLDOUT
 from app.telemetry.tables import Series
 
 
@@ -21,8 +22,8 @@ async def touch(
     query = select(Series).where(
         Series.tenant_id == tenant_id,
         Series.point_id == point_id,
-        Series.arm.not_in((HOLDOUT, REHEARSAL)),
-        ~Series.arm.startswith(SHADOW_PREFIX),
+        decides(),
+        Series.arm != HOLDOUT,
     )
     if version_id is not None:
         query = query.where(Series.version_id == version_id)

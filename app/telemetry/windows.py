@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.telemetry.arms import is_given, is_rehearsal, is_shadow, rehearsal_arm
 from app.telemetry.charts import begins, hour_at
-from app.telemetry.events import GIVEN_PREFIX, REHEARSAL, SHADOW_PREFIX
 from app.telemetry.outcomes import performance
 from app.telemetry.performance import Performance
 from app.telemetry.tables import HourProfile, Outcome, ProfileKind, RawEvent, Receipt, Series
@@ -44,17 +44,19 @@ async def traffic(
     rehearsed: bool = False,
     given: bool = True,
 ) -> Traffic:
-    """Return a version's production traffic at a point, or its rehearsal's.
+    """Return a version's production traffic at a point, or that of its release's rehearsal.
 
     What others counted and gave is left out unless it is to be ``given`` too. What it said as a
     shadow is not among it: a shadow decides nothing and earns nothing.
     """
+    place = (tenant_id, point_id, version_id)
+    rehearsal = await rehearsal_arm(session, *place) if rehearsed else None
     rows = [
         row
         for row in await session.scalars(
             select(Series).filter_by(tenant_id=tenant_id, point_id=point_id, version_id=version_id)
         )
-        if (row.arm == REHEARSAL) is rehearsed
+        if (row.arm == rehearsal if rehearsed else not is_rehearsal(row.arm))
         and not is_shadow(row.arm)
         and (given or not is_given(row.arm))
     ]
@@ -131,16 +133,6 @@ async def series_of(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> l
             .order_by(Series.arm, Series.version_id)
         )
     )
-
-
-def is_shadow(arm: str) -> bool:
-    """Say whether an arm only watches."""
-    return arm.startswith(SHADOW_PREFIX)
-
-
-def is_given(arm: str) -> bool:
-    """Say whether an arm's rows were counted elsewhere, and their profile given."""
-    return arm.startswith(GIVEN_PREFIX)
 
 
 async def events_of(

@@ -63,7 +63,7 @@ EVIDENCE: dict[str, dict[str, Any]] = {
     },
     "release.parameter_testing": {
         "parameters": {"events": 600, "null_share": 0.0, "invalid_share": 0.0,
-                       "velocity_ratio": 1.0, "drifting": []},
+                       "velocity_ratio": 1.0, "drifting": [], "part": None},
     },
     "release.integration_testing": {
         "integration": {"cases": 40, "failures": 0, "p99_ms": 12.5, "run": "0198c0de",
@@ -71,9 +71,10 @@ EVIDENCE: dict[str, dict[str, Any]] = {
     },
     "release.instantiation_validation": {
         "instances": {"segments": 5, "dispersion": 0.01, "tolerance": 0.02, "outliers": 0,
-                      "rank_agreement": 0.9, "tolerance_by": "contract", "beyond": []},
+                      "rank_agreement": 0.9, "tolerance_by": "contract", "beyond": [],
+                      "part": None},
     },
-    "release.kpi_validation": KPI,
+    "release.kpi_validation": {**KPI, "rehearsal": {"part": None}},
     "activation.management_and_governance": {"completeness": {"complete": True, "gaps": []}},
     "activation.model_activation": {
         "hand_off": {"runbook": "https://example.org/runbook", "contact": "ops@example.org",

@@ -27,6 +27,7 @@ def measured(*, severe: float = 0, missed: int = 0, degraded: bool = False) -> d
         drift={"windows": 1, "severe_share": severe, "share": severe},
         kpi={"measured": [{"key": "margin"}], "missed": ["margin"] * missed, "unmeasured": []},
         performance={"degraded": degraded},
+        rehearsal={"part": None},
     )
 
 

@@ -53,6 +53,10 @@ def evidence_of(verdict: Any, kind: str) -> Any:
     return verdict["facts"]["evidence"][kind]
 
 
+def failed(verdict: Any) -> list[str]:
+    return [one["rule"] for one in verdict["results"] if not one["passed"]]
+
+
 def test_a_contract_with_a_schema_is_kept_and_checked(live: Live, place: Place, case: Any) -> None:
     named = {"model": place.model, "version": place.version}
     path = f"/v1/decision-points/{place.point}:check-contract"
@@ -288,6 +292,22 @@ def test_instances_are_held_to_the_stricter_tolerance(live: Live, place: Place, 
     assert held["beyond"]
     assert not verdict["passed"]
     edit(live, place.point, instance_tolerance=None)
+
+
+def test_neither_scores_nor_tolerance_are_those_of_who_made_the_version(
+    live: Live, place: Place, case: Any
+) -> None:
+    path = f"/v1/releases/{case['id']}/steps/{INSTANCES}:sample"
+    live["dev"].post(path, scores())
+
+    own = judged(live, case, INSTANCES)
+    sent = live["val"].post(path, scores())["payload"]
+    theirs = judged(live, case, INSTANCES)
+    edit(live, place.point, instance_tolerance=0.5)
+
+    assert failed(own) == ["agreed_tolerance", "scored_apart"]
+    assert sent["part"] is None
+    assert failed(theirs) == ["agreed_tolerance"]
     assert judged(live, case, INSTANCES)["passed"]
 
 

@@ -17,6 +17,7 @@ from tests.live import (
     make_version,
     open_activation,
     ready_to_commit,
+    rehearse,
     release,
     released,
     validate,
@@ -141,6 +142,7 @@ def test_what_changed_since_is_validated_and_released_again(bank: Live) -> None:
     evidence(bank["val"], case, step, "technical", {"holdout_rows": 200, "reproducible": True})
     approve(bank["val"], case, step)
     assert bank["val"].post(f"/v1/validations/{case['id']}/steps/{step}:judge")["passed"]
+    rehearse(bank, place)
     assert release(bank, place)["passed"]
     seated(bank, place)
 

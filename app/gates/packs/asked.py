@@ -32,3 +32,11 @@ HANDED_OVER = "has(evidence.hand_off.accepted) && evidence.hand_off.accepted == 
 
 AGREED_KPIS = "size(evidence.kpi.measured) > 0"
 """Where nothing was agreed nothing can be missed."""
+
+SUPPLIED_APART = "evidence.parameters.part == null"
+REHEARSED_APART = "evidence.rehearsal.part == null"
+SCORED_APART = "evidence.instances.part == null"
+"""Whoever made the version does not choose what it is judged by."""
+
+AGREED_TOLERANCE = "evidence.instances.tolerance_by == 'contract'"
+"""How far instances may differ is no matter of who sends their scores."""

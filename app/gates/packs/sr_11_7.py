@@ -8,12 +8,16 @@ outcomes analysis); VI governance, policies and controls.
 from app.gates.packs.asked import (
     AGREED_CASES,
     AGREED_KPIS,
+    AGREED_TOLERANCE,
     COMPARED,
     HANDED_OVER,
     NOT_COMPARED,
     PROVEN,
     QUALITY,
+    REHEARSED_APART,
     REPORTED,
+    SCORED_APART,
+    SUPPLIED_APART,
     UNMOVED,
 )
 from app.gates.packs.pack import Cited, Pack, every_gate
@@ -126,12 +130,16 @@ _RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "release.parameter_testing": (
         _SR("enough_input", "evidence.parameters.events >= 500",
-            "At least 500 events of real input were rehearsed.",
+            "At least 500 events of real input were rehearsed for this release.",
             "IV", owner=_OPERATIONS),
         _SR("input_quality",
             QUALITY,
             "Inputs are accurate, complete and as designed: at most 5 % missing, 1 % unreadable.",
             "V.2", owner=_OPERATIONS),
+        _SR("input_by_others", SUPPLIED_APART,
+            "Whoever rehearsed, or sent the sample, has no stake in the version: effective"
+            " challenge.",
+            "V", owner=_OPERATIONS),
         _SR("velocity",
             "evidence.parameters.velocity_ratio >= 0.5"
             " && evidence.parameters.velocity_ratio <= 2.0",
@@ -162,8 +170,20 @@ _RULES: dict[str, tuple[Rule, ...]] = {
             "Evidence `instances`: tested over a range of segments and conditions, the results"
             " agree within the tolerance.",
             "IV", "V.1", owner=_VALIDATION),
+        _SR("tolerance_agreed", AGREED_TOLERANCE,
+            "How far they may differ was agreed for the decision point, not chosen with the"
+            " scores.",
+            "IV", owner=_OPERATIONS),
+        _SR("scored_by_others", SCORED_APART,
+            "Whoever sent the scores has no stake in the version: effective challenge.",
+            "V", owner=_VALIDATION),
     ),
-    "release.kpi_validation": _kpi(),
+    "release.kpi_validation": (
+        *_kpi(),
+        _SR("rehearsed_by_others", REHEARSED_APART,
+            "Whoever rehearsed has no stake in the version: effective challenge.",
+            "V", owner=_OPERATIONS),
+    ),
     "activation.management_and_governance": (
         _SR("inventoried",
             "version.card.summary.size() > 0 && version.card.intended_use.size() > 0"

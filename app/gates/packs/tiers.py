@@ -5,7 +5,17 @@ The higher the tier, the more steps and the narrower the thresholds.
 
 from typing import Any
 
-from app.gates.packs.asked import AGREED_CASES, HANDED_OVER, PROVEN, QUALITY, REPORTED
+from app.gates.packs.asked import (
+    AGREED_CASES,
+    AGREED_TOLERANCE,
+    HANDED_OVER,
+    PROVEN,
+    QUALITY,
+    REHEARSED_APART,
+    REPORTED,
+    SCORED_APART,
+    SUPPLIED_APART,
+)
 from app.gates.packs.kpi import kpi_rules
 from app.gates.packs.pack import BEFORE_COMMIT, Pack
 from app.gates.policy import Policy, Severity
@@ -36,7 +46,8 @@ _COMMITTEE = {
 }
 
 
-# gate → tiers that require it, and its rules; a rule that `denies` in some only warns in others
+# gate → tiers that require it, and its rules; one that is `asked` in some is in their policies
+# only, and one that `denies` in some only warns in others
 _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
     "validation.business_validation": (
         _GRAVE,
@@ -96,13 +107,20 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
             {
                 "name": "volume",
                 "when": "evidence.parameters.events >= 500",
-                "reason": "At least 500 events of real input were rehearsed.",
+                "reason": "At least 500 events of real input were rehearsed for this release.",
             },
             {
                 "name": "quality",
                 "when": QUALITY,
                 "reason": "At most 5 % of the values are missing and 1 % unreadable. Where a"
                 " rehearsal says neither, its version has no baseline: send a sample.",
+            },
+            {
+                "name": "supplied_apart",
+                "when": SUPPLIED_APART,
+                "reason": "Whoever rehearsed, or sent the sample, took no part in the version.",
+                "asked": _GRAVE,
+                "denies": (HIGH,),
             },
             {
                 "name": "velocity",
@@ -167,9 +185,14 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
             },
             {
                 "name": "agreed_tolerance",
-                "when": "evidence.instances.tolerance_by == 'contract'",
-                "reason": "The tolerance is the contract's, not chosen by who sent the scores.",
-                "severity": "warn",
+                "when": AGREED_TOLERANCE,
+                "reason": "The tolerance is the contract's (PATCH /v1/decision-points/{key}), not"
+                " chosen by who sent the scores.",
+            },
+            {
+                "name": "scored_apart",
+                "when": SCORED_APART,
+                "reason": "Whoever sent the scores took no part in the version.",
             },
             {
                 "name": "members_weighed",
@@ -187,18 +210,27 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "name": "same_order",
                 "when": "evidence.instances.rank_agreement >= 0.7",
                 "reason": "The instances put cases into much the same order (Kendall's W).",
-                "severity": "warn",
             },
             {
                 "name": "every_instance_scored",
                 "when": "!has(evidence.instances.unscored) || evidence.instances.unscored == null"
                 " || size(evidence.instances.unscored) == 0",
                 "reason": "No instance that the catalog knows of the version was left out.",
-                "severity": "warn",
             },
         ],
     ),
-    "release.kpi_validation": (_ALL, []),
+    "release.kpi_validation": (
+        _ALL,
+        [
+            {
+                "name": "rehearsed_apart",
+                "when": REHEARSED_APART,
+                "reason": "Whoever rehearsed took no part in the version.",
+                "asked": _GRAVE,
+                "denies": (HIGH,),
+            }
+        ],
+    ),
     "activation.management_and_governance": (
         _ALL,
         [
@@ -307,11 +339,9 @@ def tier_policy(tier: str) -> Policy:
     """Return the starting policy of a risk tier."""
     gates = {}
     for gate, (tiers, rules) in _GATES.items():
-        found = (
-            kpi_rules(share=_SHARE[tier], silence_denies=tier in _GRAVE)
-            if gate.endswith("kpi_validation")
-            else [_rule(rule, tier) for rule in rules]
-        )
+        found = [_rule(rule, tier) for rule in rules if tier in rule.get("asked", TIERS)]
+        if gate.endswith("kpi_validation"):
+            found = kpi_rules(share=_SHARE[tier], silence_denies=tier in _GRAVE) + found
         gates[gate] = {
             "required": tier in tiers,
             "before_commit": gate in BEFORE_COMMIT or not gate.startswith("activation."),
@@ -330,7 +360,7 @@ def tier_policy(tier: str) -> Policy:
 def _rule(rule: dict[str, Any], tier: str) -> dict[str, Any]:
     """Return a rule as a tier has it."""
     denies = rule.get("denies", TIERS)
-    plain = {name: value for name, value in rule.items() if name != "denies"}
+    plain = {name: value for name, value in rule.items() if name not in ("asked", "denies")}
     return plain if tier in denies else {**plain, "severity": Severity.WARN}
 
 
