@@ -21,7 +21,7 @@ from app.catalog.rules import AssetKind, InstancePinned, PointKind, ReturnTo, Ri
 from app.catalog.schemas import Contract, ModelOut
 from app.catalog.service import classify, model_of
 from app.catalog.signature import DataClass, Signature, Target, Variable, VariableType
-from app.catalog.specifics import expired
+from app.catalog.specifics import expired, expires_at
 from app.catalog.tables import DecisionPoint, Instance, Model, Version
 from app.catalog.versions import (
     developers_of,
@@ -67,6 +67,7 @@ __all__ = [
     "ensembles_of",
     "every_member",
     "expired",
+    "expires_at",
     "fill_search",
     "find_version",
     "has_part_in",

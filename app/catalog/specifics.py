@@ -171,10 +171,16 @@ class Agent(Input):
     )
 
 
+def expires_at(specifics: dict[str, Any] | None) -> datetime | None:
+    """Return from when on a version's scores are too old to be used, if it says so of itself."""
+    until = (specifics or {}).get("valid_until")
+    return None if until is None else datetime.fromisoformat(until)
+
+
 def expired(specifics: dict[str, Any] | None, now: datetime) -> bool:
     """Say whether what a version says of itself is of scores that are too old to be used."""
-    until = (specifics or {}).get("valid_until")
-    return until is not None and datetime.fromisoformat(until) <= now
+    until = expires_at(specifics)
+    return until is not None and until <= now
 
 
 class PrecalculatedScores(Input):

@@ -17,6 +17,7 @@ from app import catalog, gates, identity, routing
 from app.catalog import Stage
 from app.kit.page import Rows
 from app.platform.db import clock, page
+from app.revalidation.terms import term_of
 
 _BATCH = 500
 _EMERGENCY = timedelta(days=1)
@@ -37,6 +38,8 @@ class Kind(StrEnum):
     TERMS_EDITED = "terms_edited"
     """What a version is judged by was edited after it was approved, and nobody had to agree."""
     RETURNED_IN_SEAT = "returned_in_seat"
+    SCORES_EXPIRED = "scores_expired"
+    """What was computed beforehand is older than its version says it may be."""
     MEMBER_UNFIT = "member_unfit"
     """An ensemble decides with what was never validated, was sent back or is retired."""
     ORPHANED_MODEL = "orphaned_model"
@@ -125,6 +128,7 @@ async def _standings(
     cases |= {case.id: case for stones in below.values() for case in stones}
     stand = await gates.stand(session, tenant_id, cases.values())
     unfit = await catalog.unfit_inside(session, tenant_id, set(versions))
+    now = await clock(session)
     found = []
     for seat in seats:
         model, version = versions[seat.version_id]
@@ -135,6 +139,9 @@ async def _standings(
         if version.stage is Stage.RETURNED:
             detail = f"returned to {version.returned_to} and still deciding"
             standing.add(Kind.RETURNED_IN_SEAT, detail)
+        if catalog.expired(version.specifics, now):
+            detail = f"its scores were to be used until {catalog.expires_at(version.specifics)}"
+            standing.add(Kind.SCORES_EXPIRED, detail)
         for inner, member in unfit.get(seat.version_id, ()):
             detail = f"its member {inner.name}@{member.number} is {member.stage}"
             standing.add(Kind.MEMBER_UNFIT, detail)
@@ -199,7 +206,8 @@ async def _revalidation(
             for case in below[seat.version_id, seat.point_id]
             if case.kind is gates.CaseKind.VALIDATION and case.closed_at is not None
         ]
-        standing.due = max(validated, default=seat.since) + timedelta(days=within)
+        expires = catalog.expires_at(standing.version.specifics)
+        standing.due, _ = term_of(max(validated, default=seat.since), within, expires)
         if standing.due < now:
             standing.add(Kind.REVALIDATION_OVERDUE, f"was due on {standing.due:%Y-%m-%d}")
 

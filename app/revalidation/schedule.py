@@ -5,7 +5,7 @@ A person's validation counts; what the server measures goes on beside it and doe
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -16,7 +16,7 @@ from app.gates import CaseKind, Revalidation
 from app.kit.actor import Actor
 from app.kit.page import Rows, encode
 from app.platform.db import clock, page
-from app.revalidation.terms import State, days_left, state_of
+from app.revalidation.terms import State, days_left, state_of, term_of
 
 BATCH = 200
 _ALARMING = frozenset({State.OVERDUE, State.ESCALATED})
@@ -80,6 +80,7 @@ async def terms_of(
             continue
         validation = _validation(below[seat.version_id, seat.point_id])
         began = validation.closed_at if validation and validation.closed_at else seat.since
+        due, within = term_of(began, policy.revalidate_days, catalog.expires_at(version.specifics))
         found.append(
             Term(
                 seat=seat,
@@ -87,8 +88,8 @@ async def terms_of(
                 version=version,
                 point=points[seat.point_id],
                 validation=validation,
-                due=began + timedelta(days=policy.revalidate_days),
-                within=policy.revalidate_days,
+                due=due,
+                within=within,
                 terms=policy.revalidation or Revalidation(),
                 now=now,
             )

@@ -26,6 +26,17 @@ class Notice(StrEnum):
     ESCALATED = "escalated"
 
 
+def term_of(began: datetime, days: int, expires: datetime | None) -> tuple[datetime, int]:
+    """Return when a term of some days ends, and how many days it has.
+
+    What expires has to be looked at by then, however late policy would ask for it.
+    """
+    due = began + timedelta(days=days)
+    if expires is None or expires >= due:
+        return due, days
+    return expires, max(1, (expires - began) // _DAY)
+
+
 def days_left(due: datetime, now: datetime) -> int:
     """Return how many whole days are left; on the last day none, after it less."""
     return (due - now) // _DAY

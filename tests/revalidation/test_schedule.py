@@ -11,7 +11,7 @@ from app.client import Client, Problem
 from tests.live import Live, Place, champion, make_model, make_version, validate
 from tests.notifications.test_feed import Reader
 from tests.platform.wire import problem_of, speaker
-from tests.revalidation.aging import step, validated_ago
+from tests.revalidation.aging import edited, step, validated_ago
 from tests.tenants import another
 
 YEAR = 365
@@ -182,3 +182,29 @@ def test_nobody_fails_what_he_had_a_part_in(bank: Live) -> None:
     assert own.value.code == "self_approval"
     problem_of(denied, 403, "permission_denied")
     assert wrong.status_code == 422
+
+
+def test_scores_that_were_computed_beforehand_are_due_when_they_expire(bank: Live) -> None:
+    place = champion(bank)
+    until = datetime.now(UTC).replace(microsecond=0)
+
+    def expiring(at: datetime) -> tuple[Any, set[str]]:
+        edited(
+            bank,
+            "UPDATE catalog_version SET specifics = jsonb_build_object("
+            "'kind', 'precalculated_scores', 'valid_until', %s::text) WHERE id = %s",
+            at.isoformat(),
+            bank["aud"].get(f"/v1/models/{place.model}/versions/1")["id"],
+        )
+        (item,) = listed(bank, place)
+        said = bank["aud"].get("/v1/adherence")["findings"]
+        subject = f"{place.model}@1 at {place.point}"
+        return item, {one["kind"] for one in said if one["subject"] == subject}
+
+    soon, fine = expiring(until + timedelta(days=20))
+    late, found = expiring(until - timedelta(days=1))
+
+    assert datetime.fromisoformat(soon["due"]) == until + timedelta(days=20)
+    assert (soon["days_left"], fine) == (19, set())
+    assert late["state"] == "overdue"
+    assert found == {"scores_expired", "revalidation_overdue"}

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.gates import Revalidation
-from app.revalidation.terms import Notice, State, days_left, notice_of, state_of
+from app.revalidation.terms import Notice, State, days_left, notice_of, state_of, term_of
 
 DUE = datetime(2026, 7, 1, 12, tzinfo=UTC)
 ORDER = list(State)
@@ -95,3 +95,14 @@ def test_who_is_told_something_sees_it_in_the_state(
 
     assert (notice is None) is (state is State.FINE)
     assert (days_left(DUE, now) < 0) is (state in {State.OVERDUE, State.ESCALATED})
+
+
+@given(HOURS, st.integers(1, 400))
+def test_what_expires_is_looked_at_by_then(hours: int, days: int) -> None:
+    began, expires = DUE - timedelta(days=days), DUE + timedelta(hours=hours)
+
+    due, within = term_of(began, days, expires)
+
+    assert due == min(DUE, expires)
+    assert 1 <= within <= days
+    assert term_of(began, days, None) == (DUE, days)
