@@ -4,6 +4,15 @@ NOT_COMPARED = "evidence.drift.severe_share == null"
 COMPARED = f"!({NOT_COMPARED}) || version.kind != 'machine_learning'"
 """Nothing compared is not nothing that drifts; only what is learnt has to be compared."""
 
+ACCURATE_OR_UNLEARNT = "evidence.performance.degraded != null || version.kind != 'machine_learning'"
+"""What is not learnt may have nothing that is right or wrong: its KPIs say what it is worth."""
+
+OUTCOMES_KNOWN = (
+    "evidence.performance.degraded != null"
+    " || (version.kind != 'machine_learning' && evidence.performance.labelled > 0)"
+)
+"""What is not learnt may have no reference to fall behind, but what became of it is known."""
+
 UNMOVED = (
     "evidence.tracking.drifting == null ? version.kind != 'machine_learning'"
     " : size(evidence.tracking.drifting) == 0"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.gates.packs.asked import AGREED_KPIS, COMPARED, NOT_COMPARED
+from app.gates.packs.asked import ACCURATE_OR_UNLEARNT, AGREED_KPIS, COMPARED, NOT_COMPARED
 from app.gates.policy import WayOut
 
 
@@ -60,8 +60,9 @@ def kpi_rules(*, share: float, silence_denies: bool) -> list[dict[str, Any]]:
             },
             {
                 "name": "accuracy_was_measured",
-                "when": "evidence.performance.degraded != null",
-                "reason": "There are labels, and a reference in the baseline, to judge by.",
+                "when": ACCURATE_OR_UNLEARNT,
+                "reason": "There are labels, and a reference in the baseline, to judge what is"
+                " learnt by.",
             },
         ]
     return rules

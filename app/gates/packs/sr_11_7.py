@@ -12,6 +12,7 @@ from app.gates.packs.asked import (
     COMPARED,
     HANDED_OVER,
     NOT_COMPARED,
+    OUTCOMES_KNOWN,
     PROVEN,
     QUALITY,
     REHEARSED_APART,
@@ -62,7 +63,7 @@ def _kpi() -> tuple[Rule, ...]:
             "Actual outcomes compared with the model's output stay within the range expected at"
             " development, sampling error allowed for.",
             "V.3", owner=_VALIDATION, path=WayOut.MATHEMATICAL_DRIFT),
-        _SR("outcomes_are_known", "evidence.performance.degraded != null",
+        _SR("outcomes_are_known", OUTCOMES_KNOWN,
             "Outcomes have been observed: without them there is no outcomes analysis.",
             "V.3", owner=_VALIDATION),
         _SR("outcomes_agreed", AGREED_KPIS,

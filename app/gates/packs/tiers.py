@@ -268,7 +268,7 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "when": HANDED_OVER,
                 "reason": "The version is handed over by record (POST"
                 " /v1/activations/{case_id}/hand-off), and somebody of production accepted it.",
-                "denies": (HIGH,),
+                "denies": _GRAVE,
             },
         ],
     ),
@@ -286,7 +286,7 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "when": REPORTED,
                 "reason": "The targets of the decision point report it (PUT"
                 " /v1/decision-points/{key}/targets/{target}), or whoever submitted it signed it.",
-                "denies": (HIGH,),
+                "denies": _GRAVE,
             },
         ],
     ),
