@@ -53,7 +53,11 @@ async def open_case(
     try:
         await session.flush()
     except IntegrityError as error:
-        raise AlreadyExists(f"open {kind} of version", number) from error
+        path = f"/v1/models/{details['model']}/versions/{number}/cases"
+        raise AlreadyExists(
+            f"open {kind} of version", number,
+            mend=f"GET {path} shows it: go on with it, or POST /v1/cases/{{case_id}}:withdraw.",
+        ) from error  # fmt: skip
     await session.refresh(case)
     await audit.record(
         session, by, f"{kind}.opened", stream(case),

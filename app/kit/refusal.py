@@ -73,8 +73,8 @@ class AlreadyExists(Refusal):
     title = "Already exists"
     mend = "Choose another name, or read the existing resource."
 
-    def __init__(self, noun: str, name: object) -> None:
-        super().__init__(f"A {noun} {str(name)!r} already exists.", resource=noun)
+    def __init__(self, noun: str, name: object, *, mend: str | None = None) -> None:
+        super().__init__(f"A {noun} {str(name)!r} already exists.", resource=noun, mend=mend)
 
 
 class Invalid(Refusal):

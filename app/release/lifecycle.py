@@ -23,6 +23,19 @@ RETURN: dict[WayOut, ReturnTo] = {
 }
 
 
+_ON: dict[Stage, str] = {
+    Stage.PUBLISHED: "POST /v1/validations, with the model's name and the version, comes first.",
+    Stage.VALIDATED: "POST /v1/releases, with a decision point, makes it a candidate.",
+    Stage.CANDIDATE: "GET the version's cases: `missing` of its release says what lets it pass.",
+    Stage.RELEASED: "POST /v1/activations, with a decision point, opens its activation.",
+    Stage.ACTIVATED: "POST /v1/releases releases it for a further decision point.",
+    Stage.RETURNED: "GET the version's hand-back says what to mend; then POST the next version,"
+    " or POST /v1/validations if it was sent back in error.",
+    Stage.RETIRED: "POST the next version of its model: nothing is done with what is retired.",
+}
+"""By stage, which call leads on from there."""
+
+
 class IllegalMove(Refusal):
     """The lifecycle has no such edge."""
 
@@ -40,4 +53,5 @@ def require_edge(here: Stage, to: Stage) -> None:
             f"A {here} version cannot become {to}; from here it goes to {ways}.",
             stage=here.value,
             next=sorted(NEXT[here]),
+            mend=_ON[here],
         )

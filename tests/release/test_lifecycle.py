@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -127,3 +128,13 @@ def test_each_of_the_three_drifts_leads_back_to_its_own_step() -> None:
     }
     assert set(WayOut) - set(RETURN) == {WayOut.DELIVERS}
     assert set(RETURN.values()) == set(ReturnTo)
+
+
+@pytest.mark.parametrize("here", Stage)
+def test_a_refused_move_names_the_call_that_leads_on(here: Stage) -> None:
+    to = next(stage for stage in Stage if stage not in NEXT[here])
+
+    with pytest.raises(IllegalMove) as refusal:
+        require_edge(here, to)
+
+    assert re.search(r"\b(POST|GET) ", refusal.value.mend or "")
