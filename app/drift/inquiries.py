@@ -169,10 +169,7 @@ async def _counted_by(
 async def _covered(session: AsyncSession, asked: Asked, counted: int) -> float | None:
     first = telemetry.hour_at(asked.since)
     last = telemetry.hour_at(asked.until - timedelta(microseconds=1)) + 1
-    found = await telemetry.events_in(
-        session, asked.point.tenant_id, asked.routed, first, last, last - first
-    )
-    events = sum(n for buckets in found.values() for n in buckets.values())
+    events = await telemetry.events_over(session, asked.point.tenant_id, asked.routed, first, last)
     return min(counted / events, 1.0) if events else None
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.telemetry.charts import events_in, hour_at
+from app.telemetry.charts import events_over, hour_at
 from app.telemetry.returning import PSEUDONYMS, pseudonym
 from app.telemetry.tables import RawEvent
 
@@ -40,9 +40,7 @@ async def rows_between(
     parts: int,
 ) -> Sampled:
     """Return the features of a series' events in ``[since, until)``, by events' time."""
-    first, last = hour_at(since), hour_at(until) + 1
-    counted = await events_in(session, tenant_id, series, first, last, last - first)
-    events = sum(n for buckets in counted.values() for n in buckets.values())
+    events = await events_over(session, tenant_id, series, hour_at(since), hour_at(until) + 1)
     share = min(1.0, MOST / max(events, 1))
     seconds = (until - since).total_seconds() / parts
     rows = await session.execute(
