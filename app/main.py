@@ -28,8 +28,9 @@ from app.notifications import routers as notifications_routes
 from app.openfeature import routers as openfeature_routes
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.http import HotRoute, RouteIndex, WrongCredentials, documented, problems
-from app.platform.http.edge import Edge, Quick
+from app.platform.http.edge import Edge
 from app.platform.http.metrics import HttpMetrics
+from app.platform.http.quick import Quick
 from app.platform.outbound import Outbound
 from app.platform.settings import Settings
 from app.platform.shelf import Shelf

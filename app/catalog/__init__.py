@@ -13,7 +13,7 @@ from app.catalog.ensembles import ensembles_of, every_member, inside_of, unfit_i
 from app.catalog.events import InstanceEnded, InstanceMade, VersionForked, VersionRegistered
 from app.catalog.indexing import fill as fill_search
 from app.catalog.instances import instances_by_key, instances_of
-from app.catalog.json_schema import key_of, resolve
+from app.catalog.json_schema import key_of, places, resolve
 from app.catalog.neighbours import downstream_of
 from app.catalog.points import ids_of, point_by_id, point_by_key, points_by_id, segments_of
 from app.catalog.registering import Registrar
@@ -80,6 +80,7 @@ __all__ = [
     "lock_version",
     "model_of",
     "origin_developers",
+    "places",
     "point_by_id",
     "point_by_key",
     "points_by_id",

@@ -1,12 +1,13 @@
 """Ensembles: the versions inside of a version, and those it is inside of."""
 
 from collections.abc import Collection
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CTE, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.catalog.held import Held
 from app.catalog.rules import FIT_INSIDE, EnsembleInItself, MemberRetired, Stage
 from app.catalog.tables import Member, Model, Version
 from app.kit.actor import Actor
@@ -15,19 +16,8 @@ from app.kit.refusal import NotFound
 from app.platform.db import page
 
 
-class OfATenant(Protocol):
-    """A model, by what tells it from others."""
-
-    @property
-    def tenant_id(self) -> UUID: ...
-    @property
-    def id(self) -> UUID: ...
-    @property
-    def name(self) -> str: ...
-
-
 async def require_members(
-    session: AsyncSession, model: OfATenant, specifics: dict[str, Any] | None
+    session: AsyncSession, model: Held, specifics: dict[str, Any] | None
 ) -> list[Member]:
     """Return the members that a version of ``model`` is to have, not yet of any version.
 
@@ -78,7 +68,7 @@ async def _locked(
     return {(name, version.number): version for name, version in rows}
 
 
-async def _require_without(session: AsyncSession, model: OfATenant, members: set[UUID]) -> None:
+async def _require_without(session: AsyncSession, model: Held, members: set[UUID]) -> None:
     """Refuse members that are, or have inside, a version of ``model``."""
     inside = (
         select(Version.id)

@@ -5,15 +5,14 @@ for all its versions at once. Each writes its own part of a row only, so that tw
 each other. Versions that a release without search has left are written by ``fill``.
 """
 
-from typing import Any, Protocol
-from uuid import UUID
+from typing import Any
 
 from sqlalchemy import Connection, event, inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper
 
 from app.catalog import lexemes
-from app.catalog.rules import AssetKind, RiskTier
+from app.catalog.held import Held
 from app.catalog.tables import Model, Version
 from app.platform.db import ALL_TENANTS, Database
 
@@ -42,24 +41,7 @@ _OF_VERSION = ("stage", "tags")
 _OF_ITS_MODEL = ("name", "purpose", "kind", "risk_tier", "owner_id", "tags")
 
 
-class Described(Protocol):
-    """What a model is found by."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def purpose(self) -> str: ...
-    @property
-    def kind(self) -> AssetKind: ...
-    @property
-    def risk_tier(self) -> RiskTier: ...
-    @property
-    def owner_id(self) -> UUID: ...
-    @property
-    def tags(self) -> dict[str, Any]: ...
-
-
-def row_of(model: Described, version: Version) -> dict[str, Any]:
+def row_of(model: Model | Held, version: Version) -> dict[str, Any]:
     """Return what a version's search row holds."""
     ward = lexemes.ward(version.tenant_id)
     return {
@@ -81,7 +63,7 @@ def _content(version: Version) -> dict[str, Any]:
     }
 
 
-def _about(model: Described) -> tuple[str, ...]:
+def _about(model: Model | Held) -> tuple[str, ...]:
     tags = tuple(model.tags.items())
     return lexemes.about(
         model.name, model.purpose, model.kind, model.risk_tier, model.owner_id, tags

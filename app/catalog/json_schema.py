@@ -154,18 +154,18 @@ def _depth(value: Any) -> int:
     return 1 + max((_depth(item) for item in inner), default=0)
 
 
-def _all(schema: Any) -> Iterator[dict[str, Any]]:
-    """Yield every schema object in a schema, itself first."""
+def places(schema: Any, at: str = "#") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every schema object in a schema with its place, itself first."""
     if isinstance(schema, dict):
-        yield schema
+        yield at, schema
         for keyword, value in schema.items():
-            for _, inner in _inner(keyword, value):
-                yield from _all(inner)
+            for name, inner in _inner(keyword, value):
+                yield from places(inner, f"{at}/{keyword}{name}")
 
 
 def _require_targets(root: dict[str, Any]) -> None:
     defined = root.get("$defs", {})
-    for schema in _all(root):
+    for _, schema in places(root):
         if schema is not root and "$defs" in schema:
             raise ValueError("$defs stands at the top of the schema only")
         reference = schema.get("$ref")
@@ -195,7 +195,7 @@ def _require_progress(root: dict[str, Any]) -> None:
         entered.discard(id(schema))
         done.add(id(schema))
 
-    for schema in _all(root):
+    for _, schema in places(root):
         visit(schema)
 
 

@@ -20,7 +20,8 @@ from app import audit, identity
 from app.catalog import descent, ensembles, indexing
 from app.catalog.content import digest_over
 from app.catalog.events import VersionRegistered
-from app.catalog.rules import AssetKind, RiskTier, Stage, require_source
+from app.catalog.held import Held
+from app.catalog.rules import Stage, require_source
 from app.catalog.specifics import require_specifics
 from app.catalog.tables import Member, Version
 from app.kit.actor import Actor
@@ -91,24 +92,6 @@ class Registration:
     """All that never changes of a version, by its columns."""
     tags: dict[str, str]
     by: Actor
-
-
-@dataclass(slots=True)
-class Held:
-    """A model that is locked, by what a registration asks of it; of no session."""
-
-    tenant_id: UUID
-    id: UUID
-    name: str
-    kind: AssetKind
-    risk_tier: RiskTier
-    owner_id: UUID
-    purpose: str
-    tags: dict[str, str]
-    last_number: int
-
-    def __post_init__(self) -> None:
-        self.kind, self.risk_tier = AssetKind(self.kind), RiskTier(self.risk_tier)
 
 
 @dataclass(frozen=True, slots=True)

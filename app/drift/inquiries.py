@@ -16,8 +16,10 @@ from app import catalog, telemetry
 from app.drift.calibration import Calibration, calibration
 from app.drift.fairness import Gap, Group, Rate, Ratio, Share, four_fifths, gaps, rates
 from app.drift.feedback import Feedback, contrast, entropy_trend, feedback
+from app.drift.multivariate import Together, together
 from app.drift.reinforcing import Reinforcement, pooled, reinforcements
 from app.drift.scored import Scored
+from app.drift.service import thresholds
 from app.kit.actor import Actor
 from app.kit.refusal import Invalid
 from app.platform.db import clock
@@ -39,6 +41,8 @@ class Asked:
     """Of whose events, at which point, of which time; ``routed`` came here themselves."""
 
     point: catalog.DecisionPoint
+    model: str
+    version_id: UUID
     series: tuple[UUID, ...]
     routed: tuple[UUID, ...]
     since: datetime
@@ -70,6 +74,19 @@ class Fairness:
     reinforcements: list[Reinforcement]
 
 
+@dataclass(frozen=True, slots=True)
+class Multivariate:
+    """Whether variables go together as ``reference`` says, by windows of as many hours.
+
+    Of a ``share`` of the units; without a reference, or windows, what is ``lacking``.
+    """
+
+    share: float
+    reference: telemetry.Reconstruction | None
+    lacking: str | None
+    windows: list[Together]
+
+
 async def asked_of(
     session: AsyncSession,
     model: str,
@@ -90,7 +107,7 @@ async def asked_of(
     since = since or max(traffic.first_hour or month, month)
     if since >= until:
         raise NotTheirOrder("since is not before until.")
-    return Asked(point, traffic.series, traffic.routed, since, until)
+    return Asked(point, model, version.id, traffic.series, traffic.routed, since, until)
 
 
 async def calibrated(session: AsyncSession, asked: Asked) -> Calibration | None:
@@ -169,10 +186,7 @@ async def _counted_by(
 async def _covered(session: AsyncSession, asked: Asked, counted: int) -> float | None:
     first = telemetry.hour_at(asked.since)
     last = telemetry.hour_at(asked.until - timedelta(microseconds=1)) + 1
-    found = await telemetry.events_in(
-        session, asked.point.tenant_id, asked.routed, first, last, last - first
-    )
-    events = sum(n for buckets in found.values() for n in buckets.values())
+    events = await telemetry.events_over(session, asked.point.tenant_id, asked.routed, first, last)
     return min(counted / events, 1.0) if events else None
 
 
@@ -196,3 +210,26 @@ async def feedback_of(session: AsyncSession, asked: Asked, *, windows: int = WIN
     for row in rows:
         actions[min(row.part, windows - 1)] += (row.n - row.predicted, row.predicted)
     return feedback(contrast=contrast(*sides), entropy=entropy_trend(actions))
+
+
+async def multivariate_of(
+    session: AsyncSession, asked: Asked, *, windows: int = WINDOWS
+) -> Multivariate:
+    """Return whether a version's variables go together as in its baseline, by raw events."""
+    tenant_id = asked.point.tenant_id
+    baseline = await telemetry.baseline_of(session, tenant_id, asked.version_id)
+    promised = baseline.reconstruction if baseline else None
+    if promised is None:
+        why = "Its baseline's variables" if baseline else "It has no baseline, whose variables"
+        mend = f"PUT /v1/models/{asked.model}/versions/{{number}}/baseline of the next version."
+        lacking = f"{why} would have to be two to {telemetry.MOST_VARIABLES} that vary: {mend}"
+        return Multivariate(1.0, None, lacking, [])
+    limits = await thresholds(session, tenant_id, asked.point.id)
+    rows = await telemetry.rows_between(
+        session, tenant_id, asked.series,
+        since=asked.since, until=asked.until, parts=windows,
+    )  # fmt: skip
+    found = await asyncio.to_thread(
+        lambda: [together(promised, promised.errors(part), limits.min_rows) for part in rows.parts]
+    )
+    return Multivariate(rows.share, promised, None, found)

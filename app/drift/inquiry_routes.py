@@ -1,13 +1,13 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Path, Query
+from fastapi import Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.drift import inquiries
 from app.drift.calibration import Calibration, Verdict
 from app.drift.fairness import Parity, Rate
-from app.drift.inquiries import NotTheirOrder, Source
+from app.drift.inquiries import Asked, NotTheirOrder, Source
 from app.kit.actor import Actor
 from app.kit.names import MOST, NAME
 from app.kit.refusal import NotFound
@@ -18,11 +18,25 @@ from app.telemetry import TooManyHours
 
 router = make_router("/v1/models/{name}/versions/{number}", tag="drift")
 
-Name = Annotated[str, Path(pattern=NAME)]
-Number = Annotated[int, Path(ge=1, lt=MOST)]
 Reader = Annotated[Actor, allow("telemetry:read")]
-PointKey = Annotated[str, Query(pattern=NAME, description="Where its events came from.")]
 Windows = Annotated[int, Query(ge=1, le=60, description="Trends take six and more.")]
+
+
+async def _asked(
+    name: Annotated[str, Path(pattern=NAME)],
+    number: Annotated[int, Path(ge=1, lt=MOST)],
+    actor: Reader,
+    session: Snapshot,
+    decision_point: Annotated[str, Query(pattern=NAME, description="Where its events came from.")],
+    since: Countable | None = None,
+    until: Countable | None = None,
+) -> Asked:
+    return await inquiries.asked_of(
+        session, name, number, decision_point, since=since, until=until, by=actor
+    )
+
+
+Question = Annotated[Asked, Depends(_asked)]
 
 
 class _Out(BaseModel):
@@ -140,18 +154,11 @@ class FeedbackOut(AskedOut):
     "/calibration", response_model=CalibrationOut, responses=responses(NotFound, NotTheirOrder)
 )
 async def get_calibration(
-    name: Name,
-    number: Number,
-    actor: Reader,
+    actor: Reader,  # noqa: ARG001 - the guard
+    asked: Question,
     session: Snapshot,
-    decision_point: PointKey,
-    since: Countable | None = None,
-    until: Countable | None = None,
 ) -> dict[str, Any]:
     """Say whether a version's probabilities mean what they say, bin by bin."""
-    asked = await inquiries.asked_of(
-        session, name, number, decision_point, since=since, until=until, by=actor
-    )
     found = await inquiries.calibrated(session, asked)
     nothing = dict.fromkeys(Calibration.__dataclass_fields__)
     said = (
@@ -168,20 +175,13 @@ async def get_calibration(
     responses=responses(NotFound, NotTheirOrder, TooManyHours),
 )
 async def get_fairness(
-    name: Name,
-    number: Number,
-    actor: Reader,
+    actor: Reader,  # noqa: ARG001 - the guard
+    asked: Question,
     session: Snapshot,
-    decision_point: PointKey,
     variable: Annotated[str, Query(max_length=128, description="A feature that tells groups.")],
-    since: Countable | None = None,
-    until: Countable | None = None,
     windows: Windows = inquiries.WINDOWS,
 ) -> dict[str, Any]:
     """Say whether a version treats groups alike, and whether ever less so."""
-    asked = await inquiries.asked_of(
-        session, name, number, decision_point, since=since, until=until, by=actor
-    )
     found = await inquiries.fairness_of(session, asked, variable, windows=windows)
     said = {name: getattr(found, name) for name in found.__dataclass_fields__}
     return {**said, "since": asked.since, "until": asked.until}
@@ -189,19 +189,12 @@ async def get_fairness(
 
 @router.get("/feedback", response_model=FeedbackOut, responses=responses(NotFound, NotTheirOrder))
 async def get_feedback(
-    name: Name,
-    number: Number,
-    actor: Reader,
+    actor: Reader,  # noqa: ARG001 - the guard
+    asked: Question,
     session: Snapshot,
-    decision_point: PointKey,
-    since: Countable | None = None,
-    until: Countable | None = None,
     windows: Windows = inquiries.WINDOWS,
 ) -> dict[str, Any]:
     """Say which signs there are that a version makes the evidence it is judged by."""
-    asked = await inquiries.asked_of(
-        session, name, number, decision_point, since=since, until=until, by=actor
-    )
     found = await inquiries.feedback_of(session, asked, windows=windows)
     said = ("suspected", "reasons", "contrast", "entropy")
     return {

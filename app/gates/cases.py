@@ -18,9 +18,7 @@ from app.gates.rules import CaseClosed, NotTheRequester
 from app.gates.steps import CaseKind
 from app.gates.tables import Approval, Case
 from app.kit.actor import Actor
-from app.kit.page import Rows
 from app.kit.refusal import AlreadyExists, NotFound
-from app.platform.db import page
 from app.platform.events import ask, publish
 
 
@@ -283,16 +281,6 @@ async def withdraw(session: AsyncSession, case_id: UUID, *, by: Actor) -> Case:
         raise closed(case, "it cannot be withdrawn")
     await close_case(session, case, result="withdrawn", by=by)
     return case
-
-
-async def cases_of(
-    session: AsyncSession, model: str, number: int, *, cursor: str | None, limit: int, by: Actor
-) -> Rows[Case]:
-    """Return a version's cases in order of opening."""
-    version = await catalog.find_version(session, model, number, by=by)
-    query = select(Case).filter_by(tenant_id=by.tenant_id, version_id=version.id)
-    query = query.where(seen_by(by, Case.point_id))
-    return await page(session, query, Case.opened_at, Case.id, cursor=cursor, limit=limit)
 
 
 async def open_cases_of(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> list[Case]:

@@ -14,11 +14,10 @@ from app import audit
 from app.gates import policies
 from app.gates.approvals import counts, standing
 from app.gates.cases import cases_by_id, lock, place, seen_by, stream
-from app.gates.counting import counted
+from app.gates.counting import lacking
 from app.gates.covered import changed, covered, covered_all
 from app.gates.events import ApprovalAsked
 from app.gates.policy import Gate
-from app.gates.quorum import missing
 from app.gates.rules import ApprovalVoid, NotTheRequester, require_step
 from app.gates.tables import Approval, Case, Request
 from app.kit.actor import Actor
@@ -116,9 +115,7 @@ def _stands(
     moved: list[str],
     now: datetime,
 ) -> Asked:
-    approvals = counted([row for row in given if row.approved])
-    quorum = [(item.role, item.count) for item in gate.quorum]
-    lacking = missing(quorum, approvals)
+    lacks = lacking(gate, given)
     if request.withdrawn_at is not None:
         state = "withdrawn"
     elif case.closed_at is not None:
@@ -127,11 +124,11 @@ def _stands(
         state = "void"
     elif any(not row.approved for row in given):
         state = "rejected"
-    elif approvals and not lacking:
+    elif not lacks and any(row.approved for row in given):
         state = "granted"
     else:
         state = "expired" if request.expires_at <= now else "open"
-    return Asked(request, case, state, moved, lacking, given)
+    return Asked(request, case, state, moved, lacks, given)
 
 
 async def request_of(session: AsyncSession, request_id: UUID, *, by: Actor) -> Request:

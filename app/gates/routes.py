@@ -3,9 +3,11 @@ from uuid import UUID
 
 from fastapi import Path, Query
 
-from app.gates import approvals, docket, service
+from app.catalog import RiskTier
+from app.gates import approvals, docket, listing, service
 from app.gates import cases as dockets
 from app.gates.attesting import Sealed
+from app.gates.listing import CaseState
 from app.gates.rules import (
     AlreadyDecided,
     ApprovalVoid,
@@ -16,16 +18,19 @@ from app.gates.rules import (
     ReservedFact,
     SelfApproval,
     SignedLongAgo,
+    VersionOfNoModel,
 )
 from app.gates.schemas import (
     ApprovalIn,
     ApprovalOut,
     CaseOut,
+    CaseRowOut,
     DocketOut,
     EvidenceIn,
     EvidenceOut,
     StepOut,
 )
+from app.gates.steps import CaseKind
 from app.gates.tables import Approval, Case, Evidence
 from app.identity import BadSignature, DecisionDenied, SigningKeyRefused
 from app.kit.actor import Actor
@@ -41,17 +46,34 @@ StepName = Annotated[str, Path(pattern=r"^[a-z_]{1,64}$")]
 Reader = Annotated[Actor, allow("gates:read")]
 
 
-@cases.get("", response_model=Page[CaseOut], responses=responses(NotFound, BadCursor))
+@cases.get(
+    "",
+    response_model=Page[CaseRowOut],
+    responses=responses(NotFound, BadCursor, VersionOfNoModel),
+)
 async def list_cases(
-    model: Annotated[str, Query(pattern=NAME)],
-    version: Annotated[int, Query(ge=1, lt=MOST)],
     actor: Reader,
     session: Session,
+    model: Annotated[str | None, Query(pattern=NAME)] = None,
+    version: Annotated[
+        int | None, Query(ge=1, lt=MOST, description="Of `model`; then in order of opening.")
+    ] = None,
+    kind: CaseKind | None = None,
+    state: Annotated[CaseState | None, Query(description="open: those that go on.")] = None,
+    decision_point: Annotated[str | None, Query(pattern=NAME)] = None,
+    tier: RiskTier | None = None,
     cursor: Cursor = None,
     limit: Limit = 50,
-) -> Rows[Case]:
-    """List a version's validations, releases and activations in order of opening."""
-    return await dockets.cases_of(session, model, version, cursor=cursor, limit=limit, by=actor)
+) -> Rows[dict[str, Any]]:
+    """List validations, releases and activations, newest first, and for what and whom they wait.
+
+    Of one version they stand in order of opening.
+    """
+    found = await listing.list_cases(
+        session, model=model, number=version, kind=kind, state=state, point_key=decision_point,
+        tier=tier, cursor=cursor, limit=limit, by=actor,
+    )  # fmt: skip
+    return Rows([listing.shown(item) for item in found.items], found.next_cursor)
 
 
 @cases.post(

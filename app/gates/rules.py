@@ -138,6 +138,14 @@ class NotTheRequester(Refusal):
     mend = "Ask who opened it."
 
 
+class VersionOfNoModel(Invalid):
+    """A version's number says nothing without its model."""
+
+    code = "version_of_no_model"
+    title = "A version of which model?"
+    mend = "Send `model` beside `version`, or leave both out."
+
+
 class NotAStep(Invalid):
     """The case has no such step."""
 

@@ -160,6 +160,25 @@ class CaseOut(BaseModel):
     result: str | None
 
 
+class WaitOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    step: str
+    before_commit: bool = Field(description="Of an activation: whether the swap waits for it.")
+    judged: bool = Field(description="False while it has not been judged as it stands now.")
+    rules: list[str] = Field(description="Rules of its gate that did not hold when it was judged.")
+    roles: list[str] = Field(
+        description="Whose approval its gate asks for, and nobody has given of what stands now."
+    )
+
+
+class CaseRowOut(CaseOut):
+    waits_for: list[WaitOut] = Field(
+        description="The required steps that are not passed, while the case is open."
+        " GET /v1/cases/{case_id} says which calls supply what is missing."
+    )
+
+
 class DocketOut(CaseOut):
     steps: list[StepOut]
     evidence: list[EvidenceOut]

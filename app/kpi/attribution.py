@@ -83,7 +83,10 @@ async def attributed(
         {_TREATED: [one.id for one in mine], telemetry.HOLDOUT: [one.id for one in others]},
         {key: [one.id for one in some] for key, some in series.items()},
         since=since, until=until,
-        events=await _events_between(session, tenant_id, series, since, until),
+        events=await telemetry.events_over(
+            session, tenant_id, [one.id for some in series.values() for one in some],
+            telemetry.hour_at(since), telemetry.hour_at(until) + 1,
+        ),
     )  # fmt: skip
 
     def brought(place: str) -> tuple[Brought, Brought]:
@@ -105,19 +108,6 @@ async def attributed(
         at(point.key), {place.key: at(place.key) for place in below}, at(""),
         lacking(*brought(point.key)),
     )  # fmt: skip
-
-
-async def _events_between(
-    session: AsyncSession,
-    tenant_id: UUID,
-    series: Mapping[str, list[telemetry.Series]],
-    since: datetime,
-    until: datetime,
-) -> int:
-    ids = [one.id for some in series.values() for one in some]
-    first, last = telemetry.hour_at(since), telemetry.hour_at(until) + 1
-    found = await telemetry.events_in(session, tenant_id, ids, first, last, last - first)
-    return sum(n for buckets in found.values() for n in buckets.values())
 
 
 def found(formula: Formula, known: Attributed) -> Found:

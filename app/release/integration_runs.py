@@ -1,5 +1,6 @@
 """Integration runs: asked for by a call, done by a worker, their result evidence of the step."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from app.release.contract_cases import ContractCase, Load
 from app.release.events import IntegrationTested
 from app.release.integration import Protocol
 from app.release.operation_rules import OperationKind, OperationState, RunUnderWay
+from app.release.output_schema import unchecked
 from app.release.probing import Plan, probe
 from app.release.tables import Operation
 
@@ -110,8 +112,9 @@ async def carry_out(
     """Call the endpoint with no session open, then write what was found, if it is still wanted."""
     async with database.session(operation.tenant_id) as session:
         plan = await _plan(session, operation)
+    about = _about(operation, plan, await asyncio.to_thread(unchecked, plan.schema))
     try:
-        facts = await probe(outbound, plan, told, about=_about(operation, plan))
+        facts = await probe(outbound, plan, told, about=about)
     except OutboundRefused as refusal:
         await finish(database, operation, refusal)
         return
@@ -136,7 +139,7 @@ async def _plan(session: AsyncSession, operation: Operation) -> Plan:
     )
 
 
-def _about(operation: Operation, plan: Plan) -> dict[str, Any]:
+def _about(operation: Operation, plan: Plan, left: list[str]) -> dict[str, Any]:
     return {
         "endpoint": plan.endpoint,
         "timeout_ms": plan.timeout_ms,
@@ -145,6 +148,7 @@ def _about(operation: Operation, plan: Plan) -> dict[str, Any]:
         **operation.request.get("whose", {}),
         "cases_digest": digest_of(operation.request["cases"]),
         "schema_checked": plan.schema is not None,
+        "schema_unchecked": left,
         "run": str(operation.id),
     }
 

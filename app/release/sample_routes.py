@@ -161,7 +161,8 @@ async def take_sample(
 ) -> gates.Evidence:
     """Report on a sample of production input: Parquet, CSV with a header, or JSON lines.
 
-    The report is kept as the step's evidence, the rows are not.
+    The report is kept as the step's evidence, the rows are not. What can be read in two ways is
+    refused, with the line that it stands in.
     """
     media = media_of(request.headers.get("content-type"))
     return await sampling.take_sample(

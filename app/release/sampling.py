@@ -182,8 +182,7 @@ def looked_at(
     if time_column is not None and time_column not in table.columns:
         raise refuse(f"There is no column {time_column!r} to tell the time.")
     wanted = [bins.name for bins in layout.variables if bins.name in table.columns]
-    if isinstance(table, telemetry.LakeTable):
-        table.require([name for name in wanted if name != telemetry.SCORE])
+    table.require([name for name in wanted if name != telemetry.SCORE])
     looked = parameters.look(layout, table, aside=[time_column] if time_column else [])
     return looked, table.times(time_column) if time_column else np.full(0, np.nan)
 

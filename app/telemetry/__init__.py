@@ -14,6 +14,7 @@ from app.telemetry.charts import (
     MOST_HOURS,
     begins,
     events_in,
+    events_over,
     hour_at,
     hours_between,
     profiles_in,
@@ -36,12 +37,13 @@ from app.telemetry.lateness import in_time
 from app.telemetry.layout import SCORE, Binning, Bins, Layout, category
 from app.telemetry.outcomes import performance
 from app.telemetry.performance import METRICS, Measure, Performance
-from app.telemetry.reading import CSV, JSON_LINES, PARQUET, LakeTable, RowTable, Table, opened
+from app.telemetry.reading import CSV, JSON_LINES, PARQUET, Table, opened
 from app.telemetry.reconstruction import MOST_VARIABLES, Reconstruction
 from app.telemetry.recorded import Recorded, recorded
 from app.telemetry.rehearsal import rehearsed_by
 from app.telemetry.retention import events_kept_from
 from app.telemetry.returning import Returning, returning_of
+from app.telemetry.row_tables import RowTable
 from app.telemetry.sampled import rows_between
 from app.telemetry.segments import REST, NoSuchSegment, TooManyHours, answers
 from app.telemetry.tables import (
@@ -97,7 +99,6 @@ __all__ = [
     "Groups",
     "Hour",
     "LakeSource",
-    "LakeTable",
     "Layout",
     "Measure",
     "NoSuchSegment",
@@ -135,6 +136,7 @@ __all__ = [
     "events_in",
     "events_kept_from",
     "events_of",
+    "events_over",
     "first_decision",
     "fold_unknown",
     "forget",

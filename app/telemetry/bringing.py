@@ -7,18 +7,15 @@ there are many.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Double, case, cast, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.telemetry.returning import PSEUDONYMS, SAMPLED, pseudonym
+from app.telemetry.returning import PSEUDONYMS, SAMPLED, happened, pseudonym
 from app.telemetry.tables import Outcome, RawEvent
-
-_AHEAD = timedelta(days=1)
-"""More than an event's time may lie ahead of its receipt: days before are not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +51,7 @@ async def brought_by(
     share = min(1.0, SAMPLED / max(events, 1))
     between = (
         RawEvent.tenant_id == tenant_id,
-        RawEvent.at >= since,
-        RawEvent.at < until,
-        RawEvent.received_at >= since - _AHEAD,
+        *happened(since, until),
         pseudonym() < literal(share * PSEUDONYMS),
     )
     group = case(*((RawEvent.series_id.in_(list(ids)), name) for name, ids in groups.items()))

@@ -44,6 +44,18 @@ async def hours_between(
     return found or 0
 
 
+async def events_over(
+    session: AsyncSession, tenant_id: UUID, series: Sequence[UUID], first: int, last: int
+) -> int:
+    """Return how many events the hours in ``[first, last)`` hold, of all series together."""
+    found = await session.scalar(
+        select(func.sum(HourProfile.n)).where(
+            *_those(tenant_id, series, ProfileKind.INPUTS, first, last)
+        )
+    )
+    return int(found or 0)
+
+
 async def events_in(
     session: AsyncSession,
     tenant_id: UUID,

@@ -19,6 +19,7 @@ from app.telemetry import labelling
 from app.telemetry.charts import begins
 from app.telemetry.tables import Delta, HourProfile, ProfileKind, Segment, Series
 from app.telemetry.tally import Tally, merged
+from app.telemetry.touching import mark
 
 logger = logging.getLogger(__name__)
 
@@ -96,8 +97,7 @@ async def fold(session: AsyncSession, tenant_id: UUID, series_id: UUID) -> int:
     for whose, kind, hour, payload in rows:
         added[whose][kind, hour].append(Tally.decode(payload))
     for whose, tallies in added.items():
-        earliest = min(hour for _, hour in tallies)
-        series.touched_hour = min(series.touched_hour or earliest, earliest)
+        mark(series, min(hour for _, hour in tallies))
         await _merge(session, counted[whose], tallies)
     return len(rows)
 

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Select, case, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.telemetry.outcomes import THRESHOLD
+from app.telemetry.returning import happened, part_of
 from app.telemetry.segments import REST
 from app.telemetry.tables import Outcome, RawEvent, Receipt
 
@@ -76,8 +77,7 @@ async def answered_by(
     answer = func.coalesce(Receipt.prediction, Receipt.score)
     positive, known = answer >= THRESHOLD, Outcome.label.in_((0.0, 1.0))
     truth = Outcome.label == 1.0
-    seconds = (until - since).total_seconds() / parts
-    part = func.floor(func.extract("epoch", RawEvent.at - since) / seconds).label("part")
+    part = part_of(since, until, parts).label("part")
     group: ColumnElement[str] = (
         literal("") if variable is None else func.coalesce(RawEvent.features[variable].astext, "")
     ).label("grp")
@@ -141,8 +141,7 @@ def _joined(
         .where(
             RawEvent.tenant_id == tenant_id,
             RawEvent.series_id.in_(series),
-            RawEvent.at >= since,
-            RawEvent.at < until,
+            *happened(since, until),
         )
     )
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from app.kit.names import NAME
 from app.kit.refusal import RateLimited
-from app.telemetry.reading import BOUNDS, LakeTable, Refuse, bound
+from app.telemetry.lines import Refuse
+from app.telemetry.reading import BOUNDS, LakeTable, bound
 
 ANY_TENANT = "*"
 SECONDS = 20.0

@@ -5,26 +5,21 @@ lengths of text are counted where they lie, and refused there.
 """
 
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import numpy as np
-import orjson
 
 from app.kit.arrays import Floats
-from app.kit.refusal import Invalid
-from app.telemetry.layout import numbers
+from app.telemetry.lines import Refuse, json_rows, rewrite_csv
+from app.telemetry.row_tables import MAX_CELLS, MAX_TEXT, LineTable
 
 PARQUET = "application/vnd.apache.parquet"
 CSV = "text/csv"
 JSON_LINES = "application/x-ndjson"
 MAX_ROWS = 1_000_000
 """A file of constant columns is small, however many rows it stands for."""
-MAX_CELLS = 20_000_000
-MAX_TEXT = 4_000
 MAX_TEXT_BYTES = 256 << 20
 MAX_COLUMNS = 5_000
 BOUNDS = {
@@ -34,7 +29,6 @@ BOUNDS = {
 }  # fmt: skip
 """DuckDB's settings for whatever others have sent or asked: little memory, nothing on disk."""
 
-Refuse = Callable[[str], Invalid]
 _NUMBER = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL",
            "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")  # fmt: skip
 
@@ -44,6 +38,9 @@ class Table(Protocol):
 
     rows: int
     columns: Mapping[str, str]
+
+    def require(self, names: Sequence[str]) -> None:
+        """Refuse what cannot be looked at of the named columns."""
 
     def numbers(self, name: str) -> Floats:
         """Return a column as numbers: NaN for null, infinity for what is none."""
@@ -64,6 +61,8 @@ class LakeTable:
         if len(kinds) > MAX_COLUMNS:
             raise refuse(f"The file has {len(kinds)} columns; {MAX_COLUMNS} are read.")
         ((self.rows,),) = self._rows("SELECT count(*) FROM t")
+        if any("\0" in name for name in kinds):
+            raise refuse("The name of a column holds the NUL character, which cannot be stored.")
         self._kinds = kinds
         self.columns: Mapping[str, str] = {name: _word(kind) for name, kind in kinds.items()}
 
@@ -83,9 +82,15 @@ class LakeTable:
         for name in names:
             if self.columns[name] == "text":
                 column = _quoted(name)
-                ((longest, total),) = self._rows(
-                    f"SELECT max(strlen({column})), sum(strlen({column})) FROM t"  # noqa: S608 - quoted
+                ((longest, total, nul),) = self._rows(
+                    f"SELECT max(strlen({column})), sum(strlen({column})),"  # noqa: S608 - quoted
+                    f" bool_or(contains({column}::VARCHAR, chr(0))) FROM t"
                 )
+                if nul:
+                    raise self._refuse(
+                        f"The column {name!r} holds the NUL character, which cannot be stored.",
+                        mend="Take the NUL characters out of it.",
+                    )
                 if (longest or 0) > MAX_TEXT or (total or 0) > MAX_TEXT_BYTES:
                     raise self._refuse(f"The column {name!r} holds longer text than is read.")
 
@@ -124,51 +129,11 @@ class LakeTable:
         return np.asarray(np.ma.filled(found.astype(np.float64), np.nan)) / 1e6
 
 
-class RowTable:
-    """Rows as objects, such as JSON lines or recorded events."""
-
-    def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        self._rows = rows
-        self.rows = len(rows)
-        kinds: dict[str, set[str]] = {}
-        for row in rows:
-            for name, value in row.items():
-                known = kinds.setdefault(name, set())
-                if value is not None:
-                    known.add(_kind(value))
-        self.columns: Mapping[str, str] = {
-            name: next(iter(found)) if len(found) == 1 else "mixed" if found else "null"
-            for name, found in kinds.items()
-        }
-
-    def _column(self, name: str) -> list[Any]:
-        return [row.get(name) for row in self._rows]
-
-    def numbers(self, name: str) -> Floats:
-        """Return a column as numbers: NaN for null, infinity for what is none."""
-        values, invalid = numbers(self._column(name))
-        found = values.copy()
-        found[invalid] = np.inf
-        return found
-
-    def counted(self, name: str) -> list[tuple[Any, int]]:
-        """Return each distinct value of a column with the number of its rows."""
-        nested = (dict, list)
-        column = (str(one) if isinstance(one, nested) else one for one in self._column(name))
-        # True is 1 to a dictionary, and another category than it.
-        counts = Counter((type(one), one) for one in column)
-        return [(value, count) for (_, value), count in counts.items()]
-
-    def times(self, name: str) -> Floats:
-        """Return a column as seconds since 1970, NaN for what is no time; without a zone, UTC."""
-        return np.array([_seconds(one) for one in self._column(name)], dtype=np.float64)
-
-
 @contextmanager
 def opened(raw: bytes, media: str, refuse: Refuse, *, rows: int = MAX_ROWS) -> Iterator[Any]:
     """Open a file of one of the three kinds; ``refuse`` makes the refusal of a sentence."""
     if media == JSON_LINES:
-        yield RowTable(_lines(raw, refuse, rows))
+        yield LineTable(list(json_rows(raw, refuse, rows)), refuse)
         return
     with _lake(raw, media, refuse, rows) as table:
         yield table
@@ -181,46 +146,46 @@ def _lake(raw: bytes, media: str, refuse: Refuse, most: int) -> Iterator[LakeTab
     name = "Parquet" if media == PARQUET else "CSV"
     with tempfile.NamedTemporaryFile() as file, duckdb.connect() as lake:
         bound(lake, BOUNDS)
-        file.write(raw)
-        file.flush()
         try:
             if media == PARQUET:
+                file.write(raw)
+                file.flush()
                 query = "SELECT num_rows FROM parquet_file_metadata(?)"
                 ((rows,),) = lake.execute(query, [file.name]).fetchall()
+                if rows > most:
+                    raise refuse(f"The file has {rows} rows; {most} are read.")
                 relation = lake.read_parquet(file.name)
+                _require_told_apart(lake, file.name, relation.columns, refuse)
             else:
+                names = rewrite_csv(raw, file, refuse, most)
                 # As text: one word among the numbers is one bad value, not a column of words.
-                relation = lake.read_csv(file.name, header=True, all_varchar=True)
-                ((rows,),) = relation.count("*").fetchall()
-            if rows > most:
-                raise refuse(f"The file has {rows} rows; {most} are read.")
+                relation = lake.read_csv(
+                    file.name, header=False, columns=dict.fromkeys(names, "VARCHAR"),
+                    auto_detect=False, lineterminator=duckdb.CSVLineTerminator.LINE_FEED,
+                    sep=",", quotechar='"', escapechar='"',
+                )  # fmt: skip
             relation.create_view("t")
             yield LakeTable(lake, typed=media == PARQUET, refuse=refuse)
         except duckdb.Error as error:
             raise refuse(f"The file is not a readable {name} file.") from error
 
 
+def _require_told_apart(lake: Any, path: str, columns: Sequence[str], refuse: Refuse) -> None:
+    """Refuse a file in which DuckDB has given a column another name: there was one like it."""
+    rows = lake.execute("SELECT name FROM parquet_schema(?)", [path]).fetchall()
+    known = {str(name) for (name,) in rows}
+    if renamed := [name for name in columns if name not in known]:
+        name = renamed[0].rpartition("_")[0]
+        raise refuse(
+            f"Two columns are called {name!r}, or differ from it in case only.",
+            mend="Give each column a name of its own.",
+        )
+
+
 def bound(lake: Any, settings: Mapping[str, str]) -> None:
     """Give a connection settings."""
     for key, value in settings.items():
         lake.execute(f"SET {key} = '{value}'")
-
-
-def _lines(raw: bytes, refuse: Refuse, most: int) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for number, line in enumerate(raw.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            row = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            raise refuse(f"Line {number} is not JSON.") from error
-        if not isinstance(row, dict):
-            raise refuse(f"Line {number} is not an object.")
-        found.append(row)
-        if len(found) > most:
-            raise refuse(f"More rows than {most}, which are read.")
-    return found
 
 
 def _word(kind: str) -> str:
@@ -231,24 +196,6 @@ def _word(kind: str) -> str:
     if kind == "BOOLEAN":
         return "boolean"
     return "time" if kind.startswith(("TIMESTAMP", "DATE")) and "]" not in kind else "nested"
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int | float):
-        return "number"
-    return "text" if isinstance(value, str) else "nested"
-
-
-def _seconds(value: Any) -> float:
-    try:
-        found = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return np.nan
-    if found is None:
-        return np.nan
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
 def _quoted(name: str) -> str:

@@ -8,6 +8,7 @@ the two is Kish's design effect.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Double, Integer, cast, func, literal, select, true
@@ -21,12 +22,25 @@ SAMPLED = 300_000
 _SCANNED = 3_000_000
 """…among so many, the newest."""
 PSEUDONYMS = 1 << 16
+_AHEAD = timedelta(days=1)
+"""More than an event's time may lie ahead of its receipt: days before are not looked at."""
 
 
 def pseudonym() -> ColumnElement[int]:
     """Return the number by which units are sampled: a hash's first two bytes."""
     first: ColumnElement[int] = func.get_byte(RawEvent.unit, 0)
     return first * 256 + func.get_byte(RawEvent.unit, 1)
+
+
+def happened(since: datetime, until: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Return what holds of raw events of ``[since, until)``; days before it are not read."""
+    return RawEvent.at >= since, RawEvent.at < until, RawEvent.received_at >= since - _AHEAD
+
+
+def part_of(since: datetime, until: datetime, parts: int) -> ColumnElement[Any]:
+    """Return in which of equal parts of ``[since, until)`` a raw event happened, from 0 on."""
+    seconds = (until - since).total_seconds() / parts
+    return func.floor(func.extract("epoch", RawEvent.at - since) / seconds)
 
 
 @dataclass(frozen=True, slots=True)

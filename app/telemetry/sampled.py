@@ -5,21 +5,19 @@ By raw events, while they are kept, and of a share of the units when there are m
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.telemetry.charts import events_in, hour_at
-from app.telemetry.returning import PSEUDONYMS, pseudonym
+from app.telemetry.charts import events_over, hour_at
+from app.telemetry.returning import PSEUDONYMS, happened, part_of, pseudonym
 from app.telemetry.tables import RawEvent
 
 MOST = 40_000
 """Rows that are fetched, about."""
-_AHEAD = timedelta(days=1)
-"""More than an event's time may lie ahead of its receipt: days before are not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +38,14 @@ async def rows_between(
     parts: int,
 ) -> Sampled:
     """Return the features of a series' events in ``[since, until)``, by events' time."""
-    first, last = hour_at(since), hour_at(until) + 1
-    counted = await events_in(session, tenant_id, series, first, last, last - first)
-    events = sum(n for buckets in counted.values() for n in buckets.values())
+    events = await events_over(session, tenant_id, series, hour_at(since), hour_at(until) + 1)
     share = min(1.0, MOST / max(events, 1))
-    seconds = (until - since).total_seconds() / parts
     rows = await session.execute(
-        select(func.floor(func.extract("epoch", RawEvent.at - since) / seconds), RawEvent.features)
+        select(part_of(since, until, parts), RawEvent.features)
         .where(
             RawEvent.tenant_id == tenant_id,
             RawEvent.series_id.in_(list(series)),
-            RawEvent.at >= since,
-            RawEvent.at < until,
-            RawEvent.received_at >= since - _AHEAD,
+            *happened(since, until),
             pseudonym() < literal(share * PSEUDONYMS),
         )
         .limit(2 * MOST)

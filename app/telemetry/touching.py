@@ -10,6 +10,12 @@ from app.telemetry.events import HOLDOUT
 from app.telemetry.tables import Series
 
 
+def mark(series: Series, hour: int) -> None:
+    """Have a series' windows looked at again from an hour on."""
+    known = series.touched_hour
+    series.touched_hour = hour if known is None else min(known, hour)
+
+
 async def touch(
     session: AsyncSession,
     tenant_id: UUID,
@@ -29,5 +35,5 @@ async def touch(
         query = query.where(Series.version_id == version_id)
     # In the order in which windows lock them, too.
     for one in await session.scalars(query.order_by(Series.id).with_for_update()):
-        one.touched_hour = hour if one.touched_hour is None else min(one.touched_hour, hour)
+        mark(one, hour)
     await session.flush()

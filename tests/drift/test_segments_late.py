@@ -44,7 +44,10 @@ async def ask(play: Play, hours: int) -> Fairness:
         point = await catalog.point_by_id(session, tenant, play.point)
         traffic = await telemetry.traffic(session, tenant, play.point, play.bench.version)
         since = telemetry.begins(START_HOUR, 1)
-        asked = Asked(point, traffic.series, traffic.routed, since, since + timedelta(hours=hours))
+        asked = Asked(
+            point, "scorer", play.bench.version, traffic.series, traffic.routed, since,
+            since + timedelta(hours=hours),
+        )  # fmt: skip
         return await fairness_of(session, asked, "sex")
 
 

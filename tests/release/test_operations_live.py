@@ -35,17 +35,17 @@ def asked(url: str, **changes: Any) -> dict[str, Any]:
     }
 
 
-def patient(live: Live) -> str:
+def patient(live: Live, **more: Any) -> str:
     """A decision point that is content with what a busy machine measures."""
     key = make_point(live)
-    contract = {"inputs": [{"name": "x"}], "events_per_minute": 1.0, "latency_ms": 5000}
+    contract = {"inputs": [{"name": "x"}], "events_per_minute": 1.0, "latency_ms": 5000, **more}
     live["ops"].patch(f"/v1/decision-points/{key}", {"contract": contract}, revision=1)
     return key
 
 
-def opened(live: Live) -> Any:
+def opened(live: Live, **contract: Any) -> Any:
     model = make_model(live)
-    place = Place(model, patient(live), make_version(live, model))
+    place = Place(model, patient(live, **contract), make_version(live, model))
     validate(live, model, place.version)
     return live["dev"].post(
         "/v1/releases",
@@ -98,6 +98,19 @@ def test_a_run_is_evidence_that_the_server_measured(near: Live) -> None:
         if item["data"].get("operation_id") == operation["id"]
     }
     assert told == {"release.integration.tested", "release.operation.ended"}
+
+
+def test_a_run_says_what_of_the_contract_s_schema_it_did_not_look_at(near: Live) -> None:
+    answered = {"score": {"type": "number"}, "by": {"format": "hostname"}}
+    case = opened(near, output_schema={"properties": answered})
+    with served(endpoints.good) as endpoint:
+        path = f"/v1/releases/{case['id']}/integration-runs"
+        found = done(near["dev"], near["dev"].post(path, asked(endpoint.url)))["result"]
+
+    assert (found["schema_checked"], found["failures"]) == (True, 0)
+    assert found["schema_unchecked"] == [
+        "#/properties/by/format: 'hostname' is not one that is checked"
+    ]
 
 
 def test_a_run_may_be_waited_for_in_the_call_that_begins_it(near: Live) -> None:

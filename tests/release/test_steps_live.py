@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.client import Problem
-from app.telemetry import CSV, JSON_LINES, PARQUET
+from app.telemetry import CSV, JSON_LINES
 from tests.catalog import assets
 from tests.live import (
     Live,
@@ -22,7 +22,7 @@ from tests.live import (
     wait_folded,
 )
 from tests.platform.wire import problem_of
-from tests.release.samples import KINDS, encoded, judged, open_release, parquet, rows, send
+from tests.release.samples import KINDS, encoded, judged, open_release, rows, send
 
 ENDPOINT, PARAMETERS = "endpoint_identification", "parameter_testing"
 INSTANCES = "instantiation_validation"
@@ -170,51 +170,6 @@ def test_a_word_among_the_numbers_is_one_bad_value(live: Live, case: Any) -> Non
 
         assert report["variables"][0]["invalid_share"] == pytest.approx(0.01)
         assert report["velocity_ratio"] is None
-
-
-BOMBS = {
-    "rows": "SELECT 1.0 AS x FROM range(3000000)",
-    "text": "SELECT repeat('a', 100000) AS x FROM range(1000)",
-    "nested": "SELECT range(10) AS x FROM range(100)",
-}
-
-
-@pytest.mark.parametrize("bomb", BOMBS)
-def test_what_unpacks_to_too_much_is_refused(live: Live, case: Any, bomb: str) -> None:
-    problem_of(send(live, case, parquet(BOMBS[bomb]), PARQUET), 422, "bad_sample")
-
-
-@pytest.mark.parametrize(
-    ("body", "media", "status", "code"),
-    [
-        (b"PAR1", PARQUET, 422, "bad_sample"),
-        (b"", JSON_LINES, 422, "bad_sample"),
-        (b"{", JSON_LINES, 422, "bad_sample"),
-        (b"[1]", JSON_LINES, 422, "bad_sample"),
-        (b"", CSV, 422, "bad_sample"),
-        (b"x\n", CSV, 422, "bad_sample"),
-        (b"{}", "application/json", 415, "unread_media"),
-        (b"x", "text/plain", 415, "unsupported_media_type"),
-    ],
-)
-def test_what_is_no_sample_is_refused_in_a_sentence(
-    live: Live, case: Any, body: bytes, media: str, status: int, code: str
-) -> None:
-    problem_of(send(live, case, body, media), status, code)
-
-
-def test_a_time_column_that_is_not_there_is_named(live: Live, case: Any) -> None:
-    sent = send(live, case, encoded(rows(10), CSV), CSV, time_column="when")
-
-    assert "'when'" in problem_of(sent, 422, "bad_sample")["detail"]
-
-
-def test_csv_is_read_where_it_is_asked_for_only(live: Live) -> None:
-    sent = live["dev"]._http.post(
-        "/v1/validations", content=b"model,version", headers={"Content-Type": CSV}
-    )
-
-    problem_of(sent, 415, "unsupported_media_type")
 
 
 def test_who_may_not_submit_evidence_sends_no_sample(live: Live, case: Any) -> None:

@@ -304,6 +304,9 @@ NAMING: dict[str, tuple[str, int, Named]] = {
     "GET /v1/cases ?model": (
         "aud", 404, lambda _, other: {"model": other.place.model, "version": 1},
     ),
+    "GET /v1/cases ?decision_point": (
+        "aud", 404, lambda _, other: {"decision_point": other.place.point},
+    ),
     "POST /v1/decision-points/{key}/kpi-values .values.model": (
         "app", 404, lambda _, other: {
             "values": [

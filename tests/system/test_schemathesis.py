@@ -55,7 +55,7 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     # Who made the version does not say whether it did what it should.
     ("403", ["release:conclude"]),
     # A cause is named or there is none; a version is one of a model's.
-    ("422", ["release:open_procedure", "release:list_procedures"]),
+    ("422", ["release:open_procedure", "release:list_procedures", "gates:list_cases"]),
     # What they are sent lets somebody in, or does not; not as often as one likes.
     ("401", ["identity:redeem_invitation", "identity:exchange_token"]),
     ("429", ["identity:exchange_token"]),

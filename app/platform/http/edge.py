@@ -3,14 +3,14 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
 from app.platform.http.body import Receive, Scope
-from app.platform.http.lookup import Key
 from app.platform.http.metrics import HttpMetrics
 from app.platform.http.problems import MEDIA_TYPE, fault_document
+from app.platform.http.quick import Quick
 from app.platform.http.raw import Answer, HotRoute, Send, send_answer
 from app.platform.http.request_ids import request_id as new_id
 
@@ -18,30 +18,6 @@ logger = logging.getLogger("modelward.access")
 
 A = TypeVar("A")
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-
-class Quick(Protocol):
-    """The quick way of a typed route, which stands behind it and answers what it does not."""
-
-    @property
-    def path(self) -> str:
-        """The path as OpenAPI writes it."""
-        ...
-
-    def match(self, scope: Scope) -> Key | None:
-        """Return the parameters of a request that it may answer."""
-        ...
-
-    async def answer(
-        self,
-        key: Key,
-        headers: dict[bytes, bytes],
-        scope: Scope,
-        receive: Receive,
-        request_id: str,
-    ) -> Answer | None:
-        """Answer, or leave it to the typed route."""
-        ...
 
 
 class Edge:

@@ -1,31 +1,24 @@
 """Shortcuts: the quick way of a typed POST route that machines call again and again.
 
 A typed route costs more than many an act: dependencies, a session that is not needed, an answer
-that is looked at twice. A shortcut has the permission checked and the body parsed by the same code,
-and acts. What it cannot read it leaves to the typed route, which stands behind it under the same
-path and says what is wrong; so it does with an Idempotency-Key, whose answer is kept in the act's
-own transaction.
+that is looked at twice. A shortcut has the body parsed by the same code, and acts. What it cannot
+read it leaves to the typed route, which says what is wrong; so it does with an Idempotency-Key,
+whose answer is kept in the act's own transaction.
 """
 
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import orjson
-import psycopg
 from pydantic import BaseModel, ValidationError
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.kit.actor import Actor
-from app.kit.refusal import Refusal
 from app.kit.strictjson import loads
 from app.platform.http.body import Receive, Scope, read, require_json
-from app.platform.http.guard import Authenticator, require
-from app.platform.http.lookup import Key, pattern_of, plain
-from app.platform.http.problems import from_database
-from app.platform.http.raw import JSON, Answer, refused, text
+from app.platform.http.guard import Authenticator
+from app.platform.http.quick import Key, Quick, pattern_of
+from app.platform.http.raw import JSON, Answer, text
 from app.platform.settings import Settings
 
 B = TypeVar("B", bound=BaseModel)
@@ -34,20 +27,13 @@ Made = tuple[dict[str, Any], int]
 
 
 @dataclass(frozen=True)
-class Shortcut(Generic[B]):
+class Shortcut(Quick, Generic[B]):
     """The quick way of one route that makes something; ``act`` takes caller, path and body."""
 
-    path: str
-    pattern: re.Pattern[str]
-    permission: str
-    authenticate: Authenticator
+    method = "POST"
     settings: Settings
     body: type[B]
     act: Callable[[Actor, Key, B], Awaitable[Made]]
-
-    def match(self, scope: Scope) -> Key | None:
-        """Return the parameters of a plain request for this route."""
-        return plain(scope, "POST", self.pattern)
 
     async def answer(
         self,
@@ -60,28 +46,28 @@ class Shortcut(Generic[B]):
         """Answer a request, or leave it to the typed route."""
         if b"idempotency-key" in headers:
             return None
+        return await super().answer(key, headers, scope, receive, request_id)
+
+    async def answered(
+        self,
+        actor: Actor,
+        key: Key,
+        headers: dict[bytes, bytes],
+        scope: Scope,
+        receive: Receive,
+    ) -> Answer | None:
+        """Act on a body that can be read."""
+        length, settings = headers.get(b"content-length"), self.settings
+        raw = await read(length, receive, settings.max_body_bytes, settings.body_seconds)
+        scope["state"]["body"] = raw
+        if not raw:
+            return None
+        require_json(text(headers.get(b"content-type")), text(headers.get(b"content-encoding")))
         try:
-            actor: Actor = await self.authenticate(
-                text(headers.get(b"authorization")), scope.get("client"), paced=True
-            )
-            scope["state"]["actor"] = actor
-            require(actor, self.permission)
-            length, settings = headers.get(b"content-length"), self.settings
-            raw = await read(length, receive, settings.max_body_bytes, settings.body_seconds)
-            scope["state"]["body"] = raw
-            if not raw:
-                return None
-            require_json(text(headers.get(b"content-type")), text(headers.get(b"content-encoding")))
-            try:
-                asked = self.body.model_validate(loads(raw))
-            except ValidationError:
-                return None
-            made, revision = await self.act(actor, key, asked)
-        except (Refusal, DBAPIError, PoolTimeout, psycopg.Error) as error:
-            refusal = error if isinstance(error, Refusal) else from_database(error)
-            if refusal is None:
-                raise
-            return refused(refusal, request_id)
+            asked = self.body.model_validate(loads(raw))
+        except ValidationError:
+            return None
+        made, revision = await self.act(actor, key, asked)
         etag = (b"etag", f'"{revision}"'.encode())
         return 201, [JSON, etag], orjson.dumps(made, option=orjson.OPT_UTC_Z)
 
