@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import catalog, gates, identity, release, routing
 from app.activation import (
     desired,
+    endpoint_tests,
     handoff,
     integration,
     membership,
@@ -41,7 +42,8 @@ async def open_activation(
     """Ask for a released version to decide at a point, as champion or as challenger.
 
     The champion of this moment goes into the case: the swap is approved against it, and refused
-    if another one has come in between. An ``experiment`` is on whose evidence the server asks.
+    if another one has come in between. So does whether its endpoint was tested. An ``experiment``
+    is on whose evidence the server asks.
     """
     version = await catalog.find_version(session, model, number, by=by, lock=True)
     if version.stage not in {Stage.RELEASED, Stage.ACTIVATED}:
@@ -56,6 +58,7 @@ async def open_activation(
     await identity.require_right(
         session, by, Action.OPEN_ACTIVATION, tier=tier, model=model, point=point_key
     )
+    tests = await endpoint_tests.tests_of(session, by.tenant_id, version.id, point.id, endpoint)
     case = await gates.open_case(
         session,
         kind=CaseKind.ACTIVATION,
@@ -68,6 +71,7 @@ async def open_activation(
             "decision_point": point_key,
             "role": role.value,
             "endpoint": endpoint,
+            "endpoint_test": {name: tests[name] for name in ("tested", "agreed", "why")},
             "parameters": parameters,
             "instead_of": champion and str(champion.version_id),
             **({"experiment": str(experiment)} if experiment is not None else {}),
@@ -96,6 +100,7 @@ async def judge_step(
         await handoff.measure(session, case, by=system)
     elif step == ActivationStep.DEPLOYMENT:
         await _measure_deployment(session, case, by=system)
+        await endpoint_tests.measure(session, case, by=system)
     elif step == ActivationStep.TRACKING:
         await _measure_tracking(session, case, by=system)
     elif step == ActivationStep.KPI_VALIDATION:
