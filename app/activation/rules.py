@@ -149,13 +149,15 @@ class OwnHandOff(Refusal):
 
 
 class BadCondition(Invalid):
-    """A guardrail's condition does not compile, or does not say yes or no."""
+    """A guardrail's condition does not compile, says neither yes nor no, or asks for nothing."""
 
     code = "bad_condition"
     title = "This condition cannot be watched"
     mend = (
-        "Correct what `errors` names. `when` is a CEL expression of type bool over drift,"
-        " performance, kpi, traffic and minutes_since_swap, true where the champion must not stay."
+        "Correct what `errors` names; of an unknown name `names` are those there are, and PUT"
+        " /v1/decision-points/{key}/kpis/{kpi} agrees on a KPI. `when` is a CEL expression of type"
+        " bool over drift, performance, kpi, traffic, latency, errors, alerts and"
+        " minutes_since_swap, true where the champion must not stay."
     )
 
 
