@@ -160,10 +160,10 @@ async def set_guardrail(
     the present one among them, or since the swap if that is later. Hours are those of the events'
     own time and count whole: what the version did earlier in the hour of the swap, as challenger,
     is among it, and nothing from the hours before. The facts say it as `traffic.since`. A breach
-    acts once for each time that a version is champion. Where the champion before was returned, is
-    not approved any more or was rolled back from himself, a declared version or constant answers
-    instead; without one, nothing moves and the breach is only told. A condition that fails moves
-    nothing.
+    acts once for each time that a version is champion. A rollback passes over whoever was returned,
+    retired or rolled back from since he won; where nobody is left, or who is left is not approved
+    any more, a declared version or constant answers instead; without one, nothing moves and the
+    breach is only told. A condition that fails moves nothing.
 
     `hold` is for whom a ramp brings in; `validate` opens a validation of the version, if none is
     open, in which a validator may send it back. A condition about `alerts` speaks again when a

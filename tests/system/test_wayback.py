@@ -18,6 +18,7 @@ from tests.live import (
     roll_back,
     validate,
 )
+from tests.system.test_guardrails import behave, breached, guarded
 
 REASON = {"reason": "a test"}
 
@@ -148,3 +149,17 @@ def test_a_rollback_is_undone_by_name_and_as_it_stood_before(live: Live) -> None
     assert refused(lambda: roll_back(live, a.point, undo=True))["code"] == "nothing_to_undo"
     assert answers(live, a) == b.model
     assert roll_back(live, a.point)["version_id"] == id_of(live, b)
+
+
+def test_a_guardrail_goes_on_to_whom_two_bad_ones_replaced(live: Live) -> None:
+    a, b, c = succession(live, 3)
+    for place in (a, b, c):
+        crown(live, place)
+    guarded(live, a.point)
+
+    for number, (bad, restored) in enumerate(((c, b), (b, a)), 1):
+        behave(live, bad, id_of(live, bad), well=False)
+        newest = breached(live, a.point, number)[0]
+        assert (newest["taken"], newest["restored_id"]) == ("rolled_back", id_of(live, restored))
+
+    assert enthroned(live, a.point) == id_of(live, a)
