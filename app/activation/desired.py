@@ -40,7 +40,7 @@ Because = tuple[Duty, str, str | None, datetime, datetime | None]
 async def wanted_at(session: AsyncSession, point: catalog.DecisionPoint) -> list[Wanted]:
     """Return what every target of a point should have: who decides serves, who may is warm.
 
-    The champion before this one is kept warm for a while, so that a rollback finds it running; a
+    Whom a rollback would go back to is kept warm for a while, so that it finds it running; a
     version whose activation is open is warmed up for its swap.
     """
     found: dict[UUID, Because] = {}
@@ -89,13 +89,12 @@ async def _keep_warm(
     champion: routing.Seat,
     found: dict[UUID, Because],
 ) -> None:
-    before = await routing.previous_champion(
-        session, point.tenant_id, point.id, other_than=champion.version_id
-    )
-    if before is None or before.until is None:
+    """Keep whom a rollback would go back to warm, so long after the swap."""
+    before = (await routing.succession_of(session, point.tenant_id, point.id)).back()
+    if before is None:
         return
     terms = await targets.terms_of(session, point)
-    until = before.until + timedelta(minutes=terms.keep_warm_minutes)
+    until = champion.since + timedelta(minutes=terms.keep_warm_minutes)
     if until > await clock(session):
         warm: Because = (Duty.WARM, "previous_champion", before.endpoint, before.since, until)
         found.setdefault(before.version_id, warm)

@@ -17,11 +17,13 @@ from sqlalchemy import Row, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog, drift, gates, release, routing
+from app import audit, catalog, drift, gates, routing
 from app.activation.guardrail_events import GuardrailBreached, GuardrailFailed
+from app.activation.guardrail_facts import LANGUAGE
+from app.activation.guardrail_measuring import measured
 from app.activation.guardrail_tables import Action, Breach, Guardrail, Look, Taken
-from app.activation.guardrails import LANGUAGE, guardrails_at
-from app.activation.judging import asks_for_alerts, judged_since, spoke
+from app.activation.guardrails import guardrails_at
+from app.activation.judging import asks_for_alerts, spoke
 from app.activation.reacting import Done, react
 from app.kit.actor import Actor
 from app.kit.canonical import plain
@@ -82,9 +84,7 @@ async def look_at(session: AsyncSession, tenant_id: UUID, seat_id: UUID) -> None
     ]
     if not asked:
         return
-    since = judged_since(began, now)
-    found: dict[str, Any] = plain(await release.measure_since(*place, since))
-    found |= {"minutes_since_swap": minutes, "alerts": plain(alerts)}
+    found = await measured(session, seat, began, now, alerts, [rail.when for rail in asked])
     look, whole = _Look(seat, newest), gates.Facts(found, LANGUAGE)
     for rail in asked:
         if found["traffic"]["events"] < rail.min_events:

@@ -57,7 +57,12 @@ class GuardrailIn(Input):
         description="CEL over drift, performance, kpi and traffic of the newest 24 hours, or since"
         " the swap if that is later, minutes_since_swap, and alerts that stand now: how many by"
         " state, severity and kind (`alerts.firing`, `alerts.critical`, `alerts.business`), and"
-        " `alerts.open` with kind, subject, severity, state of each; true: what `action` says.",
+        " `alerts.open` with kind, subject, severity, state of each; true: what `action` says."
+        " Of the newest 10,000 events of that time, while raw events are kept: latency as"
+        " `latency_ms` of events says it (`latency.measured >= 100 && latency.p95_ms >"
+        " latency.budget_ms`, the contract's; also p50_ms, p99_ms, max_ms, over_budget); and"
+        " errors, whose `errors.share` came back with neither score nor prediction. What was not"
+        " measured is null, and who compares null gets no answer.",
     )
     within_minutes: int | None = Field(
         None, ge=1, le=5_256_000, description="Only so long after the swap; null: always."
@@ -78,6 +83,21 @@ class GuardrailOut(BaseModel):
     action: Action
     revision: int
     at: datetime
+
+
+class SaysOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    version_id: UUID = Field(description="The present champion.")
+    events: int = Field(description="In the hours that count; fewer than `min_events`: not asked.")
+    breached: bool | None = Field(description="Null where it has no answer: `error` says why.")
+    error: str | None
+
+
+class GuardrailSetOut(GuardrailOut):
+    says: SaysOut | None = Field(
+        None, description="What the condition says of the present facts; null without a champion."
+    )
 
 
 class BreachOut(BaseModel):
@@ -121,7 +141,7 @@ async def get_guardrail(
 
 @router.put(
     "/guardrails/{guardrail}",
-    response_model=GuardrailOut,
+    response_model=GuardrailSetOut,
     responses=editing(NotFound, BadCondition, identity.DecisionDenied) | gates.ACCEPTED,
 )
 async def set_guardrail(
@@ -140,14 +160,18 @@ async def set_guardrail(
     the present one among them, or since the swap if that is later. Hours are those of the events'
     own time and count whole: what the version did earlier in the hour of the swap, as challenger,
     is among it, and nothing from the hours before. The facts say it as `traffic.since`. A breach
-    acts once for each time that a version is champion. Where the champion before was returned, is
-    not approved any more or was rolled back from himself, a declared version or constant answers
-    instead; without one, nothing moves and the breach is only told. A condition that fails moves
-    nothing.
+    acts once for each time that a version is champion. A rollback passes over whoever was returned,
+    retired or rolled back from since he won; where nobody is left, or who is left is not approved
+    any more, a declared version or constant answers instead; without one, nothing moves and the
+    breach is only told. A condition that fails moves nothing.
 
     `hold` is for whom a ramp brings in; `validate` opens a validation of the version, if none is
     open, in which a validator may send it back. A condition about `alerts` speaks again when a
     newer alert fires; about them alone it wants `min_events` 0.
+
+    A condition that asks for what nobody measures, or compares what cannot be compared, is refused
+    with the place and the names there are; KPIs are those that are agreed here. `says` is what it
+    says of the present champion.
     """
     found = await guardrails.edit_guardrail(
         session, key, guardrail, expected=expected, fields=body.model_dump(), reason=reason,
@@ -155,9 +179,11 @@ async def set_guardrail(
     )  # fmt: skip
     if isinstance(found, gates.Change):
         return gates.accepted(found)
-    if found is not None:
-        etag(response, found.revision)
-    return found
+    assert found is not None  # noqa: S101 - with fields, there is one
+    etag(response, found.revision)
+    said = await guardrails.says_now(session, key, found, by=actor)
+    terms = GuardrailOut.model_validate(found).model_dump()
+    return GuardrailSetOut(**terms, says=SaysOut.model_validate(said) if said else None)
 
 
 @router.delete(

@@ -1,12 +1,14 @@
 """Guardrails: agreed before the swap, so that nobody has to be awake after it."""
 
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog, gates, identity, routing
+from app import audit, catalog, gates, identity, kpi, routing
+from app.activation import guardrail_facts, guardrail_measuring
 from app.activation.guardrail_tables import Breach, Guardrail
 from app.activation.rules import BadCondition
 from app.kit.actor import Actor
@@ -15,23 +17,24 @@ from app.kit.refusal import NotFound
 from app.kit.revision import require_condition, require_current
 from app.platform.db import page
 
-LANGUAGE = gates.Language(
-    maps=("drift", "performance", "kpi", "traffic", "alerts"), values=("minutes_since_swap",)
-)
-"""What a guardrail's condition may speak of."""
 _FIELDS = ("when", "within_minutes", "min_events", "action")
 
 
-def require_condition_that_compiles(text: str) -> None:
-    """Refuse a condition that could never be answered, with each fault and its place."""
-    try:
-        gates.compiled(text, LANGUAGE)
-    except gates.BadExpression as error:
-        faults = [
-            {"problem": fault.problem, "line": fault.line, "column": fault.column}
-            for fault in error.faults
-        ]
-        raise BadCondition(str(error), errors=faults) from error
+async def _require_answerable(
+    session: AsyncSession, point: catalog.DecisionPoint, when: str
+) -> None:
+    """Refuse a condition that could never be answered here, with each fault and its place."""
+    agreed = await kpi.agreements(session, point.tenant_id, point.id)
+    found = guardrail_facts.faults(when, [item.key for item in agreed])
+    if found:
+        raise BadCondition(
+            "; ".join(fault.problem for fault in found),
+            errors=[
+                {name: value for name, value in asdict(fault).items() if value is not None}
+                for fault in found
+            ],
+            filled={"key": point.key},
+        )
 
 
 async def edit_guardrail(
@@ -52,7 +55,7 @@ async def edit_guardrail(
     roles = await gates.roles_at(session, point.id, by=by)
     await identity.require_right(session, by, identity.Action.EDIT_MONITOR, point=key, roles=roles)
     if fields is not None:
-        require_condition_that_compiles(fields["when"])
+        await _require_answerable(session, point, fields["when"])
     found = await _found(session, point, name)
     _require_expected(found, name, expected, removing=fields is None)
     change = await gates.propose(
@@ -92,6 +95,14 @@ async def guardrail_of(session: AsyncSession, key: str, name: str, *, by: Actor)
     if found is None:
         raise NotFound("guardrail", name)
     return found
+
+
+async def says_now(
+    session: AsyncSession, key: str, rail: Guardrail, *, by: Actor
+) -> guardrail_measuring.Says | None:
+    """Return what a guardrail says of the present champion, were it asked now."""
+    point = await catalog.point_by_key(session, key, by=by)
+    return await guardrail_measuring.says(session, point, rail.when)
 
 
 async def list_guardrails(

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, gates, release, routing
-from app.activation import service
+from app.activation import going_back
 from app.activation.guardrail_tables import Action, Guardrail, Taken
 from app.activation.rules import NothingToRollBack, ReturnedVersion, UnapprovedVersion
 from app.kit.actor import Actor
@@ -70,14 +70,12 @@ async def _rolled_back(
     by: Actor,
 ) -> Done:
     try:
-        await _require_another(session, seat)
-        back = await service.roll_back(
+        back = await going_back.roll_back(
             session,
             point.key,
             instead_of=seat.version_id,
             reason=f"guardrail {rail.name}: {rail.when}",
-            accept_returned=False,
-            accept_unapproved=False,
+            accepted=going_back.Accepted(),
             by=by,
         )
     except (
@@ -90,15 +88,6 @@ async def _rolled_back(
             return await _stopped(session, point, rail, refusal.detail, by=by)
         return Done(Taken.ALERTED, refusal.detail)
     return Done(Taken.ROLLED_BACK, restored_id=back.version_id)
-
-
-async def _require_another(session: AsyncSession, seat: routing.Seat) -> None:
-    """Refuse to go back to who was just rolled back from: two bad versions would take turns."""
-    before = await routing.previous_champion(
-        session, seat.tenant_id, seat.point_id, other_than=seat.version_id
-    )
-    if before is not None and seat.cause == "rolled_back" and before.until == seat.since:
-        raise NothingToRollBack("The champion before was itself rolled back from.")
 
 
 async def _stopped(

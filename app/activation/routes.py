@@ -4,11 +4,12 @@ from uuid import UUID
 from fastapi import Path
 
 from app import gates, routing
-from app.activation import desired, reign, service, trace
+from app.activation import desired, going_back, reign, service, trace
 from app.activation.deployment_schemas import RollbackOut
 from app.activation.rules import (
     MembersUnfit,
     NothingToRollBack,
+    NothingToUndo,
     NotPrepared,
     NotReady,
     ReturnedVersion,
@@ -96,6 +97,7 @@ async def commit(case_id: UUID, actor: Operator, session: Session) -> dict[str, 
     responses=responses(
         NotFound,
         NothingToRollBack,
+        NothingToUndo,
         SwapLost,
         ReturnedVersion,
         UnapprovedVersion,
@@ -107,18 +109,22 @@ async def roll_back(
 ) -> dict[str, Any]:
     """Give the seat back to the champion before `instead_of`, which must be champion still.
 
+    Called again with the new champion it goes one further back. Passed over is whoever was rolled
+    back from and did not win an activation since, was sent back or retired; where nobody is left,
+    `nothing_to_roll_back_to` says who was passed over and why. `undo` undoes the last rollback.
+
     One call, whether the earlier champion is still warm or not: `cold` says where it is not.
     A stop that holds here stays, and the seat then says `stopped`. Where by default the earlier
     champion himself answers in that stop, nobody would any more: `would_strand` names the stops to
     resume first, each with its call. A guardrail does not roll back under a stop.
     """
-    seat = await service.roll_back(
+    seat = await going_back.roll_back(
         session,
         key,
         instead_of=body.instead_of,
         reason=body.reason,
-        accept_returned=body.accept_returned,
-        accept_unapproved=body.accept_unapproved,
+        accepted=going_back.Accepted(body.accept_returned, body.accept_unapproved),
+        undo=body.undo,
         by=actor,
     )
     cold = await desired.cold_at(session, key, seat.version_id, by=actor)

@@ -30,13 +30,29 @@ class ScoresExpired(Refusal):
     mend = "POST /v1/models/{model}/versions with scores that were computed anew."
 
 
+_OTHERWISE = (
+    "POST /v1/decision-points/{key}:stop lets the declared fallback answer (PUT"
+    " /v1/decision-points/{key}/fallback declares one); or POST /v1/activations for a version that"
+    " is released for it, and commit that."
+)
+
+
 class NothingToRollBack(Refusal):
-    """There was no other champion before."""
+    """Of the champions before nobody is left: there was none, or all of them are passed over."""
 
     kind = Kind.CONFLICT
     code = "nothing_to_roll_back_to"
     title = "No earlier champion"
-    mend = "GET …/seats shows who sat there; activate another version instead."
+    mend = _OTHERWISE
+
+
+class NothingToUndo(Refusal):
+    """The champion did not come by a rollback, or who was rolled back from is gone."""
+
+    kind = Kind.CONFLICT
+    code = "nothing_to_undo"
+    title = "No rollback to undo"
+    mend = "Leave out `undo` to go back to the champion before; or " + _OTHERWISE
 
 
 class ReturnedVersion(Refusal):
@@ -133,13 +149,15 @@ class OwnHandOff(Refusal):
 
 
 class BadCondition(Invalid):
-    """A guardrail's condition does not compile, or does not say yes or no."""
+    """A guardrail's condition does not compile, says neither yes nor no, or asks for nothing."""
 
     code = "bad_condition"
     title = "This condition cannot be watched"
     mend = (
-        "Correct what `errors` names. `when` is a CEL expression of type bool over drift,"
-        " performance, kpi, traffic and minutes_since_swap, true where the champion must not stay."
+        "Correct what `errors` names; of an unknown name `names` are those there are, and PUT"
+        " /v1/decision-points/{key}/kpis/{kpi} agrees on a KPI. `when` is a CEL expression of type"
+        " bool over drift, performance, kpi, traffic, latency, errors, alerts and"
+        " minutes_since_swap, true where the champion must not stay."
     )
 
 

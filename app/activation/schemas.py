@@ -53,6 +53,11 @@ class RollbackIn(Input):
     accept_unapproved: bool = Field(
         False, description="Go back even to a version whose approval no longer stands."
     )
+    undo: bool = Field(
+        False,
+        description="Undo the rollback that the champion came by: who was rolled back from comes"
+        " back, and all is as it was before.",
+    )
 
 
 class EventTrace(BaseModel):
@@ -112,7 +117,9 @@ class ChampionOut(BaseModel):
     parameters: dict[str, Any]
     since: datetime = Field(description="The swap; at this instant it was champion already.")
     until: datetime | None = Field(description="The next swap, exclusive; null up to now.")
-    cause: str = Field(description="activated, or rolled_back: back in the seat of its case.")
+    cause: str = Field(
+        description="activated; rolled_back: back in the seat of its case; reinstated: that undone."
+    )
     case_id: UUID = Field(description="The activation that gave the seat.")
     requested_by: str | None = Field(description="Who opened that activation.")
     signatories: list[SignatureTrace] = Field(description="Who had decided on it by then.")

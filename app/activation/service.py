@@ -3,9 +3,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog, gates, identity, release, routing
+from app import catalog, gates, identity, release, routing
 from app.activation import (
     desired,
+    endpoint_tests,
     handoff,
     integration,
     membership,
@@ -13,14 +14,8 @@ from app.activation import (
     reports,
     telemetry_check,
 )
-from app.activation.rules import (
-    NothingToRollBack,
-    NotReady,
-    ReturnedVersion,
-    ScoresExpired,
-    SwapLost,
-    UnapprovedVersion,
-)
+from app.activation.rules import NotReady, ScoresExpired, SwapLost
+from app.activation.unseating import leave
 from app.catalog import Stage
 from app.gates import ActivationStep, CaseKind
 from app.identity import Action
@@ -47,7 +42,8 @@ async def open_activation(
     """Ask for a released version to decide at a point, as champion or as challenger.
 
     The champion of this moment goes into the case: the swap is approved against it, and refused
-    if another one has come in between. An ``experiment`` is on whose evidence the server asks.
+    if another one has come in between. So does whether its endpoint was tested. An ``experiment``
+    is on whose evidence the server asks.
     """
     version = await catalog.find_version(session, model, number, by=by, lock=True)
     if version.stage not in {Stage.RELEASED, Stage.ACTIVATED}:
@@ -62,6 +58,7 @@ async def open_activation(
     await identity.require_right(
         session, by, Action.OPEN_ACTIVATION, tier=tier, model=model, point=point_key
     )
+    tests = await endpoint_tests.tests_of(session, by.tenant_id, version.id, point.id, endpoint)
     case = await gates.open_case(
         session,
         kind=CaseKind.ACTIVATION,
@@ -74,6 +71,7 @@ async def open_activation(
             "decision_point": point_key,
             "role": role.value,
             "endpoint": endpoint,
+            "endpoint_test": {name: tests[name] for name in ("tested", "agreed", "why")},
             "parameters": parameters,
             "instead_of": champion and str(champion.version_id),
             **({"experiment": str(experiment)} if experiment is not None else {}),
@@ -102,6 +100,7 @@ async def judge_step(
         await handoff.measure(session, case, by=system)
     elif step == ActivationStep.DEPLOYMENT:
         await _measure_deployment(session, case, by=system)
+        await endpoint_tests.measure(session, case, by=system)
     elif step == ActivationStep.TRACKING:
         await _measure_tracking(session, case, by=system)
     elif step == ActivationStep.KPI_VALIDATION:
@@ -162,7 +161,7 @@ async def commit(session: AsyncSession, case_id: UUID, *, by: Actor) -> routing.
     if role is SeatRole.CHAMPION:
         for vacated, result in ((champion, "replaced"), (own, "promoted")):
             if vacated is not None:
-                await _leave(session, vacated, result, by=by)
+                await leave(session, vacated, result, by=by)
     return seat
 
 
@@ -183,103 +182,6 @@ async def _take_seat(
         return await routing.seat_challenger(session, point, case.version_id, **place, by=by)
     await routing.require_taken_over(session, point, case.version_id)
     return await routing.crown(session, point, case.version_id, **place, cause="activated", by=by)
-
-
-async def roll_back(
-    session: AsyncSession,
-    point_key: str,
-    *,
-    instead_of: UUID,
-    reason: str,
-    accept_returned: bool,
-    accept_unapproved: bool,
-    by: Actor,
-) -> routing.Seat:
-    """Give the seat back to the champion before ``instead_of``, the one who sits there now.
-
-    Two who press the button at once mean the same, so the second finds another champion there and
-    is told so; done again with the new one, it is undone.
-    """
-    point = await catalog.point_by_key(session, point_key, by=by, lock=True)
-    champion = await routing.champion_of(session, by.tenant_id, point.id)
-    before = champion and await routing.previous_champion(
-        session, by.tenant_id, point.id, other_than=champion.version_id
-    )
-    if champion is None or before is None:
-        raise NothingToRollBack(f"{point_key} has had no other champion.")
-    case = await gates.case_of(session, before.case_id, by=by)
-    # By who had no part in the version that comes back, not in a lent role either.
-    await identity.require_right(
-        session, by, Action.ROLL_BACK, **gates.place(case), roles=gates.roles_in(case, by)
-    )
-    if champion.version_id != instead_of:
-        raise SwapLost(
-            "Another version is champion by now.",
-            instead_of=instead_of,
-            champion=champion.version_id,
-        )
-    version = await catalog.version_by_id(session, by.tenant_id, before.version_id)
-    if version.stage is Stage.RETIRED:
-        raise NothingToRollBack("The earlier champion is retired.")
-    if version.stage is Stage.RETURNED and not accept_returned:
-        raise ReturnedVersion(
-            f"The earlier champion was returned to {version.returned_to}.",
-            version_id=str(version.id),
-        )
-    invalid = await _unapproved(session, case, point)
-    if invalid and not accept_unapproved:
-        raise UnapprovedVersion(f"The earlier champion: {'; '.join(invalid)}.", invalid=invalid)
-    await routing.require_answered(session, point, champion, before)
-    seat = await routing.crown(
-        session,
-        point,
-        before.version_id,
-        case_id=before.case_id,
-        endpoint=before.endpoint,
-        parameters=before.parameters,
-        cause="rolled_back",
-        by=by,
-    )
-    await _leave(session, champion, "rolled_back", by=by)
-    if case.closed_at is not None:
-        # An activation that asked for the seat it now has again is overtaken.
-        await gates.close_open_cases(
-            session, before.version_id, result="overtaken", by=by,
-            point_id=point.id, kind=CaseKind.ACTIVATION,
-        )  # fmt: skip
-        await gates.reopen_case(session, case, result=COMMITTED, by=by)
-    await audit.record(
-        session, by, "champion.rolled_back", f"point:{point.id}",
-        to=before.version_id, instead_of=champion.version_id,
-        returned=version.stage is Stage.RETURNED, unapproved=invalid,
-        cold=await desired.cold(session, point, version),
-        version_id=before.version_id, personal={"reason": reason},
-    )  # fmt: skip
-    return seat
-
-
-async def _unapproved(
-    session: AsyncSession, case: gates.Case, point: catalog.DecisionPoint
-) -> list[str]:
-    """Return why a version is no longer what its activation, and what that stands on, were of."""
-    own = (await gates.stand(session, case.tenant_id, [case]))[case.id].invalid
-    below = await gates.unsound(session, case.tenant_id, case.version_id, point.id)
-    inside = await catalog.unfit_inside(session, case.tenant_id, [case.version_id])
-    return [
-        *own,
-        *(f"{case.kind}: {'; '.join(why)}" for case, why, _ in below),
-        *(
-            f"its member {model.name}@{member.number} is {member.stage}"
-            for model, member in inside.get(case.version_id, ())
-        ),
-    ]
-
-
-async def _leave(session: AsyncSession, seat: routing.Seat, result: str, *, by: Actor) -> None:
-    """Close the activation that a vacated seat came from."""
-    case = await gates.case_of(session, seat.case_id, by=by)
-    if case.closed_at is None:
-        await gates.close_case(session, case, result=result, by=by)
 
 
 async def _measure_completeness(session: AsyncSession, case: gates.Case, *, by: Actor) -> None:

@@ -60,6 +60,12 @@ async def unseat(
         )
     await routing.vacate(session, point, seat, reason=reason, by=by)
     await blocking.release_unseated(session, point)
-    if case.closed_at is None:
-        await gates.close_case(session, case, result="unseated", by=by)
+    await leave(session, seat, "unseated", by=by)
     return seat
+
+
+async def leave(session: AsyncSession, seat: routing.Seat, result: str, *, by: Actor) -> None:
+    """Close the activation that a vacated seat came from."""
+    case = await gates.case_of(session, seat.case_id, by=by)
+    if case.closed_at is None:
+        await gates.close_case(session, case, result=result, by=by)

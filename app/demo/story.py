@@ -319,7 +319,7 @@ class Story:
             say.line(f"oscar rolls back: {problem}")
         self._roll_back("a rehearsal of the emergency", accept_returned=True)
         say.line(f"he insists: {self._champion()} is champion again.")
-        self._roll_back("rehearsal over")
+        self._roll_back("rehearsal over", undo=True)
         say.line(f"and undoes it: {self._champion()} is champion.")
         production.rehearse_stop(say, cast, names)
 

@@ -6,7 +6,7 @@ keeps it from being told and from nothing else. Imports gates, telemetry, catalo
 """
 
 from app.drift.agreed import KpisOver
-from app.drift.alert_facts import alert_facts
+from app.drift.alert_facts import ALERT_WORDS, alert_facts
 from app.drift.alertmanager import EVERY_SECONDS as ALERTMANAGER_SECONDS
 from app.drift.alertmanager import Alertmanager
 from app.drift.business import KpiSeen
@@ -21,6 +21,7 @@ from app.drift.watching import watch
 
 __all__ = [
     "ALERTMANAGER_SECONDS",
+    "ALERT_WORDS",
     "Alert",
     "AlertAcknowledged",
     "AlertGauges",

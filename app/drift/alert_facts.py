@@ -13,6 +13,8 @@ from app.drift.alert_tables import Episode
 from app.drift.tables import Alert
 
 _MOST = 200
+ALERT_WORDS = tuple(word.value for word in (*sorted(STANDING), *Severity, *AlertKind))
+"""By what they are counted."""
 
 
 async def alert_facts(
@@ -47,5 +49,4 @@ async def alert_facts(
         for kind, subject, severity, state, at in rows
     ]
     counted = Counter(one[name] for one in found for name in ("kind", "severity", "state"))
-    words = (*sorted(STANDING), *Severity, *AlertKind)
-    return {**{word.value: counted[word] for word in words}, "open": found[:_MOST]}
+    return {**{word: counted[word] for word in ALERT_WORDS}, "open": found[:_MOST]}

@@ -48,6 +48,14 @@ MEASURED: dict[tuple[CaseKind, str], tuple[str, ...]] = {
         "POST /v1/decision-points/{key}/targets/{target}/reports",
         _EVIDENCE,
     ),
+    (CaseKind.ACTIVATION, "endpoint"): (
+        "POST /v1/activations/{case_id}/integration-runs",
+        "PUT /v1/decision-points/{key}/contract-cases",
+    ),
+    (CaseKind.ACTIVATION, "integration"): (
+        "POST /v1/activations/{case_id}/integration-runs",
+        _EVIDENCE,
+    ),
     (CaseKind.ACTIVATION, "traffic"): (_EVENTS, _OUTCOMES),
     (CaseKind.ACTIVATION, "tracking"): (_EVENTS,),
     (CaseKind.ACTIVATION, "telemetry"): (_EVENTS, _OUTCOMES),

@@ -14,13 +14,19 @@ from app.platform.http.documented import editing
 from app.platform.outbound import OutboundRefused
 from app.release import integration_runs as service
 from app.release import point_cases
-from app.release.integration_runs import NoCases
-from app.release.integration_schemas import IntegrationIn, PointCasesIn, PointCasesOut
+from app.release.integration_runs import NoAddress, NoCases
+from app.release.integration_schemas import (
+    EndpointTestIn,
+    IntegrationIn,
+    PointCasesIn,
+    PointCasesOut,
+)
 from app.release.operation_routes import FINISHED, OperationOut, Wait, located, waited
 from app.release.operation_rules import RunUnderWay
 from app.release.tables import Operation, PointCases
 
 runs = make_router("/v1/releases/{case_id}/integration-runs", tag="release")
+tests = make_router("/v1/activations/{case_id}/integration-runs", tag="activation")
 kept = make_router("/v1/decision-points/{key}/contract-cases", tag="release")
 
 Name = Annotated[str, Path(pattern=NAME)]
@@ -51,6 +57,40 @@ async def run_integration(
     service.require_endpoint(request.app.state.outbound, body.endpoint)
     asked = body.model_dump(mode="json")
     operation = await service.request_run(session, case_id, asked=asked, by=actor)
+    located(response, operation)
+    if wait:
+        request.state.afterwards = waited(request, operation, seconds=wait, by=actor)
+    return operation
+
+
+@tests.post(
+    "",
+    status_code=202,
+    response_model=OperationOut,
+    responses=FINISHED
+    | responses(
+        NotFound, CaseClosed, NoAddress, NoCases, RunUnderWay, OutboundRefused, DecisionDenied,
+        OutOfScope,
+    ),
+)  # fmt: skip
+async def check_endpoint(
+    case_id: UUID,
+    body: EndpointTestIn,
+    request: Request,
+    actor: Annotated[Actor, allow("gates:evidence")],
+    session: Session,
+    response: Response,
+    wait: Wait = None,
+) -> Operation:
+    """Have a worker call the activation's own endpoint, as the point's contract cases say.
+
+    For where another one was tested in the release, on a staging host say. It is evidence
+    `integration` of model deployment: judge that step after it. Of the Open Inference Protocol the
+    activation's endpoint is the base under which `/v2` is.
+    """
+    asked = body.model_dump(mode="json")
+    outbound = request.app.state.outbound
+    operation = await service.request_test(session, case_id, outbound, asked=asked, by=actor)
     located(response, operation)
     if wait:
         request.state.afterwards = waited(request, operation, seconds=wait, by=actor)

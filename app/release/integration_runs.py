@@ -7,11 +7,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, gates, identity
-from app.gates import CaseClosed, CaseKind, ReleaseStep
+from app.gates import ActivationStep, CaseClosed, CaseKind, ReleaseStep
 from app.identity import Action
 from app.kit.actor import Actor
 from app.kit.canonical import digest as digest_of
-from app.kit.refusal import Invalid, Refusal
+from app.kit.refusal import Invalid, Kind, Refusal
 from app.platform.db import Database, Json
 from app.platform.events import publish
 from app.platform.outbound import Outbound, OutboundRefused
@@ -24,8 +24,24 @@ from app.release.output_schema import unchecked
 from app.release.probing import Plan, probe
 from app.release.tables import Operation
 
-STEP = ReleaseStep.INTEGRATION_TESTING
+STEPS = {
+    CaseKind.RELEASE: ReleaseStep.INTEGRATION_TESTING,
+    CaseKind.ACTIVATION: ActivationStep.DEPLOYMENT,
+}
+"""Which step of a case a run is evidence of."""
 KIND = "integration"
+
+
+class NoAddress(Refusal):
+    """There is nothing to call."""
+
+    kind = Kind.CONFLICT
+    code = "no_address"
+    title = "The endpoint is no address"
+    mend = (
+        "POST /v1/cases/{case_id}:withdraw, then POST /v1/activations with the `endpoint` that"
+        " applications call."
+    )
 
 
 class NoCases(Invalid):
@@ -59,15 +75,46 @@ async def request_run(
     case = await gates.case_of(session, case_id, by=by, kind=CaseKind.RELEASE)
     if case.closed_at is not None:
         raise gates.closed(case)
+    return await _request(session, case, asked=asked, by=by, parent_id=parent_id)
+
+
+async def request_test(
+    session: AsyncSession, case_id: UUID, outbound: Outbound, *, asked: Json, by: Actor
+) -> Operation:
+    """Ask for the test of the endpoint that an activation hands to applications.
+
+    By the cases that the decision point keeps: who asks does not choose. After the swap it is no
+    more a question of whether to.
+    """
+    case = await gates.case_of(session, case_id, by=by, kind=CaseKind.ACTIVATION)
+    if case.result is not None:
+        raise gates.closed(case, "its endpoint is not tested any more")
+    endpoint: str | None = case.details["endpoint"]
+    if endpoint is None or "://" not in endpoint:
+        raise NoAddress(
+            "The activation names no endpoint that could be called.", filled={"case_id": case.id}
+        )
+    require_endpoint(outbound, endpoint)
+    return await _request(session, case, asked={**asked, "endpoint": endpoint}, by=by)
+
+
+async def _request(
+    session: AsyncSession,
+    case: gates.Case,
+    *,
+    asked: Json,
+    by: Actor,
+    parent_id: UUID | None = None,
+) -> Operation:
     await identity.require_right(session, by, Action.SUBMIT_EVIDENCE, **gates.place(case))
     going = await operations.run_going(session, by.tenant_id, case.id)
     if going is not None:
         raise RunUnderWay(
-            "A run of this release has not ended.",
+            f"A run of this {case.kind} has not ended.",
             operation=str(going),
             filled={"operation": going},
         )
-    assert case.point_id is not None  # noqa: S101 - a release has a point
+    assert case.point_id is not None  # noqa: S101 - releases and activations have a point
     cases, source, author = asked.get("cases"), "request", by.person_id
     if not cases:
         kept = await point_cases.kept(session, by.tenant_id, case.point_id)
@@ -125,7 +172,7 @@ async def _plan(session: AsyncSession, operation: Operation) -> Plan:
     asked = operation.request
     assert operation.case_id is not None  # noqa: S101 - a run is of a case
     case = await gates.case_of(session, operation.case_id, by=operations.system(operation))
-    assert case.point_id is not None  # noqa: S101 - a release has a point
+    assert case.point_id is not None  # noqa: S101 - releases and activations have a point
     point = await catalog.point_by_id(session, operation.tenant_id, case.point_id)
     return Plan(
         endpoint=asked["endpoint"],
@@ -168,13 +215,15 @@ async def finish(database: Database, operation: Operation, found: Json | Refusal
             return
         assert row.case_id is not None  # noqa: S101 - a run is of a case
         try:
+            case = await gates.lock_case(session, row.case_id, row.tenant_id)
+            if case.result is not None:
+                raise gates.closed(case, "the run came too late")
             await gates.add_evidence(
-                session, row.case_id, STEP, kind=KIND, payload=found, by=by, measured=True
+                session, case.id, STEPS[case.kind], kind=KIND, payload=found, by=by, measured=True
             )
         except CaseClosed as closed:
             await operations.end(session, row, OperationState.FAILED, problem=closed, by=by)
             return
-        case = await gates.case_of(session, row.case_id, by=by)
         await audit.record(
             session, by, "integration.tested", f"version:{case.version_id}",
             case=case.id, operation=row.id, endpoint=found["endpoint"],

@@ -18,7 +18,33 @@ _CASE: dict[str, Any] = {
 }
 
 
-class IntegrationIn(Input):
+class EndpointTestIn(Input):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"load": {"requests": 200, "concurrency": 8}, "timeout_ms": 500}]
+        }
+    )
+
+    protocol: Protocol = Protocol.JSON
+    load: Load = Load()
+    timeout_ms: int = Field(2000, ge=10, le=30_000, description="For each call.")
+    remote_model: str | None = Field(
+        None,
+        pattern=_REMOTE,
+        description="What the model is called there (Open Inference Protocol); else its name.",
+    )
+    remote_version: str | None = Field(
+        None, pattern=_REMOTE, description="Its version there; by default the server chooses."
+    )
+
+    @model_validator(mode="after")
+    def _of_the_protocol(self) -> Self:
+        if self.protocol is Protocol.JSON and (self.remote_model or self.remote_version):
+            raise ValueError("only the Open Inference Protocol names model and version")
+        return self
+
+
+class IntegrationIn(EndpointTestIn):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
@@ -38,26 +64,9 @@ class IntegrationIn(Input):
         description="What is called; of the Open Inference Protocol the base under which `/v2` is."
         " It has no query, for that could hold a secret, and no header is sent along.",
     )
-    protocol: Protocol = Protocol.JSON
     cases: Annotated[Cases, AfterValidator(require_cases)] | None = Field(
         None, description="Without them, those that the decision point keeps."
     )
-    load: Load = Load()
-    timeout_ms: int = Field(2000, ge=10, le=30_000, description="For each call.")
-    remote_model: str | None = Field(
-        None,
-        pattern=_REMOTE,
-        description="What the model is called there (Open Inference Protocol); else its name.",
-    )
-    remote_version: str | None = Field(
-        None, pattern=_REMOTE, description="Its version there; by default the server chooses."
-    )
-
-    @model_validator(mode="after")
-    def _of_the_protocol(self) -> Self:
-        if self.protocol is Protocol.JSON and (self.remote_model or self.remote_version):
-            raise ValueError("only the Open Inference Protocol names model and version")
-        return self
 
 
 class PointCasesIn(Input):

@@ -51,7 +51,7 @@ class RunUnderWay(Refusal):
 
     kind = Kind.CONFLICT
     code = "run_under_way"
-    title = "The release is being tested"
+    title = "An endpoint of it is being tested"
     mend = "GET /v1/operations/{operation}?wait=30, or cancel it; then ask again."
 
 

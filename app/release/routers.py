@@ -14,6 +14,7 @@ routers = (
     hand_backs,
     procedures,
     integration_routes.runs,
+    integration_routes.tests,
     integration_routes.kept,
     operation_routes.router,
 )

@@ -41,16 +41,18 @@ from app.routing.ramps import hold_version, rising, roll_back_version
 from app.routing.rules import NoChampion, NoInstance, SeatTaken, SeatVacant, TableStale, WouldStrand
 from app.routing.schemas import SeatOut
 from app.routing.seats import (
+    FIT,
     SeatRole,
+    Succession,
     champion_at,
     champion_of,
     open_seat,
     open_seats_of,
-    previous_champion,
     reigning,
     seat_by_id,
     seats_of,
     serves,
+    succession_of,
     vacate,
 )
 from app.routing.service import (
@@ -72,11 +74,15 @@ from app.routing.stops import (
     stopped,
 )
 from app.routing.stranding import require_answered
+from app.routing.succession import REINSTATED, ROLLED_BACK
 from app.routing.tables import Fallback, FallbackKind, PlanRevision, Seat, Stop
 
 __all__ = [
     "FALLBACK",
+    "FIT",
     "MAX_UNIT",
+    "REINSTATED",
+    "ROLLED_BACK",
     "UNIT",
     "Asked",
     "CausesStanding",
@@ -104,6 +110,7 @@ __all__ = [
     "SeatVacant",
     "StandIn",
     "Stop",
+    "Succession",
     "TableStale",
     "WouldStrand",
     "all_stopped",
@@ -130,7 +137,6 @@ __all__ = [
     "plan_in_force",
     "plans_naming",
     "plans_of",
-    "previous_champion",
     "proof_of",
     "proven",
     "reconsider",
@@ -150,6 +156,7 @@ __all__ = [
     "stop_behind",
     "stopped",
     "strategy_behind",
+    "succession_of",
     "take_up_instance",
     "vacate",
     "value_of",

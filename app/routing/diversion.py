@@ -6,14 +6,11 @@ by the fallback; all others keep the arm they had, for nothing else of the plan 
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol, TypeVar
 from uuid import UUID
 
 FALLBACK = "fallback"
 """The arm under which a fallback answers; no plan may call one of its own so."""
-ROLLED_BACK = "rolled_back"
-"""Cause of the seat of who came back: whoever sat there until then was thrown out."""
 
 
 class Held(Protocol):
@@ -28,28 +25,7 @@ class Held(Protocol):
         """The one version it stops; ``None``: everything."""
 
 
-class Reigned(Protocol):
-    """A champion's seat, past or present."""
-
-    @property
-    def version_id(self) -> UUID:
-        """Who sat there."""
-
-    @property
-    def cause(self) -> str:
-        """How he came to."""
-
-    @property
-    def since(self) -> datetime:
-        """His first instant."""
-
-    @property
-    def until(self) -> datetime | None:
-        """The first instant after him, if he left."""
-
-
 S = TypeVar("S", bound=Held)
-R = TypeVar("R", bound=Reigned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +58,3 @@ def divert(arms: Sequence[tuple[str, UUID, int]], stops: Collection[Held]) -> li
         else Share(name, version_id, weight)
         for name, version_id, weight in arms
     ]
-
-
-def predecessor(seats: Iterable[R], barred: Collection[UUID]) -> R | None:
-    """Return the seat of the last champion before the newest one who may stand in for him.
-
-    Not who is ``barred``, nor who was thrown out of his last seat by a rollback: he is why there
-    was one.
-    """
-    reigns = sorted(seats, key=lambda seat: (seat.until is None, seat.until or seat.since))
-    back = {seat.since for seat in reigns if seat.cause == ROLLED_BACK}
-    seen = set(barred) | {seat.version_id for seat in reigns[-1:]}
-    for seat in reversed(reigns[:-1]):
-        if seat.version_id in seen:
-            continue
-        seen.add(seat.version_id)
-        if seat.until not in back:
-            return seat
-    return None

@@ -13,12 +13,11 @@ from app.kit.actor import Actor
 from app.kit.canonical import plain
 from app.kit.revision import require_condition, require_current
 from app.platform.events import publish
-from app.routing import diversion, service
+from app.routing import service
 from app.routing.events import FallbackChanged
 from app.routing.rules import HoldoutUnanswered, NotAFallback
+from app.routing.seats import FIT, succession_of
 from app.routing.tables import Fallback, FallbackKind, Seat, SeatRole
-
-_STANDING = {catalog.Stage.RELEASED, catalog.Stage.ACTIVATED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +46,18 @@ async def stand_in(
     *,
     stopped: Collection[UUID] = (),
     whole: bool = True,
-    crowned: UUID | None = None,
+    crowned: Seat | None = None,
 ) -> StandIn | None:
     """Return what answers while a point is stopped; nothing if nobody can.
 
-    Without a declaration that is the champion before the present one. He is not asked if he was
-    thrown out by a rollback, sent back to development, retired, or is ``stopped`` himself; what
-    was declared by name is, unless it is retired or stopped. Where the ``whole`` point is, its
-    champion is, whatever was declared. With ``crowned`` as it would be if a rollback made that
-    version champion.
+    Without a declaration that is whom a rollback would go back to, of those who are not
+    ``stopped``; what was declared by name is, unless it is retired or stopped. Where the ``whole``
+    point is, its champion is, whatever was declared. With ``crowned`` as it would be if a rollback
+    brought that seat back.
     """
     row = await declared(session, point.tenant_id, point.id)
     if whole:
-        champions = await _champions(session, point) if crowned is None else [crowned]
+        champions = await _champions(session, point) if crowned is None else [crowned.version_id]
         stopped = {*stopped, *champions}
     if row is not None and row.kind is FallbackKind.CONSTANT:
         return StandIn(None, constant=row.constant["value"])
@@ -84,25 +82,10 @@ async def _predecessor(
     session: AsyncSession,
     point: catalog.DecisionPoint,
     stopped: Collection[UUID],
-    crowned: UUID | None,
+    crowned: Seat | None,
 ) -> Seat | None:
-    seats = list(
-        await session.scalars(
-            select(Seat).filter_by(
-                tenant_id=point.tenant_id, point_id=point.id, role=SeatRole.CHAMPION
-            )
-        )
-    )
-    found = await catalog.versions_by_id(
-        session, point.tenant_id, {seat.version_id for seat in seats}
-    )
-    unfit = {id_ for id_, (_, version) in found.items() if version.stage not in _STANDING}
-    barred = unfit | set(stopped)
-    if crowned is None:
-        return diversion.predecessor(seats, barred)
-    # Who sits there now would be thrown out: he is nobody's fallback.
-    thrown = {seat.version_id for seat in seats if seat.until is None}
-    return diversion.predecessor(seats, barred | thrown | {crowned})
+    known = await succession_of(session, point.tenant_id, point.id)
+    return known.back(stopped=stopped, crowned=crowned)
 
 
 async def edit_fallback(
@@ -189,7 +172,7 @@ async def _require_fit(
     session: AsyncSession, point: catalog.DecisionPoint, version: catalog.Version
 ) -> None:
     """Refuse a version that was never found fit for this point, or is no more."""
-    if version.stage not in _STANDING:
+    if version.stage not in FIT:
         raise NotAFallback(f"The version is {version.stage}.", stage=version.stage.value)
     if await gates.passed_release(session, point.tenant_id, version.id, point.id):
         return

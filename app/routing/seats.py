@@ -1,6 +1,7 @@
 """Seats: who is champion, who is challenger, and since when."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -14,21 +15,26 @@ from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.platform.db import clock, page
 from app.routing import asof, service
+from app.routing.succession import Line, Reign, line_of
 from app.routing.tables import Seat, SeatRole
 
 __all__ = [
     "SeatRole",
+    "Succession",
     "champion_at",
     "champion_of",
     "open_seat",
     "open_seats_of",
-    "previous_champion",
     "reigning",
     "seat_by_id",
     "seats_of",
     "serves",
+    "succession_of",
     "vacate",
 ]
+
+FIT = frozenset({catalog.Stage.RELEASED, catalog.Stage.ACTIVATED})
+"""Where in its life a version may answer: released, and not sent back since."""
 
 
 async def champion_of(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> Seat | None:
@@ -158,19 +164,58 @@ async def seats_of(
     )
 
 
-async def previous_champion(
-    session: AsyncSession, tenant_id: UUID, point_id: UUID, *, other_than: UUID
-) -> Seat | None:
-    """Return the last closed champion seat of another version."""
-    return await session.scalar(
-        select(Seat)
-        .where(
-            Seat.tenant_id == tenant_id,
-            Seat.point_id == point_id,
-            Seat.role == SeatRole.CHAMPION,
-            Seat.until.is_not(None),
-            Seat.version_id != other_than,
-        )
-        .order_by(Seat.until.desc())
-        .limit(1)
-    )
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """Who was champion of a point, and where in their lives those versions are now."""
+
+    line: Line
+    seats: Mapping[UUID, Seat]
+    """Each reign's seat, by id."""
+    versions: Mapping[UUID, tuple[catalog.Model, catalog.Version]]
+
+    def back(
+        self,
+        *,
+        accept_returned: bool = False,
+        stopped: Collection[UUID] = (),
+        crowned: Seat | None = None,
+    ) -> Seat | None:
+        """Return the seat that a rollback goes back to; nothing if nobody is left.
+
+        Passed over is who is ``stopped``, retired, or, unless that is accepted, no longer fit.
+        With ``crowned`` as it would be if a rollback brought that seat back.
+        """
+        line = self.line if crowned is None else self.line.crowning(_reign(crowned))
+        return self._seat(line.behind({*stopped, *self._unfit(accept_returned=accept_returned)}))
+
+    def forward(self) -> Seat | None:
+        """Return the seat that undoing the last rollback goes back to, if it can be undone."""
+        return self._seat(self.line.forward())
+
+    def over(self, seat: Seat) -> tuple[UUID, ...]:
+        """Return the versions that are passed over on the way back to a seat, newest first."""
+        return self.line.over(_reign(seat))
+
+    def _unfit(self, *, accept_returned: bool) -> set[UUID]:
+        gone = catalog.Stage.RETIRED
+        return {
+            id_
+            for id_, (_, version) in self.versions.items()
+            if version.stage is gone or not (accept_returned or version.stage in FIT)
+        }
+
+    def _seat(self, reign: Reign | None) -> Seat | None:
+        return None if reign is None else self.seats[reign.seat_id]
+
+
+def _reign(seat: Seat) -> Reign:
+    return Reign(seat.id, seat.version_id, seat.cause, seat.since, seat.until)
+
+
+async def succession_of(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> Succession:
+    """Return the succession of a point's champions."""
+    query = select(Seat).filter_by(tenant_id=tenant_id, point_id=point_id, role=SeatRole.CHAMPION)
+    seats = {seat.id: seat for seat in await session.scalars(query)}
+    ids = {seat.version_id for seat in seats.values()}
+    versions = await catalog.versions_by_id(session, tenant_id, ids)
+    return Succession(line_of(map(_reign, seats.values())), seats, versions)

@@ -27,7 +27,7 @@ async def require_answered(
         answers = await stand_in(session, point, stopped=named, whole=whole)
         if answers is None:
             return
-    then = await stand_in(session, point, stopped=named, whole=whole, crowned=back.version_id)
+    then = await stand_in(session, point, stopped=named, whole=whole, crowned=back)
     if then is not None:
         return
     in_the_way = [

@@ -56,6 +56,7 @@ from app.telemetry.tables import (
     Series,
 )
 from app.telemetry.tally import Tally, total
+from app.telemetry.timing import Timing, timing
 from app.telemetry.token import BadToken, Claim, Part, Sealer, unseal
 from app.telemetry.touching import touch
 from app.telemetry.unknown import fold as fold_unknown
@@ -120,6 +121,7 @@ __all__ = [
     "SigningKeys",
     "Table",
     "Tally",
+    "Timing",
     "TooManyHours",
     "Traffic",
     "answered_by",
@@ -171,6 +173,7 @@ __all__ = [
     "shapers",
     "signing_keys",
     "sources_of",
+    "timing",
     "total",
     "touch",
     "traffic",

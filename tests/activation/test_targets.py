@@ -125,10 +125,14 @@ def test_what_should_run_follows_the_seats_through_a_swap_and_back(near: Live) -
     report(near, first, state="stopped")
     seat = roll_back(near, first.point)
     report(near, second, state="warm")
-    again = roll_back(near, first.point)
+    again = roll_back(near, first.point, undo=True)
     assert (seat["cold"], again["cold"]) == ({"eu-1": "stopped"}, {})
-    told = near["aud"].get("/v1/audit", action="champion.rolled_back", limit=200)["items"]
-    assert {str(entry["details"]["cold"]) for entry in told} >= {"{'eu-1': 'stopped'}", "{}"}
+    told = [
+        entry["details"]["cold"]
+        for cause in ("rolled_back", "reinstated")
+        for entry in near["aud"].get("/v1/audit", action=f"champion.{cause}", limit=200)["items"]
+    ]
+    assert {str(cold) for cold in told} >= {"{'eu-1': 'stopped'}", "{}"}
 
 
 def test_a_deployer_that_polls_is_told_nothing_new(near: Live, place: Place) -> None:

@@ -81,7 +81,11 @@ EVIDENCE: dict[str, dict[str, Any]] = {
                      "accepted": True},
         "oversight": {"person": "olga", "trained": True, "can_stop": True},
     },
-    "activation.model_deployment": {"deployment": {"digest": DIGEST, "targets": 1}},
+    "activation.model_deployment": {
+        "deployment": {"digest": DIGEST, "targets": 1},
+        "endpoint": {"endpoint": "https://scoring.example/1", "tested": True, "agreed": True,
+                     "tested_endpoints": ["https://scoring.example/1"], "why": None},
+    },
     "activation.application_integration": {"traffic": TRAFFIC},
     "activation.production_audit_procedures": {"traffic": TRAFFIC},
     "activation.model_tracking_behaviour": {

@@ -140,8 +140,8 @@ def test_a_rollback_and_its_undoing(live: Live) -> None:
     wait_routed(live, second)
 
     seen = []
-    for _ in range(2):
-        roll_back(live, first.point)
+    for undo in (False, True):
+        roll_back(live, first.point, undo=undo)
         wait_routed(live, first)
         seen.append(route(live, first.point, "u")["model"])
 

@@ -135,6 +135,7 @@ UNREACHED = {
     "POST /v1/releases/{case_id}/steps/parameter_testing:query",
     "POST /v1/releases/{case_id}/steps/instantiation_validation:sample",
     "POST /v1/releases/{case_id}/integration-runs",
+    "POST /v1/activations/{case_id}/integration-runs",
     # Evidence of a key is made by who has it; the operation that stands here is over.
     "POST /v1/principals/{principal_id}/signing-keys", "POST /v1/operations/{operation_id}:cancel",
     # There is no other champion to go back to.

@@ -33,6 +33,11 @@ AGREED_CASES = (
 )
 """Whoever made the version does not choose what it is tried with."""
 
+TESTED_ENDPOINT = "evidence.endpoint.tested != false"
+"""Known to be another than was tested, it is refused; where nobody can say, that is on record."""
+
+TESTED_AS_AGREED = "evidence.endpoint.agreed != false"
+
 REPORTED = "has(evidence.deployment.targets) || has(evidence.deployment.signed_by)"
 """What runs is said by where it runs, or by who answers for saying so."""
 

@@ -15,6 +15,8 @@ from app.gates.packs.asked import (
     REPORTED,
     SCORED_APART,
     SUPPLIED_APART,
+    TESTED_AS_AGREED,
+    TESTED_ENDPOINT,
 )
 from app.gates.packs.kpi import kpi_rules
 from app.gates.packs.pack import BEFORE_COMMIT, Pack
@@ -287,6 +289,20 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "reason": "The targets of the decision point report it (PUT"
                 " /v1/decision-points/{key}/targets/{target}), or whoever submitted it signed it.",
                 "denies": _GRAVE,
+            },
+            {
+                "name": "tested_endpoint",
+                "when": TESTED_ENDPOINT,
+                "reason": "No other endpoint is handed to applications than was tested (POST"
+                " /v1/activations/{case_id}/integration-runs tests it).",
+                "denies": (HIGH,),
+            },
+            {
+                "name": "tested_as_agreed",
+                "when": TESTED_AS_AGREED,
+                "reason": "It was tested by the cases that the decision point keeps, or by a"
+                " signer who took no part in the version.",
+                "denies": (HIGH,),
             },
         ],
     ),
