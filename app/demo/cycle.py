@@ -297,10 +297,22 @@ def _integration(market: Market, built: Built) -> dict[str, Any]:
         millis.append((time.perf_counter() - started) * 1000)
         failures += not np.isclose(got, wanted)
     return {
-        "cases": len(rows),
-        "failures": failures,
+        "cases": len(rows) + 1,
+        "failures": failures + _answers_half_a_row(built, market.inputs[:1]),
+        "expecting": len(rows),
+        "bad_cases": 1,
+        "requests": len(rows),
         "p99_ms": float(np.quantile(millis, 0.99)),
     }
+
+
+def _answers_half_a_row(built: Built, row: Floats) -> bool:
+    """Say whether the version answers what it should refuse: a row without half of its values."""
+    try:
+        built.model.score(row[:, : row.shape[1] // 2])
+    except ValueError:
+        return False
+    return True
 
 
 def _instantiate(cast: Cast, names: Names, market: Market, built: Built, case: Any) -> None:

@@ -129,6 +129,20 @@ def _of_good(case: ContractCase, reply: Reply, protocol: Protocol, schema: Any) 
     return reasons
 
 
+def asked_by(cases: Sequence[ContractCase], input_schema: Any) -> dict[str, Any]:
+    """Return how much cases ask: a run that asks nothing fails nothing.
+
+    ``unlike`` are those that are to be answered although the decision point never sends such input.
+    """
+    answered = [case for case in cases if not case.bad]
+    held = answered if input_schema is not None else ()
+    return {
+        "bad_cases": len(cases) - len(answered),
+        "expecting": sum(bool(case.expect) for case in answered),
+        "unlike": [case.name for case in held if breaches(input_schema, case.input)][:MOST_FAILED],
+    }
+
+
 def quantile(sorted_values: Sequence[float], share: float) -> float | None:
     """Return the nearest-rank quantile: a value that was measured, none if nothing was."""
     if not sorted_values:

@@ -18,7 +18,7 @@ from app.platform.outbound import Outbound, OutboundRefused
 from app.release import operations, point_cases
 from app.release.contract_cases import ContractCase, Load
 from app.release.events import IntegrationTested
-from app.release.integration import Protocol
+from app.release.integration import Protocol, asked_by
 from app.release.operation_rules import OperationKind, OperationState, RunUnderWay
 from app.release.output_schema import unchecked
 from app.release.probing import Plan, probe
@@ -159,7 +159,7 @@ async def carry_out(
     """Call the endpoint with no session open, then write what was found, if it is still wanted."""
     async with database.session(operation.tenant_id) as session:
         plan = await _plan(session, operation)
-    about = _about(operation, plan, await asyncio.to_thread(unchecked, plan.schema))
+    about = await asyncio.to_thread(_about, operation, plan)
     try:
         facts = await probe(outbound, plan, told, about=about)
     except OutboundRefused as refusal:
@@ -183,10 +183,12 @@ async def _plan(session: AsyncSession, operation: Operation) -> Plan:
         remote_model=asked.get("remote_model") or case.details["model"],
         remote_version=asked.get("remote_version"),
         schema=point.contract.get("output_schema"),
+        input_schema=point.contract.get("input_schema"),
     )
 
 
-def _about(operation: Operation, plan: Plan, left: list[str]) -> dict[str, Any]:
+def _about(operation: Operation, plan: Plan) -> dict[str, Any]:
+    """Return what is known of a run besides its answers; of long schemas, a thread's work."""
     return {
         "endpoint": plan.endpoint,
         "timeout_ms": plan.timeout_ms,
@@ -194,8 +196,9 @@ def _about(operation: Operation, plan: Plan, left: list[str]) -> dict[str, Any]:
         # Who asked and whose the cases are, with the part that each has in making the version.
         **operation.request.get("whose", {}),
         "cases_digest": digest_of(operation.request["cases"]),
+        **asked_by(plan.cases, plan.input_schema if plan.protocol is Protocol.JSON else None),
         "schema_checked": plan.schema is not None,
-        "schema_unchecked": left,
+        "schema_unchecked": unchecked(plan.schema),
         "run": str(operation.id),
     }
 

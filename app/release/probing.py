@@ -49,6 +49,8 @@ class Plan:
     remote_version: str | None
     schema: Any
     """The JSON Schema of an answer, where the contract has one."""
+    input_schema: Any = None
+    """The same of what the decision point sends."""
 
     @property
     def path(self) -> str:

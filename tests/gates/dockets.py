@@ -67,6 +67,7 @@ EVIDENCE: dict[str, dict[str, Any]] = {
     },
     "release.integration_testing": {
         "integration": {"cases": 40, "failures": 0, "p99_ms": 12.5, "run": "0198c0de",
+                        "expecting": 30, "bad_cases": 10, "requests": 100, "unlike": [],
                         "cases_from": "revision 2", "part": None},
     },
     "release.instantiation_validation": {

@@ -9,7 +9,8 @@ from app.gates.policy import check
 from tests.gates.dockets import in_order
 
 GATE = "release.integration_testing"
-FOUND = {"cases": 40, "failures": 0, "p99_ms": 12.5}
+FOUND = {"cases": 40, "failures": 0, "p99_ms": 12.5, "expecting": 30, "bad_cases": 10,
+         "requests": 100}  # fmt: skip
 RUN = {"run": "0198c0de", "cases_from": "revision 2"}
 TYPED: dict[str, Any] = {}
 OWN = {**RUN, "cases_from": "request"}
@@ -40,3 +41,17 @@ def test_at_the_medium_tier_what_was_typed_opens_nothing_and_own_cases_warn() ->
 
 def test_at_the_low_tier_both_warn() -> None:
     assert unmet("tier-low", TYPED) == {"proven": "warn", "agreed_cases": "warn"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("answers_expected", {"expecting": 0}),
+        ("refusals_tried", {"bad_cases": 0}),
+        ("loaded", {"requests": 99}),
+        ("like_the_contract", {"unlike": ["a calm morning"]}),
+    ],
+)
+def test_cases_that_ask_for_nothing_open_nothing(rule: str, said: dict[str, Any]) -> None:
+    assert unmet("tier-high", {**RUN, **said}) == {rule: "block"}
+    assert unmet("tier-medium", {**RUN, **said}) == {rule: "warn"}

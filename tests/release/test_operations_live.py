@@ -113,6 +113,23 @@ def test_a_run_says_what_of_the_contract_s_schema_it_did_not_look_at(near: Live)
     ]
 
 
+def test_a_run_says_how_much_its_cases_ask(near: Live) -> None:
+    sent = {"type": "object", "properties": {"x": {"type": "number"}}, "required": ["x"]}
+    case = opened(near, input_schema=sent)
+    cases = [
+        {"name": "asked", "input": {"x": 1.0}, "expect": [{"pointer": "/score", "value": 1.0}]},
+        {"name": "unlike", "input": {"y": 1.0}},
+        {"name": "refused", "input": {"x": "n/a"}, "bad": True},
+    ]
+    with served(endpoints.good) as endpoint:
+        path = f"/v1/releases/{case['id']}/integration-runs"
+        body = {**asked(endpoint.url), "cases": cases}
+        found = done(near["dev"], near["dev"].post(path, body))["result"]
+
+    said = ("cases", "expecting", "bad_cases", "unlike")
+    assert [found[name] for name in said] == [3, 1, 1, ["unlike"]]
+
+
 def test_a_run_may_be_waited_for_in_the_call_that_begins_it(near: Live) -> None:
     case = opened(near)
     with served(endpoints.good) as endpoint:

@@ -169,6 +169,34 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 " the version.",
                 "denies": (HIGH,),
             },
+            {
+                "name": "answers_expected",
+                "when": "evidence.integration.expecting > 0",
+                "reason": "At least one case names the value that has to be answered (`expecting`"
+                " counts them).",
+                "denies": (HIGH,),
+            },
+            {
+                "name": "refusals_tried",
+                "when": "evidence.integration.bad_cases > 0",
+                "reason": "At least one case is of bad input that has to be refused (`bad_cases`"
+                " counts them).",
+                "denies": (HIGH,),
+            },
+            {
+                "name": "loaded",
+                "when": "evidence.integration.requests >= 100",
+                "reason": "The latencies are those of at least 100 calls (`requests` counts them).",
+                "denies": (HIGH,),
+            },
+            {
+                "name": "like_the_contract",
+                "when": "!has(evidence.integration.unlike)"
+                " || size(evidence.integration.unlike) == 0",
+                "reason": "What has to be answered is what the contract's input_schema lets be"
+                " sent.",
+                "denies": (HIGH,),
+            },
         ],
     ),
     "release.instantiation_validation": (
