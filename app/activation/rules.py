@@ -9,7 +9,10 @@ class NotReady(Refusal):
     kind = Kind.CONFLICT
     code = "not_released"
     title = "Only a released version is activated"
-    mend = "Pass the release's required steps first."
+    mend = (
+        "GET /v1/cases?model={model}&kind=release says what its releases wait for; POST"
+        " /v1/releases, with the version and the decision point, opens one."
+    )
 
 
 class MembersUnfit(Refusal):

@@ -47,10 +47,18 @@ async def open_activation(
     """
     version = await catalog.find_version(session, model, number, by=by, lock=True)
     if version.stage not in {Stage.RELEASED, Stage.ACTIVATED}:
-        raise NotReady(f"{model}@{number} is {version.stage}.", stage=version.stage.value)
+        raise NotReady(
+            f"{model}@{number} is {version.stage}.",
+            stage=version.stage.value,
+            filled={"model": model},
+        )
     point = await catalog.point_by_key(session, point_key, by=by)
     if not await gates.passed_release(session, by.tenant_id, version.id, point.id):
-        raise NotReady(f"{model}@{number} was not released for {point_key}.", point=point_key)
+        raise NotReady(
+            f"{model}@{number} was not released for {point_key}.",
+            point=point_key,
+            filled={"model": model},
+        )
     await gates.require_foundations(session, by.tenant_id, version.id, point.id)
     await membership.require_fit_members(session, version, model)
     champion = await routing.champion_of(session, by.tenant_id, point.id)
@@ -145,7 +153,11 @@ async def commit(session: AsyncSession, case_id: UUID, *, by: Actor) -> routing.
     if version.stage is Stage.RELEASED:
         await release.move(session, version.id, Stage.ACTIVATED, by=by, case=case.id)
     elif version.stage is not Stage.ACTIVATED:
-        raise NotReady(f"The version is {version.stage}.", stage=version.stage.value)
+        raise NotReady(
+            f"The version is {version.stage}.",
+            stage=version.stage.value,
+            filled={"model": case.details["model"]},
+        )
     if catalog.expired(version.specifics, await clock(session)):
         until = version.specifics and version.specifics["valid_until"]
         raise ScoresExpired(

@@ -66,6 +66,7 @@ MEASURED: dict[tuple[CaseKind, str], tuple[str, ...]] = {
         "PUT /v1/decision-points/{key}/plan with an experiment, then POST /v1/activations",
     ),
     (CaseKind.ACTIVATION, "completeness"): (
+        "GET /v1/models/{model}/versions/{version}/completeness",
         "POST /v1/models/{model}/versions with what is missing",
     ),
 }
