@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.gates.packs.tiers import TIERS, tier_policy
+from app.gates.packs import TIERS, tier_policy
 from app.gates.policy import ruling_of
 from app.gates.steps import CaseKind
 from app.gates.supplies import MEASURED, judging, supplies

@@ -5,26 +5,13 @@ The higher the tier, the more steps and the narrower the thresholds.
 
 from typing import Any
 
-from app.gates.packs.asked import (
-    AGREED_CASES,
-    AGREED_TOLERANCE,
-    HANDED_OVER,
-    PROVEN,
-    QUALITY,
-    REHEARSED_APART,
-    REPORTED,
-    SCORED_APART,
-    SUPPLIED_APART,
-    TESTED_AS_AGREED,
-    TESTED_ENDPOINT,
-)
+from app.gates.packs.asked import HANDED_OVER, REPORTED, TESTED_AS_AGREED, TESTED_ENDPOINT
+from app.gates.packs.grades import GRAVE, HIGH, LOW, MEDIUM, TIERS
 from app.gates.packs.kpi import kpi_rules
 from app.gates.packs.pack import BEFORE_COMMIT, Pack
+from app.gates.packs.tier_release import RELEASE
 from app.gates.policy import Policy, Severity
 
-LOW, MEDIUM, HIGH = "low", "medium", "high"
-TIERS = _ALL = (LOW, MEDIUM, HIGH)
-_GRAVE = (MEDIUM, HIGH)
 _TELEMETRY: dict[str, dict[str, Any] | None] = {
     LOW: None,
     MEDIUM: {"silence_minutes": 1440, "features": 0.9, "scores": 0.9, "outcomes": 0.1,
@@ -52,7 +39,7 @@ _COMMITTEE = {
 # only, and one that `denies` in some only warns in others
 _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
     "validation.business_validation": (
-        _GRAVE,
+        GRAVE,
         [
             {
                 "name": "thresholds_met",
@@ -63,7 +50,7 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
         ],
     ),
     "validation.technical_validation": (
-        _ALL,
+        TIERS,
         [
             {
                 "name": "held_out_data",
@@ -78,191 +65,9 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
             _VALIDATOR,
         ],
     ),
-    "release.model_release": (
-        _ALL,
-        [
-            {
-                "name": "candidate",
-                "when": "version.stage in ['candidate', 'released', 'activated']",
-                "reason": "The version is validated and labelled candidate, or further.",
-            },
-            {
-                "name": "baseline",
-                "when": "version.baseline_rows >= 100 || version.kind != 'machine_learning'",
-                "reason": "A learnt model has a frozen baseline profile.",
-            },
-        ],
-    ),
-    "release.endpoint_identification": (
-        _ALL,
-        [
-            {
-                "name": "contract_fits",
-                "when": "size(evidence.contract.mismatches) == 0",
-                "reason": "The version accepts what the point sends, and the point its answers.",
-            }
-        ],
-    ),
-    "release.parameter_testing": (
-        _ALL,
-        [
-            {
-                "name": "volume",
-                "when": "evidence.parameters.events >= 500",
-                "reason": "At least 500 events of real input were rehearsed for this release.",
-            },
-            {
-                "name": "quality",
-                "when": QUALITY,
-                "reason": "At most 5 % of the values are missing and 1 % unreadable. Where a"
-                " rehearsal says neither, its version has no baseline: send a sample.",
-            },
-            {
-                "name": "supplied_apart",
-                "when": SUPPLIED_APART,
-                "reason": "Whoever rehearsed, or sent the sample, took no part in the version.",
-                "asked": _GRAVE,
-                "denies": (HIGH,),
-            },
-            {
-                "name": "velocity",
-                "when": "evidence.parameters.velocity_ratio >= 0.5"
-                " && evidence.parameters.velocity_ratio <= 2.0",
-                "reason": "Events arrive within half and double the contract's velocity.",
-                "severity": "warn",
-            },
-            {
-                "name": "like_the_baseline",
-                "when": "evidence.parameters.drifting == null"
-                " ? version.kind != 'machine_learning' : size(evidence.parameters.drifting) == 0",
-                # Drift informs: what is severe, KPI validation sends back.
-                "reason": "No variable drifts from the baseline, as production is watched.",
-                "severity": "warn",
-            },
-        ],
-    ),
-    "release.integration_testing": (
-        _GRAVE,
-        [
-            {
-                "name": "no_failures",
-                "when": "evidence.integration.cases > 0 && evidence.integration.failures == 0",
-                "reason": "Evidence `integration` reports its cases, none of them failed.",
-            },
-            {
-                "name": "latency",
-                "when": "evidence.integration.p99_ms <= point.latency_ms",
-                "reason": "The 99th percentile stays within the contract's latency.",
-            },
-            {
-                "name": "proven",
-                "when": PROVEN,
-                "reason": "The server measured it (POST /v1/releases/{case_id}/integration-runs),"
-                " or whoever submitted it signed it.",
-                "denies": _GRAVE,
-            },
-            {
-                "name": "agreed_cases",
-                "when": AGREED_CASES,
-                "reason": "The cases are those that the decision point keeps (PUT"
-                " /v1/decision-points/{key}/contract-cases), or the signer's, who took no part in"
-                " the version.",
-                "denies": (HIGH,),
-            },
-            {
-                "name": "answers_expected",
-                "when": "evidence.integration.expecting > 0",
-                "reason": "At least one case names the value that has to be answered (`expecting`"
-                " counts them).",
-                "denies": (HIGH,),
-            },
-            {
-                "name": "refusals_tried",
-                "when": "evidence.integration.bad_cases > 0",
-                "reason": "At least one case is of bad input that has to be refused (`bad_cases`"
-                " counts them).",
-                "denies": (HIGH,),
-            },
-            {
-                "name": "loaded",
-                "when": "evidence.integration.requests >= 100",
-                "reason": "The latencies are those of at least 100 calls (`requests` counts them).",
-                "denies": (HIGH,),
-            },
-            {
-                "name": "like_the_contract",
-                "when": "!has(evidence.integration.unlike)"
-                " || size(evidence.integration.unlike) == 0",
-                "reason": "What has to be answered is what the contract's input_schema lets be"
-                " sent.",
-                "denies": (HIGH,),
-            },
-        ],
-    ),
-    "release.instantiation_validation": (
-        (HIGH,),
-        [
-            {
-                "name": "dispersion",
-                "when": "evidence.instances.segments > 0"
-                " && evidence.instances.dispersion <= evidence.instances.tolerance",
-                "reason": "Evidence `instances`: segments agree within the tolerance.",
-            },
-            {
-                "name": "no_segment_beyond",
-                "when": "size(evidence.instances.beyond) == 0",
-                "reason": "No segment alone is beyond the tolerance.",
-            },
-            {
-                "name": "agreed_tolerance",
-                "when": AGREED_TOLERANCE,
-                "reason": "The tolerance is the contract's (PATCH /v1/decision-points/{key}), not"
-                " chosen by who sent the scores.",
-            },
-            {
-                "name": "scored_apart",
-                "when": SCORED_APART,
-                "reason": "Whoever sent the scores took no part in the version.",
-            },
-            {
-                "name": "members_weighed",
-                "when": "version.kind != 'ensemble' || (has(evidence.instances.ensemble)"
-                " && evidence.instances.ensemble != null)",
-                "reason": "Of an ensemble, each member was left out and varied in turn.",
-            },
-            {
-                "name": "none_stands_apart",
-                "when": "evidence.instances.outliers == 0",
-                "reason": "There are five instances or more, and none is an outlier.",
-                "severity": "warn",
-            },
-            {
-                "name": "same_order",
-                "when": "evidence.instances.rank_agreement >= 0.7",
-                "reason": "The instances put cases into much the same order (Kendall's W).",
-            },
-            {
-                "name": "every_instance_scored",
-                "when": "!has(evidence.instances.unscored) || evidence.instances.unscored == null"
-                " || size(evidence.instances.unscored) == 0",
-                "reason": "No instance that the catalog knows of the version was left out.",
-            },
-        ],
-    ),
-    "release.kpi_validation": (
-        _ALL,
-        [
-            {
-                "name": "rehearsed_apart",
-                "when": REHEARSED_APART,
-                "reason": "Whoever rehearsed took no part in the version.",
-                "asked": _GRAVE,
-                "denies": (HIGH,),
-            }
-        ],
-    ),
+    **RELEASE,
     "activation.management_and_governance": (
-        _ALL,
+        TIERS,
         [
             {
                 "name": "documented",
@@ -280,7 +85,7 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
         ],
     ),
     "activation.model_activation": (
-        _GRAVE,
+        GRAVE,
         [
             {
                 "name": "hand_off",
@@ -298,12 +103,12 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "when": HANDED_OVER,
                 "reason": "The version is handed over by record (POST"
                 " /v1/activations/{case_id}/hand-off), and somebody of production accepted it.",
-                "denies": _GRAVE,
+                "denies": GRAVE,
             },
         ],
     ),
     "activation.model_deployment": (
-        _ALL,
+        TIERS,
         [
             {
                 "name": "what_was_approved",
@@ -316,7 +121,7 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "when": REPORTED,
                 "reason": "The targets of the decision point report it (PUT"
                 " /v1/decision-points/{key}/targets/{target}), or whoever submitted it signed it.",
-                "denies": _GRAVE,
+                "denies": GRAVE,
             },
             {
                 "name": "tested_endpoint",
@@ -335,7 +140,7 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
         ],
     ),
     "activation.application_integration": (
-        _GRAVE,
+        GRAVE,
         [
             {
                 "name": "traffic",
@@ -350,7 +155,7 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
         ],
     ),
     "activation.production_audit_procedures": (
-        _GRAVE,
+        GRAVE,
         [
             {
                 "name": "outcomes",
@@ -375,7 +180,7 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
             }
         ],
     ),
-    "activation.kpi_validation": (_GRAVE, []),
+    "activation.kpi_validation": (GRAVE, []),
 }
 
 
@@ -385,7 +190,7 @@ def tier_policy(tier: str) -> Policy:
     for gate, (tiers, rules) in _GATES.items():
         found = [_rule(rule, tier) for rule in rules if tier in rule.get("asked", TIERS)]
         if gate.endswith("kpi_validation"):
-            found = kpi_rules(share=_SHARE[tier], silence_denies=tier in _GRAVE) + found
+            found = kpi_rules(share=_SHARE[tier], silence_denies=tier in GRAVE) + found
         gates[gate] = {
             "required": tier in tiers,
             "before_commit": gate in BEFORE_COMMIT or not gate.startswith("activation."),
