@@ -47,6 +47,7 @@ class Case(Vouched, Base):
             ["tenant_id", "version_id"], ["catalog_version.tenant_id", "catalog_version.id"]
         ),
         Index("ix_gates_case_version_id", "tenant_id", "version_id"),
+        Index("ix_gates_case_opened_at", "tenant_id", "opened_at", "id"),
         Index(
             "uq_gates_case_one_open",
             "tenant_id",
