@@ -111,6 +111,7 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     ("428", ["release:keep_contract_cases"]),
     ("422", ["release:open_release"]),  # whom one asks to validate had no part in it
     ("422", ["release:keep_contract_cases", "release:run_integration", "release:run_release"]),
+    ("422", ["activation:check_endpoint"]),  # one protocol alone names model and version
     ("422", ["alerts:create_silence"]),  # something is named, a version with its model
     ("400", BATCHES),  # bytes that call themselves a stream
     # Counts are in the bins of the version and add up, their layout is the one in force.
