@@ -147,7 +147,7 @@ async def _standings(
             standing.add(Kind.MEMBER_UNFIT, detail)
         found.append(standing)
     await _terms(session, tenant_id, found, {s.id: stand[s.case_id].edited for s in seats})
-    await _revalidation(session, tenant_id, found, below)
+    await _revalidation(session, tenant_id, found, below, now)
     return found
 
 
@@ -190,13 +190,13 @@ async def _revalidation(
     tenant_id: UUID,
     standings: Sequence[Standing],
     below: dict[tuple[UUID, UUID], list[gates.Case]],
+    now: datetime,
 ) -> None:
     """Note when champions are due: so long after a validator last said that they are valid.
 
     What the server measures goes on beside that and does not stand for it.
     """
     days = await gates.revalidate_days(session, tenant_id, {s.model.risk_tier for s in standings})
-    now = await clock(session)
     for standing in standings:
         seat, within = standing.seat, days[standing.model.risk_tier]
         if within is None or seat.role is not routing.SeatRole.CHAMPION:

@@ -4,10 +4,11 @@ A table is named by a URI: files of Parquet or CSV by their path or pattern,
 ``postgresql://…/database?table=schema.table``, ``spark:table`` or ``spark:/path.parquet``.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -39,6 +40,8 @@ class Opened:
     rows: Callable[[str], Sequence[Row]]
     typed: bool = True
     progress: Callable[[], float] = lambda: -1.0
+    alike: Hashable = None
+    """What tables have in common of which the same is asked in the same words."""
 
     def profile(self, layout: Layout, **asked: Any) -> dict[int | None, Tally]:
         """Return the table's profile in a layout, a tally an hour since 1970.
@@ -46,7 +49,28 @@ class Opened:
         ``asked`` are the ``time`` and ``score`` columns and the times ``since`` and ``until``.
         """
         wanted = Asked(self.table, layout, self.shape, self.dialect, typed=self.typed, **asked)
-        return gathered(layout, self.rows(self.compile(expression(wanted))))
+
+        def written() -> str:
+            return self.compile(expression(wanted))
+
+        if self.alike is None:
+            return gathered(layout, self.rows(written()))
+        key = (self.alike, layout, tuple(sorted(asked.items())))
+        return gathered(layout, self.rows(_once(_Query(key, written))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """A query by what it asks, and how it is written."""
+
+    key: Hashable
+    written: Callable[[], str] = field(compare=False)
+
+
+@lru_cache(64)
+def _once(query: _Query) -> str:
+    """Return a query's words: of a wide table they take as long to find as to answer."""
+    return query.written()
 
 
 def engine_of(uri: str) -> Engine:
@@ -101,6 +125,7 @@ def _duckdb(files: str) -> Iterator[Opened]:
                 rows=lambda query: lake.execute(query).fetchall(),
                 typed=parquet,
                 progress=lambda: float(lake.query_progress()),
+                alike=(parquet, *((row[0], row[1]) for row in kinds)),
             )
         except duckdb.Error as error:
             raise BadTable(f"DuckDB: {_sentence(error)}") from error

@@ -22,7 +22,7 @@ SAMPLED = 300_000
 _SCANNED = 3_000_000
 """…among so many, the newest."""
 PSEUDONYMS = 1 << 16
-_AHEAD = timedelta(days=1)
+AHEAD = timedelta(days=1)
 """More than an event's time may lie ahead of its receipt: days before are not looked at."""
 
 
@@ -32,9 +32,10 @@ def pseudonym() -> ColumnElement[int]:
     return first * 256 + func.get_byte(RawEvent.unit, 1)
 
 
-def happened(since: datetime, until: datetime) -> tuple[ColumnElement[bool], ...]:
+def happened(since: datetime, until: datetime | None = None) -> tuple[ColumnElement[bool], ...]:
     """Return what holds of raw events of ``[since, until)``; days before it are not read."""
-    return RawEvent.at >= since, RawEvent.at < until, RawEvent.received_at >= since - _AHEAD
+    ended = () if until is None else (RawEvent.at < until,)
+    return RawEvent.at >= since, *ended, RawEvent.received_at >= since - AHEAD
 
 
 def part_of(since: datetime, until: datetime, parts: int) -> ColumnElement[Any]:

@@ -5,19 +5,18 @@ By the newest raw events, while they are kept: profiles know neither.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.telemetry.returning import AHEAD, happened
 from app.telemetry.tables import RawEvent, Receipt
 from app.telemetry.windows import first_id
 
 MOST = 10_000
 """So many of the newest events are looked at, whatever came."""
-_AHEAD = timedelta(days=1)
-"""More than an event's time may lie ahead of its decision or receipt: what is older is not read."""
 _QUANTILES = (0.5, 0.95, 0.99)
 
 
@@ -61,9 +60,8 @@ async def timing(
         .where(
             RawEvent.tenant_id == tenant_id,
             RawEvent.series_id.in_(list(series)),
-            RawEvent.at >= since,
-            RawEvent.received_at >= since - _AHEAD,
-            RawEvent.decision_id >= first_id(since - _AHEAD),
+            *happened(since),
+            RawEvent.decision_id >= first_id(since - AHEAD),
         )
         .order_by(RawEvent.decision_id.desc())
         .limit(MOST)
