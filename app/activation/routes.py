@@ -7,6 +7,7 @@ from app import gates, routing
 from app.activation import desired, going_back, reign, service, trace
 from app.activation.deployment_schemas import RollbackOut
 from app.activation.rules import (
+    LighterTier,
     MembersUnfit,
     NothingToRollBack,
     NothingToUndo,
@@ -38,7 +39,7 @@ Operator = Annotated[Actor, allow("activation:operate")]
     "",
     status_code=201,
     response_model=gates.CaseOut,
-    responses=responses(NotFound, NotReady, MembersUnfit, AlreadyExists),
+    responses=responses(NotFound, NotReady, LighterTier, MembersUnfit, AlreadyExists),
 )
 async def open_activation(body: ActivationIn, actor: Operator, session: Session) -> gates.Case:
     """Ask for a released version to decide at a point, as champion or as challenger.
@@ -76,6 +77,7 @@ async def judge_step(
         NotFound,
         gates.StepsOpen,
         SwapLost,
+        LighterTier,
         NotReady,
         NotPrepared,
         MembersUnfit,

@@ -15,6 +15,15 @@ class NotReady(Refusal):
     )
 
 
+class LighterTier(Refusal):
+    """A model of a lighter risk tier asks to decide where a graver one does."""
+
+    kind = Kind.CONFLICT
+    code = "lighter_tier"
+    title = "The decision point is decided by a model of a graver risk tier"
+    mend = "PUT /v1/models/{model}/risk-tier raises the model to it at once; then validate it anew."
+
+
 class MembersUnfit(Refusal):
     """An ensemble has inside what nobody should be answered by."""
 

@@ -14,7 +14,7 @@ from app.activation import (
     reports,
     telemetry_check,
 )
-from app.activation.rules import NotReady, ScoresExpired, SwapLost
+from app.activation.rules import LighterTier, NotReady, ScoresExpired, SwapLost
 from app.activation.unseating import leave
 from app.catalog import Stage
 from app.gates import ActivationStep, CaseKind
@@ -66,6 +66,7 @@ async def open_activation(
     await identity.require_right(
         session, by, Action.OPEN_ACTIVATION, tier=tier, model=model, point=point_key
     )
+    await _require_no_lighter(session, champion, model, tier)
     tests = await endpoint_tests.tests_of(session, by.tenant_id, version.id, point.id, endpoint)
     case = await gates.open_case(
         session,
@@ -89,6 +90,28 @@ async def open_activation(
     if role is SeatRole.CHAMPION:
         await _measure_experiment(session, case, point)
     return case
+
+
+async def _require_no_lighter(
+    session: AsyncSession, champion: routing.Seat | None, model: str, tier: catalog.RiskTier
+) -> None:
+    """Refuse a model of a lighter tier than the champion's: the decisions are as grave as before.
+
+    Otherwise a copy under a lighter name would pass by everything that the graver one had to.
+    """
+    if champion is None:
+        return
+    found = await catalog.versions_by_id(session, champion.tenant_id, {champion.version_id})
+    reigning, _ = found[champion.version_id]
+    order = list(catalog.RiskTier)
+    if order.index(tier) < order.index(reigning.risk_tier):
+        raise LighterTier(
+            f"{model} is of the {tier} tier, and {reigning.name} decides there at"
+            f" {reigning.risk_tier}.",
+            tier=tier.value,
+            decided_at=reigning.risk_tier.value,
+            filled={"model": model},
+        )
 
 
 async def judge_step(

@@ -15,7 +15,6 @@ from app.gates.cases import (
     closed,
     makers_of,
     mark_case,
-    open_case,
     open_cases_of,
     passed_release,
     place,
@@ -25,6 +24,7 @@ from app.gates.cases import (
     roles_at,
     roles_in,
     signed,
+    void_releases,
 )
 from app.gates.cases import lock as lock_case
 from app.gates.cel import Answer, BadExpression, Facts, Language, compiled, evaluate
@@ -41,6 +41,7 @@ from app.gates.docket import Step, StepState, states
 from app.gates.events import ChangeApproved
 from app.gates.evidence import newest_measured
 from app.gates.grants import apply_grant, ask_grant
+from app.gates.opening import open_case
 from app.gates.policies import apply_policy, law_of, seed_policies
 from app.gates.policy import QUORUM, VETO, Revalidation, Telemetry, WayOut
 from app.gates.rights import apply_rights
@@ -155,4 +156,5 @@ __all__ = [
     "states",
     "unsound",
     "validators_of",
+    "void_releases",
 ]

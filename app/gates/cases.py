@@ -5,73 +5,18 @@ from typing import Any, TypedDict
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, or_, select, true
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from app import audit, catalog, identity
-from app.gates import policies
 from app.gates.covered import Shapers
-from app.gates.events import CaseOpened
 from app.gates.policy import WayOut
 from app.gates.rules import CaseClosed, NotTheRequester
 from app.gates.steps import CaseKind
 from app.gates.tables import Approval, Case
 from app.kit.actor import Actor
-from app.kit.refusal import AlreadyExists, NotFound
-from app.platform.events import ask, publish
-
-
-async def open_case(
-    session: AsyncSession,
-    *,
-    kind: CaseKind,
-    version: catalog.Version,
-    tier: str,
-    point_id: UUID | None,
-    details: dict[str, Any],
-    by: Actor,
-    addressees: tuple[UUID, ...] = (),
-) -> Case:
-    """Open the docket of a validation, release or activation under the tier's present policy."""
-    policy = await policies.current(session, by.tenant_id, tier)
-    case = Case(
-        tenant_id=by.tenant_id,
-        kind=kind,
-        version_id=version.id,
-        point_id=point_id,
-        tier=tier,
-        policy_revision=policy.revision,
-        details=details,
-        requester_id=by.person_id,
-        developer_id=version.developer_id,
-    )
-    number = version.number
-    session.add(case)
-    try:
-        await session.flush()
-    except IntegrityError as error:
-        path = f"/v1/models/{details['model']}/versions/{number}/cases"
-        raise AlreadyExists(
-            f"open {kind} of version", number,
-            mend=f"GET {path} shows it: go on with it, or POST /v1/cases/{{case_id}}:withdraw.",
-        ) from error  # fmt: skip
-    await session.refresh(case)
-    await audit.record(
-        session, by, f"{kind}.opened", stream(case),
-        case=case.id, version=version.id, tier=tier, policy_revision=policy.revision, **details,
-    )  # fmt: skip
-    await publish(
-        session,
-        CaseOpened(
-            tenant_id=by.tenant_id,
-            case_id=case.id,
-            kind=kind.value,
-            version_id=version.id,
-            addressees=addressees,
-        ),
-    )
-    return case
+from app.kit.refusal import NotFound
+from app.platform.events import ask
 
 
 async def case_of(
@@ -306,6 +251,15 @@ async def close_open_cases(
         query = query.filter_by(kind=kind)
     for case in list(await session.scalars(query)):
         await close_case(session, case, result=result, by=by)
+
+
+async def void_releases(session: AsyncSession, version_id: UUID, *, result: str, by: Actor) -> None:
+    """Have every release that a version passed end as what was found since."""
+    query = select(Case).filter_by(
+        tenant_id=by.tenant_id, version_id=version_id, kind=CaseKind.RELEASE, result="released"
+    )
+    for case in list(await session.scalars(query.order_by(Case.id).with_for_update())):
+        await _conclude(session, case, result, "voided", by)
 
 
 async def release_of(

@@ -9,7 +9,7 @@ telemetry, catalog.
 from app.release.events import VersionMoved, VersionReturned
 from app.release.kpi_validation import conclude, kpis_over, measure_kpis, measure_since
 from app.release.lifecycle import NEXT, RETURN, IllegalMove, require_edge
-from app.release.moves import move, send_back
+from app.release.moves import move, send_back, sent_back_at
 from app.release.operator import Operator
 from app.release.rehearsed import releases_ended
 from app.release.service import about, open_validation
@@ -31,4 +31,5 @@ __all__ = [
     "releases_ended",
     "require_edge",
     "send_back",
+    "sent_back_at",
 ]

@@ -37,6 +37,7 @@ async def measure_kpis(
     key = (session, case.tenant_id, case.point_id, case.version_id)
     now = await kpi.agreements(session, case.tenant_id, case.point_id)
     agreed = kpi.as_kept(now, case.details.get("kpis", ())) if rehearsed else now
+    limits = await drift.thresholds(session, case.tenant_id, case.point_id)
     stand = await (drift.compare_rehearsal(*key) if rehearsed else drift.standing(*key))
     found = await _facts(
         *key,
@@ -45,6 +46,7 @@ async def measure_kpis(
         since=None if rehearsed else stand.since,
         until=None if rehearsed else stand.until,
         agreed=agreed,
+        at_least=limits.min_rows if rehearsed else 1,
     )
     if rehearsed:
         then = {one.key: one.digest for one in agreed}
@@ -90,8 +92,12 @@ async def _facts(
     since: datetime | None,
     until: datetime | None,
     agreed: Sequence[kpi.Agreed] | None = None,
+    at_least: int = 1,
 ) -> Measured:
-    """Return what a standing says, and the KPIs of the same time, as facts."""
+    """Return what a standing says, and the KPIs of the same time, as facts.
+
+    Of fewer outcomes than ``at_least`` a KPI is not measured, though it may be missed.
+    """
     measured = await kpi.measure(
         session, tenant_id, point_id, version_id,
         rehearsed=rehearsed, since=since, until=until, agreed=agreed,
@@ -117,9 +123,16 @@ async def _facts(
             "measured": [asdict(item) for item in measured],
             "values": {item.key: item.value for item in measured if item.value is not None},
             "missed": [item.key for item in measured if item.missed],
-            "unmeasured": [item.key for item in measured if item.value is None],
+            "unmeasured": [
+                item.key for item in measured if item.value is None or _few(item, at_least)
+            ],
         },
     }
+
+
+def _few(item: kpi.Measured, at_least: int) -> bool:
+    """Say whether a KPI is that of too few outcomes to be one: a single reward meets any."""
+    return item.formula not in kpi.SPEAKS_ALONE and item.outcomes < at_least
 
 
 def conclude(verdict: gates.Verdict) -> tuple[WayOut | None, Any]:

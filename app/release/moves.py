@@ -1,8 +1,11 @@
 """A version's way through its life: one edge at a time, and back with what was found."""
 
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, gates
@@ -55,12 +58,26 @@ async def send_back(
 ) -> HandBack:
     """Return a version to the development step that a drift leads to, with what was found.
 
-    What was approved before does not count for what comes after: its open cases are closed.
+    What was approved before does not count for what comes after: its open cases are closed, and
+    what it was released for it is to be released for anew.
     """
     about = {"case": case.id} if case else {}
     await move(session, version_id, Stage.RETURNED, by=by, returned_to=to, path=path, **about)
     await gates.close_open_cases(session, version_id, result=path.value, by=by)
+    await gates.void_releases(session, version_id, result=path.value, by=by)
     return await give_back(session, version_id, path, to, by=by, case=case, verdict=verdict)
+
+
+async def sent_back_at(
+    session: AsyncSession, tenant_id: UUID, version_ids: Collection[UUID]
+) -> dict[UUID, datetime]:
+    """Return when versions were last handed back, of those that were."""
+    rows = await session.execute(
+        select(HandBack.version_id, func.max(HandBack.at))
+        .where(HandBack.tenant_id == tenant_id, HandBack.version_id.in_(version_ids))
+        .group_by(HandBack.version_id)
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 async def give_back(

@@ -70,10 +70,10 @@ async def judge_validation(
     await identity.require_right(
         session, by, Action.JUDGE_VALIDATION, **gates.place(case), roles=gates.roles_in(case, by)
     )
+    here = (await catalog.lock_version(session, by.tenant_id, case.version_id)).stage
     version, point = await about(session, case)
     verdict = await gates.judge(session, case, step, version=version, point=point, by=by)
     if verdict.passed and not any(state.open for state in await gates.states(session, case)):
-        here = (await catalog.lock_version(session, by.tenant_id, case.version_id)).stage
         if here not in _FURTHER:
             await move(session, case.version_id, Stage.VALIDATED, by=by, case=case.id)
         await gates.close_case(session, case, result="validated", by=by)
@@ -92,12 +92,12 @@ async def fail_validation(
     await identity.require_right(
         session, by, Action.JUDGE_VALIDATION, **gates.place(case), roles=roles
     )
+    here = (await catalog.lock_version(session, by.tenant_id, case.version_id)).stage
     await gates.close_case(session, case, result=path.value, by=by)
     await audit.record(
         session, by, "validation.failed", f"version:{case.version_id}",
         case=case.id, path=path, personal={"reason": reason},
     )  # fmt: skip
-    here = (await catalog.lock_version(session, by.tenant_id, case.version_id)).stage
     if Stage.RETURNED in NEXT[here]:
         await send_back(session, case.version_id, path, RETURN[path], by=by, case=case)
     return case
@@ -158,11 +158,12 @@ async def judge_release(
     await identity.require_right(
         session, by, Action.JUDGE_RELEASE, **gates.place(case), roles=gates.roles_in(case, by)
     )
+    # Before the case and the log: whoever holds several takes them in this order.
+    first = (await catalog.lock_version(session, by.tenant_id, case.version_id)).stage
     await _measure(session, case, step, by=Actor.system(by.tenant_id))
     version, point = await about(session, case)
     verdict = await gates.judge(session, case, step, version=version, point=point, by=by)
     path, back = conclude(verdict)
-    first = (await catalog.lock_version(session, by.tenant_id, case.version_id)).stage
     if path is not None and back is not None:
         await gates.close_case(session, case, result=path.value, by=by)
         # What is released or active elsewhere may well be there what was promised: it stays.

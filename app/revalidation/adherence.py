@@ -139,6 +139,9 @@ async def _standings(
         if version.stage is Stage.RETURNED:
             detail = f"returned to {version.returned_to} and still deciding"
             standing.add(Kind.RETURNED_IN_SEAT, detail)
+        elif version.stage not in routing.FIT:
+            detail = f"sent back since, {version.stage} again and not released: still deciding"
+            standing.add(Kind.RETURNED_IN_SEAT, detail)
         if catalog.expired(version.specifics, now):
             detail = f"its scores were to be used until {catalog.expires_at(version.specifics)}"
             standing.add(Kind.SCORES_EXPIRED, detail)

@@ -5,13 +5,13 @@ A person's validation counts; what the server measures goes on beside it and doe
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import catalog, gates, identity, routing
+from app import catalog, gates, identity, release, routing
 from app.gates import CaseKind, Revalidation
 from app.kit.actor import Actor
 from app.kit.page import Rows, encode
@@ -71,6 +71,8 @@ async def terms_of(
     below = await gates.foundations(session, tenant_id, places)
     tiers = {model.risk_tier.value for model, _ in versions.values()}
     policies = await gates.policies_now(session, tenant_id, tiers)
+    unfit = {id_ for id_, (_, one) in versions.items() if one.stage not in routing.FIT}
+    back = await release.sent_back_at(session, tenant_id, unfit)
     now = await clock(session)
     found = []
     for seat in seats:
@@ -80,6 +82,9 @@ async def terms_of(
             continue
         validation = _validation(below[seat.version_id, seat.point_id])
         began = validation.closed_at if validation and validation.closed_at else seat.since
+        # What was sent back is due since: no validation that it had before stands for it.
+        if (returned := back.get(version.id)) is not None:
+            began = min(began, returned - timedelta(days=policy.revalidate_days))
         due, within = term_of(began, policy.revalidate_days, catalog.expires_at(version.specifics))
         found.append(
             Term(

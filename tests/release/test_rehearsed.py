@@ -120,6 +120,22 @@ def test_a_release_is_judged_by_no_rehearsal_of_the_one_before(live: Live) -> No
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("rows", "unmeasured"), [(3, ["gain"]), (600, [])])
+def test_a_kpi_of_a_few_outcomes_is_not_measured(
+    live: Live, rows: int, unmeasured: list[str]
+) -> None:
+    place = place_of(live)
+    path = f"/v1/decision-points/{place.point}/kpis/gain"
+    live["com"].put(path, {"name": "Gain", "threshold": 0.5, "unit": "EUR"})
+    validate(live, place.model, place.version)
+    rehearse(live, place, rows=rows)
+
+    verdict = judged(live, opened(live, place), KPIS)
+
+    found = verdict["facts"]["evidence"]["kpi"]
+    assert (found["values"], found["unmeasured"]) == ({"gain": 1.0}, unmeasured)
+
+
 def test_who_developed_a_member_approves_no_ensemble(live: Live) -> None:
     person, key = live.newcomer("developer", "committee")
     model = assets.make_model(live)

@@ -56,7 +56,8 @@ def kpi_rules(*, share: float, silence_denies: bool) -> list[dict[str, Any]]:
             {
                 "name": "kpis_were_measured",
                 "when": "size(evidence.kpi.unmeasured) == 0",
-                "reason": "Every agreed business KPI has outcomes to be measured by.",
+                "reason": "Every agreed business KPI has outcomes to be measured by: as many as the"
+                " monitor's `min_rows`.",
             },
             {
                 "name": "accuracy_was_measured",
