@@ -73,7 +73,7 @@ EVIDENCE: dict[str, dict[str, Any]] = {
     "release.instantiation_validation": {
         "instances": {"segments": 5, "dispersion": 0.01, "tolerance": 0.02, "outliers": 0,
                       "rank_agreement": 0.9, "tolerance_by": "contract", "beyond": [],
-                      "part": None},
+                      "part": None, "rows": 2000, "unregistered": []},
     },
     "release.kpi_validation": {**KPI, "rehearsal": {"part": None}},
     "activation.management_and_governance": {"completeness": {"complete": True, "gaps": []}},
@@ -83,7 +83,7 @@ EVIDENCE: dict[str, dict[str, Any]] = {
         "oversight": {"person": "olga", "trained": True, "can_stop": True},
     },
     "activation.model_deployment": {
-        "deployment": {"digest": DIGEST, "targets": 1},
+        "deployment": {"digest": DIGEST, "targets": 1, "independent": True},
         "endpoint": {"endpoint": "https://scoring.example/1", "tested": True, "agreed": True,
                      "tested_endpoints": ["https://scoring.example/1"], "why": None},
     },

@@ -25,9 +25,19 @@ def test_a_deployment_is_said_by_its_targets_or_by_who_signed_it(pack: str) -> N
     gate, typed = "activation.model_deployment", {"digest": DIGEST}
 
     assert unmet(pack, gate, "deployment", typed) == {"block"}
-    assert unmet(pack, gate, "deployment", {**typed, "targets": 2}) == set()
+    told = {**typed, "targets": 2, "independent": True}
+    assert unmet(pack, gate, "deployment", told) == set()
     assert unmet(pack, gate, "deployment", {**typed, "signed_by": {"part": None}}) == set()
     assert unmet("tier-low", gate, "deployment", typed) == {"warn"}
+
+
+def test_at_the_high_tier_a_developer_does_not_say_alone_what_runs() -> None:
+    gate, typed = "activation.model_deployment", {"digest": DIGEST}
+
+    told = {**typed, "targets": 2, "independent": False}
+    assert unmet("tier-high", gate, "deployment", told) == {"block"}
+    own = {**typed, "signed_by": {"part": "developed the version"}}
+    assert unmet("tier-high", gate, "deployment", own) == {"block"}
 
 
 @pytest.mark.parametrize("pack", STRICT)

@@ -41,6 +41,12 @@ TESTED_AS_AGREED = "evidence.endpoint.agreed != false"
 REPORTED = "has(evidence.deployment.targets) || has(evidence.deployment.signed_by)"
 """What runs is said by where it runs, or by who answers for saying so."""
 
+REPORTED_APART = (
+    "has(evidence.deployment.signed_by) ? evidence.deployment.signed_by.part == null"
+    " : has(evidence.deployment.independent) && evidence.deployment.independent == true"
+)
+"""Nor does who made the version say alone that it runs."""
+
 HANDED_OVER = "has(evidence.hand_off.accepted) && evidence.hand_off.accepted == true"
 """Recorded, and taken over by somebody else; what is typed as evidence says neither."""
 

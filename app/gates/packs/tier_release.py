@@ -156,6 +156,20 @@ RELEASE: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 " chosen by who sent the scores.",
             },
             {
+                "name": "enough_rows",
+                "when": "evidence.instances.rows >= 100",
+                "reason": "The instances scored at least 100 rows in common.",
+                "denies": (HIGH,),
+            },
+            {
+                "name": "known_instances",
+                "when": "evidence.instances.unregistered != null"
+                " && size(evidence.instances.unregistered) == 0",
+                "reason": "Each instance that was scored is one the catalog knows (POST"
+                " /v1/models/{model}/versions/{version}/instances).",
+                "denies": (HIGH,),
+            },
+            {
                 "name": "scored_apart",
                 "when": SCORED_APART,
                 "reason": "Whoever sent the scores took no part in the version.",

@@ -5,7 +5,13 @@ The higher the tier, the more steps and the narrower the thresholds.
 
 from typing import Any
 
-from app.gates.packs.asked import HANDED_OVER, REPORTED, TESTED_AS_AGREED, TESTED_ENDPOINT
+from app.gates.packs.asked import (
+    HANDED_OVER,
+    REPORTED,
+    REPORTED_APART,
+    TESTED_AS_AGREED,
+    TESTED_ENDPOINT,
+)
 from app.gates.packs.grades import GRAVE, HIGH, LOW, MEDIUM, TIERS
 from app.gates.packs.kpi import kpi_rules
 from app.gates.packs.pack import BEFORE_COMMIT, Pack
@@ -117,6 +123,12 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "reason": "Evidence `deployment` reports the digest that was registered.",
             },
             {
+                "name": "reported_apart",
+                "when": REPORTED_APART,
+                "reason": "Whoever reports it, or signed it, did not develop the version.",
+                "asked": (HIGH,),
+            },
+            {
                 "name": "reported",
                 "when": REPORTED,
                 "reason": "The targets of the decision point report it (PUT"
@@ -148,6 +160,12 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "reason": "The application has routed and returned scored events.",
             },
             {
+                "name": "more_than_a_try",
+                "when": "evidence.traffic.events >= 100",
+                "reason": "It has done so for at least 100 events.",
+                "denies": (HIGH,),
+            },
+            {
                 "name": "traffic_fits",
                 "when": "evidence.traffic.fitting == null || evidence.traffic.fitting >= 0.95",
                 "reason": "What it returns fits the contract: no variable is missing or unread.",
@@ -161,6 +179,12 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "name": "outcomes",
                 "when": "evidence.traffic.labelled > 0",
                 "reason": "Outcomes arrive, so that accuracy is measured.",
+            },
+            {
+                "name": "more_than_a_few_outcomes",
+                "when": "evidence.traffic.labelled >= 30",
+                "reason": "At least 30 outcomes are known.",
+                "denies": (HIGH,),
             },
             {
                 "name": "telemetry_arrives",
