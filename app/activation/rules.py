@@ -91,7 +91,7 @@ class SwapLost(Refusal):
     kind = Kind.CONFLICT
     code = "swap_lost"
     title = "The champion changed in the meantime"
-    mend = "Look at the decision point's seats; open a new activation if yours still makes sense."
+    mend = "GET the decision point's champion; ask again against the one who is there, if you do."
 
 
 class NotPrepared(Refusal):
@@ -101,8 +101,9 @@ class NotPrepared(Refusal):
     code = "not_prepared"
     title = "The swap is not prepared"
     mend = (
-        "Have what `missing` names reported (POST /v1/decision-points/{key}/targets/…/reports),"
-        " then POST /v1/activations/{case_id}:prepare and commit once it is ready."
+        "Have what `missing` names reported (POST /v1/decision-points/{key}/targets/…/reports);"
+        " an endpoint is asked by GET, at the `health_path` that POST"
+        " /v1/activations/{case_id}:prepare names. Prepare again, and commit once it is ready."
     )
 
 

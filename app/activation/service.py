@@ -156,7 +156,10 @@ async def commit(session: AsyncSession, case_id: UUID, *, by: Actor) -> routing.
     point = await catalog.point_by_key(session, case.details["decision_point"], by=by, lock=True)
     await session.refresh(case)
     if case.result is not None:
-        raise SwapLost(f"This activation is already {case.result}.")
+        raise SwapLost(
+            f"This activation is already {case.result}.",
+            mend=f"GET /v1/decision-points/{point.key}/seats shows who sits where.",
+        )
     await gates.required_open(session, case, before_commit_only=True)
     await gates.require_present_policy(session, case)
     await gates.require_unvoided(session, case)
@@ -167,6 +170,8 @@ async def commit(session: AsyncSession, case_id: UUID, *, by: Actor) -> routing.
     if role is SeatRole.CHAMPION and present != case.details["instead_of"]:
         raise SwapLost(
             "The activation was approved against another champion.",
+            mend=f"POST /v1/cases/{case.id}:withdraw, then POST /v1/activations opens one against"
+            " the present champion.",
             approved_against=case.details["instead_of"],
             champion=present,
         )

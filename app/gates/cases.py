@@ -12,7 +12,7 @@ from app import audit, catalog, identity
 from app.gates.covered import Shapers
 from app.gates.policy import WayOut
 from app.gates.rules import CaseClosed, NotTheRequester
-from app.gates.steps import CaseKind
+from app.gates.steps import RELEASED, VOIDED, CaseKind
 from app.gates.tables import Approval, Case
 from app.kit.actor import Actor
 from app.kit.refusal import NotFound
@@ -253,13 +253,13 @@ async def close_open_cases(
         await close_case(session, case, result=result, by=by)
 
 
-async def void_releases(session: AsyncSession, version_id: UUID, *, result: str, by: Actor) -> None:
-    """Have every release that a version passed end as what was found since."""
+async def void_releases(session: AsyncSession, version_id: UUID, *, by: Actor) -> None:
+    """Have no release that a version passed count for what comes after."""
     query = select(Case).filter_by(
-        tenant_id=by.tenant_id, version_id=version_id, kind=CaseKind.RELEASE, result="released"
+        tenant_id=by.tenant_id, version_id=version_id, kind=CaseKind.RELEASE, result=RELEASED
     )
     for case in list(await session.scalars(query.order_by(Case.id).with_for_update())):
-        await _conclude(session, case, result, "voided", by)
+        await _conclude(session, case, VOIDED, VOIDED, by)
 
 
 async def release_of(
@@ -310,4 +310,4 @@ async def passed_release(
         .order_by(Case.closed_at.desc())
         .limit(1)
     )
-    return result == "released"
+    return result == RELEASED

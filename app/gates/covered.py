@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog
 from app.gates import policies
-from app.gates.steps import CaseKind
+from app.gates.steps import RELEASED, VOIDED, CaseKind
 from app.gates.tables import Case, Evidence, Verdict
 from app.kit.canonical import digest as digest_of
 from app.platform.events import Question, ask
@@ -146,7 +146,7 @@ async def _release_verdicts(
         .where(
             Case.tenant_id == tenant_id,
             Case.kind == CaseKind.RELEASE,
-            Case.result == "released",
+            Case.result.in_((RELEASED, VOIDED)),
             tuple_(Case.version_id, Case.point_id).in_(places),
         )
         .ext(distinct_on(Case.version_id, Case.point_id))

@@ -55,6 +55,7 @@ class StepState:
     A verdict that does not know the newest evidence and decisions is as none.
     """
 
+    case_id: UUID
     kind: CaseKind
     step: Step
     required: bool
@@ -91,7 +92,7 @@ class StepState:
         """What it still needs."""
         if not self.open:
             return []
-        call = judging(self.kind, self.step)
+        call = judging(self.kind, self.step, self.case_id)
         if self.verdict is None:
             return [Missing(None, "Not judged as it stands now.", [call])]
         return [
@@ -122,6 +123,7 @@ async def states_of(
     return {
         case.id: [
             StepState(
+                case.id,
                 case.kind,
                 str(step),
                 gate.required,

@@ -185,7 +185,7 @@ async def _facts(
     decided = await decisions(session, case, step, digest=digest_of(parts), gate=gate)
 
     facts = {
-        "case": {"kind": case.kind, "tier": case.tier, **case.details},
+        "case": {"id": str(case.id), "kind": case.kind, "tier": case.tier, **case.details},
         "version": {
             **known,
             "number": version.number,

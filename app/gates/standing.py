@@ -16,12 +16,12 @@ from app.gates.covered import EDITED_LATER, JUDGED_BY, Parts, changed, covered_a
 from app.gates.docket import Judged, StepState
 from app.gates.policy import QUORUM, VETO, Policy
 from app.gates.rules import ApprovalVoid
-from app.gates.steps import CaseKind
+from app.gates.steps import RELEASED, CaseKind
 from app.gates.tables import Approval, Case
 from app.kit.canonical import digest as digest_of
 from app.platform.db import Json, clock
 
-_PASSED = [(CaseKind.VALIDATION, "validated"), (CaseKind.RELEASE, "released")]
+_PASSED = [(CaseKind.VALIDATION, "validated"), (CaseKind.RELEASE, RELEASED)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,8 @@ async def require_foundations(
     for case, why, stands in await unsound(session, tenant_id, version_id, point_id):
         parts = {part for _, moved in stands.voided for part in moved}
         raise ApprovalVoid(
-            f"The version's {case.kind} no longer stands: {'; '.join(why)}. Open a new one.",
+            f"The version's {case.kind} no longer stands: {'; '.join(why)}.",
+            mend=f"POST /v1/{case.kind}s opens a new one: pass it on what stands now.",
             case=case.id,
             changed=sorted(parts - EDITED_LATER) or [case.kind.value],
             open=stands.open,
@@ -238,7 +239,8 @@ async def require_present_policy(session: AsyncSession, case: Case) -> None:
     if now.digest != then.digest:
         raise ApprovalVoid(
             f"The policy of the {case.tier} tier is at revision {now.revision}; this {case.kind}"
-            f" was opened under {then.revision}. Withdraw it and open it anew.",
+            f" was opened under {then.revision}.",
+            mend=f"POST /v1/cases/{case.id}:withdraw, then POST /v1/{case.kind}s opens it anew.",
             changed=["policy"],
         )
 

@@ -11,6 +11,12 @@ class CaseKind(StrEnum):
     ACTIVATION = "activation"
 
 
+RELEASED = "released"
+"""The result of a release that was passed."""
+VOIDED = "voided"
+"""The result of one that was passed before its version was sent back."""
+
+
 class ValidationStep(StrEnum):
     """The bridge from development."""
 

@@ -39,7 +39,10 @@ MEASURED: dict[tuple[CaseKind, str], tuple[str, ...]] = {
         "POST /v1/releases/{case_id}/steps/instantiation_validation:sample",
         _EVIDENCE,
     ),
-    (CaseKind.RELEASE, "rehearsal"): (_REHEARSE,),
+    (CaseKind.RELEASE, "rehearsal"): (
+        f"{_REHEARSE} by an operator",
+        "POST /v1/cases/{case_id}:withdraw and POST /v1/releases for a rehearsal of its own",
+    ),
     (CaseKind.RELEASE, "drift"): (_REHEARSE,),
     (CaseKind.RELEASE, "performance"): (_REHEARSE, _OUTCOMES),
     (CaseKind.RELEASE, "kpi"): ("PUT /v1/decision-points/{key}/kpis/{kpi}", _OUTCOMES),
@@ -89,12 +92,12 @@ def supplies(case: dict[str, Any], step: str, when: str) -> list[str]:
     for subject, name in _NAMED.findall(when):
         for call in _calls(case["kind"], subject, name):
             found[_filled(call, case, step)] = None
-    return list(found) or [judging(case["kind"], step)]
+    return list(found) or [judging(case["kind"], step, case.get("id", "{case_id}"))]
 
 
-def judging(kind: str, step: str) -> str:
+def judging(kind: str, step: str, case_id: object = "{case_id}") -> str:
     """Return the call that judges a step."""
-    return f"POST /v1/{kind}s/{{case_id}}/steps/{step}:judge"
+    return f"POST /v1/{kind}s/{case_id}/steps/{step}:judge"
 
 
 def _calls(kind: str, subject: str, name: str) -> tuple[str, ...]:
@@ -112,6 +115,7 @@ def _calls(kind: str, subject: str, name: str) -> tuple[str, ...]:
 def _filled(call: str, case: dict[str, Any], step: str) -> str:
     """Return a call with the names that are known put in."""
     known = {
+        "case_id": case.get("id"),
         "step": step,
         "model": case.get("model"),
         "version": case.get("number"),

@@ -64,7 +64,7 @@ async def send_back(
     about = {"case": case.id} if case else {}
     await move(session, version_id, Stage.RETURNED, by=by, returned_to=to, path=path, **about)
     await gates.close_open_cases(session, version_id, result=path.value, by=by)
-    await gates.void_releases(session, version_id, result=path.value, by=by)
+    await gates.void_releases(session, version_id, by=by)
     return await give_back(session, version_id, path, to, by=by, case=case, verdict=verdict)
 
 

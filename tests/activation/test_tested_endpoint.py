@@ -118,7 +118,7 @@ def test_another_endpoint_than_was_tested_is_said_and_mended_by_testing_it(
         "tested_endpoints": [url], "why": f"Tested was {url}.",
     }  # fmt: skip
     assert (failed["passed"], failed["severity"]) == (False, "warn")
-    assert "POST /v1/activations/{case_id}/integration-runs" in failed["mend"]
+    assert any(call.endswith("/integration-runs") for call in failed["mend"])
     assert run["state"] == "succeeded"
     assert (run["result"]["endpoint"], run["result"]["failures"]) == (f"{production.url}/score", 0)
     assert (after["tested"], after["agreed"], passed["passed"]) == (True, True, True)
