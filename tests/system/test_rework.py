@@ -204,7 +204,7 @@ def test_an_open_step_says_what_it_lacks_and_who_supplies_it(live: Live) -> None
     steps = {step["step"]: step for step in live["val"].get(f"/v1/cases/{case['id']}")["steps"]}
 
     missing = {item["rule"]: item["mend"] for item in steps["technical_validation"]["missing"]}
-    submit = "POST /v1/cases/{case_id}/steps/technical_validation/evidence"
+    submit = f"POST /v1/cases/{case['id']}/steps/technical_validation/evidence"
     assert submit in missing["held_out_data"]
     assert submit in missing["reproducible"]
     assert any("approvals" in call for call in missing["independent_validator"])
