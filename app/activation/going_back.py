@@ -67,7 +67,7 @@ async def roll_back(
     )
     _, version = known.versions[back.version_id]
     _require_fit(version, accepted)
-    invalid = await _unapproved(session, case, point)
+    invalid = await _unapproved(session, case, point, back)
     if invalid and not accepted.unapproved:
         raise UnapprovedVersion(f"The earlier champion: {'; '.join(invalid)}.", invalid=invalid)
     await routing.require_answered(session, point, champion, back)
@@ -164,14 +164,16 @@ def _require_fit(version: catalog.Version, accepted: Accepted) -> None:
 
 
 async def _unapproved(
-    session: AsyncSession, case: gates.Case, point: catalog.DecisionPoint
+    session: AsyncSession, case: gates.Case, point: catalog.DecisionPoint, back: routing.Seat
 ) -> list[str]:
     """Return why a version is no longer what its activation, and what that stands on, were of."""
     own = (await gates.stand(session, case.tenant_id, [case]))[case.id].invalid
     below = await gates.unsound(session, case.tenant_id, case.version_id, point.id)
     inside = await catalog.unfit_inside(session, case.tenant_id, [case.version_id])
+    strange = await routing.unagreed_instances(session, point, back)
     return [
         *own,
+        *(f"its instance {key} was never agreed to here" for key in strange),
         *(f"{case.kind}: {'; '.join(why)}" for case, why, _ in below),
         *(
             f"its member {model.name}@{member.number} is {member.stage}"

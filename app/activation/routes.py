@@ -3,7 +3,7 @@ from uuid import UUID
 
 from fastapi import Path
 
-from app import gates, routing
+from app import catalog, gates, routing
 from app.activation import desired, going_back, reign, service, trace
 from app.activation.deployment_schemas import RollbackOut
 from app.activation.rules import (
@@ -39,7 +39,9 @@ Operator = Annotated[Actor, allow("activation:operate")]
     "",
     status_code=201,
     response_model=gates.CaseOut,
-    responses=responses(NotFound, NotReady, LighterTier, MembersUnfit, AlreadyExists),
+    responses=responses(
+        NotFound, NotReady, LighterTier, MembersUnfit, AlreadyExists, catalog.BadEndpoint
+    ),
 )
 async def open_activation(body: ActivationIn, actor: Operator, session: Session) -> gates.Case:
     """Ask for a released version to decide at a point, as champion or as challenger.

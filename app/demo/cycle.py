@@ -225,7 +225,8 @@ def release(
     if integrate is not None:
         integrate(case)
     else:
-        _sign(cast["oscar"], case, _integration(market, built))
+        found = _integration(market, built)
+        _sign(cast["oscar"], case, {**found, "endpoint": endpoint_of(names, built)})
     _instantiate(cast, names, market, built, case)
     verdict: Any = None
     for step in (
@@ -284,6 +285,11 @@ def _approve(client: Client, case: Any, step: str, reason: str) -> None:
     client.post(
         f"/v1/cases/{case['id']}/steps/{step}/approvals", {"approved": True, "reason": reason}
     )
+
+
+def endpoint_of(names: Names, built: Built) -> str:
+    """Return what applications are given: the desk has the version loaded, and calls no address."""
+    return f"urn:endpoint:{names.model}:{built.number}"
 
 
 def _integration(market: Market, built: Built) -> dict[str, Any]:
