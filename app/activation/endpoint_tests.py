@@ -19,8 +19,9 @@ async def tests_of(
 ) -> dict[str, Any]:
     """Return what the proven tests of a version for a point say of an endpoint.
 
-    And of those of the instances that the plan in force lets the version answer as. Those of its releases count, and those that were made in activations, the present one's or
-    earlier ones': they called the same version.
+    And of those of the instances that the plan in force lets the version answer as. The tests of
+    its releases count, and those that were made in activations, the present one's or earlier
+    ones': they called the same version.
     """
     rows = await session.scalars(
         select(gates.Evidence.payload)
@@ -70,7 +71,7 @@ async def require_judged(session: AsyncSession, case: gates.Case) -> None:
                 step.value: [
                     {
                         "rule": "tested_endpoint",
-                        "reason": f"Whether the endpoint of instance {key} was tested is not known.",
+                        "reason": f"Whether instance {key} was tested was not asked.",
                         "mend": [
                             f"POST /v1/activations/{case.id}/integration-runs with this instance",
                             f"POST /v1/activations/{case.id}/steps/{step}:judge",

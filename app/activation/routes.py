@@ -105,6 +105,8 @@ async def commit(case_id: UUID, actor: Operator, session: Session) -> dict[str, 
         SwapLost,
         ReturnedVersion,
         UnapprovedVersion,
+        ScoresExpired,
+        routing.CauseStands,
         routing.WouldStrand,
     ),
 )
@@ -115,7 +117,8 @@ async def roll_back(
 
     Called again with the new champion it goes one further back. Passed over is whoever was rolled
     back from and did not win an activation since, was sent back or retired; where nobody is left,
-    `nothing_to_roll_back_to` says who was passed over and why. `undo` undoes the last rollback.
+    `nothing_to_roll_back_to` says who was passed over and why. `undo` undoes the last rollback;
+    of one that a guardrail made only with `accept_cause`.
 
     One call, whether the earlier champion is still warm or not: `cold` says where it is not.
     A stop that holds here stays, and the seat then says `stopped`. Where by default the earlier
@@ -127,7 +130,12 @@ async def roll_back(
         key,
         instead_of=body.instead_of,
         reason=body.reason,
-        accepted=going_back.Accepted(body.accept_returned, body.accept_unapproved),
+        accepted=going_back.Accepted(
+            returned=body.accept_returned,
+            unapproved=body.accept_unapproved,
+            expired=body.accept_expired,
+            cause=body.accept_cause,
+        ),
         undo=body.undo,
         by=actor,
     )

@@ -124,8 +124,11 @@ def together(own: dict[str, Any], others: dict[str, dict[str, Any]]) -> dict[str
     for name in ("tested", "agreed"):
         said = [one[name] for _, one in every if one[name] is not None]
         worst[name] = all(said) if said else None
-    why = [one["why"] if key is None else f"Instance {key}: {one['why']}" for key, one in every
-           if one["tested"] is False or one["agreed"] is False]
+    why = [
+        one["why"] if key is None else f"Instance {key}: {one['why']}"
+        for key, one in every
+        if one["tested"] is False or one["agreed"] is False
+    ]
     return {
         **own,
         **worst,

@@ -65,14 +65,13 @@ def kept(plan: Plan) -> tuple[Segment, ...]:
     )
 
 
-async def hold(
-    session: AsyncSession, event: catalog.InstanceMade | catalog.InstanceEnded
-) -> None:
+async def hold(session: AsyncSession, event: catalog.InstanceMade | catalog.InstanceEnded) -> None:
     """Refuse what would change as what a version answers, under a plan that was agreed to.
 
     That is an instance which a plan in force pins, of who sits there, or was champion, or was
-    declared to stand in: he comes back, or stands in, as it. Nor is one made where it would be taken up at once. A challenger may
-    get his: he answers as it by a plan, or a swap, that is approved with it.
+    declared to stand in: he comes back, or stands in, as it. Nor is one made where it would be
+    taken up at once. A challenger may get his: he answers as it by a plan, or a swap, that is
+    approved with it.
     """
     points = await _pinning(session, event)
     if points:
@@ -136,9 +135,7 @@ def require_unchanged(asked: list[dict[str, Any]], now: list[dict[str, Any]]) ->
         raise Stale(f"Instances that it pins have changed: {', '.join(names)}.", instances=names)
 
 
-async def unagreed(
-    session: AsyncSession, point: catalog.DecisionPoint, seat: Seat
-) -> list[str]:
+async def unagreed(session: AsyncSession, point: catalog.DecisionPoint, seat: Seat) -> list[str]:
     """Return the instances as which a former champion would come back though nobody agreed to that.
 
     Agreed to is one that a plan pinned while he sat there: it was approved with him, or with the
