@@ -35,7 +35,7 @@ def make_bus() -> Bus:
     ):
         bus.subscribe(gates.ChangeApproved, carry_out)
     bus.subscribe(catalog.VersionForked, telemetry.inherit_baseline)
-    bus.subscribe(catalog.InstanceMade, routing.take_up_instance)
+    bus.subscribe(catalog.InstanceMade, routing.hold_pinned)
     bus.subscribe(catalog.InstanceEnded, routing.hold_pinned)
     bus.subscribe(release.VersionMoved, activation.reconsider)
     bus.answer(identity.GrantWanted, gates.ask_grant)

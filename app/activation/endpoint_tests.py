@@ -6,8 +6,8 @@ from uuid import UUID
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import gates
-from app.activation.tested import Trial, standing
+from app import gates, routing
+from app.activation.tested import Trial, standing, together
 from app.gates import ActivationStep
 from app.kit.actor import Actor
 
@@ -19,8 +19,9 @@ async def tests_of(
 ) -> dict[str, Any]:
     """Return what the proven tests of a version for a point say of an endpoint.
 
-    Those of its releases count, and those that were made in activations, the present one's or
-    earlier ones': they called the same version.
+    And of those of the instances that the plan in force lets the version answer as. The tests of
+    its releases count, and those that were made in activations, the present one's or earlier
+    ones': they called the same version.
     """
     rows = await session.scalars(
         select(gates.Evidence.payload)
@@ -38,7 +39,48 @@ async def tests_of(
         )
         .order_by(gates.Evidence.at.desc(), gates.Evidence.id.desc())
     )
-    return standing(endpoint, [Trial.of(payload) for payload in rows])
+    trials = [Trial.of(payload) for payload in rows]
+    pinned = await _pinned(session, tenant_id, version_id, point_id)
+    others = {key: standing(one, trials) for key, one in pinned.items()}
+    return together(standing(endpoint, trials), others)
+
+
+async def _pinned(
+    session: AsyncSession, tenant_id: UUID, version_id: UUID, point_id: UUID
+) -> dict[str, str]:
+    """Return the endpoints of the instances that a version answers as by the plan, by key."""
+    found = await routing.pinned_of(session, tenant_id, point_id, version_id)
+    return {one.key: one.endpoint for one in found if one.endpoint is not None}
+
+
+async def require_judged(session: AsyncSession, case: gates.Case) -> None:
+    """Refuse a swap that would have a version answer at another endpoint than was judged."""
+    assert case.point_id is not None  # noqa: S101 - an activation has a point
+    step = ActivationStep.DEPLOYMENT
+    judged = await gates.newest_measured(session, case, step, "endpoint")
+    if judged is None:
+        return
+    known = {one["key"]: one["endpoint"] for one in judged.get("instances", ())}
+    now = await _pinned(session, case.tenant_id, case.version_id, case.point_id)
+    other = sorted(key for key, endpoint in now.items() if known.get(key) != endpoint)
+    if other:
+        raise gates.StepsOpen(
+            f"{step} was judged when its instances were not what they are: {', '.join(other)}.",
+            open=[step.value],
+            missing={
+                step.value: [
+                    {
+                        "rule": "tested_endpoint",
+                        "reason": f"Whether instance {key} was tested was not asked.",
+                        "mend": [
+                            f"POST /v1/activations/{case.id}/integration-runs with this instance",
+                            f"POST /v1/activations/{case.id}/steps/{step}:judge",
+                        ],
+                    }
+                    for key in other
+                ]
+            },
+        )
 
 
 async def measure(session: AsyncSession, case: gates.Case, *, by: Actor) -> None:

@@ -4,14 +4,17 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, gates, identity, routing
 from app.activation import desired
+from app.activation.guardrail_tables import Breach, Taken
 from app.activation.rules import (
     NothingToRollBack,
     NothingToUndo,
     ReturnedVersion,
+    ScoresExpired,
     SwapLost,
     UnapprovedVersion,
 )
@@ -20,6 +23,7 @@ from app.catalog import Stage
 from app.gates import CaseKind
 from app.identity import Action
 from app.kit.actor import Actor
+from app.platform.db import clock
 
 COMMITTED = "committed"
 
@@ -30,6 +34,9 @@ class Accepted:
 
     returned: bool = False
     unapproved: bool = False
+    expired: bool = False
+    cause: bool = False
+    """That what a guardrail rolled back is brought back though nothing says it is any better."""
 
 
 async def roll_back(
@@ -67,7 +74,15 @@ async def roll_back(
     )
     _, version = known.versions[back.version_id]
     _require_fit(version, accepted)
-    invalid = await _unapproved(session, case, point)
+    expired = await _expired(session, *known.versions[back.version_id], accepted)
+    causes = await _causes(session, back) if undo else []
+    if causes and not accepted.cause:
+        raise routing.CauseStands(
+            f"The server rolled it back for {', '.join(causes)}.",
+            causes=causes,
+            mend="Repeat with accept_cause=true, which is recorded; or POST /v1/activations.",
+        )
+    invalid = await _unapproved(session, case, point, back)
     if invalid and not accepted.unapproved:
         raise UnapprovedVersion(f"The earlier champion: {'; '.join(invalid)}.", invalid=invalid)
     await routing.require_answered(session, point, champion, back)
@@ -94,7 +109,8 @@ async def roll_back(
         session, by, f"champion.{cause}", f"point:{point.id}",
         to=back.version_id, instead_of=champion.version_id,
         passed_over=[] if undo else known.over(back),
-        returned=version.stage is Stage.RETURNED, unapproved=invalid,
+        returned=version.stage is Stage.RETURNED, unapproved=invalid, expired=expired,
+        accepted=causes,
         cold=await desired.cold(session, point, version),
         version_id=back.version_id, personal={"reason": reason},
     )  # fmt: skip
@@ -163,15 +179,48 @@ def _require_fit(version: catalog.Version, accepted: Accepted) -> None:
     )
 
 
+async def _expired(
+    session: AsyncSession, model: catalog.Model, version: catalog.Version, accepted: Accepted
+) -> bool:
+    """Say whether scores that were computed beforehand are too old; refuse them if unsaid."""
+    found = catalog.expired(version.specifics, await clock(session))
+    if found and not accepted.expired:
+        until = catalog.expires_at(version.specifics)
+        raise ScoresExpired(
+            f"Those of the earlier champion were valid until {until}.",
+            valid_until=until,
+            mend=f"POST /v1/models/{model.name}/versions with scores that were computed anew; or"
+            " repeat with accept_expired=true if it is still the lesser evil.",
+        )
+    return found
+
+
+async def _causes(session: AsyncSession, thrown: routing.Seat) -> list[str]:
+    """Return for which guardrails the server itself threw somebody out of a seat.
+
+    What they saw of him is not undone by time: that it does not matter somebody has to say.
+    """
+    rows = await session.scalars(
+        select(Breach.guardrail)
+        .filter_by(tenant_id=thrown.tenant_id, seat_id=thrown.id, taken=Taken.ROLLED_BACK)
+        .distinct()
+    )
+    return [f"guardrail:{name}" for name in sorted(rows)]
+
+
 async def _unapproved(
-    session: AsyncSession, case: gates.Case, point: catalog.DecisionPoint
+    session: AsyncSession, case: gates.Case, point: catalog.DecisionPoint, back: routing.Seat
 ) -> list[str]:
     """Return why a version is no longer what its activation, and what that stands on, were of."""
     own = (await gates.stand(session, case.tenant_id, [case]))[case.id].invalid
     below = await gates.unsound(session, case.tenant_id, case.version_id, point.id)
     inside = await catalog.unfit_inside(session, case.tenant_id, [case.version_id])
+    unwaived = await gates.unwaived(session, case)
+    strange = await routing.unagreed_instances(session, point, back)
     return [
         *own,
+        *(f"{step}: a waiver that it was passed under has ended" for step in unwaived),
+        *(f"its instance {key} was never agreed to here" for key in strange),
         *(f"{case.kind}: {'; '.join(why)}" for case, why, _ in below),
         *(
             f"its member {model.name}@{member.number} is {member.stage}"

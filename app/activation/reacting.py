@@ -8,7 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import catalog, gates, release, routing
 from app.activation import going_back
 from app.activation.guardrail_tables import Action, Guardrail, Taken
-from app.activation.rules import NothingToRollBack, ReturnedVersion, UnapprovedVersion
+from app.activation.rules import (
+    NothingToRollBack,
+    ReturnedVersion,
+    ScoresExpired,
+    UnapprovedVersion,
+)
 from app.kit.actor import Actor
 
 
@@ -79,8 +84,12 @@ async def _rolled_back(
             by=by,
         )
     except (
-        NothingToRollBack, ReturnedVersion, UnapprovedVersion, routing.WouldStrand
-    ) as refusal:  # fmt: skip
+        NothingToRollBack,
+        ReturnedVersion,
+        ScoresExpired,
+        UnapprovedVersion,
+        routing.WouldStrand,
+    ) as refusal:
         declared = await routing.declared(session, point.tenant_id, point.id)
         # The one before him was just refused: it does not come back as his fallback either.
         named = declared and declared.kind is not routing.FallbackKind.PREVIOUS_CHAMPION

@@ -3,7 +3,7 @@ from uuid import UUID
 
 from fastapi import Path
 
-from app import gates, routing
+from app import catalog, gates, routing
 from app.activation import desired, going_back, reign, service, trace
 from app.activation.deployment_schemas import RollbackOut
 from app.activation.rules import (
@@ -39,7 +39,9 @@ Operator = Annotated[Actor, allow("activation:operate")]
     "",
     status_code=201,
     response_model=gates.CaseOut,
-    responses=responses(NotFound, NotReady, LighterTier, MembersUnfit, AlreadyExists),
+    responses=responses(
+        NotFound, NotReady, LighterTier, MembersUnfit, AlreadyExists, catalog.BadEndpoint
+    ),
 )
 async def open_activation(body: ActivationIn, actor: Operator, session: Session) -> gates.Case:
     """Ask for a released version to decide at a point, as champion or as challenger.
@@ -103,6 +105,8 @@ async def commit(case_id: UUID, actor: Operator, session: Session) -> dict[str, 
         SwapLost,
         ReturnedVersion,
         UnapprovedVersion,
+        ScoresExpired,
+        routing.CauseStands,
         routing.WouldStrand,
     ),
 )
@@ -113,7 +117,8 @@ async def roll_back(
 
     Called again with the new champion it goes one further back. Passed over is whoever was rolled
     back from and did not win an activation since, was sent back or retired; where nobody is left,
-    `nothing_to_roll_back_to` says who was passed over and why. `undo` undoes the last rollback.
+    `nothing_to_roll_back_to` says who was passed over and why. `undo` undoes the last rollback;
+    of one that a guardrail made only with `accept_cause`.
 
     One call, whether the earlier champion is still warm or not: `cold` says where it is not.
     A stop that holds here stays, and the seat then says `stopped`. Where by default the earlier
@@ -125,7 +130,12 @@ async def roll_back(
         key,
         instead_of=body.instead_of,
         reason=body.reason,
-        accepted=going_back.Accepted(body.accept_returned, body.accept_unapproved),
+        accepted=going_back.Accepted(
+            returned=body.accept_returned,
+            unapproved=body.accept_unapproved,
+            expired=body.accept_expired,
+            cause=body.accept_cause,
+        ),
         undo=body.undo,
         by=actor,
     )

@@ -53,6 +53,12 @@ class RollbackIn(Input):
     accept_unapproved: bool = Field(
         False, description="Go back even to a version whose approval no longer stands."
     )
+    accept_expired: bool = Field(
+        False, description="Go back even to precalculated scores that are no longer valid."
+    )
+    accept_cause: bool = Field(
+        False, description="Undo a rollback even if a guardrail made it; that is recorded."
+    )
     undo: bool = Field(
         False,
         description="Undo the rollback that the champion came by: who was rolled back from comes"

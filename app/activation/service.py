@@ -45,6 +45,8 @@ async def open_activation(
     if another one has come in between. So does whether its endpoint was tested. An ``experiment``
     is on whose evidence the server asks.
     """
+    if endpoint is not None:
+        catalog.require_target(endpoint)
     version = await catalog.find_version(session, model, number, by=by, lock=True)
     if version.stage not in {Stage.RELEASED, Stage.ACTIVATED}:
         raise NotReady(
@@ -160,9 +162,12 @@ async def commit(session: AsyncSession, case_id: UUID, *, by: Actor) -> routing.
             f"This activation is already {case.result}.",
             mend=f"GET /v1/decision-points/{point.key}/seats shows who sits where.",
         )
+    # Held from here on: no instance of it is made or ended between the look and the swap.
+    version = await catalog.lock_version(session, by.tenant_id, case.version_id)
     await gates.required_open(session, case, before_commit_only=True)
     await gates.require_present_policy(session, case)
     await gates.require_unvoided(session, case)
+    await endpoint_tests.require_judged(session, case)
     await gates.require_foundations(session, by.tenant_id, case.version_id, point.id)
     champion = await routing.champion_of(session, by.tenant_id, point.id)
     present = champion and str(champion.version_id)
@@ -176,7 +181,6 @@ async def commit(session: AsyncSession, case_id: UUID, *, by: Actor) -> routing.
             champion=present,
         )
     await preparing.require_prepared(session, case, point)
-    version = await catalog.lock_version(session, by.tenant_id, case.version_id)
     await membership.require_fit_members(session, version, case.details["model"], lock=True)
     if version.stage is Stage.RELEASED:
         await release.move(session, version.id, Stage.ACTIVATED, by=by, case=case.id)

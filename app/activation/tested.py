@@ -63,6 +63,8 @@ def normal(url: str) -> str:
         host, port = (parts.hostname or ""), parts.port
     except ValueError:
         return url
+    if "@" in parts.netloc:
+        return url  # whoever is named there is no part of an address that was tested without him
     shown = f"[{host}]" if ":" in host else host
     if port is not None and port != _PORTS.get(parts.scheme):
         shown = f"{shown}:{port}"
@@ -72,10 +74,13 @@ def normal(url: str) -> str:
 def standing(endpoint: str | None, trials: Sequence[Trial]) -> dict[str, Any]:
     """Return what is known of an endpoint by the trials on record, the newest first.
 
-    ``tested`` is nothing where nobody can say, or nothing is to be called.
+    ``tested`` is nothing only where nothing is to be called. Of what the server cannot call it
+    counts alone who signed what he found there, and took no part in the version.
     """
     named = list(dict.fromkeys(one.endpoint for one in trials if one.endpoint is not None))
     here = [one for one in trials if endpoint is not None and one.at(endpoint)]
+    if not is_address(endpoint):
+        here = [one for one in here if one.agreed]
     found, why = _judged(endpoint, here, named, nameless=bool(trials))
     agreed = any(one.passed and one.agreed for one in here) if found else None
     if agreed is False:
@@ -98,9 +103,38 @@ def _judged(
         newest = here[0].passed
         return newest, None if newest else "Its newest test failed."
     if not is_address(endpoint):
-        return None, "It is no address that the server could call."
+        return False, (
+            "The server cannot call it, and nobody who took no part in the version has signed a"
+            " test of it (evidence `integration` that names this `endpoint`)."
+        )
     if named:
         return False, f"Tested was {', '.join(named)}."
     if nameless:
-        return None, "Whoever signed the test did not say which endpoint was called."
-    return None, "No integration test of the version is on record."
+        return False, "Whoever signed the test did not say which endpoint was called."
+    return False, "No integration test of the version is on record."
+
+
+def together(own: dict[str, Any], others: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return what is known of all endpoints that a version answers at: its own, and its instances'.
+
+    ``tested`` and ``agreed`` are of the least of them, and ``why`` says which that is.
+    """
+    every = [(None, own), *others.items()]
+    worst: dict[str, bool | None] = {}
+    for name in ("tested", "agreed"):
+        said = [one[name] for _, one in every if one[name] is not None]
+        worst[name] = all(said) if said else None
+    why = [
+        one["why"] if key is None else f"Instance {key}: {one['why']}"
+        for key, one in every
+        if one["tested"] is False or one["agreed"] is False
+    ]
+    return {
+        **own,
+        **worst,
+        "why": " ".join(why) or (None if worst["tested"] else own["why"]),
+        "instances": [
+            {"key": key, **{name: one[name] for name in ("endpoint", "tested", "agreed", "why")}}
+            for key, one in others.items()
+        ],
+    }

@@ -12,12 +12,22 @@ from app.catalog.descent import link_retrained, origin_developers
 from app.catalog.ensembles import ensembles_of, every_member, inside_of, unfit_inside
 from app.catalog.events import InstanceEnded, InstanceMade, VersionForked, VersionRegistered
 from app.catalog.indexing import fill as fill_search
-from app.catalog.instances import instances_by_key, instances_of
+from app.catalog.instances import instances_by_key, instances_of, instances_of_all, set_up
 from app.catalog.json_schema import key_of, places, resolve
 from app.catalog.neighbours import downstream_of
 from app.catalog.points import ids_of, point_by_id, point_by_key, points_by_id, segments_of
 from app.catalog.registering import Registrar
-from app.catalog.rules import AssetKind, InstancePinned, PointKind, ReturnTo, RiskTier, Stage
+from app.catalog.rules import (
+    AssetKind,
+    BadEndpoint,
+    InstancePinned,
+    PointKind,
+    ReturnTo,
+    RiskTier,
+    Stage,
+    has_user_info,
+    require_target,
+)
 from app.catalog.schemas import Contract, ModelOut
 from app.catalog.service import classify, model_of
 from app.catalog.signature import DataClass, Signature, Target, Variable, VariableType
@@ -37,6 +47,7 @@ from app.catalog.versions import (
 
 __all__ = [
     "AssetKind",
+    "BadEndpoint",
     "Contract",
     "DataClass",
     "DecisionPoint",
@@ -71,10 +82,12 @@ __all__ = [
     "fill_search",
     "find_version",
     "has_part_in",
+    "has_user_info",
     "ids_of",
     "inside_of",
     "instances_by_key",
     "instances_of",
+    "instances_of_all",
     "key_of",
     "link_retrained",
     "lock_version",
@@ -84,9 +97,11 @@ __all__ = [
     "point_by_id",
     "point_by_key",
     "points_by_id",
+    "require_target",
     "resolve",
     "restage",
     "segments_of",
+    "set_up",
     "unfit_inside",
     "version_by_id",
     "version_ids",

@@ -4,7 +4,7 @@ from fastapi import Path, Query
 
 from app.catalog import instances as service
 from app.catalog.asset_schemas import InstanceIn, InstanceOut
-from app.catalog.rules import BadEndpoint, InstancePinned, VersionRetired
+from app.catalog.rules import BadEndpoint, InstancePinned, NotYourModel, VersionRetired
 from app.catalog.tables import Instance
 from app.kit.actor import Actor
 from app.kit.names import MOST, NAME
@@ -25,12 +25,18 @@ Writer = Annotated[Actor, allow("catalog:write")]
     "/{name}/versions/{number}/instances",
     status_code=201,
     response_model=InstanceOut,
-    responses=responses(NotFound, AlreadyExists, VersionRetired, BadEndpoint),
+    responses=responses(
+        NotFound, AlreadyExists, VersionRetired, BadEndpoint, InstancePinned, NotYourModel
+    ),
 )
 async def make_instance(
     name: Name, number: Number, body: InstanceIn, actor: Writer, session: Session
 ) -> Instance:
-    """Set a version up for one segment, such as a state or a product."""
+    """Set a version up for one segment, such as a state or a product.
+
+    For who has a part in the model. It voids what was approved of an activation that is open. Where
+    a plan pins the key, a champion, present or past, gets no such instance until that is taken out.
+    """
     return await service.make_instance(session, name, number, **dict(body), by=actor)
 
 
@@ -71,10 +77,13 @@ async def get_instance(
 @instances.delete(
     "/{name}/versions/{number}/instances/{instance}",
     status_code=204,
-    responses=responses(NotFound, InstancePinned),
+    responses=responses(NotFound, InstancePinned, NotYourModel),
 )
 async def end_instance(
     name: Name, number: Number, instance: Name, actor: Writer, session: Session
 ) -> None:
-    """End an instance; it stays in the list of all, with the date."""
+    """End an instance; it stays in the list of all, with the date.
+
+    Not where a plan pins its key and the version sits there, or was champion there.
+    """
     await service.end_instance(session, name, number, instance, by=actor)

@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, identity
 from app.catalog.events import InstanceEnded, InstanceMade
-from app.catalog.rules import Stage, VersionRetired, require_endpoint
+from app.catalog.rules import NotYourModel, Stage, VersionRetired, require_endpoint
 from app.catalog.service import model_of, require_right
 from app.catalog.tables import Instance, Version
-from app.catalog.versions import find_version
+from app.catalog.versions import find_version, has_part_in
 from app.kit.actor import Actor
 from app.kit.page import Rows
 from app.kit.refusal import AlreadyExists, NotFound
@@ -120,8 +120,27 @@ async def list_instances(
 
 async def instances_of(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> list[Instance]:
     """Return the instances of a version that have not ended, by key."""
-    query = select(Instance).filter_by(tenant_id=tenant_id, version_id=version_id, ended_at=None)
-    return list(await session.scalars(query.order_by(Instance.key)))
+    return (await instances_of_all(session, tenant_id, {version_id}))[version_id]
+
+
+async def instances_of_all(
+    session: AsyncSession, tenant_id: UUID, version_ids: Collection[UUID]
+) -> dict[UUID, list[Instance]]:
+    """Return the instances of versions that have not ended, by version and then by key."""
+    found: dict[UUID, list[Instance]] = {version_id: [] for version_id in version_ids}
+    if not found:
+        return found
+    query = select(Instance).filter_by(tenant_id=tenant_id, ended_at=None)
+    rows = await session.scalars(query.where(Instance.version_id.in_(found)).order_by(Instance.key))
+    for row in rows:
+        found[row.version_id].append(row)
+    return found
+
+
+def set_up(instance: Instance) -> dict[str, Any]:
+    """Return as what an instance answers: all of it that can make a difference."""
+    names = ("key", "segment", "endpoint", "parameters")
+    return {name: getattr(instance, name) for name in names}
 
 
 async def instances_by_key(
@@ -144,10 +163,15 @@ async def instances_by_key(
 
 
 async def _editable(session: AsyncSession, model_name: str, number: int, *, by: Actor) -> Version:
-    """Return a version, locked, of whose model the caller may publish versions."""
+    """Return a version, locked, of whose model the caller may publish versions and has a part.
+
+    An instance answers in the version's place: that is for nobody who knows nothing of it.
+    """
     version = await find_version(session, model_name, number, by=by, lock=True)
     model = await model_of(session, model_name, by=by)
     await require_right(session, model, identity.Action.PUBLISH_VERSION, by=by)
+    if not await has_part_in(session, model_name, by.person_id, by=by):
+        raise NotYourModel(f"{by.name} neither owns {model_name} nor developed any of it.")
     return version
 
 

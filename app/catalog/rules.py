@@ -14,6 +14,11 @@ SCHEMES = frozenset(
      "dbfs", "git+https", "urn"}
 )  # fmt: skip
 
+UNCALLED = frozenset(
+    {"abfss", "amqp", "amqps", "gs", "grpc", "grpcs", "hdfs", "kafka", "mqtt", "mqtts", "s3", "urn"}
+)
+"""Where insight is delivered otherwise than by a call over HTTP: in batches, streams, gRPC."""
+
 
 class AssetKind(StrEnum):
     """What kind of analytical asset a model is."""
@@ -107,14 +112,24 @@ class MemberRetired(Refusal):
     mend = "Name another version: GET /v1/models/{name}/versions lists them with their stages."
 
 
+class NotYourModel(Refusal):
+    """A developer of something else would say as what a version answers."""
+
+    kind = Kind.FORBIDDEN
+    code = "not_your_model"
+    title = "Somebody else's model"
+    mend = "Have it done by who owns the model or developed a version of it."
+
+
 class InstancePinned(Refusal):
-    """A plan in force lets the version answer as that instance."""
+    """A plan in force lets the version answer as that instance, or would as soon as it is there."""
 
     kind = Kind.CONFLICT
     code = "instance_pinned"
     title = "The instance is in use"
     mend = (
         "Take it out of the plans of `decision_points` first: PUT /v1/decision-points/{key}/plan."
+        " A plan that pins it again shows whoever approves that what it is by then."
     )
 
 
@@ -150,7 +165,11 @@ class BadEndpoint(Invalid):
 
     code = "bad_endpoint"
     title = "Unacceptable endpoint"
-    mend = "Use an absolute http or https URL without blanks, fragment or user information."
+    mend = (
+        "Use an absolute http or https URL without blanks, fragment or user information. What an"
+        " activation or a fallback hands to applications may also be of another kind, which the"
+        f" server does not call: {', '.join(f'{name}:' for name in sorted(UNCALLED))}."
+    )
 
 
 class ReservedName(Refusal):
@@ -203,6 +222,27 @@ def require_endpoint(url: str) -> str:
     if "@" in parts.netloc or "#" in url:
         raise BadEndpoint("The endpoint holds user information or a fragment.")
     return url
+
+
+def require_target(url: str) -> str:
+    """Return ``url`` if applications may be given it: an endpoint, or what is not called over HTTP.
+
+    Of the others it is never assumed that they were tested.
+    """
+    scheme, colon, rest = url.partition(":")
+    if not colon or scheme not in UNCALLED:
+        return require_endpoint(url)
+    if not rest.strip("/") or any(ord(char) < 33 or ord(char) == 127 for char in url):  # noqa: PLR2004 - ASCII
+        raise BadEndpoint("The endpoint names nothing, or holds blanks or control characters.")
+    if has_user_info(url):
+        raise BadEndpoint("The endpoint holds user information.")
+    return url
+
+
+def has_user_info(url: str) -> bool:
+    """Say whether an address names somebody before its host, whose secret may stand there too."""
+    _, slashes, rest = url.partition("//")
+    return bool(slashes) and "@" in re.split(r"[/?#\\]", rest, maxsplit=1)[0]
 
 
 def _decoded(uri: str) -> str:

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from app.demo.cast import Cast
-from app.demo.cycle import Built, Names, approve_and_judge
+from app.demo.cycle import Built, Names, approve_and_judge, endpoint_of
 from app.demo.narrator import Narrator
 
 TARGET = "desk"
@@ -35,7 +35,7 @@ def open_activation(cast: Cast, names: Names, built: Built, role: str) -> Any:
             "version": built.number,
             "decision_point": names.point,
             "role": role,
-            "endpoint": f"urn:endpoint:{names.model}:{built.number}",
+            "endpoint": endpoint_of(names, built),
         },
     )
     path = f"/v1/activations/{case['id']}/hand-off"

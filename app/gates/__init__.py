@@ -37,7 +37,7 @@ from app.gates.covered import (
     PlanInForce,
     Shapers,
 )
-from app.gates.docket import Step, StepState, states
+from app.gates.docket import Step, StepState, states, unwaived
 from app.gates.events import ChangeApproved
 from app.gates.evidence import newest_measured
 from app.gates.grants import apply_grant, ask_grant
@@ -155,6 +155,7 @@ __all__ = [
     "stand",
     "states",
     "unsound",
+    "unwaived",
     "validators_of",
     "void_releases",
 ]

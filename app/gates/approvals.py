@@ -13,7 +13,7 @@ from app import audit, identity
 from app.gates import policies
 from app.gates.cases import lock, parties, place, stream
 from app.gates.counting import lent_in
-from app.gates.covered import changed, covered
+from app.gates.covered import Parts, changed, covered
 from app.gates.events import ApprovalGiven
 from app.gates.policy import Gate
 from app.gates.rules import (
@@ -74,7 +74,7 @@ async def decide(
         person_id=by.person_id,
         roles=sorted(roles),
         lent=lent_in(by, conflicted),
-        round=await _round(session, case, step, now, gate, by),
+        round=await _round(session, case, step, parts, gate, by),
         requester_id=case.requester_id,
         developer_id=case.developer_id,
         digest=now,
@@ -143,17 +143,19 @@ async def _people(session: AsyncSession, query: Select[UUID], case: Case, step: 
 
 
 async def _round(
-    session: AsyncSession, case: Case, step: str, digest: str, gate: Gate, by: Actor
+    session: AsyncSession, case: Case, step: str, parts: Parts, gate: Gate, by: Actor
 ) -> int:
     """Return how often somebody decides on the same thing: again only after taking it back.
 
     An approval that has grown too old for the policy may be given anew as well. The case's lock
     makes one decision at a time; the number is part of what the database keeps unique.
     """
-    mine = {"case_id": case.id, "step": step, "digest": digest, "person_id": by.person_id}
+    mine = {
+        "case_id": case.id, "step": step, "digest": digest_of(parts), "person_id": by.person_id,
+    }  # fmt: skip
     query = select(Approval.id).filter_by(tenant_id=case.tenant_id, **mine)
     before = set(await session.scalars(query))
-    counting = await decisions(session, case, step, digest=digest, gate=gate)
+    counting = await decisions(session, case, step, parts=parts, gate=gate)
     return 1 if before & {row.id for row in counting} else len(before) + 1
 
 
@@ -204,7 +206,7 @@ async def withdraw_approval(
 
 
 async def decisions(
-    session: AsyncSession, case: Case, step: str, *, digest: str, gate: Gate
+    session: AsyncSession, case: Case, step: str, *, parts: Parts, gate: Gate
 ) -> list[Approval]:
     """Return the decisions on a step that count now.
 
@@ -213,7 +215,7 @@ async def decisions(
     """
     given = await standing(session, case.tenant_id, [case.id])
     now = await clock(session)
-    return [row for row in given if row.step == step and counts(row, digest, gate, now)]
+    return [row for row in given if row.step == step and counts(row, parts, gate, now)]
 
 
 async def standing(
@@ -250,12 +252,17 @@ async def standing(
     ]
 
 
-def counts(row: Approval, digest: str, gate: Gate, now: datetime) -> bool:
-    """Say whether an approval is on what ``digest`` covers and not too old; a rejection counts."""
+def counts(row: Approval, parts: Parts, gate: Gate, now: datetime) -> bool:
+    """Say whether an approval is on these parts and not too old; a rejection counts.
+
+    One that was given before a release began to cover some part besides is on those it knew.
+    """
     if not row.approved:
         return True
+    if row.digest != digest_of(parts) and (row.covers is None or changed(row.covers, parts)):
+        return False
     days = gate.approval_days
-    return row.digest == digest and (days is None or row.at > now - timedelta(days=days))
+    return days is None or row.at > now - timedelta(days=days)
 
 
 async def gate_of(session: AsyncSession, case: Case, step: str) -> Gate:

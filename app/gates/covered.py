@@ -54,10 +54,13 @@ _NONE = "none"
 _AT_A_POINT: dict[str, type[InForce]] = {
     "kpis": KpisInForce, "monitor": MonitorInForce, "plan": PlanInForce,
 }  # fmt: skip
-EDITED_LATER = frozenset(_AT_A_POINT)
-"""Parts that may change under a champion who was approved with them; each edit is logged."""
-JUDGED_BY = EDITED_LATER - {"plan"}
-"""Those that say whether he still earns his place; the plan turns with the swap itself."""
+JUDGED_BY = frozenset(_AT_A_POINT) - {"plan"}
+"""Parts that say whether a champion still earns his place; the plan turns with the swap itself."""
+EDITED_LATER = frozenset({*_AT_A_POINT, "instances"})
+"""Parts that may change under a champion who was approved with them; each edit is logged.
+
+An instance that is made later answers nobody until a change of the plan that pins it is approved.
+"""
 
 
 Parts = dict[str, Any]
@@ -84,6 +87,7 @@ async def covered_all(
     evidence = await _evidence(session, tenant_id, cases)
     activations = [case for case in cases.values() if case.kind is CaseKind.ACTIVATION]
     verdicts = await _release_verdicts(session, tenant_id, activations)
+    instances = await _instances(session, tenant_id, activations)
     baselines = await ask(session, BaselineInForce(tenant_id, version_ids)) or {}
     standing = {
         part: await ask(session, question(tenant_id, point_ids)) or {}
@@ -109,6 +113,7 @@ async def covered_all(
                 parts[part] = digests.get(case.point_id, _NONE)
         if case.kind is CaseKind.ACTIVATION:
             parts["verdicts"] = digest_of(verdicts[case.version_id, case.point_id])
+            parts["instances"] = digest_of(instances[case.version_id])
         else:
             # A release does not depend on how traffic is shared today.
             parts.pop("plan", None)
@@ -163,6 +168,15 @@ async def _release_verdicts(
     for row in rows:
         found[row.version_id, row.point_id][row.step] = row.facts_digest
     return found
+
+
+async def _instances(
+    session: AsyncSession, tenant_id: UUID, activations: Collection[Case]
+) -> dict[UUID, list[Parts]]:
+    """Return as what versions may answer beside what their activations say, by version."""
+    version_ids = {case.version_id for case in activations}
+    found = await catalog.instances_of_all(session, tenant_id, version_ids)
+    return {version_id: [catalog.set_up(row) for row in rows] for version_id, rows in found.items()}
 
 
 def changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -141,6 +141,21 @@ Place = tuple[UUID, str]
 """A step of a case."""
 
 
+async def unwaived(session: AsyncSession, case: Case) -> list[Step]:
+    """Return the steps before the swap that were passed under a waiver which has ended."""
+    newest = await _newest(session, case.tenant_id, [case.id])
+    under = set().union(*(judged.waivers for judged in newest.values()))
+    gone = await lapsed(session, case.tenant_id, under)
+    _, policy = await policies.law_of(session, case)
+    gates = {str(step): policy.gates[f"{case.kind}.{step}"] for step in STEPS[case.kind]}
+    return [
+        step
+        for step, gate in gates.items()
+        if gate.required and gate.before_commit
+        if (case.id, step) in newest and newest[case.id, step].waivers & gone
+    ]
+
+
 async def _newest(
     session: AsyncSession, tenant_id: UUID, ids: Collection[UUID]
 ) -> dict[Place, Judged]:

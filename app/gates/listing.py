@@ -20,7 +20,6 @@ from app.gates.rules import VersionOfNoModel
 from app.gates.steps import CaseKind
 from app.gates.tables import Case
 from app.kit.actor import Actor
-from app.kit.canonical import digest as digest_of
 from app.kit.page import Rows
 from app.platform.db import clock, page
 
@@ -114,9 +113,9 @@ async def _waits(
     now = await clock(session)
     roles = {}
     for place, covers in parts.items():
-        gate, digest = gates[place], digest_of(covers)
+        gate = gates[place]
         mine = [one for one in given if (one.case_id, one.step) == place]
-        roles[place] = awaited(gate, [one for one in mine if counts(one, digest, gate, now)])
+        roles[place] = awaited(gate, [one for one in mine if counts(one, covers, gate, now)])
     found: dict[UUID, list[Wait]] = {case.id: [] for case in cases}
     for case, state in steps:
         results = state.verdict.results if state.verdict else []

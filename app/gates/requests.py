@@ -100,7 +100,7 @@ async def _look_all(
         given = [
             row
             for row in words[case.id]
-            if row.step == step and counts(row, request.digest, gate, now)
+            if row.step == step and counts(row, request.covers, gate, now)
         ]
         moved = changed(request.covers, now_covered[case.id, step])
         found.append(_stands(request, case, gate, given, moved, now))

@@ -3,7 +3,7 @@ from uuid import UUID
 
 from fastapi import Path, Query
 
-from app.catalog import RiskTier
+from app.catalog import BadEndpoint, RiskTier
 from app.gates import approvals, docket, listing, service
 from app.gates import cases as dockets
 from app.gates.attesting import Sealed
@@ -103,7 +103,7 @@ async def get_case(case_id: UUID, actor: Reader, session: Session) -> dict[str, 
     response_model=EvidenceOut,
     responses=responses(
         NotFound, NotAStep, CaseClosed, DecisionDenied, ReservedFact, BadSignature,
-        SigningKeyRefused, SignedLongAgo, Overtaken,
+        SigningKeyRefused, SignedLongAgo, Overtaken, BadEndpoint,
     ),
 )  # fmt: skip
 async def add_evidence(

@@ -48,6 +48,7 @@ async def add_evidence(
         await identity.require_right(session, by, Action.SUBMIT_EVIDENCE, **place(case))
         await _require_awaited(session, case, step)
         require_unreserved(kind, payload)
+        _require_no_secret(payload)
     payload = plain(payload)
     if sealed is not None:
         payload[SIGNED_BY] = await attested(session, case, step, kind, payload, sealed, by=by)
@@ -69,6 +70,13 @@ async def add_evidence(
         case=case_id, step=step, kind=kind, digest=evidence.digest, measured=measured,
     )  # fmt: skip
     return evidence
+
+
+def _require_no_secret(payload: dict[str, Any]) -> None:
+    """Refuse evidence whose endpoint names who calls it: it is kept, and shown to many."""
+    endpoint = payload.get("endpoint")
+    if isinstance(endpoint, str) and catalog.has_user_info(endpoint):
+        raise catalog.BadEndpoint("The endpoint of the evidence holds user information.")
 
 
 async def _require_awaited(session: AsyncSession, case: Case, step: str) -> None:
@@ -182,7 +190,7 @@ async def _facts(
     version = await catalog.version_by_id(session, case.tenant_id, case.version_id)
     evidence = await counting(session, case, step)
     parts = await covered(session, case, step)
-    decided = await decisions(session, case, step, digest=digest_of(parts), gate=gate)
+    decided = await decisions(session, case, step, parts=parts, gate=gate)
 
     facts = {
         "case": {"id": str(case.id), "kind": case.kind, "tier": case.tier, **case.details},

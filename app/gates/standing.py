@@ -18,7 +18,6 @@ from app.gates.policy import QUORUM, VETO, Policy
 from app.gates.rules import ApprovalVoid
 from app.gates.steps import RELEASED, CaseKind
 from app.gates.tables import Approval, Case
-from app.kit.canonical import digest as digest_of
 from app.platform.db import Json, clock
 
 _PASSED = [(CaseKind.VALIDATION, "validated"), (CaseKind.RELEASE, RELEASED)]
@@ -90,8 +89,8 @@ async def stand(
                 moved.append("policy")
             if moved:
                 voided.append((state.step, moved))
-            digest, mine = digest_of(before), given[case.id, state.step]
-            if _relies(state.verdict) and not any(counts(row, digest, gate, now) for row in mine):
+            mine = given[case.id, state.step]
+            if _relies(state.verdict) and not any(counts(row, before, gate, now) for row in mine):
                 unapproved.append(state.step)
         rules = _rules(case, policy, states[case.id])
         found[case.id] = CaseStanding(rules, voided, unapproved, _open(case, states[case.id]))

@@ -82,15 +82,17 @@ async def check_endpoint(
     response: Response,
     wait: Wait = None,
 ) -> Operation:
-    """Have a worker call the activation's own endpoint, as the point's contract cases say.
+    """Have a worker call the activation's own endpoint, or an instance's, by the point's cases.
 
     For where another one was tested in the release, on a staging host say. It is evidence
     `integration` of model deployment: judge that step after it. Of the Open Inference Protocol the
     activation's endpoint is the base under which `/v2` is.
     """
-    asked = body.model_dump(mode="json")
+    asked = body.model_dump(mode="json", exclude={"instance"})
     outbound = request.app.state.outbound
-    operation = await service.request_test(session, case_id, outbound, asked=asked, by=actor)
+    operation = await service.request_test(
+        session, case_id, outbound, asked=asked, instance=body.instance, by=actor
+    )
     located(response, operation)
     if wait:
         request.state.afterwards = waited(request, operation, seconds=wait, by=actor)

@@ -11,7 +11,7 @@ from app.gates import ActivationStep, CaseClosed, CaseKind, ReleaseStep
 from app.identity import Action
 from app.kit.actor import Actor
 from app.kit.canonical import digest as digest_of
-from app.kit.refusal import Invalid, Kind, Refusal
+from app.kit.refusal import Invalid, Kind, NotFound, Refusal
 from app.platform.db import Database, Json
 from app.platform.events import publish
 from app.platform.outbound import Outbound, OutboundRefused
@@ -79,9 +79,15 @@ async def request_run(
 
 
 async def request_test(
-    session: AsyncSession, case_id: UUID, outbound: Outbound, *, asked: Json, by: Actor
+    session: AsyncSession,
+    case_id: UUID,
+    outbound: Outbound,
+    *,
+    asked: Json,
+    instance: str | None,
+    by: Actor,
 ) -> Operation:
-    """Ask for the test of the endpoint that an activation hands to applications.
+    """Ask for the test of the endpoint that an activation, or an instance, hands to applications.
 
     By the cases that the decision point keeps: who asks does not choose. After the swap it is no
     more a question of whether to.
@@ -90,12 +96,23 @@ async def request_test(
     if case.result is not None:
         raise gates.closed(case, "its endpoint is not tested any more")
     endpoint: str | None = case.details["endpoint"]
-    if endpoint is None or "://" not in endpoint:
+    if instance is not None:
+        endpoint = await _endpoint_of(session, case, instance)
+    if endpoint is None or not endpoint.startswith(("https://", "http://")):
         raise NoAddress(
-            "The activation names no endpoint that could be called.", filled={"case_id": case.id}
+            f"The {'activation' if instance is None else 'instance'} names no endpoint that could"
+            " be called.",
+            filled={"case_id": case.id},
         )
     require_endpoint(outbound, endpoint)
     return await _request(session, case, asked={**asked, "endpoint": endpoint}, by=by)
+
+
+async def _endpoint_of(session: AsyncSession, case: gates.Case, key: str) -> str | None:
+    have = await catalog.instances_by_key(session, case.tenant_id, {case.version_id}, {key})
+    if (case.version_id, key) not in have:
+        raise NotFound("instance", key)
+    return have[case.version_id, key].endpoint
 
 
 async def _request(

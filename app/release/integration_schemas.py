@@ -5,6 +5,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from app.kit.input import Input
+from app.kit.names import NAME
 from app.release.contract_cases import Cases, ContractCase, Load, require_cases
 from app.release.integration import Protocol
 
@@ -18,7 +19,7 @@ _CASE: dict[str, Any] = {
 }
 
 
-class EndpointTestIn(Input):
+class _CallIn(Input):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [{"load": {"requests": 200, "concurrency": 8}, "timeout_ms": 500}]
@@ -44,7 +45,13 @@ class EndpointTestIn(Input):
         return self
 
 
-class IntegrationIn(EndpointTestIn):
+class EndpointTestIn(_CallIn):
+    instance: str | None = Field(
+        None, pattern=NAME, description="Of the version; its endpoint is called instead."
+    )
+
+
+class IntegrationIn(_CallIn):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [

@@ -34,11 +34,19 @@ from app.routing.flagd import flag_of, value_of
 from app.routing.learning import learn
 from app.routing.mentions import last_answered, plans_naming
 from app.routing.pins import hold as hold_pinned
-from app.routing.pins import require_taken_over
-from app.routing.pins import take_up as take_up_instance
+from app.routing.pins import pinned_of, require_taken_over
+from app.routing.pins import unagreed as unagreed_instances
 from app.routing.proving import Proven, comparing, proof_of, proven
 from app.routing.ramps import hold_version, rising, roll_back_version
-from app.routing.rules import NoChampion, NoInstance, SeatTaken, SeatVacant, TableStale, WouldStrand
+from app.routing.rules import (
+    CauseStands,
+    NoChampion,
+    NoInstance,
+    SeatTaken,
+    SeatVacant,
+    TableStale,
+    WouldStrand,
+)
 from app.routing.schemas import SeatOut
 from app.routing.seats import (
     FIT,
@@ -85,6 +93,7 @@ __all__ = [
     "ROLLED_BACK",
     "UNIT",
     "Asked",
+    "CauseStands",
     "CausesStanding",
     "ChampionChanged",
     "Compiled",
@@ -133,6 +142,7 @@ __all__ = [
     "learn",
     "open_seat",
     "open_seats_of",
+    "pinned_of",
     "plan_at",
     "plan_in_force",
     "plans_naming",
@@ -157,7 +167,7 @@ __all__ = [
     "stopped",
     "strategy_behind",
     "succession_of",
-    "take_up_instance",
+    "unagreed_instances",
     "vacate",
     "value_of",
 ]

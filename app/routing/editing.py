@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, gates, identity
 from app.kit.actor import Actor
+from app.kit.canonical import plain
 from app.kit.revision import require_current
 from app.routing import pins
 from app.routing.fallback import stand_in
@@ -38,6 +39,8 @@ async def edit_plan(
             "point": key, "spec": plan.model_dump(mode="json"),
             "barred": sorted(developers),
             "part": "developed a version that it sends traffic to",
+            # As what the pins let versions answer is what is agreed to.
+            **({"instances": await pins.shown(session, point, plan)} if plan.pinned else {}),
         },
         scope={"point": key}, reason=reason, grave=grave, by=by,
     )  # fmt: skip
@@ -52,6 +55,9 @@ async def apply_plan(session: AsyncSession, event: gates.ChangeApproved) -> None
     plan = Plan.model_validate(event.after["spec"])
     point = await catalog.point_by_key(session, event.after["point"], by=author, lock=True)
     await _editable(session, point, plan, expected=event.expected or 0, by=author)
+    if "instances" in event.after:
+        now = plain(await pins.shown(session, point, plan))
+        pins.require_unchanged(event.after["instances"], now)
     await write_plan(session, point, plan, cause="edited", by=author)
 
 

@@ -61,7 +61,9 @@ async def get_fallback(
 @emergency.put(
     "/fallback",
     response_model=FallbackOut,
-    responses=editing(NotFound, NotAFallback, HoldoutUnanswered, identity.DecisionDenied)
+    responses=editing(
+        NotFound, NotAFallback, HoldoutUnanswered, catalog.BadEndpoint, identity.DecisionDenied
+    )
     | gates.ACCEPTED,
 )
 async def set_fallback(
@@ -74,6 +76,8 @@ async def set_fallback(
     reason: Annotated[str, Query(max_length=2000)] = "",
 ) -> Any:
     """Declare what answers while the point is stopped: at once, if it is."""
+    if body.endpoint is not None:
+        catalog.require_target(body.endpoint)
     row = await fallback.edit_fallback(
         session,
         key,

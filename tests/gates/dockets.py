@@ -85,7 +85,8 @@ EVIDENCE: dict[str, dict[str, Any]] = {
     "activation.model_deployment": {
         "deployment": {"digest": DIGEST, "targets": 1, "independent": True},
         "endpoint": {"endpoint": "https://scoring.example/1", "tested": True, "agreed": True,
-                     "tested_endpoints": ["https://scoring.example/1"], "why": None},
+                     "tested_endpoints": ["https://scoring.example/1"], "why": None,
+                     "instances": []},
     },
     "activation.application_integration": {"traffic": TRAFFIC},
     "activation.production_audit_procedures": {"traffic": TRAFFIC},

@@ -82,6 +82,7 @@ def test_a_plan_or_a_swap_without_the_instance_is_refused(at: Cast) -> None:
     assert path(coming) in swap.value.document["mend"]
 
     set_up(at.live, coming, 0.7)
+    ready_to_commit(at.live, case)  # approved without the instance, it is to be approved with it
     at.live["ops"].post(f"/v1/activations/{case['id']}:commit")
     here, _ = answers(at)
     assert (here["model"], here["parameters"]["threshold"]) == (coming.model, 0.7)
@@ -123,19 +124,25 @@ def test_who_stands_in_does_so_as_the_regions_instance(at: Cast) -> None:
     assert {one["parameters"]["threshold"] for one in stopped} == {0.7}
 
 
-def test_an_instance_in_use_is_not_ended_and_a_new_one_is_taken_up(at: Cast) -> None:
+def test_an_instance_in_use_is_not_ended_and_none_is_taken_up_unasked(at: Cast) -> None:
     set_up(at.live, at.champion, 0.62)
     at.put(pinned())
     with pytest.raises(Problem) as found:
         at.live["dev"].delete(f"{path(at.champion)}/vic")
     roll_back(at.live, at.champion.point)
     without, _ = answers(at)
+    with pytest.raises(Problem) as unasked:
+        set_up(at.live, at.former, 0.4)
+    at.put({"segments": [{"name": "rest"}]})
     set_up(at.live, at.former, 0.4)
+    at.put(pinned())
     taken_up, _ = answers(at)
 
-    assert (found.value.status, found.value.code) == (409, "instance_pinned")
-    assert found.value.document["decision_points"] == [at.champion.point]
+    for refusal in (found.value, unasked.value):
+        assert (refusal.status, refusal.code) == (409, "instance_pinned")
+        assert refusal.document["decision_points"] == [at.champion.point]
     assert without["model"] == at.former.model
     assert "instance" not in without, "a rollback is never kept waiting"
     assert (taken_up["instance"], taken_up["parameters"]["threshold"]) == ("vic", 0.4)
+    at.put({"segments": [{"name": "rest"}]})
     at.live["dev"].delete(f"{path(at.champion)}/vic")

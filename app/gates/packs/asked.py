@@ -34,7 +34,7 @@ AGREED_CASES = (
 """Whoever made the version does not choose what it is tried with."""
 
 TESTED_ENDPOINT = "evidence.endpoint.tested != false"
-"""Known to be another than was tested, it is refused; where nobody can say, that is on record."""
+"""Tested there, of every instance that the plan pins as well; null where nothing is called."""
 
 TESTED_AS_AGREED = "evidence.endpoint.agreed != false"
 
