@@ -47,6 +47,8 @@ class Kind(StrEnum):
     EMERGENCY_UNREVIEWED = "emergency_unreviewed"
     STOPPED_LONG = "stopped_long"
     """A stop is for an emergency: after a day somebody has to decide what answers for good."""
+    FALLBACK_UNFIT = "fallback_unfit"
+    """What was declared to answer in an emergency was sent back, retired, or never activated."""
     NOBODY_APPROVES = "nobody_approves"
     """Edits of this kind are under change control, and too few people could agree to one."""
 
@@ -111,6 +113,10 @@ async def findings(session: AsyncSession, tenant_id: UUID) -> list[Finding]:
     found += await _orphans(session, tenant_id)
     found += await _emergencies(session, tenant_id)
     found += await _stopped(session, tenant_id)
+    found += [
+        Finding(Kind.FALLBACK_UNFIT, point.key, detail)
+        for point, detail in await routing.unfit_fallbacks(session, tenant_id)
+    ]
     return [*found, *await _unreachable(session, tenant_id)]
 
 

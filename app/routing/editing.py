@@ -1,5 +1,6 @@
 """Editing plans: who may, what stands in the way, and what needs agreement first."""
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import cast, func, literal, select
@@ -8,13 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, gates, identity
 from app.kit.actor import Actor
-from app.kit.revision import require_current
+from app.kit.revision import Stale, require_current
 from app.routing import pins
-from app.routing.fallback import stand_in
 from app.routing.rules import HoldoutUnanswered, LayerTaken, NotSeated
 from app.routing.seats import champion_of
 from app.routing.service import current_plan, newest_specs
 from app.routing.spec import Layer, Plan
+from app.routing.standing_in import stand_in
 from app.routing.tables import Generation, PlanRevision, Seat
 from app.routing.writing import write_plan
 
@@ -30,6 +31,7 @@ async def edit_plan(
     roles = await gates.roles_at(session, point.id, by=by, beside=developers)
     await identity.require_right(session, by, identity.Action.EDIT_PLAN, point=key, roles=roles)
     before = await _editable(session, point, plan, expected=expected, by=by)
+    held_out = await _held_out(session, point, plan)
     grave = plan.altering or await _outweighed(session, point, plan)
     change = await gates.propose(
         session, identity.Governed.PLAN, f"plan of {key}",
@@ -38,6 +40,7 @@ async def edit_plan(
             "point": key, "spec": plan.model_dump(mode="json"),
             "barred": sorted(developers),
             "part": "developed a version that it sends traffic to",
+            **held_out,
         },
         scope={"point": key}, reason=reason, grave=grave, by=by,
     )  # fmt: skip
@@ -52,7 +55,32 @@ async def apply_plan(session: AsyncSession, event: gates.ChangeApproved) -> None
     plan = Plan.model_validate(event.after["spec"])
     point = await catalog.point_by_key(session, event.after["point"], by=author, lock=True)
     await _editable(session, point, plan, expected=event.expected or 0, by=author)
+    held_out = await _held_out(session, point, plan)
+    # What the release before has asked for does not say whom it would have been.
+    if "held_out" in event.after and event.after["held_out"] != held_out.get("held_out"):
+        raise Stale("Another version, or another endpoint, would answer who is held out.")
     await write_plan(session, point, plan, cause="edited", by=author)
+
+
+async def _held_out(
+    session: AsyncSession, point: catalog.DecisionPoint, plan: Plan
+) -> dict[str, Any]:
+    """Return who would answer a plan's holdout, and as what: whoever agrees, agrees to him."""
+    standing = None
+    if plan.holdout is not None:
+        standing = await stand_in(session, point, whole=False)
+    if standing is None or standing.version_id is None:
+        return {}
+    found = await catalog.versions_by_id(session, point.tenant_id, {standing.version_id})
+    model, version = found[standing.version_id]
+    return {
+        "held_out": {
+            "model": model.name,
+            "version": version.number,
+            "endpoint": standing.endpoint,
+            "parameters": standing.parameters,
+        }
+    }
 
 
 async def _outweighed(session: AsyncSession, point: catalog.DecisionPoint, plan: Plan) -> bool:

@@ -36,6 +36,7 @@ from app.routing.rules import (
     CauseStands,
     HoldoutUnanswered,
     NotAFallback,
+    NotAsActivated,
     NotStopped,
     OwnVersion,
 )
@@ -61,7 +62,9 @@ async def get_fallback(
 @emergency.put(
     "/fallback",
     response_model=FallbackOut,
-    responses=editing(NotFound, NotAFallback, HoldoutUnanswered, identity.DecisionDenied)
+    responses=editing(
+        NotFound, NotAFallback, NotAsActivated, HoldoutUnanswered, identity.DecisionDenied
+    )
     | gates.ACCEPTED,
 )
 async def set_fallback(
@@ -73,7 +76,11 @@ async def set_fallback(
     response: Response,
     reason: Annotated[str, Query(max_length=2000)] = "",
 ) -> Any:
-    """Declare what answers while the point is stopped: at once, if it is."""
+    """Declare what answers while the point is stopped: at once, if it is.
+
+    A version is one that was activated here, and answers as its activation has it for as long as it
+    is fit. Where the plan has a holdout, which it answers without a stop, others agree first.
+    """
     row = await fallback.edit_fallback(
         session,
         key,
