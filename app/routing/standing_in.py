@@ -125,6 +125,8 @@ async def unfit_fallbacks(
         for row in await session.scalars(newest)
         if row.version_id is not None
     }
+    if not named:
+        return []
     versions = await catalog.versions_by_id(session, tenant_id, set(named.values()))
     points = await catalog.points_by_id(session, tenant_id, named)
     seated = await session.execute(
