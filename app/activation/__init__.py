@@ -9,6 +9,7 @@ be traced to plan, version and people. Imports release, routing, gates, telemetr
 
 from app.activation.arrival import Lack, Signal, lacking
 from app.activation.blocking import causes_standing
+from app.activation.causes import accepted as accepted_causes
 from app.activation.delegating import promote
 from app.activation.guarding import guard
 from app.activation.guardrails import apply_guardrail
@@ -21,6 +22,7 @@ from app.activation.telemetry_check import arrival
 __all__ = [
     "Lack",
     "Signal",
+    "accepted_causes",
     "apply_guardrail",
     "arrival",
     "causes_standing",

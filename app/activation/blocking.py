@@ -21,7 +21,7 @@ BLOCKING = {
 """What may block, and why. A stop made for it has the kind as its cause, and ends with it."""
 
 
-def _held(incident: Incident) -> UUID | None:
+def held(incident: Incident) -> UUID | None:
     """Return the version that an incident stops, or nothing where it stops everything."""
     mismatch = incident.kind is IncidentKind.DIGEST_MISMATCH
     return incident.version_id if mismatch else None
@@ -33,7 +33,7 @@ async def block(
     """Keep routing from answering with what an incident is about."""
     why = BLOCKING[incident.kind].format(target=target.name)
     await routing.stop(
-        session, point, version_id=_held(incident), cause=incident.kind.value,
+        session, point, version_id=held(incident), cause=incident.kind.value,
         reason=f"{why} (incident {incident.id}).", by=Actor.system(point.tenant_id),
     )  # fmt: skip
 
@@ -51,12 +51,12 @@ async def lift(
         tenant_id=point.tenant_id, point_id=point.id, kind=incident.kind, blocks=True,
         resolved_at=None,
     )  # fmt: skip
-    held = _held(incident)
-    if held is not None:
-        left = left.filter_by(version_id=held)
+    version_id = held(incident)
+    if version_id is not None:
+        left = left.filter_by(version_id=version_id)
     if await session.scalar(left.limit(1)) is None:
         await routing.resume(
-            session, point, version_id=held, cause=incident.kind.value, reason=reason, by=by
+            session, point, version_id=version_id, cause=incident.kind.value, reason=reason, by=by
         )
 
 

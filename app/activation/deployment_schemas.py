@@ -193,6 +193,11 @@ class ResolveIn(Input):
     )
 
     reason: str = Field(min_length=1, max_length=2000)
+    accept_cause: bool = Field(
+        False,
+        description="End it though the target was last heard to run what it was opened for: a"
+        " digest, or a version, that was not approved.",
+    )
 
 
 class HandOffIn(Input):

@@ -5,7 +5,7 @@ from fastapi import Query
 
 from app.activation import incidents
 from app.activation.deployment_schemas import AcknowledgeIn, IncidentOut, ResolveIn
-from app.activation.rules import IncidentClosed, OwnVersion
+from app.activation.rules import CauseStands, IncidentClosed, OwnVersion
 from app.identity import DecisionDenied
 from app.kit.actor import Actor
 from app.kit.names import NAME
@@ -55,11 +55,16 @@ async def acknowledge_incident(
 @router.post(
     "/{incident_id}:resolve",
     response_model=IncidentOut,
-    responses=responses(NotFound, IncidentClosed, OwnVersion, DecisionDenied),
+    responses=responses(NotFound, IncidentClosed, CauseStands, OwnVersion, DecisionDenied),
 )
 async def resolve_incident(
     incident_id: UUID, body: ResolveIn, actor: Operator, session: Session
 ) -> dict[str, Any]:
-    """End an incident by hand and say why; the last that blocked a point unblocks it."""
-    row = await incidents.resolve(session, incident_id, reason=body.reason, by=actor)
+    """End an incident by hand and say why; the last that blocked a point unblocks it.
+
+    Where the newest report still says what it was opened for, only with `accept_cause`.
+    """
+    row = await incidents.resolve(
+        session, incident_id, reason=body.reason, accept_cause=body.accept_cause, by=actor
+    )
     return (await incidents.shown(session, actor.tenant_id, [row]))[0]

@@ -7,11 +7,11 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, identity, routing
-from app.activation import strangers, targets
+from app.activation import causes, strangers, targets
 from app.activation.blocking import BLOCKING, block, lift
 from app.activation.convergence import UP, Running
 from app.activation.events import IncidentAcknowledged, IncidentOpened, IncidentResolved
-from app.activation.rules import IncidentClosed, OwnVersion
+from app.activation.rules import CauseStands, IncidentClosed, OwnVersion
 from app.activation.tables import (
     Incident,
     IncidentKind,
@@ -164,8 +164,9 @@ async def _end(
     *,
     by: Actor,
     reason: str | None = None,
+    accepted: bool = False,
 ) -> None:
-    """Resolve an incident; the last one that blocked a point unblocks it."""
+    """Resolve an incident, ``accepted`` though its cause stands; the last that blocked unblocks."""
     incident.resolved_at = func.clock_timestamp()
     incident.resolved_by = None if reason is None else by.person_id
     incident.resolution = reason
@@ -174,7 +175,7 @@ async def _end(
     await audit.record(
         session, by, "incident.resolved", f"point:{point.id}",
         incident=incident.id, kind=incident.kind, version_id=incident.version_id,
-        by_itself=reason is None, personal={"reason": reason},
+        by_itself=reason is None, accepted=accepted, personal={"reason": reason},
     )  # fmt: skip
     await publish(
         session,
@@ -205,12 +206,27 @@ async def acknowledge(
     return incident
 
 
-async def resolve(session: AsyncSession, incident_id: UUID, *, reason: str, by: Actor) -> Incident:
-    """End an incident by one's word; a newer report of the same opens another."""
+async def resolve(
+    session: AsyncSession, incident_id: UUID, *, reason: str, accept_cause: bool, by: Actor
+) -> Incident:
+    """End an incident by one's word; a newer report of the same opens another.
+
+    Of a kind that may block, while the target still says the same, only if that is said aloud:
+    whether it blocks now or not, for a swap and the point's terms can change that.
+    """
     incident, point, version = await _handled(session, incident_id, by=by)
     if by.person_id == version.developer_id:
         raise OwnVersion(f"{by.name} developed the version and does not resolve its incidents.")
-    await _end(session, incident, point, by=by, reason=reason)
+    standing = await causes.stands(session, point, version, incident)
+    if standing and not accept_cause:
+        places = await targets.targets_by_id(session, by.tenant_id, {incident.target_id})
+        target = places[incident.target_id].name
+        raise CauseStands(
+            f"The newest report of {target} still says so.",
+            causes=[incident.kind.value],
+            filled={"key": point.key, "target": target},
+        )
+    await _end(session, incident, point, by=by, reason=reason, accepted=standing)
     return incident
 
 

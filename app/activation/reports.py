@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from app import audit, catalog, identity, routing
-from app.activation import blocking, incidents, targets
+from app.activation import blocking, causes, incidents, targets
 from app.activation.convergence import Running
 from app.activation.tables import Incident, IncidentKind, Report, Target
 from app.identity import Action
@@ -102,12 +102,7 @@ async def look_at(session: AsyncSession, point: catalog.DecisionPoint, version_i
     """Examine the newest report of a version at each target of a point."""
     version = await catalog.version_by_id(session, point.tenant_id, version_id)
     for target in await targets.targets_of(session, point):
-        newest = await session.scalar(
-            select(Report)
-            .filter_by(tenant_id=point.tenant_id, target_id=target.id, version_id=version_id)
-            .order_by(Report.at.desc(), Report.id.desc())
-            .limit(1)
-        )
+        newest = await causes.newest_report(session, point.tenant_id, target.id, version_id)
         if newest is not None:
             await session.refresh(target, with_for_update=True)
             await incidents.examine(session, point, target, version, newest)
@@ -180,12 +175,7 @@ async def note_silence(
     seat = await routing.open_seat(session, tenant_id, point.id, version_id)
     if seat is None:
         return
-    last = await session.scalar(
-        select(Report)
-        .filter_by(tenant_id=tenant_id, target_id=target_id, version_id=version_id)
-        .order_by(Report.at.desc(), Report.id.desc())
-        .limit(1)
-    )
+    last = await causes.newest_report(session, tenant_id, target_id, version_id)
     silence = timedelta(seconds=target.stale_after_seconds)
     desired_since = max(seat.since, target.created_at)
     if (last.at if last else desired_since) > await clock(session) - silence:

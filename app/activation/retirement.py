@@ -82,11 +82,12 @@ async def list_dependants(
 
 
 async def reconsider(session: AsyncSession, event: release.VersionMoved) -> None:
-    """Let what relies on a version think again when it falls from grace.
+    """Let what relies on a version think again when it falls from grace, or is fit again.
 
-    Stopped points look for whom they are answered by; of ensembles that decide with it, people are
-    told.
+    Where it may stand in, points look for whom they are answered by; of ensembles that decide with
+    it, people are told.
     """
-    if event.target in {Stage.RETURNED, Stage.RETIRED}:
+    if event.target in {Stage.RETURNED, Stage.RETIRED, Stage.RELEASED}:
         await routing.reconsider(session, event.tenant_id, event.version_id)
+    if event.target in {Stage.RETURNED, Stage.RETIRED}:
         await membership.warn_of(session, event)

@@ -125,6 +125,20 @@ class IncidentClosed(Refusal):
     mend = "GET /v1/incidents?open=true lists what is still open."
 
 
+class CauseStands(Refusal):
+    """The target was last heard to run just what the incident was opened for."""
+
+    kind = Kind.CONFLICT
+    code = "cause_stands"
+    title = "What it was opened for still holds"
+    mend = (
+        "Redeploy what GET /v1/decision-points/{key}/targets/{target}/desired names and have it"
+        " reported: POST /v1/decision-points/{key}/targets/{target}/reports with what runs by then"
+        " ends the incident. Or repeat with accept_cause=true, which is recorded, and adherence"
+        " shows."
+    )
+
+
 class OwnVersion(Refusal):
     """Nobody waves through what is wrong with his own version."""
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import catalog, gates, identity, routing
+from app import activation, catalog, gates, identity, routing
 from app.catalog import Stage
 from app.kit.page import Rows
 from app.platform.db import clock, page
@@ -47,6 +47,10 @@ class Kind(StrEnum):
     EMERGENCY_UNREVIEWED = "emergency_unreviewed"
     STOPPED_LONG = "stopped_long"
     """A stop is for an emergency: after a day somebody has to decide what answers for good."""
+    CAUSE_ACCEPTED = "cause_accepted"
+    """Somebody lets routing answer though a target runs a digest or version nobody approved."""
+    FALLBACK_UNFIT = "fallback_unfit"
+    """What was declared to answer in an emergency was sent back, retired, or never activated."""
     NOBODY_APPROVES = "nobody_approves"
     """Edits of this kind are under change control, and too few people could agree to one."""
 
@@ -111,6 +115,14 @@ async def findings(session: AsyncSession, tenant_id: UUID) -> list[Finding]:
     found += await _orphans(session, tenant_id)
     found += await _emergencies(session, tenant_id)
     found += await _stopped(session, tenant_id)
+    found += [
+        Finding(Kind.CAUSE_ACCEPTED, point.key, detail)
+        for point, detail in await activation.accepted_causes(session, tenant_id)
+    ]
+    found += [
+        Finding(Kind.FALLBACK_UNFIT, point.key, detail)
+        for point, detail in await routing.unfit_fallbacks(session, tenant_id)
+    ]
     return [*found, *await _unreachable(session, tenant_id)]
 
 

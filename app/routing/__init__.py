@@ -23,13 +23,7 @@ from app.routing.events import (
     RampMoved,
 )
 from app.routing.experiments import conclude
-from app.routing.fallback import (
-    StandIn,
-    apply_fallback,
-    declared,
-    falls_back_to,
-    stand_in,
-)
+from app.routing.fallback import apply_fallback
 from app.routing.flagd import flag_of, value_of
 from app.routing.learning import learn
 from app.routing.mentions import last_answered, plans_naming
@@ -70,11 +64,18 @@ from app.routing.service import (
     strategy_behind,
 )
 from app.routing.snapshot import RoutingTable
+from app.routing.standing_in import (
+    StandIn,
+    declared,
+    falls_back_to,
+    reconsider,
+    stand_in,
+    unfit_fallbacks,
+)
 from app.routing.stops import (
     CausesStanding,
     all_stopped,
     held_at,
-    reconsider,
     resume,
     seat_shown,
     stop,
@@ -168,6 +169,7 @@ __all__ = [
     "strategy_behind",
     "succession_of",
     "unagreed_instances",
+    "unfit_fallbacks",
     "vacate",
     "value_of",
 ]

@@ -8,7 +8,7 @@ import orjson
 from app import catalog
 from app.routing.diversion import FALLBACK
 from app.routing.engine import Arm
-from app.routing.fallback import StandIn
+from app.routing.standing_in import StandIn
 from app.routing.tables import Seat
 
 Versions = dict[UUID, tuple[catalog.Model, catalog.Version]]

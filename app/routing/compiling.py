@@ -15,10 +15,10 @@ from app.routing.conditions import compile_condition
 from app.routing.courses import Course
 from app.routing.diversion import FALLBACK, Share, divert, of_everything
 from app.routing.engine import Arm, Branch, Compiled
-from app.routing.fallback import StandIn, stand_in
 from app.routing.linear import Linear, linear_of
 from app.routing.rounds import Book
 from app.routing.spec import EVERYTHING, Contextual, Plan, Segment, Staleness, VersionArm
+from app.routing.standing_in import StandIn, stand_in
 from app.routing.tables import PlanRevision, Seat, SeatRole, Stop
 from app.telemetry import HOLDOUT
 

@@ -13,9 +13,9 @@ from app.platform.db import clock
 from app.platform.events import publish
 from app.routing import pins, service
 from app.routing.events import ChampionChanged
-from app.routing.fallback import stand_in
 from app.routing.seats import champion_of
 from app.routing.spec import Plan
+from app.routing.standing_in import declared, stand_in
 from app.routing.tables import Seat, SeatRole
 from app.routing.writing import write_plan
 
@@ -98,6 +98,10 @@ async def seat_challenger(
         "activated",
         since=await clock(session),
     )
+    named = await declared(session, point.tenant_id, point.id)
+    if named is not None and named.version_id == version_id:
+        # It stands in as its newest seat has it.
+        await service.bump(session, point.tenant_id, point.id)
     await audit.record(
         session, by, "challenger.seated", f"point:{point.id}", version_id=version_id, case=case_id
     )

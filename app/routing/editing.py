@@ -1,5 +1,6 @@
 """Editing plans: who may, what stands in the way, and what needs agreement first."""
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import cast, func, literal, select
@@ -9,13 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import catalog, gates, identity
 from app.kit.actor import Actor
 from app.kit.canonical import plain
-from app.kit.revision import require_current
+from app.kit.revision import Stale, require_current
 from app.routing import pins
-from app.routing.fallback import stand_in
 from app.routing.rules import HoldoutUnanswered, LayerTaken, NotSeated
 from app.routing.seats import champion_of
 from app.routing.service import current_plan, newest_specs
 from app.routing.spec import Layer, Plan
+from app.routing.standing_in import stand_in
 from app.routing.tables import Generation, PlanRevision, Seat
 from app.routing.writing import write_plan
 
@@ -31,6 +32,7 @@ async def edit_plan(
     roles = await gates.roles_at(session, point.id, by=by, beside=developers)
     await identity.require_right(session, by, identity.Action.EDIT_PLAN, point=key, roles=roles)
     before = await _editable(session, point, plan, expected=expected, by=by)
+    held_out = await _held_out(session, point, plan)
     grave = plan.altering or await _outweighed(session, point, plan)
     change = await gates.propose(
         session, identity.Governed.PLAN, f"plan of {key}",
@@ -41,6 +43,7 @@ async def edit_plan(
             "part": "developed a version that it sends traffic to",
             # As what the pins let versions answer is what is agreed to.
             **({"instances": await pins.shown(session, point, plan)} if plan.pinned else {}),
+            **held_out,
         },
         scope={"point": key}, reason=reason, grave=grave, by=by,
     )  # fmt: skip
@@ -58,7 +61,32 @@ async def apply_plan(session: AsyncSession, event: gates.ChangeApproved) -> None
     if "instances" in event.after:
         now = plain(await pins.shown(session, point, plan))
         pins.require_unchanged(event.after["instances"], now)
+    held_out = await _held_out(session, point, plan)
+    # What the release before has asked for does not say whom it would have been.
+    if "held_out" in event.after and event.after["held_out"] != held_out.get("held_out"):
+        raise Stale("Another version, or another endpoint, would answer who is held out.")
     await write_plan(session, point, plan, cause="edited", by=author)
+
+
+async def _held_out(
+    session: AsyncSession, point: catalog.DecisionPoint, plan: Plan
+) -> dict[str, Any]:
+    """Return who would answer a plan's holdout, and as what: whoever agrees, agrees to him."""
+    standing = None
+    if plan.holdout is not None:
+        standing = await stand_in(session, point, whole=False)
+    if standing is None or standing.version_id is None:
+        return {}
+    found = await catalog.versions_by_id(session, point.tenant_id, {standing.version_id})
+    model, version = found[standing.version_id]
+    return {
+        "held_out": {
+            "model": model.name,
+            "version": version.number,
+            "endpoint": standing.endpoint,
+            "parameters": standing.parameters,
+        }
+    }
 
 
 async def _outweighed(session: AsyncSession, point: catalog.DecisionPoint, plan: Plan) -> bool:

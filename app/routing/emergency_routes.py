@@ -36,6 +36,7 @@ from app.routing.rules import (
     CauseStands,
     HoldoutUnanswered,
     NotAFallback,
+    NotAsActivated,
     NotStopped,
     OwnVersion,
 )
@@ -62,7 +63,7 @@ async def get_fallback(
     "/fallback",
     response_model=FallbackOut,
     responses=editing(
-        NotFound, NotAFallback, HoldoutUnanswered, catalog.BadEndpoint, identity.DecisionDenied
+        NotFound, NotAFallback, NotAsActivated, HoldoutUnanswered, identity.DecisionDenied
     )
     | gates.ACCEPTED,
 )
@@ -75,9 +76,11 @@ async def set_fallback(
     response: Response,
     reason: Annotated[str, Query(max_length=2000)] = "",
 ) -> Any:
-    """Declare what answers while the point is stopped: at once, if it is."""
-    if body.endpoint is not None:
-        catalog.require_target(body.endpoint)
+    """Declare what answers while the point is stopped: at once, if it is.
+
+    A version is one that was activated here, and answers as its activation has it for as long as it
+    is fit. Where the plan has a holdout, which it answers without a stop, others agree first.
+    """
     row = await fallback.edit_fallback(
         session,
         key,

@@ -26,9 +26,13 @@ class FallbackIn(Input):
     model: str | None = Field(None, pattern=NAME, description="Of kind version.")
     version: int | None = Field(None, ge=1, lt=MOST, description="Of kind version.")
     endpoint: str | None = Field(
-        None, max_length=2000, description="Of kind version: handed to applications."
+        None,
+        max_length=2000,
+        description="Of kind version: taken from its activation here, and others are refused.",
     )
-    parameters: dict[str, Any] = Field(default_factory=dict, max_length=50)
+    parameters: dict[str, Any] | None = Field(
+        None, max_length=50, description="As `endpoint`: left out, they are taken over."
+    )
     constant: Any = Field(
         None, description=f"Of kind constant: any JSON value of at most {MOST_BYTES} bytes."
     )
@@ -51,6 +55,8 @@ class FallbackIn(Input):
 class AnswerOut(BaseModel):
     model: str | None
     version: int | None
+    endpoint: str | None = Field(description="As the version was last activated here.")
+    parameters: dict[str, Any]
     constant: bool
 
 

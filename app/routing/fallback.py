@@ -1,91 +1,21 @@
 """The declared fallback: what answers while a decision point is stopped."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, gates, identity
 from app.kit.actor import Actor
 from app.kit.canonical import plain
-from app.kit.revision import require_condition, require_current
+from app.kit.revision import Stale, require_condition, require_current
 from app.platform.events import publish
 from app.routing import service
 from app.routing.events import FallbackChanged
-from app.routing.rules import HoldoutUnanswered, NotAFallback
-from app.routing.seats import FIT, succession_of
-from app.routing.tables import Fallback, FallbackKind, Seat, SeatRole
-
-
-@dataclass(frozen=True, slots=True)
-class StandIn:
-    """What answers in place of what is stopped: a version, or a constant."""
-
-    version_id: UUID | None
-    endpoint: str | None = None
-    parameters: dict[str, Any] = field(default_factory=dict)
-    constant: Any = None
-
-
-async def declared(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> Fallback | None:
-    """Return the fallback that was last declared for a point, if one was."""
-    return await session.scalar(
-        select(Fallback)
-        .filter_by(tenant_id=tenant_id, point_id=point_id)
-        .order_by(Fallback.revision.desc())
-        .limit(1)
-    )
-
-
-async def stand_in(
-    session: AsyncSession,
-    point: catalog.DecisionPoint,
-    *,
-    stopped: Collection[UUID] = (),
-    whole: bool = True,
-    crowned: Seat | None = None,
-) -> StandIn | None:
-    """Return what answers while a point is stopped; nothing if nobody can.
-
-    Without a declaration that is whom a rollback would go back to, of those who are not
-    ``stopped``; what was declared by name is, unless it is retired or stopped. Where the ``whole``
-    point is, its champion is, whatever was declared. With ``crowned`` as it would be if a rollback
-    brought that seat back.
-    """
-    row = await declared(session, point.tenant_id, point.id)
-    if whole:
-        champions = await _champions(session, point) if crowned is None else [crowned.version_id]
-        stopped = {*stopped, *champions}
-    if row is not None and row.kind is FallbackKind.CONSTANT:
-        return StandIn(None, constant=row.constant["value"])
-    if row is not None and row.kind is FallbackKind.VERSION:
-        assert row.version_id is not None  # noqa: S101 - the table has it so
-        version = await catalog.version_by_id(session, point.tenant_id, row.version_id)
-        if version.stage is catalog.Stage.RETIRED or version.id in stopped:
-            return None
-        return StandIn(version.id, row.endpoint, row.parameters)
-    seat = await _predecessor(session, point, stopped, crowned)
-    return StandIn(seat.version_id, seat.endpoint, seat.parameters) if seat else None
-
-
-async def _champions(session: AsyncSession, point: catalog.DecisionPoint) -> list[UUID]:
-    query = select(Seat.version_id).filter_by(
-        tenant_id=point.tenant_id, point_id=point.id, role=SeatRole.CHAMPION, until=None
-    )
-    return list(await session.scalars(query))
-
-
-async def _predecessor(
-    session: AsyncSession,
-    point: catalog.DecisionPoint,
-    stopped: Collection[UUID],
-    crowned: Seat | None,
-) -> Seat | None:
-    known = await succession_of(session, point.tenant_id, point.id)
-    return known.back(stopped=stopped, crowned=crowned)
+from app.routing.rules import HoldoutUnanswered, NotAFallback, NotAsActivated
+from app.routing.seats import FIT, newest_seat
+from app.routing.standing_in import declared, predecessor, stand_in
+from app.routing.tables import Fallback, FallbackKind, Seat
 
 
 async def edit_fallback(
@@ -96,32 +26,43 @@ async def edit_fallback(
     model: str | None,
     number: int | None,
     endpoint: str | None,
-    parameters: dict[str, Any],
+    parameters: dict[str, Any] | None,
     constant: dict[str, Any],
     expected: int | None,
     reason: str,
     by: Actor,
 ) -> Fallback | gates.Change:
-    """Declare what answers in an emergency, or ask for it where plans are under change control."""
+    """Declare what answers in an emergency, or ask for it where plans are under change control.
+
+    Who answers a holdout decides without an emergency: that is changed by agreement alone, like the
+    plan that holds them out.
+    """
     point = await catalog.point_by_key(session, key, by=by, lock=True)
+    held_out = await _holds_out(session, point)
     makers: set[UUID] = set()
     version = None
     if model is not None and number is not None:
         # Held: who retires it meanwhile finds it declared, or is found to have retired it.
         version = await catalog.find_version(session, model, number, by=by, lock=True)
         makers = {version.developer_id}
+    elif held_out and kind is FallbackKind.PREVIOUS_CHAMPION:
+        makers = await _developer_of_predecessor(session, point)
     roles = await gates.roles_at(session, point.id, by=by, beside=makers)
     await identity.require_right(session, by, identity.Action.EDIT_PLAN, point=key, roles=roles)
+    handed: tuple[str | None, dict[str, Any]] = (None, {})
     if version is not None:
-        await _require_fit(session, point, version)
-    await _require_version_for_holdout(session, point, kind)
+        seat = await _require_fit(session, point, version)
+        _require_as_activated(point, seat, endpoint, parameters)
+        handed = seat.endpoint, seat.parameters
+    if held_out:
+        await _require_version(session, point, kind)
     before = await declared(session, by.tenant_id, point.id)
     _require_expected(before, expected)
     terms = {
         "kind": kind.value,
         "version_id": version and str(version.id),
-        "endpoint": endpoint,
-        "parameters": plain(parameters),
+        "endpoint": handed[0],
+        "parameters": handed[1],
         "constant": constant,
     }
     change = await gates.propose(
@@ -131,7 +72,7 @@ async def edit_fallback(
             "point": key, "fallback": terms, "barred": sorted(makers),
             "part": "developed the version that is to stand in",
         },
-        scope={"point": key}, reason=reason, by=by,
+        scope={"point": key}, reason=reason, grave=held_out, by=by,
     )  # fmt: skip
     return change or await _append(session, point, terms, by=by)
 
@@ -145,20 +86,40 @@ async def apply_fallback(session: AsyncSession, event: gates.ChangeApproved) -> 
     before = await declared(session, event.tenant_id, point.id)
     require_current(event.expected or 0, before.revision if before else 0)
     terms = event.after["fallback"]
-    await _require_version_for_holdout(session, point, FallbackKind(terms["kind"]))
+    if await _holds_out(session, point):
+        await _require_version(session, point, FallbackKind(terms["kind"]))
     if terms["version_id"] is not None:
         version = await catalog.lock_version(session, event.tenant_id, UUID(terms["version_id"]))
-        await _require_fit(session, point, version)
+        seat = await _require_fit(session, point, version)
+        if (seat.endpoint, seat.parameters) != (terms["endpoint"], terms["parameters"]):
+            raise Stale("The version is activated there with another endpoint or parameters.")
     await _append(session, point, terms, by=author)
 
 
-async def _require_version_for_holdout(
+async def _holds_out(session: AsyncSession, point: catalog.DecisionPoint) -> bool:
+    """Say whether by the plan in force the fallback answers some units without an emergency."""
+    row = await service.current_plan(session, point.tenant_id, point.id)
+    return row is not None and bool(row.spec.get("holdout"))
+
+
+async def _require_version(
     session: AsyncSession, point: catalog.DecisionPoint, kind: FallbackKind
 ) -> None:
-    """Refuse a constant where the fallback answers a holdout: its outcomes would be nobody's."""
-    row = await service.current_plan(session, point.tenant_id, point.id)
-    if kind is FallbackKind.CONSTANT and row is not None and row.spec.get("holdout"):
+    """Refuse what is no version where it answers a holdout: its outcomes would be nobody's."""
+    if kind is FallbackKind.CONSTANT:
         raise HoldoutUnanswered(f"A constant would answer who is held out at {point.key}.")
+    if kind is FallbackKind.PREVIOUS_CHAMPION and await predecessor(session, point) is None:
+        raise HoldoutUnanswered(f"Nothing would answer who is held out at {point.key}.")
+
+
+async def _developer_of_predecessor(
+    session: AsyncSession, point: catalog.DecisionPoint
+) -> set[UUID]:
+    seat = await predecessor(session, point)
+    if seat is None:
+        return set()
+    version = await catalog.version_by_id(session, point.tenant_id, seat.version_id)
+    return {version.developer_id}
 
 
 def _require_expected(before: Fallback | None, expected: int | None) -> None:
@@ -170,17 +131,52 @@ def _require_expected(before: Fallback | None, expected: int | None) -> None:
 
 async def _require_fit(
     session: AsyncSession, point: catalog.DecisionPoint, version: catalog.Version
-) -> None:
-    """Refuse a version that was never found fit for this point, or is no more."""
+) -> Seat:
+    """Return a version's newest seat at a point; refuse what was never activated, or is unfit."""
     if version.stage not in FIT:
-        raise NotAFallback(f"The version is {version.stage}.", stage=version.stage.value)
-    if await gates.passed_release(session, point.tenant_id, version.id, point.id):
-        return
-    seated = select(Seat.id).filter_by(
-        tenant_id=point.tenant_id, point_id=point.id, version_id=version.id, until=None
-    )
-    if await session.scalar(seated) is None:
-        raise NotAFallback(f"The version was not released for {point.key}.", point=point.key)
+        raise NotAFallback(
+            f"The version is {version.stage}.", stage=version.stage.value, filled={"key": point.key}
+        )
+    seat = await newest_seat(session, point.tenant_id, point.id, version.id)
+    if seat is None:
+        raise NotAFallback(
+            f"The version was never activated at {point.key}.",
+            point=point.key,
+            filled={"key": point.key},
+        )
+    if seat.until is not None and not await gates.passed_release(
+        session, point.tenant_id, version.id, point.id
+    ):
+        raise NotAFallback(
+            f"The version is not released for {point.key} any more.",
+            point=point.key,
+            filled={"key": point.key},
+        )
+    return seat
+
+
+def _require_as_activated(
+    point: catalog.DecisionPoint,
+    seat: Seat,
+    endpoint: str | None,
+    parameters: dict[str, Any] | None,
+) -> None:
+    """Refuse to hand applications what no activation was approved for; unsaid is as activated."""
+    others = [
+        name
+        for name, said, own in (
+            ("endpoint", endpoint, seat.endpoint),
+            ("parameters", parameters and plain(parameters), seat.parameters),
+        )
+        if said is not None and said != own
+    ]
+    if others:
+        raise NotAsActivated(
+            f"At {point.key} the version was activated with another {' and other '.join(others)}.",
+            endpoint=seat.endpoint,
+            parameters=seat.parameters,
+            filled={"key": point.key},
+        )
 
 
 def _terms(row: Fallback) -> dict[str, Any]:
@@ -253,26 +249,10 @@ async def show(
         "constant": constant.get("value"),
         "revision": row.revision if row else 0,
         "answers": standing
-        and {**named(standing.version_id), "constant": standing.version_id is None},
+        and {
+            **named(standing.version_id),
+            "endpoint": standing.endpoint,
+            "parameters": standing.parameters,
+            "constant": standing.version_id is None,
+        },
     }
-
-
-async def falls_back_to(
-    session: AsyncSession, tenant_id: UUID, version_id: UUID
-) -> list[tuple[catalog.DecisionPoint, bool]]:
-    """Return the points at which a version would stand in: by declaration (true), or unasked."""
-    past = select(Seat.point_id).filter_by(
-        tenant_id=tenant_id, version_id=version_id, role=SeatRole.CHAMPION
-    )
-    named = select(Fallback.point_id).filter_by(tenant_id=tenant_id, version_id=version_id)
-    ids = {*await session.scalars(past), *await session.scalars(named)}
-    found = []
-    for point in (await catalog.points_by_id(session, tenant_id, ids)).values():
-        row = await declared(session, tenant_id, point.id)
-        if row is not None and row.version_id == version_id:
-            found.append((point, True))
-            continue
-        standing = await stand_in(session, point)
-        if standing is not None and standing.version_id == version_id:
-            found.append((point, False))
-    return found

@@ -21,8 +21,8 @@ from app.kit.refusal import NotFound
 from app.platform.db import clock, page
 from app.platform.events import ask
 from app.routing import diversion, stops
-from app.routing.fallback import stand_in
 from app.routing.rules import CauseStands, NotStopped, OwnVersion
+from app.routing.standing_in import stand_in
 from app.routing.tables import Seat, Stop
 
 

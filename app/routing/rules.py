@@ -67,12 +67,28 @@ class TableStale(Refusal):
 
 
 class NotAFallback(Refusal):
-    """The version was never found fit for this decision point."""
+    """The version was never activated at this decision point, or is no longer fit."""
 
     kind = Kind.CONFLICT
     code = "not_a_fallback"
     title = "The version may not stand in here"
-    mend = "Name a version that has passed its release for this decision point, or sits there."
+    mend = (
+        "Name one that GET /v1/decision-points/{key}/seats lists and that was not sent back since;"
+        " POST /v1/activations for one that is released for it, have it approved and commit it: as"
+        " a challenger it decides nothing until a plan says so."
+    )
+
+
+class NotAsActivated(Refusal):
+    """What applications would be handed is not what the version was activated with."""
+
+    kind = Kind.CONFLICT
+    code = "not_as_activated"
+    title = "A fallback answers as it was activated"
+    mend = (
+        "Leave out endpoint and parameters: those of its activation, given here, are taken. Or"
+        " POST /v1/activations at {key} with the others, have it approved and commit it."
+    )
 
 
 class NotStopped(Refusal):

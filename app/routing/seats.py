@@ -23,6 +23,7 @@ __all__ = [
     "Succession",
     "champion_at",
     "champion_of",
+    "newest_seat",
     "open_seat",
     "open_seats_of",
     "reigning",
@@ -117,6 +118,18 @@ async def open_seat(
         select(Seat).filter_by(
             tenant_id=tenant_id, point_id=point_id, version_id=version_id, until=None
         )
+    )
+
+
+async def newest_seat(
+    session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID
+) -> Seat | None:
+    """Return the last seat that a version was given at a point, whether it has it still."""
+    return await session.scalar(
+        select(Seat)
+        .filter_by(tenant_id=tenant_id, point_id=point_id, version_id=version_id)
+        .order_by(Seat.since.desc(), Seat.id.desc())
+        .limit(1)
     )
 
 

@@ -126,15 +126,6 @@ def newest_specs(tenant_id: UUID | None) -> Subquery:
     return (newest if tenant_id is None else newest.filter_by(tenant_id=tenant_id)).subquery()
 
 
-async def points_with_holdout(session: AsyncSession, tenant_id: UUID) -> list[UUID]:
-    """Return the points by whose newest plan some units are answered by the fallback."""
-    newest = newest_specs(tenant_id)
-    rows = await session.scalars(
-        select(newest.c.point_id).where(newest.c.spec["holdout"]["rate"].is_not(None))
-    )
-    return list(rows)
-
-
 async def _newest_plans(
     session: AsyncSession, tenant_id: UUID, point_ids: Collection[UUID]
 ) -> list[PlanRevision]:

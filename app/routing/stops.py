@@ -19,7 +19,7 @@ from app.platform.db import clock
 from app.platform.events import Question, publish
 from app.routing import diversion, service
 from app.routing.events import PointResumed, PointStopped
-from app.routing.tables import PlanRevision, Seat, SeatRole, Stop
+from app.routing.tables import PlanRevision, Seat, Stop
 
 OPERATOR = "operator"
 """The cause of what people stop by hand."""
@@ -206,18 +206,6 @@ async def stop_behind(
         )
     )
     return diversion.of_everything(rows) or next(iter(rows), None)
-
-
-async def reconsider(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> None:
-    """Let the tables think again where a version whose stage has moved may stand in."""
-    stops = select(Stop.point_id).filter_by(tenant_id=tenant_id, until=None).distinct()
-    held_out = await service.points_with_holdout(session, tenant_id)
-    for point_id in sorted({*await session.scalars(stops), *held_out}):
-        past = select(Seat.id).filter_by(
-            tenant_id=tenant_id, point_id=point_id, version_id=version_id, role=SeatRole.CHAMPION
-        )
-        if await session.scalar(past.limit(1)) is not None:
-            await service.bump(session, tenant_id, point_id)
 
 
 async def plan_shown(

@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog
 from app.routing import diversion
-from app.routing.fallback import stand_in
 from app.routing.rules import WouldStrand
+from app.routing.standing_in import stand_in
 from app.routing.stops import stopped
 from app.routing.tables import Seat, Stop
 

@@ -254,7 +254,8 @@ def test_people_acknowledge_and_resolve_by_name(near: Live, place: Place) -> Non
     refused(lambda: near["val"].post(f"{path}:resolve", {"reason": "x"}), "permission_denied")
 
     seen = near["ops"].post(f"{path}:acknowledge", {"note": "looking at it"})
-    over = near["ops"].post(f"{path}:resolve", {"reason": "the node is gone"})
+    aloud = {"reason": "the node is gone", "accept_cause": True}
+    over = near["ops"].post(f"{path}:resolve", aloud)
 
     me = near["ops"].get("/v1/me")["id"]
     assert (seen["acknowledged_by"], seen["note"]) == (me, "looking at it")

@@ -138,6 +138,8 @@ def incident(held: Holdings, by: Client) -> str:
     said = {"model": place.model, "version": 1, "digest": "sha256:other", "state": "serving"}
     path = f"/v1/decision-points/{place.point}/targets/{name}/reports"
     held.live["app"].post(path, said)
+    # By then it does not run any more: the incident stays, and a person's word ends it.
+    held.live["app"].post(path, {**said, "state": "stopped"})
     found = held.live["aud"].pages("/v1/incidents", decision_point=place.point)
     return next(str(one["id"]) for one in found if one["target"] == name)
 

@@ -359,11 +359,11 @@ def test_who_may_declare_stop_and_resume(live: Live, succession: tuple[Place, Pl
     unfit = champion(live)
     terms = {"kind": "version", "model": unfit.model, "version": unfit.version}
     assert refused(lambda: declare(live, second.point, **terms))["code"] == "not_a_fallback"
-    found = declare(
-        live, second.point, kind="version", model=first.model, version=first.version,
-        endpoint="https://rules.example/1",
-    )  # fmt: skip
-    assert found["answers"] == {"model": first.model, "version": first.version, "constant": False}
+    found = declare(live, second.point, kind="version", model=first.model, version=first.version)
+    assert found["answers"] == {
+        "model": first.model, "version": first.version, "endpoint": None, "parameters": {},
+        "constant": False,
+    }  # fmt: skip
     stale = refused(lambda: live["ops"].put(f"{path}/fallback", {"kind": "previous_champion"}))
     assert stale["code"] == "condition_missing"
     for wrong in (
