@@ -63,7 +63,12 @@ async def get_fallback(
     "/fallback",
     response_model=FallbackOut,
     responses=editing(
-        NotFound, NotAFallback, NotAsActivated, HoldoutUnanswered, identity.DecisionDenied
+        NotFound,
+        NotAFallback,
+        NotAsActivated,
+        HoldoutUnanswered,
+        catalog.BadEndpoint,
+        identity.DecisionDenied,
     )
     | gates.ACCEPTED,
 )
@@ -81,6 +86,8 @@ async def set_fallback(
     A version is one that was activated here, and answers as its activation has it for as long as it
     is fit. Where the plan has a holdout, which it answers without a stop, others agree first.
     """
+    if body.endpoint is not None:
+        catalog.require_target(body.endpoint)
     row = await fallback.edit_fallback(
         session,
         key,
