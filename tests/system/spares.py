@@ -10,6 +10,7 @@ from typing import Any
 
 from app.client import Client, Problem
 from app.identity import ROLES, Role
+from tests.catalog.assets import content
 from tests.drift.watched import fire
 from tests.live import Live, approve, make_model, make_version, unique
 from tests.system.holdings import Holdings, rising, silence
@@ -40,6 +41,9 @@ class Callers:
     def of(cls, held: Holdings) -> "Callers":
         administrator, administers = held.live.newcomer(Role.ADMINISTRATOR)
         person, does = held.live.newcomer(*DECIDING)
+        # Instances are made by who has a part in the model: he develops a further version of it.
+        with Client(held.live.url, does) as developer:
+            developer.post(f"/v1/models/{held.place.model}/versions", content())
         return cls(held, frozenset({administrator, person}), {True: administers, False: does})
 
     def key(self, way: Way) -> str:

@@ -76,6 +76,9 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     # Names of variables are unique, a source is harmless, specifics are of the model's kind.
     ("422", ["catalog:register_version", "catalog:create_point", "catalog:edit_point"]),
     ("422", ["catalog:make_instance"]),  # an endpoint is harmless
+    # A walk comes to other people's models too.
+    ("403", ["catalog:make_instance", "catalog:end_instance"]),
+    ("422", ["activation:open_activation"]),  # so is what applications are given
     ("422", ["gates:replace_policy"]),  # every gate is named, every rule compiles
     ("422", ["gates:add_evidence", "gates:decide", *JUDGING]),  # the step is one of the case's
     ("422", ["identity:create_principal"]),  # a service account, and no other, has an owner
