@@ -18,14 +18,12 @@ from app.activation.rules import (
     SwapLost,
     UnapprovedVersion,
 )
-from app.activation.unseating import leave
+from app.activation.unseating import COMMITTED, leave
 from app.catalog import Stage
 from app.gates import CaseKind
 from app.identity import Action
 from app.kit.actor import Actor
 from app.platform.db import clock
-
-COMMITTED = "committed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,6 @@ async def judge_step(
         NotFound,
         gates.StepsOpen,
         SwapLost,
-        LighterTier,
         NotReady,
         NotPrepared,
         MembersUnfit,

@@ -15,7 +15,7 @@ from app.activation import (
     telemetry_check,
 )
 from app.activation.rules import LighterTier, NotReady, ScoresExpired, SwapLost
-from app.activation.unseating import leave
+from app.activation.unseating import COMMITTED, leave
 from app.catalog import Stage
 from app.gates import ActivationStep, CaseKind
 from app.identity import Action
@@ -23,8 +23,6 @@ from app.kit.actor import Actor
 from app.kit.canonical import plain
 from app.platform.db import clock
 from app.routing import SeatRole
-
-COMMITTED = "committed"
 
 
 async def open_activation(

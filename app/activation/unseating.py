@@ -9,6 +9,9 @@ from app.activation import blocking
 from app.identity import Action
 from app.kit.actor import Actor
 
+COMMITTED = "committed"
+"""The result of an activation whose version has its seat."""
+
 
 async def unseat(
     session: AsyncSession, point_key: str, seat_id: UUID, *, reason: str, by: Actor
