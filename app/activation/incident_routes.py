@@ -5,7 +5,7 @@ from fastapi import Query
 
 from app.activation import incidents
 from app.activation.deployment_schemas import AcknowledgeIn, IncidentOut, ResolveIn
-from app.activation.rules import CauseStands, IncidentClosed, OwnVersion
+from app.activation.rules import IncidentClosed, OwnVersion, StillReported
 from app.identity import DecisionDenied
 from app.kit.actor import Actor
 from app.kit.names import NAME
@@ -55,7 +55,7 @@ async def acknowledge_incident(
 @router.post(
     "/{incident_id}:resolve",
     response_model=IncidentOut,
-    responses=responses(NotFound, IncidentClosed, CauseStands, OwnVersion, DecisionDenied),
+    responses=responses(NotFound, IncidentClosed, StillReported, OwnVersion, DecisionDenied),
 )
 async def resolve_incident(
     incident_id: UUID, body: ResolveIn, actor: Operator, session: Session

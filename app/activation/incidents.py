@@ -11,7 +11,7 @@ from app.activation import causes, strangers, targets
 from app.activation.blocking import BLOCKING, block, lift
 from app.activation.convergence import UP, Running
 from app.activation.events import IncidentAcknowledged, IncidentOpened, IncidentResolved
-from app.activation.rules import CauseStands, IncidentClosed, OwnVersion
+from app.activation.rules import IncidentClosed, OwnVersion, StillReported
 from app.activation.tables import (
     Incident,
     IncidentKind,
@@ -221,7 +221,7 @@ async def resolve(
     if standing and not accept_cause:
         places = await targets.targets_by_id(session, by.tenant_id, {incident.target_id})
         target = places[incident.target_id].name
-        raise CauseStands(
+        raise StillReported(
             f"The newest report of {target} still says so.",
             causes=[incident.kind.value],
             filled={"key": point.key, "target": target},

@@ -125,7 +125,7 @@ class IncidentClosed(Refusal):
     mend = "GET /v1/incidents?open=true lists what is still open."
 
 
-class CauseStands(Refusal):
+class StillReported(Refusal):
     """The target was last heard to run just what the incident was opened for."""
 
     kind = Kind.CONFLICT

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog
+from app import audit, catalog, identity
 from app.gates import policies
 from app.gates.approvals import standing
 from app.gates.cases import stream
@@ -77,7 +77,8 @@ async def open_case(
 async def _carry_over(session: AsyncSession, case: Case, *, by: Actor) -> None:
     """Have the rejections of a case that was given up stand in the next one of its kind.
 
-    Who was refused does not lose the refusal by asking again: who spoke it takes it back.
+    Who was refused does not lose the refusal by asking again: who spoke it takes it back. One that
+    nobody could take back any more, its author being disabled, ends with the case it stood in.
     """
     before = await session.scalar(
         select(Case)
@@ -92,8 +93,14 @@ async def _carry_over(session: AsyncSession, case: Case, *, by: Actor) -> None:
     )
     if before is None or before.result != _GIVEN_UP:
         return
-    for one in await standing(session, case.tenant_id, [before.id]):
-        if one.approved or one.person_id == case.requester_id:
+    rejections = [
+        one for one in await standing(session, case.tenant_id, [before.id]) if not one.approved
+    ]
+    gone = await identity.disabled(
+        session, case.tenant_id, among=[one.person_id for one in rejections]
+    )
+    for one in rejections:
+        if one.person_id in gone or one.person_id == case.requester_id:
             continue  # who opens the next one himself has thought again
         again = Approval(
             tenant_id=case.tenant_id, case_id=case.id, step=one.step, approved=False,

@@ -78,6 +78,22 @@ def test_a_rejection_stands_in_the_next_case_until_it_is_taken_back(live: Live) 
     assert "approval.carried_over" in [one["action"] for one in entries]
 
 
+def test_a_rejection_nobody_could_take_back_any_more_ends_with_its_case(live: Live) -> None:
+    place = unvalidated(live)
+    leaver, key = live.newcomer("validator")
+    first = opened(live, place)
+    body = {"approved": False, "reason": "it leaks the target"}
+    with Client(live.url, key) as doubter:
+        doubter.post(f"/v1/cases/{first['id']}/steps/{STEP}/approvals", body)
+    live["dev"].post(f"/v1/cases/{first['id']}:withdraw")
+    live.admin.post(f"/v1/principals/{leaver}:disable")
+    second = opened(live, place)
+
+    assert live["aud"].get(f"/v1/cases/{second['id']}")["approvals"] == []
+    told = live["aud"].get(f"/v1/cases/{first['id']}")["approvals"]
+    assert [one["reason"] for one in told] == ["it leaks the target"]
+
+
 def test_what_was_sent_back_is_released_anew_wherever_it_was(live: Live) -> None:
     place = released(live)
     elsewhere = Place(place.model, make_point(live), place.version)
