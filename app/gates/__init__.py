@@ -38,6 +38,7 @@ from app.gates.covered import (
     Shapers,
 )
 from app.gates.docket import Step, StepState, states, unwaived
+from app.gates.emergencies import denied_at
 from app.gates.events import ChangeApproved
 from app.gates.evidence import newest_measured
 from app.gates.grants import apply_grant, ask_grant
@@ -123,6 +124,7 @@ __all__ = [
     "close_open_cases",
     "closed",
     "compiled",
+    "denied_at",
     "evaluate",
     "foundations",
     "gate_of",

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import Path, Query
 
-from app.gates import changes, grants, waivers
+from app.gates import changes, emergencies, grants, waivers
 from app.gates.governance_schemas import (
     ChangeDecisionOut,
     ChangeDetailOut,
@@ -22,6 +22,7 @@ from app.gates.rules import (
     CaseClosed,
     ChangeClosed,
     GlassUnreviewed,
+    NoEmergency,
     NotAStep,
     NotInChange,
     NotTheRequester,
@@ -152,7 +153,7 @@ async def end_waiver(waiver_id: UUID, actor: Approver, session: Session) -> Waiv
     status_code=201,
     response_model=WaiverOut,
     responses=responses(
-        NotFound, NotAStep, CaseClosed, SelfApproval, GlassUnreviewed, DecisionDenied
+        NotFound, NotAStep, CaseClosed, SelfApproval, NoEmergency, GlassUnreviewed, DecisionDenied
     ),
 )
 async def break_glass(
@@ -163,7 +164,7 @@ async def break_glass(
     session: Session,
 ) -> Waiver:
     """Go past a step's gate in an emergency: loud, for hours, reviewed by somebody else."""
-    return await waivers.break_glass(
+    return await emergencies.break_glass(
         session, case_id, step, hours=body.hours, reason=body.reason, by=actor
     )
 
@@ -177,6 +178,6 @@ async def review_glass(
     waiver_id: UUID, body: ReviewIn, actor: Approver, session: Session
 ) -> Waiver:
     """Say whether breaking the glass was right; who did it does not say so himself."""
-    return await waivers.review_glass(
+    return await emergencies.review_glass(
         session, waiver_id, upheld=body.upheld, review=body.review, by=actor
     )

@@ -92,3 +92,16 @@ class GlassBroken(Event):
     step: str
     by: UUID
     until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GlassReviewed(Event):
+    """Somebody else said whether an emergency was one; what was not upheld is due at once."""
+
+    type: ClassVar[str] = "gates.glass.reviewed"
+
+    waiver_id: UUID
+    version_id: UUID
+    gate: str
+    upheld: bool
+    addressees: tuple[UUID, ...]

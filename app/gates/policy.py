@@ -95,6 +95,13 @@ class Gate(Input):
         " are judged in any order.",
         examples=[["endpoint_identification"]],
     )
+    # Not written down where it says nothing new, so that digests of what was stored stay.
+    emergencies: bool = Field(
+        True,
+        exclude_if=lambda value: value,
+        description="Whether the glass may be broken here. False where no hurry is a reason, as in"
+        " a validation; a rule may still be waived by approval.",
+    )
 
 
 class Revalidation(Input):

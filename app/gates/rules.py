@@ -93,8 +93,20 @@ class NotWaivable(Invalid):
     mend = "Name one of the gate's rules, as `rules` lists them."
 
 
+class NoEmergency(Refusal):
+    """Policy lets nobody past this gate in a hurry."""
+
+    kind = Kind.CONFLICT
+    code = "no_emergency"
+    title = "No emergency is a reason here"
+    mend = (
+        "POST /v1/waivers asks that a rule need not hold for a while. If what answers now is"
+        " harmful, POST /v1/decision-points/{key}:emergency-stop has the fallback answer."
+    )
+
+
 class GlassUnreviewed(Refusal):
-    """The glass was broken here before, and nobody has said that it was right."""
+    """The glass was broken for this version before, and nobody has said that it was right."""
 
     kind = Kind.CONFLICT
     code = "glass_unreviewed"

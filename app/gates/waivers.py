@@ -1,7 +1,6 @@
-"""Waivers: rules that need not hold for a while, by approval or in an emergency.
+"""Waivers: rules that need not hold for a while, asked for and approved as change requests.
 
-A waiver is asked for and approved as a change request. Breaking the glass needs no approval
-beforehand: it is loud, short, never for one's own version, and must be reviewed by somebody else.
+Breaking the glass leaves one of every rule of a gate.
 """
 
 import logging
@@ -15,15 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit, catalog, identity
 from app.gates import changes, policies
 from app.gates.approvals import gate_of
-from app.gates.cases import Place, lock, makers, parties, place, seen_by, stream
-from app.gates.events import ChangeApproved, GlassBroken
+from app.gates.cases import Place, lock, parties, place, seen_by
+from app.gates.events import ChangeApproved
 from app.gates.policy import terms_of
 from app.gates.rules import (
-    AlreadyDecided,
     ApprovalVoid,
-    GlassUnreviewed,
     NotWaivable,
-    SelfApproval,
     require_step,
 )
 from app.gates.tables import Case, Change, Waiver
@@ -32,7 +28,6 @@ from app.kit.actor import Actor
 from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.platform.db import clock, page
-from app.platform.events import publish
 
 logger = logging.getLogger(__name__)
 
@@ -118,108 +113,10 @@ async def grant_waiver(session: AsyncSession, event: ChangeApproved) -> None:
     await session.flush()
 
 
-async def break_glass(
-    session: AsyncSession, case_id: UUID, step: str, *, hours: int, reason: str, by: Actor
-) -> Waiver:
-    """Go past a step's gate in an emergency, for hours; somebody else must review it."""
-    case = await lock(session, case_id, by.tenant_id)
-    require_step(case.kind, step)
-    await identity.require_right(session, by, Action.BREAK_GLASS, **place(case))
-    made = await makers(session, case)
-    if by.person_id in made:
-        raise SelfApproval(f"{by.name} {made[by.person_id]}: not in an emergency either.")
-    gate = f"{case.kind}.{step}"
-    await _require_trust(session, case, gate)
-    now = await clock(session)
-    waiver = Waiver(
-        tenant_id=by.tenant_id,
-        version_id=case.version_id,
-        point_id=case.point_id,
-        gate=gate,
-        rule=EVERY_RULE,
-        tier=case.tier,
-        reason=reason,
-        until=now + timedelta(hours=hours),
-        developer_id=case.developer_id,
-        taken_by=by.person_id,
-    )
-    session.add(waiver)
-    await session.flush()
-    await session.refresh(waiver)
-    told = {"tenant": str(by.tenant_id), "case": str(case_id), "step": step}
-    logger.critical("the glass was broken", extra=told | {"waiver": str(waiver.id)})
-    await audit.record(
-        session, by, "glass.broken", stream(case),
-        case=case_id, step=step, waiver=waiver.id, until=waiver.until, personal={"reason": reason},
-    )  # fmt: skip
-    await publish(
-        session,
-        GlassBroken(
-            tenant_id=by.tenant_id, waiver_id=waiver.id, case_id=case_id, step=step, by=by.id,
-            until=waiver.until,
-        ),
-    )  # fmt: skip
-    return waiver
-
-
-async def _require_trust(session: AsyncSession, case: Case, gate: str) -> None:
-    """Refuse another emergency at a gate while one waits for its review, or was not upheld."""
-    found = await session.scalar(
-        select(Waiver.id)
-        .filter_by(tenant_id=case.tenant_id, version_id=case.version_id, gate=gate)
-        .where(Waiver.taken_by.is_not(None), Waiver.upheld.is_not(True))
-        .limit(1)
-    )
-    if found is not None:
-        raise GlassUnreviewed(
-            "The last emergency here was not upheld by anybody.", waiver=found, filled={"id": found}
-        )
-
-
-async def review_glass(
-    session: AsyncSession, waiver_id: UUID, *, upheld: bool, review: str, by: Actor
-) -> Waiver:
-    """Say whether breaking the glass was right; whoever did it does not say so himself."""
-    waiver = await _locked(session, waiver_id, by=by)
-    if waiver.taken_by is None:
-        raise NotFound("emergency", waiver_id)
-    took_part = await _took_part(session, waiver)
-    if by.person_id in took_part:
-        raise SelfApproval(f"{by.name} took part in it and cannot review it.")
-    roles = by.deciding(took_part)
-    where = await _place(session, waiver)
-    await identity.require_right(session, by, Action.REVIEW_BREAK_GLASS, roles=roles, **where)
-    if waiver.reviewed_at is not None:
-        raise AlreadyDecided("The emergency was reviewed before.")
-    waiver.reviewer_id, waiver.review, waiver.upheld = by.person_id, review, upheld
-    waiver.reviewed_at = func.clock_timestamp()
-    if not upheld and waiver.ended_at is None:
-        waiver.ended_at = func.clock_timestamp()
-    await session.flush()
-    await session.refresh(waiver)
-    await audit.record(
-        session, by, "glass.reviewed", f"version:{waiver.version_id}",
-        waiver=waiver.id, upheld=upheld, personal={"review": review},
-    )  # fmt: skip
-    return waiver
-
-
-async def _took_part(session: AsyncSession, waiver: Waiver) -> set[UUID]:
-    """Return who has a stake in an emergency: he who went past the gate, and whoever he helped."""
-    cases = await session.scalars(
-        select(Case).filter_by(tenant_id=waiver.tenant_id, version_id=waiver.version_id)
-    )
-    found = {waiver.developer_id} | ({waiver.taken_by} if waiver.taken_by else set())
-    for case in list(cases):
-        if case.point_id in {waiver.point_id, None}:
-            found |= (await parties(session, case)).keys()
-    return found
-
-
 async def end_waiver(session: AsyncSession, waiver_id: UUID, *, by: Actor) -> Waiver:
     """End a waiver before its time."""
-    waiver = await _locked(session, waiver_id, by=by)
-    where = await _place(session, waiver)
+    waiver = await locked(session, waiver_id, by=by)
+    where = await place_of(session, waiver)
     await identity.require_right(session, by, Action.APPROVE_CHANGE, **where)
     if waiver.ended_at is None:
         waiver.ended_at = func.clock_timestamp()
@@ -231,7 +128,8 @@ async def end_waiver(session: AsyncSession, waiver_id: UUID, *, by: Actor) -> Wa
     return waiver
 
 
-async def _place(session: AsyncSession, waiver: Waiver) -> Place:
+async def place_of(session: AsyncSession, waiver: Waiver) -> Place:
+    """Return where a waiver decides, as decision rights are scoped."""
     found = await catalog.versions_by_id(session, waiver.tenant_id, {waiver.version_id})
     model, _ = found[waiver.version_id]
     point = None
@@ -240,7 +138,8 @@ async def _place(session: AsyncSession, waiver: Waiver) -> Place:
     return {"tier": model.risk_tier, "model": model.name, "point": point}
 
 
-async def _locked(session: AsyncSession, waiver_id: UUID, *, by: Actor) -> Waiver:
+async def locked(session: AsyncSession, waiver_id: UUID, *, by: Actor) -> Waiver:
+    """Return a waiver, locked until the transaction ends."""
     found = await session.get(Waiver, (by.tenant_id, waiver_id), with_for_update=True)
     if found is None:
         raise NotFound("waiver", waiver_id)

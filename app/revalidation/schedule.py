@@ -73,6 +73,7 @@ async def terms_of(
     policies = await gates.policies_now(session, tenant_id, tiers)
     unfit = {id_ for id_, (_, one) in versions.items() if one.stage not in routing.FIT}
     back = await release.sent_back_at(session, tenant_id, unfit)
+    denied = await gates.denied_at(session, tenant_id, set(versions))
     now = await clock(session)
     found = []
     for seat in seats:
@@ -85,6 +86,10 @@ async def terms_of(
         # What was sent back is due since: no validation that it had before stands for it.
         if (returned := back.get(version.id)) is not None:
             began = min(began, returned - timedelta(days=policy.revalidate_days))
+        # So is what was let past a gate in a hurry that was none.
+        for where, at in denied.get(version.id, ()):
+            if at > began and where in {seat.point_id, None}:
+                began = min(began, at - timedelta(days=policy.revalidate_days))
         due, within = term_of(began, policy.revalidate_days, catalog.expires_at(version.specifics))
         found.append(
             Term(

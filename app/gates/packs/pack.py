@@ -73,7 +73,8 @@ def every_gate(
 ) -> Policy:
     """Return the policy that requires every step, with these rules.
 
-    So many members of the committee agree to what goes into production, for so long.
+    So many members of the committee agree to what goes into production, for so long. No hurry is a
+    reason to take an unchallenged model for a valid one.
     """
     return Policy(
         revalidate_days=revalidate_days,
@@ -83,6 +84,7 @@ def every_gate(
                 before_commit=gate in BEFORE_COMMIT or not gate.startswith("activation."),
                 rules=rules[gate],
                 approval_days=approval_days,
+                emergencies=not gate.startswith("validation."),
                 quorum=(Quorum(role="committee", count=committee),) if gate == _COMMITTED else (),
             )
             for gate in sorted(GATES)

@@ -220,6 +220,8 @@ def tier_policy(tier: str) -> Policy:
             "before_commit": gate in BEFORE_COMMIT or not gate.startswith("activation."),
             "rules": found,
             "approval_days": _REVALIDATE[tier],
+            # No hurry is a reason to take an unchallenged model for a valid one.
+            "emergencies": tier != HIGH or not gate.startswith("validation."),
         }
     return Policy.model_validate(
         {

@@ -1,0 +1,100 @@
+"""Emergencies: how far one person goes alone, and what becomes of it when nobody agrees."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.live import (
+    Live,
+    Place,
+    evidence,
+    make_model,
+    make_version,
+    open_activation,
+    ready_to_commit,
+    released,
+    validate,
+)
+from tests.system.doors import STEP, refused
+from tests.tenants import another
+
+HURRY = {"reason": "in a hurry"}
+
+
+@pytest.fixture(scope="module")
+def bank(live: Live) -> Iterator[Live]:
+    with another(live) as found:
+        yield found
+
+
+def glass(case: Any, step: str) -> str:
+    return f"/v1/cases/{case['id']}/steps/{step}:break-glass"
+
+
+def review(bank: Live, taken: Any, *, upheld: bool) -> Any:
+    body = {"upheld": upheld, "review": "looked at"}
+    return bank["com"].post(f"/v1/waivers/{taken['id']}:review", body)
+
+
+def due(bank: Live, place: Place) -> dict[str, Any]:
+    every = bank["aud"].pages("/v1/revalidations")
+    return next(dict(one) for one in every if one["decision_point"] == place.point)
+
+
+def test_one_person_goes_past_one_gate_alone_wherever_the_next_is(bank: Live) -> None:
+    place = released(bank)
+    case = open_activation(bank, place)
+    taken = bank["ops"].post(glass(case, STEP), HURRY)
+    other = refused(bank["ops"], glass(case, "model_deployment"), HURRY)
+    again = bank["dev"].post("/v1/validations", {"model": place.model, "version": 1})
+    earlier = refused(bank["ops"], glass(again, "technical_validation"), HURRY)
+    review(bank, taken, upheld=True)
+    second = bank["ops"].post(glass(case, "model_deployment"), HURRY)
+    review(bank, second, upheld=False)
+    third = refused(bank["ops"], glass(case, "model_deployment"), HURRY)
+
+    assert other.code == earlier.code == third.code == "glass_unreviewed"
+    assert other.document["waiver"] == taken["id"]
+    assert f"POST /v1/waivers/{taken['id']}:review" in other.document["mend"]
+    assert "waits for its review" in other.document["detail"]
+    assert "was not upheld" in third.document["detail"]
+    assert ":review" not in third.document["mend"]
+
+
+def test_nobody_is_past_the_validation_of_a_grave_model_in_a_hurry(bank: Live) -> None:
+    model = make_model(bank, tier="high")
+    number = make_version(bank, model)
+    case = bank["dev"].post("/v1/validations", {"model": model, "version": number})
+    told = refused(bank["ops"], glass(case, "business_validation"), HURRY)
+
+    assert (told.status, told.code) == (409, "no_emergency")
+    assert "POST /v1/waivers" in told.document["mend"]
+
+
+def test_what_went_past_in_a_hurry_that_was_none_is_due_at_once_and_its_owner_told(
+    bank: Live,
+) -> None:
+    place = released(bank)
+    case = open_activation(bank, place)
+    evidence(bank["ops"], case, STEP, "minutes", {"page": 1})
+    taken = bank["ops"].post(glass(case, "management_and_governance"), HURRY)
+    ready_to_commit(bank, case)
+    bank["ops"].post(f"/v1/activations/{case['id']}:commit")
+    before = due(bank, place)
+    reviewed = review(bank, taken, upheld=False)
+    after = due(bank, place)
+    validate(bank, place.model, place.version)
+    mended = due(bank, place)
+
+    told = [
+        item["data"]
+        for item in bank["aud"].pages("/v1/events-feed", limit=200)
+        if item["type"] == "gates.glass.reviewed" and item["data"]["waiver_id"] == taken["id"]
+    ]
+    assert [(one["upheld"], one["gate"]) for one in told] == [(False, f"activation.{STEP}")]
+    assert {one["name"] for one in told[0]["addressees"]} == {"dev", "ops"}
+    assert (before["state"], after["state"]) == ("fine", "overdue")
+    assert after["due"] == reviewed["reviewed_at"]
+    assert datetime.fromisoformat(mended["due"]) > datetime.now(UTC) + timedelta(days=300)
