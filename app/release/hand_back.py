@@ -11,6 +11,8 @@ from typing import Any
 
 from app.gates import WayOut
 
+OPEN_PROCEDURE, PUBLISH_VERSION = "open_procedure", "publish_version"
+"""What every list ends with; the server sees for itself when they are done."""
 _MOST = 20
 """So many variables or KPIs get a task of their own; the findings name them all."""
 _SAID = "Whoever validated it says so; the reason stands with `validation.failed` in the audit log."
@@ -110,13 +112,13 @@ def _again(path: WayOut, model: str, number: int) -> Iterator[Todo]:
         WayOut.MATHEMATICAL_DRIFT: "retune, or rebuild",
     }
     yield Todo(
-        "open_procedure",
+        OPEN_PROCEDURE,
         f"Open a procedure ({kinds[path]}) with the effect that it should have",
         "So that the next version is held against what it was made for.",
         "POST /v1/procedures",
     )
     yield Todo(
-        "publish_version",
+        PUBLISH_VERSION,
         f"Publish the next version, with {number} among its parents, and validate it",
         "A version's content never changes; one that was sent back in error is validated again.",
         f"POST /v1/models/{model}/versions",

@@ -16,8 +16,9 @@ from app.kit.page import Rows
 from app.kit.refusal import Invalid, NotFound
 from app.platform.db import page
 from app.platform.events import publish
-from app.release import effect
+from app.release import effect, rework
 from app.release.events import ProcedureClosed, ProcedureOpened
+from app.release.hand_back import OPEN_PROCEDURE, PUBLISH_VERSION
 from app.release.procedure_rules import (
     EffectUnmeasured,
     NotAResult,
@@ -64,6 +65,8 @@ async def open_procedure(
         procedure=row.id, kind=kind, cause=cause, cause_id=cause_id, expected=expected,
         personal={"reason": reason},
     )  # fmt: skip
+    note = f"Procedure {row.id}."
+    await rework.done_by_the_way(session, version.id, OPEN_PROCEDURE, note=note, by=by)
     await publish(
         session,
         ProcedureOpened(
@@ -123,6 +126,8 @@ async def link(
         session, by, "procedure.linked", f"version:{row.version_id}",
         procedure=row.id, result=version.id, version_id=version.id,
     )  # fmt: skip
+    note = f"{model}@{number}."
+    await rework.done_by_the_way(session, row.version_id, PUBLISH_VERSION, note=note, by=by)
     return row
 
 

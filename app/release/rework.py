@@ -1,15 +1,17 @@
 """What a returned version is given back with, and ticking it off."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, identity
 from app.identity import Action
 from app.kit.actor import Actor
 from app.kit.refusal import Kind, NotFound, Refusal
+from app.release.hand_back import PUBLISH_VERSION
 from app.release.tables import HandBack, Task
 
 
@@ -84,11 +86,64 @@ async def finish_task(
         raise NotFound("task", key)
     if task.done_at is not None:
         raise TaskDone(f"{task.title}: done at {task.done_at:%Y-%m-%d %H:%M}.")
+    await _tick(session, row, task, note, by=by)
+    return await hand_back_of(session, model, number, by=by)
+
+
+async def done_by_the_way(
+    session: AsyncSession, version_id: UUID, key: str, *, note: str, by: Actor
+) -> None:
+    """Tick a task off that another call has just done, if the version has it and it is open."""
+    row = await newest(session, by.tenant_id, version_id)
+    if row is None:
+        return
+    task = await session.get(
+        Task, (by.tenant_id, row.id, key), with_for_update=True, populate_existing=True
+    )
+    if task is not None and task.done_at is None:
+        await _tick(session, row, task, note, by=by)
+
+
+async def _tick(session: AsyncSession, row: HandBack, task: Task, note: str, *, by: Actor) -> None:
     task.done_by, task.done_at, task.note = by.person_id, func.clock_timestamp(), note
     await session.flush()
     await session.refresh(task)
     await audit.record(
-        session, by, "hand_back.task_done", f"version:{version.id}",
-        hand_back=row.id, task=key, personal={"note": note},
+        session, by, "hand_back.task_done", f"version:{row.version_id}",
+        hand_back=row.id, task=task.key, personal={"note": note},
     )  # fmt: skip
-    return await hand_back_of(session, model, number, by=by)
+
+
+async def tasks_open(
+    session: AsyncSession, tenant_id: UUID, version: catalog.Version
+) -> list[dict[str, Any]]:
+    """Return what is still to do of what a version was handed back with, and the one before it.
+
+    The one before is the model's that was last handed back when this one was published, whether it
+    is named among the parents or not. To publish is done by what comes of it.
+    """
+    given = (
+        select(HandBack.id, catalog.Version.number)
+        .join(
+            catalog.Version,
+            (catalog.Version.tenant_id == HandBack.tenant_id)
+            & (catalog.Version.id == HandBack.version_id),
+        )
+        .where(HandBack.tenant_id == tenant_id, catalog.Version.model_id == version.model_id)
+    )
+    last = HandBack.at.desc(), HandBack.id.desc()
+    own = given.where(HandBack.version_id == version.id).order_by(*last).limit(1).subquery()
+    before = (
+        given.where(HandBack.version_id != version.id, HandBack.at < version.created_at)
+        .order_by(*last)
+        .limit(1)
+        .subquery()
+    )
+    both = union_all(select(own), select(before)).subquery()
+    rows = await session.execute(
+        select(both.c.number, Task.key, Task.title)
+        .join(Task, (Task.tenant_id == tenant_id) & (Task.hand_back_id == both.c.id))
+        .where(Task.done_at.is_(None), Task.key != PUBLISH_VERSION)
+        .order_by(both.c.number, Task.position)
+    )
+    return [{"version": row.number, "task": row.key, "title": row.title} for row in rows]

@@ -13,6 +13,7 @@ from app.release.instances import measure_instances
 from app.release.kpi_validation import conclude, measure_kpis
 from app.release.lifecycle import NEXT, RETURN, require_edge
 from app.release.moves import give_back, move, send_back
+from app.release.rework import tasks_open
 from app.release.sampling import measure_parameters
 from app.release.validators import require_fit
 
@@ -23,12 +24,13 @@ _FURTHER = _RELEASABLE | {Stage.VALIDATED}
 async def about(session: AsyncSession, case: gates.Case) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what rules may know of a case's version and decision point."""
     found = await catalog.versions_by_id(session, case.tenant_id, {case.version_id})
-    model, _ = found[case.version_id]
+    model, row = found[case.version_id]
     baseline = await telemetry.baseline_of(session, case.tenant_id, case.version_id)
     version = {
         "model": model.name,
         "kind": model.kind.value,
         "baseline_rows": baseline.rows if baseline else 0,
+        "tasks_open": await tasks_open(session, case.tenant_id, row),
     }
     if case.point_id is None:
         return version, {}

@@ -26,6 +26,7 @@ FACTS = {
     "version": {
         "kind": "machine_learning",
         "baseline_rows": 45_312,
+        "tasks_open": [],
         "number": 3,
         "stage": "released",
         "digest": "sha256:" + "0" * 64,

@@ -9,6 +9,7 @@ VERSION: dict[str, Any] = {
     "model": "price-direction",
     "kind": "machine_learning",
     "baseline_rows": 4000,
+    "tasks_open": [],
     "number": 3,
     "stage": "candidate",
     "digest": DIGEST,

@@ -109,6 +109,10 @@ def test_a_retraining_is_followed_from_its_cause_to_its_effect(live: Live, retur
 
     follower = Place(returned.model, returned.point, make_version(live, returned.model))
     live["dev"].post(f"{path}:link", {"model": follower.model, "version": follower.version})
+    # What a call has done nobody need tick off as well.
+    told = {task["key"]: task for task in live["dev"].get(path_of(returned))["tasks"]}
+    assert told["open_procedure"]["note"] == f"Procedure {opened['id']}."
+    assert told["publish_version"]["note"] == f"{follower.model}@{follower.version}."
     validate(live, follower.model, follower.version)
     rehearse(live, follower, seed=5)
     assert release(live, follower)["passed"]
@@ -209,3 +213,34 @@ def test_an_open_step_says_what_it_lacks_and_who_supplies_it(live: Live) -> None
     assert submit in missing["reproducible"]
     assert any("approvals" in call for call in missing["independent_validator"])
     assert steps["business_validation"]["missing"] == []
+
+
+def test_what_was_handed_back_is_worked_off_before_the_next_release(
+    live: Live, returned: Place
+) -> None:
+    """Asked of grave models; at this tier the facts say it."""
+    number = make_version(live, returned.model)
+    validate(live, returned.model, number)
+    point = make_point(live)
+    asked = {"model": returned.model, "version": number, "decision_point": point}
+    case = live["dev"].post("/v1/releases", asked)
+
+    def left() -> list[tuple[int, str]]:
+        live["ops"].post(f"/v1/releases/{case['id']}/steps/model_release:judge")
+        facts = live["aud"].get(f"/v1/cases/{case['id']}")["verdicts"][-1]["facts"]
+        return [(item["version"], item["task"]) for item in facts["version"]["tasks_open"]]
+
+    waiting = live["dev"].get(path_of(returned))["tasks"]
+    before = left()
+    for _, task in before:
+        done = f"{path_of(returned)}/tasks/{task}:done"
+        live["dev"].post(done, {"note": "looked into"})
+
+    # To publish the next version is done by its being there.
+    assert before == [
+        (returned.version, task["key"])
+        for task in waiting
+        if task["done_at"] is None and task["key"] != "publish_version"
+    ]
+    assert (returned.version, "variable.1") in before
+    assert left() == []

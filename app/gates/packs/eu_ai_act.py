@@ -14,6 +14,7 @@ from app.gates.packs.asked import (
     PROVEN,
     QUALITY,
     REPORTED,
+    REWORKED,
     UNMOVED,
 )
 from app.gates.packs.pack import Cited, Pack, every_gate
@@ -115,6 +116,9 @@ _RULES: dict[str, tuple[Rule, ...]] = {
         _EU("accuracy_declared", "size(version.card.metrics) > 0",
             "The card declares the levels of accuracy and their metrics.",
             "Art. 13(3)(b)", "Art. 15(3)", owner=_PROVIDER),
+        _EU("corrected", REWORKED,
+            "The corrective actions for what was found of it, or the version before, were taken.",
+            "Art. 20(1)", owner=_PROVIDER),
     ),
     "release.endpoint_identification": (
         _EU("input_specified", "size(evidence.contract.mismatches) == 0",

@@ -17,6 +17,7 @@ from app.gates.packs.asked import (
     QUALITY,
     REHEARSED_APART,
     REPORTED,
+    REWORKED,
     SCORED_APART,
     SUPPLIED_APART,
     UNMOVED,
@@ -120,6 +121,10 @@ _RULES: dict[str, tuple[Rule, ...]] = {
             "version.baseline_rows >= 100 || version.kind != 'machine_learning'",
             "A learnt model has a frozen baseline that ongoing monitoring compares with.",
             "V.2", owner=_DEVELOPER),
+        _SR("findings_resolved", REWORKED,
+            "What validation or monitoring found of the version, or the one before it, was worked"
+            " off.",
+            "V", "VI", owner=_DEVELOPER),
     ),
     "release.endpoint_identification": (
         _SR("inputs_available", "size(evidence.contract.mismatches) == 0",

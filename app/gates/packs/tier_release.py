@@ -8,6 +8,7 @@ from app.gates.packs.asked import (
     PROVEN,
     QUALITY,
     REHEARSED_APART,
+    REWORKED,
     SCORED_APART,
     SUPPLIED_APART,
 )
@@ -26,6 +27,14 @@ RELEASE: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "name": "baseline",
                 "when": "version.baseline_rows >= 100 || version.kind != 'machine_learning'",
                 "reason": "A learnt model has a frozen baseline profile.",
+            },
+            {
+                "name": "reworked",
+                "when": REWORKED,
+                "reason": "What it, or the version before it, was handed back with is done and"
+                " ticked off.",
+                "asked": GRAVE,
+                "denies": (HIGH,),
             },
         ],
     ),
