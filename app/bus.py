@@ -43,6 +43,7 @@ def make_bus() -> Bus:
     bus.answer(gates.Shapers, telemetry.shapers)
     bus.answer(gates.KpisInForce, kpi.kpis_in_force)
     bus.answer(gates.MonitorInForce, drift.monitor_in_force)
+    bus.answer(gates.GuardrailsInForce, activation.guardrails_in_force)
     bus.answer(gates.PlanInForce, routing.plan_in_force)
     bus.answer(drift.Serving, routing.serves)
     bus.answer(drift.KpisOver, release.kpis_over)

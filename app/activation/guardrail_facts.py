@@ -13,7 +13,10 @@ SPECIMEN: dict[str, Any] = {
         "windows": 1, "since": _AT, "until": _AT, "variables": 2, "drifting": ["x"],
         "severe": ["x"], "share": 0.5, "severe_share": 0.5,
     },
-    "performance": {"accuracy": 0.9, "labelled": 500, "reference": 0.9, "degraded": False},
+    "performance": {
+        "accuracy": 0.9, "labelled": 500, "degraded": False,
+        "reference": {"accuracy": 0.9, "sigma": 0.01, "rows": 4000},
+    },
     "kpi": {"measured": [], "values": {}, "missed": ["x"], "unmeasured": ["x"]},
     "traffic": {"events": 500, "labelled": 500, "since": _AT, "through": _AT},
     "latency": {
@@ -37,6 +40,15 @@ LANGUAGE = gates.Language(
 )
 """What a guardrail's condition may speak of."""
 _VALUES = ("kpi", "values")
+_SUBJECTS: dict[tuple[str, ...], dict[str, Any]] = {
+    (name,): held for name, held in SPECIMEN.items() if isinstance(held, dict)
+}
+_MAPS = _SUBJECTS | {
+    (*path, part): inner
+    for path, held in _SUBJECTS.items()
+    for part, inner in held.items()
+    if isinstance(inner, dict)
+}
 _MISTYPED = ("No matching overloads", "not bool")
 _OF_EVENTS = re.compile(r"\b(?:latency|errors)\b")
 
@@ -62,10 +74,9 @@ def faults(when: str, kpis: Collection[str]) -> list[Wrong]:
         root = gates.compiled(when, LANGUAGE).root
     except gates.BadExpression as error:
         return [Wrong(fault.problem, fault.line, fault.column) for fault in error.faults]
-    known: dict[tuple[str, ...], set[str]] = {
-        (name,): set(held) for name, held in SPECIMEN.items() if isinstance(held, dict)
-    }
-    known[_VALUES] = set(kpis)
+    known = {path: set(held) for path, held in _MAPS.items()} | {_VALUES: set(kpis)}
+    if whole := dict.fromkeys(_whole(root, ())):
+        return [_whole_of(when, path, known[path]) for path in whole]
     found = dict.fromkeys(path for path in _paths(root, ()) if path[-1] not in known[path[:-1]])
     if found:
         return [_unknown(when, path, known[path[:-1]]) for path in found]
@@ -76,10 +87,23 @@ def faults(when: str, kpis: Collection[str]) -> list[Wrong]:
     return [Wrong(said.removeprefix("UNKNOWN: "))] if mistyped else []
 
 
+def _whole(node: Any, bound: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield what is asked for as a whole of which only parts say something: its size is no fact."""
+    path = _path(node, bound)
+    if path in _SUBJECTS:
+        yield path
+        return
+    below = node.children[1:] if len(path) > 1 else node.children
+    for child in below:
+        yield from _whole(child, bound)
+    for inner in node.body:
+        yield from _whole(inner, (*bound, node.name))
+
+
 def _paths(node: Any, bound: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """Yield each name that is read of a subject, or of what it holds under open names."""
     path = _path(node, bound)
-    if len(path) > 1 and path[:-1] in {_VALUES, *((name,) for name in SPECIMEN)}:
+    if len(path) > 1 and path[:-1] in _MAPS:
         yield path
     for child in node.children:
         yield from _paths(child, bound)
@@ -102,12 +126,20 @@ def _path(node: Any, bound: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _unknown(when: str, path: tuple[str, ...], known: Collection[str]) -> Wrong:
+    return _at(when, path, f"nothing measures {'.'.join(path)}", known)
+
+
+def _whole_of(when: str, path: tuple[str, ...], known: Collection[str]) -> Wrong:
+    return _at(when, path, f"{path[0]} is many things: say which of them", known)
+
+
+def _at(when: str, path: tuple[str, ...], problem: str, known: Collection[str]) -> Wrong:
     first, *others = map(re.escape, path)
     steps = (rf"\s*(?:\.\s*{name}\b|\[\s*r?['\"]{name}['\"]\s*\])" for name in others)
     place = re.search(rf"\b{first}{''.join(steps)}", when)
     before = when[: place.start()] if place else ""
     return Wrong(
-        f"nothing measures {'.'.join(path)}",
+        problem,
         before.count("\n") + 1,
         len(before) - (before.rfind("\n") + 1) + 1,
         tuple(sorted(known)),

@@ -18,16 +18,18 @@ from app.platform.db import clock
 async def measured(
     session: AsyncSession,
     seat: routing.Seat,
-    began: datetime,
+    since: datetime,
     now: datetime,
     alerts: dict[str, Any],
     asked: Iterable[str],
+    *,
+    began: datetime,
 ) -> dict[str, Any]:
-    """Return the facts of a seat since it began, or of its newest hours.
+    """Return the facts of a seat, which ``began`` then, ``since`` a moment or of its newest hours.
 
     Of latency and errors only where a condition is about them: they are read from raw events.
     """
-    since = judged_since(began, now)
+    since = judged_since(since, now)
     place = (session, seat.tenant_id, seat.point_id, seat.version_id)
     found: dict[str, Any] = plain(await release.measure_since(*place, since))
     if any(asks_for_events(when) for when in asked):
@@ -81,7 +83,7 @@ async def says(session: AsyncSession, point: catalog.DecisionPoint, when: str) -
         return None
     alerts = await drift.alert_facts(session, seat.tenant_id, seat.point_id, seat.version_id)
     now = await clock(session)
-    facts = await measured(session, seat, seat.since, now, alerts, [when])
+    facts = await measured(session, seat, seat.since, now, alerts, [when], began=seat.since)
     answer = gates.evaluate(when, gates.Facts(facts, LANGUAGE))
     return Says(
         version_id=seat.version_id,

@@ -12,6 +12,7 @@ from app.activation import guardrail_facts, guardrail_measuring
 from app.activation.guardrail_tables import Breach, Guardrail
 from app.activation.rules import BadCondition
 from app.kit.actor import Actor
+from app.kit.canonical import digest as digest_of
 from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_condition, require_current
@@ -86,6 +87,21 @@ async def guardrails_at(session: AsyncSession, tenant_id: UUID, point_id: UUID) 
     """Return the guardrails of a point by name."""
     query = select(Guardrail).filter_by(tenant_id=tenant_id, point_id=point_id)
     return list(await session.scalars(query.order_by(Guardrail.name)))
+
+
+async def guardrails_in_force(
+    session: AsyncSession, asked: gates.GuardrailsInForce
+) -> dict[UUID, dict[str, str]]:
+    """Return a digest of each guardrail by name and point, for what approvals cover."""
+    rows = await session.scalars(
+        select(Guardrail).where(
+            Guardrail.tenant_id == asked.tenant_id, Guardrail.point_id.in_(asked.ids)
+        )
+    )
+    found: dict[UUID, dict[str, str]] = {}
+    for row in rows:
+        found.setdefault(row.point_id, {})[row.name] = digest_of(_terms(row))
+    return found
 
 
 async def guardrail_of(session: AsyncSession, key: str, name: str, *, by: Actor) -> Guardrail:

@@ -17,6 +17,11 @@ def judged_since(swap: datetime, now: datetime) -> datetime:
     return max(swap, present - timedelta(hours=JUDGED_HOURS - 1))
 
 
+def next_hour(moment: datetime) -> datetime:
+    """Return when the next whole hour begins: what was looked at before it counts no more."""
+    return moment.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+
+
 _ALERTS = re.compile(r"\balerts\b")
 
 
@@ -32,7 +37,7 @@ def spoke(
 
     Once, as a rule. What asks for alerts speaks again once a newer one fires, and of nothing else:
     who went on in spite of an alert has looked at it. What held a ramp, or rolled it back, speaks
-    again of what the ramp does since it was ``resumed``.
+    again of what the ramp does since it was ``resumed``, and likewise what stopped a champion.
     """
     if last is None:
         return False

@@ -32,6 +32,7 @@ from app.gates.changes import propose
 from app.gates.classification import apply_tier
 from app.gates.covered import (
     BaselineInForce,
+    GuardrailsInForce,
     KpisInForce,
     MonitorInForce,
     PlanInForce,
@@ -91,6 +92,7 @@ __all__ = [
     "Evidence",
     "EvidenceOut",
     "Facts",
+    "GuardrailsInForce",
     "KpisInForce",
     "Language",
     "MonitorInForce",

@@ -59,11 +59,9 @@ async def decide(
     parts = await covered(session, case, step)
     now = digest_of(parts)
     if digest is not None and digest != now:
-        raise ApprovalVoid(
-            "What you looked at is not what stands.",
-            changed=await _since(session, case, step, digest, parts),
-            digest=now,
-        )
+        moved = await _since(session, case, step, digest, parts)
+        if moved:
+            raise ApprovalVoid("What you looked at is not what stands.", changed=moved, digest=now)
     approval = Approval(
         tenant_id=by.tenant_id,
         case_id=case_id,

@@ -19,7 +19,7 @@ from app.platform.events import Question, ask
 
 
 @dataclass(frozen=True, slots=True)
-class InForce(Question[dict[UUID, str]]):
+class InForce(Question[dict[UUID, Any]]):
     """Digests of what decisions rest on, as its owner knows it, by version or decision point."""
 
     tenant_id: UUID
@@ -42,6 +42,10 @@ class PlanInForce(InForce):
     """A decision point's routing plan."""
 
 
+class GuardrailsInForce(InForce):
+    """A decision point's guardrails: by its id a digest of each, by name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shapers(Question[dict[UUID, str]]):
     """Who shaped versions besides their developers, and how, by person."""
@@ -50,10 +54,14 @@ class Shapers(Question[dict[UUID, str]]):
     ids: frozenset[UUID]
 
 
+Parts = dict[str, Any]
 _NONE = "none"
 _AT_A_POINT: dict[str, type[InForce]] = {
-    "kpis": KpisInForce, "monitor": MonitorInForce, "plan": PlanInForce,
+    "kpis": KpisInForce, "monitor": MonitorInForce, "guardrails": GuardrailsInForce,
+    "plan": PlanInForce,
 }  # fmt: skip
+_WITHOUT: dict[str, Parts] = {"guardrails": {}}
+"""What a part is where there is nothing, if not none."""
 JUDGED_BY = frozenset(_AT_A_POINT) - {"plan"}
 """Parts that say whether a champion still earns his place; the plan turns with the swap itself."""
 EDITED_LATER = frozenset({*_AT_A_POINT, "instances"})
@@ -61,9 +69,6 @@ EDITED_LATER = frozenset({*_AT_A_POINT, "instances"})
 
 An instance that is made later answers nobody until a change of the plan that pins it is approved.
 """
-
-
-Parts = dict[str, Any]
 
 
 async def covered(session: AsyncSession, case: Case, step: str) -> Parts:
@@ -110,13 +115,14 @@ async def covered_all(
         if case.point_id is not None:
             parts["contract"] = digest_of(points[case.point_id].contract)
             for part, digests in standing.items():
-                parts[part] = digests.get(case.point_id, _NONE)
+                parts[part] = digests.get(case.point_id, _WITHOUT.get(part, _NONE))
         if case.kind is CaseKind.ACTIVATION:
             parts["verdicts"] = digest_of(verdicts[case.version_id, case.point_id])
             parts["instances"] = digest_of(instances[case.version_id])
         else:
-            # A release does not depend on how traffic is shared today.
+            # A release does not depend on how traffic is shared or guarded today.
             parts.pop("plan", None)
+            parts.pop("guardrails", None)
     return found
 
 
@@ -182,6 +188,13 @@ async def _instances(
 def changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Return the names of the parts that are not what they were.
 
-    What a later release covers besides was nobody's word then, and cannot have changed.
+    What a later release covers besides was nobody's word then, and cannot have changed. Of a part
+    that has parts each has to be as it was: what was added takes nothing from what was approved.
     """
-    return sorted(name for name, part in before.items() if part != now.get(name))
+    return sorted(name for name, part in before.items() if not _holds(part, now.get(name)))
+
+
+def _holds(part: Any, now: Any) -> bool:
+    if isinstance(part, dict):
+        return isinstance(now, dict) and part.items() <= now.items()
+    return bool(part == now)

@@ -177,5 +177,6 @@ async def denied_at(
     )
     found: dict[UUID, list[tuple[UUID | None, datetime]]] = {}
     for version_id, point_id, at in rows:
+        assert at is not None  # noqa: S101 - it is judged when it is reviewed
         found.setdefault(version_id, []).append((point_id, at))
     return found

@@ -21,7 +21,11 @@ from app.revalidation.terms import term_of
 
 _BATCH = 500
 _EMERGENCY = timedelta(days=1)
-_GOVERNED = {"kpis": identity.Governed.KPI, "monitor": identity.Governed.MONITOR}
+_GOVERNED = {
+    "kpis": identity.Governed.KPI,
+    "monitor": identity.Governed.MONITOR,
+    "guardrails": identity.Governed.MONITOR,
+}
 
 
 class Kind(StrEnum):

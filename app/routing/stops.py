@@ -162,6 +162,18 @@ async def all_stopped(session: AsyncSession, tenant_id: UUID) -> list[Stop]:
     return list(await session.scalars(query.order_by(Stop.since, Stop.id)))
 
 
+async def lifted(
+    session: AsyncSession, tenant_id: UUID, ids: Collection[UUID]
+) -> dict[UUID, datetime]:
+    """Return when stops were lifted, of those that were."""
+    rows = await session.execute(
+        select(Stop.id, Stop.until).where(
+            Stop.tenant_id == tenant_id, Stop.id.in_(ids), Stop.until.is_not(None)
+        )
+    )
+    return {row.id: row.until for row in rows}
+
+
 async def held_at(
     session: AsyncSession, tenant_id: UUID, point_id: UUID, at: datetime | None
 ) -> list[Stop]:

@@ -113,6 +113,8 @@ def test_a_put_says_what_the_condition_answers_of_the_present_champion(
         ("has(latency.p90_ms)", "latency.p90_ms", (1, 5),
          {"events", "measured", "p50_ms", "p95_ms", "p99_ms", "max_ms", "budget_ms",
           "over_budget"}),
+        ("performance.accuracy < performance.reference.acuracy - 0.1",
+         "performance.reference.acuracy", (1, 24), {"accuracy", "sigma", "rows"}),
         ("kpi.values.margin < 0.0", "kpi.values.margin", (1, 1), set()),
     ],
 )  # fmt: skip
@@ -129,7 +131,16 @@ def test_a_name_that_nobody_measures_is_refused_with_its_place_and_the_names_the
 
 
 @pytest.mark.parametrize(
-    "when", ["traffic.events > 'many'", "size(minutes_since_swap) > 1", "traffic.events"]
+    "when",
+    [
+        "traffic.events > 'many'",
+        "size(minutes_since_swap) > 1",
+        "traffic.events",
+        "performance.accuracy < performance.reference - 0.1",
+        "size(alerts) > 0",
+        "alerts.exists(a, a == 'data')",
+        "kpi == {}",
+    ],
 )
 def test_what_could_never_be_answered_is_refused(live: Live, place: Place, when: str) -> None:
     denied = refused(lambda: live["ops"].put(path(place.point, "x"), {"when": when}))

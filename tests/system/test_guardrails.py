@@ -179,6 +179,18 @@ def test_who_may_not_come_back_is_replaced_by_what_was_declared(live: Live) -> N
     live["ops"].post(resume, {"reason": "looked at it", "accept_cause": True})
     assert len(breaches(live, first.point)) == 1
 
+    # What was accepted is the hours before: of those after he is stopped anew.
+    with psycopg.connect(database_of(live)) as connection:
+        connection.execute("SET session_replication_role = replica")
+        earlier = "UPDATE {} SET {} - interval '2 hours' WHERE id = %s"
+        for table, column, row in (
+            ("routing_stop", "until", found["stop_id"]), ("activation_breach", "at", found["id"]),
+        ):  # fmt: skip
+            connection.execute(earlier.format(table, f"{column} = {column}"), (row,))
+    again, once = breached(live, first.point, 2)
+    assert (once["id"], again["taken"]) == (found["id"], "stopped")
+    assert again["stop_id"] != found["stop_id"]
+
 
 def test_alerts_stops_and_failures_each_do_what_they_say(live: Live) -> None:
     place = champion(live)

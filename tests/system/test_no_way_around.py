@@ -13,6 +13,7 @@ from app.platform.embedded import EmbeddedPostgres
 from tests.live import (
     Live,
     Place,
+    approve,
     champion,
     enthroned,
     evidence,
@@ -247,6 +248,38 @@ def test_edited_terms_show_while_nobody_has_to_agree_to_them(bank: Live) -> None
     subject = f"{seated.model}@{seated.version} at {seated.point}"
     detail = "kpis edited since it was approved"
     assert {"kind": "terms_edited", "subject": subject, "detail": detail} in found
+
+
+def test_who_agreed_with_guardrails_did_not_agree_without_them(bank: Live) -> None:
+    place = released(bank)
+    case = open_activation(bank, place)
+    rail = f"/v1/decision-points/{place.point}/guardrails"
+    terms = {"when": "performance.accuracy < 0.5", "action": "alert"}
+    for name in ("floor", "second"):
+        bank["ops"].put(f"{rail}/{name}", terms)
+    ready_to_commit(bank, case)
+    bank["ops"].put(f"{rail}/third", terms)
+    bank["ops"].put(f"{rail}/floor", {**terms, "min_events": 10**6}, revision=1)
+    void = refused(bank["ops"], f"/v1/activations/{case['id']}:commit")
+    bank["ops"].put(f"{rail}/floor", terms | {"min_events": 30}, revision=2)
+    approve(bank["com"], case, STEP)
+    bank["ops"].post(f"/v1/activations/{case['id']}/steps/{STEP}:judge")
+    bank["ops"].post(f"/v1/activations/{case['id']}:commit")
+
+    def edited() -> list[str]:
+        subject = f"{place.model}@{place.version} at {place.point}"
+        found = bank["aud"].get("/v1/adherence")["findings"]
+        mine = [one for one in found if one["subject"] == subject]
+        return [one["detail"] for one in mine if one["kind"] == "terms_edited"]
+
+    bank["ops"].put(f"{rail}/fourth", terms)
+    added = edited()
+    bank["ops"]._http.delete(f"{rail}/second", headers={"If-Match": '"1"'})
+
+    # What is added takes nothing from what was agreed.
+    assert (void.code, void.document["changed"]) == ("approval_void", ["guardrails"])
+    assert added == []
+    assert edited() == ["guardrails edited since it was approved"]
 
 
 def test_a_lent_role_brings_back_no_version_of_ones_own(bank: Live) -> None:
