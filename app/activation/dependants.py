@@ -190,17 +190,40 @@ async def _instances(
 
 
 async def _ensembles(session: AsyncSession, version: catalog.Version) -> list[Dependant]:
-    """Return the ensembles that a version is a member of, at whatever depth."""
-    return [
-        Dependant(
-            "ensemble",
-            Weight.ACCEPTABLE,
-            f"The ensemble {model.name}@{ensemble.number} answers with it.",
-            f"POST /v1/models/{model.name}/versions without it, and retire the one with it.",
+    """Return the ensembles that a version is a member of, at whatever depth.
+
+    One that has a seat decides with it: it is not drained before that is.
+    """
+    found = []
+    for model, ensemble in await catalog.ensembles_of(session, version.tenant_id, version.id):
+        if ensemble.stage is catalog.Stage.RETIRED:
+            continue
+        name = f"{model.name}@{ensemble.number}"
+        without = f"POST /v1/models/{model.name}/versions without it"
+        seats = await routing.open_seats_of(session, version.tenant_id, ensemble.id)
+        points = await catalog.points_by_id(
+            session, version.tenant_id, {seat.point_id for seat in seats}
         )
-        for model, ensemble in await catalog.ensembles_of(session, version.tenant_id, version.id)
-        if ensemble.stage is not catalog.Stage.RETIRED
-    ]
+        found += [
+            Dependant(
+                "ensemble",
+                Weight.BLOCKS,
+                f"The ensemble {name} decides with it at {points[seat.point_id].key}.",
+                f"{without}, and POST /v1/activations for that.",
+                points[seat.point_id].key,
+            )
+            for seat in seats
+        ]
+        if not seats:
+            found.append(
+                Dependant(
+                    "ensemble",
+                    Weight.ACCEPTABLE,
+                    f"The ensemble {name} answers with it.",
+                    f"{without}, and retire the one with it.",
+                )
+            )
+    return found
 
 
 async def _downstream(

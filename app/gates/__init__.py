@@ -70,7 +70,7 @@ from app.gates.standing import (
 )
 from app.gates.steps import ActivationStep, CaseKind, ReleaseStep, ValidationStep
 from app.gates.tables import Case, Change, Evidence, Verdict, Waiver
-from app.gates.validators import validators_of
+from app.gates.validators import validated_at, validators_of
 from app.gates.waivers import grant_waiver
 
 __all__ = [
@@ -160,6 +160,7 @@ __all__ = [
     "states",
     "unsound",
     "unwaived",
+    "validated_at",
     "validators_of",
     "void_releases",
 ]

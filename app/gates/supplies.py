@@ -77,6 +77,8 @@ MEASURED: dict[tuple[CaseKind, str], tuple[str, ...]] = {
 
 _VERSION: dict[str, str] = {
     "baseline_rows": "PUT /v1/models/{model}/versions/{version}/baseline",
+    "lighter_members": "PUT /v1/models/{member}/risk-tier and POST"
+    " /v1/validations of it; or POST /v1/models/{model}/versions without it",
     "tasks_open": "POST /v1/models/{model}/versions/{handed_back}/hand-back/tasks/{task}:done for"
     " each of GET …/hand-back that is open",
     "stage": "POST /v1/validations, then POST /v1/releases",

@@ -9,6 +9,7 @@ from app.gates import CaseKind, ReleaseStep, WayOut
 from app.identity import Action
 from app.kit.actor import Actor
 from app.release.endpoints import about_point, measure_contract
+from app.release.inside import lighter_inside
 from app.release.instances import measure_instances
 from app.release.kpi_validation import conclude, measure_kpis
 from app.release.lifecycle import NEXT, RETURN, require_edge
@@ -30,6 +31,9 @@ async def about(session: AsyncSession, case: gates.Case) -> tuple[dict[str, Any]
         "model": model.name,
         "kind": model.kind.value,
         "baseline_rows": baseline.rows if baseline else 0,
+        "lighter_members": await lighter_inside(session, case)
+        if model.kind is catalog.AssetKind.ENSEMBLE
+        else [],
         "tasks_open": await tasks_open(session, case.tenant_id, row),
     }
     if case.point_id is None:

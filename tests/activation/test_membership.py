@@ -113,6 +113,42 @@ def test_of_a_member_lost_later_people_are_told_and_adherence_names_it(
     assert denied["invalid"] == [f"its member {leaving.model}@1 is returned"]
 
 
+def test_a_member_of_what_decides_is_not_retired_however_much_is_accepted(
+    near: Live, good: Place
+) -> None:
+    place = crown(near, ensemble_of(near, good, validated(near)))
+
+    denied = refused(lambda: retire(near, good), "in_use")
+
+    here = [one for one in denied["in_the_way"] if one["decision_point"] == place.point]
+    assert [(one["kind"], one["weight"]) for one in here] == [("ensemble", "blocks")]
+    assert f"POST /v1/models/{place.model}/versions without it" in here[0]["mend"]
+
+
+def test_what_was_validated_by_lighter_rules_shows_inside_of_a_graver_ensemble(
+    near: Live, good: Place
+) -> None:
+    other = validated(near)
+    place = ensemble_of(near, good, other)
+    # What a member is said to be by now was not asked for when it was validated.
+    for model, tier in ((place.model, "medium"), (good.model, "high")):
+        path, graver = f"/v1/models/{model}", {"risk_tier": tier, "reason": "more is at stake"}
+        revision = near["dev"].get(path)["revision"]
+        near["dev"].put(f"{path}/risk-tier", graver, revision=revision)
+    asked = {"model": place.model, "version": 1, "decision_point": make_point(near)}
+    case = near["dev"].post("/v1/releases", asked)
+
+    judged = near["ops"].post(f"/v1/releases/{case['id']}/steps/model_release:judge")
+
+    rule = next(one for one in judged["results"] if one["rule"] == "grave_inside")
+    assert (rule["passed"], rule["severity"]) == (False, "warn")
+    assert any("POST /v1/validations" in call for call in rule["mend"])
+    facts = near["aud"].get(f"/v1/cases/{case['id']}")["verdicts"][-1]["facts"]
+    assert facts["version"]["lighter_members"] == sorted(
+        f"{one.model}@1 (low)" for one in (good, other)
+    )
+
+
 def sent_back(live: Live, place: Place) -> Any:
     """The version's own release, elsewhere, ends in data drift."""
     elsewhere = Place(place.model, make_point(live), place.version)

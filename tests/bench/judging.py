@@ -27,6 +27,7 @@ FACTS = {
         "kind": "machine_learning",
         "baseline_rows": 45_312,
         "tasks_open": [],
+        "lighter_members": [],
         "number": 3,
         "stage": "released",
         "digest": "sha256:" + "0" * 64,

@@ -10,6 +10,7 @@ VERSION: dict[str, Any] = {
     "kind": "machine_learning",
     "baseline_rows": 4000,
     "tasks_open": [],
+    "lighter_members": [],
     "number": 3,
     "stage": "candidate",
     "digest": DIGEST,

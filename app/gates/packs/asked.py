@@ -53,6 +53,9 @@ HANDED_OVER = "has(evidence.hand_off.accepted) && evidence.hand_off.accepted == 
 AGREED_KPIS = "size(evidence.kpi.measured) > 0"
 """Where nothing was agreed nothing can be missed."""
 
+GRAVE_INSIDE = "size(version.lighter_members) == 0"
+"""What decides in an ensemble was validated by rules as strict as the ensemble's."""
+
 REWORKED = "size(version.tasks_open) == 0"
 """Of what it, or the version before it, was handed back with nothing is left to do."""
 

@@ -10,6 +10,7 @@ from app.gates.packs.asked import (
     AGREED_KPIS,
     AGREED_TOLERANCE,
     COMPARED,
+    GRAVE_INSIDE,
     HANDED_OVER,
     NOT_COMPARED,
     OUTCOMES_KNOWN,
@@ -121,6 +122,9 @@ _RULES: dict[str, tuple[Rule, ...]] = {
             "version.baseline_rows >= 100 || version.kind != 'machine_learning'",
             "A learnt model has a frozen baseline that ongoing monitoring compares with.",
             "V.2", owner=_DEVELOPER),
+        _SR("components_validated", GRAVE_INSIDE,
+            "Validation is of all components: each member was validated at a tier no lighter.",
+            "V", owner=_VALIDATION),
         _SR("findings_resolved", REWORKED,
             "What validation or monitoring found of the version, or the one before it, was worked"
             " off.",

@@ -5,6 +5,7 @@ from typing import Any
 from app.gates.packs.asked import (
     AGREED_CASES,
     AGREED_TOLERANCE,
+    GRAVE_INSIDE,
     PROVEN,
     QUALITY,
     REHEARSED_APART,
@@ -27,6 +28,13 @@ RELEASE: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "name": "baseline",
                 "when": "version.baseline_rows >= 100 || version.kind != 'machine_learning'",
                 "reason": "A learnt model has a frozen baseline profile.",
+            },
+            {
+                "name": "grave_inside",
+                "when": GRAVE_INSIDE,
+                "reason": "Of an ensemble, each member was validated at a tier no lighter.",
+                "asked": GRAVE,
+                "denies": (HIGH,),
             },
             {
                 "name": "reworked",

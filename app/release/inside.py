@@ -1,0 +1,25 @@
+"""What is inside of an ensemble, as rules ask for it."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import catalog, gates
+
+_GRAVITY = {tier.value: gravity for gravity, tier in enumerate(catalog.RiskTier)}
+
+
+async def lighter_inside(session: AsyncSession, case: gates.Case) -> list[str]:
+    """Return what is inside of a case's version and was validated by lighter rules than the case's.
+
+    At whatever depth, each with the tier of its newest validation: what its model is said to be by
+    now was not asked for then.
+    """
+    inside = set(await catalog.inside_of(session, case.tenant_id, {case.version_id}))
+    if not inside:
+        return []
+    tiers = await gates.validated_at(session, case.tenant_id, inside)
+    named = await catalog.versions_by_id(session, case.tenant_id, inside)
+    return sorted(
+        f"{model.name}@{version.number} ({tiers.get(version.id, 'never validated')})"
+        for model, version in named.values()
+        if _GRAVITY.get(tiers.get(version.id, ""), -1) < _GRAVITY[case.tier]
+    )
