@@ -7,7 +7,7 @@ from app.kpi.agreement import Agreed, agreements, as_kept, kpis_in_force
 from app.kpi.measuring import Measured, measure
 from app.kpi.noticing import notice
 from app.kpi.rules import SPEAKS_ALONE
-from app.kpi.service import apply_kpi
+from app.kpi.service import apply_kpi, authors_of
 
 __all__ = [
     "SPEAKS_ALONE",
@@ -16,6 +16,7 @@ __all__ = [
     "agreements",
     "apply_kpi",
     "as_kept",
+    "authors_of",
     "kpis_in_force",
     "measure",
     "notice",

@@ -10,7 +10,7 @@ from app.kit.actor import Actor
 from app.kit.page import Rows
 from app.kit.revision import require_condition
 from app.kpi import rules
-from app.kpi.tables import Definition, Terms
+from app.kpi.tables import Author, Definition, Terms
 from app.platform.db import page
 
 TERMS = ("prices", "aggregate", "target", "currency")
@@ -100,12 +100,38 @@ async def define(
             setattr(known, field, value)
     elif terms != NO_TERMS:
         session.add(Terms(tenant_id=by.tenant_id, definition_id=found.id, **terms))
+    await _sign(session, found, by=by)
     await session.flush()
     await session.refresh(found)
     await audit.record(
         session, by, "kpi.agreed", f"point:{point.id}", key=key, before=before, **fields
     )
     return found
+
+
+async def _sign(session: AsyncSession, found: Definition, *, by: Actor) -> None:
+    """Remember whose word a KPI is as it stands."""
+    author = await session.get(Author, (found.tenant_id, found.id))
+    if author is None:
+        session.add(
+            Author(tenant_id=found.tenant_id, definition_id=found.id, person_id=by.person_id)
+        )
+    else:
+        author.person_id = by.person_id
+
+
+async def authors_of(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> dict[str, UUID]:
+    """Return whose word each KPI of a point is as it stands, by key; of those that are known."""
+    rows = await session.execute(
+        select(Definition.key, Author.person_id)
+        .join(
+            Author,
+            (Author.tenant_id == Definition.tenant_id) & (Author.definition_id == Definition.id),
+        )
+        .where(Definition.tenant_id == tenant_id, Definition.point_id == point_id)
+        .order_by(Definition.key)
+    )
+    return {row.key: row.person_id for row in rows}
 
 
 async def terms_of(

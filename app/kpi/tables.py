@@ -89,3 +89,20 @@ class Late(Base):
     version_id: Mapped[UUID]
     hour: Mapped[int] = mapped_column(BigInteger)
     """Since 1970."""
+
+
+class Author(Vouched, Base):
+    """Whose word a KPI is as it stands; of one that was agreed upon long ago nobody's is known."""
+
+    __tablename__ = "kpi_author"
+    __vouched__ = ("person_id",)
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "definition_id"], ["kpi_definition.tenant_id", "kpi_definition.id"]
+        ),
+    )
+
+    tenant_id: Mapped[tenant_pk]
+    definition_id: Mapped[UUID] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID]
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

@@ -52,11 +52,26 @@ async def measure_kpis(
         then = {one.key: one.digest for one in agreed}
         found["rehearsal"] = await who_rehearsed(session, case)
         found["kpi"]["edited"] = [one.key for one in now if one.digest != then[one.key]]
+    found["kpi"]["own"] = await _own(session, case, rehearsed=rehearsed)
     for kind, payload in found.items():
         await gates.add_evidence(
             session, case.id, STEP, kind=kind, payload=payload, by=by, measured=True
         )
     return stand
+
+
+async def _own(session: AsyncSession, case: gates.Case, *, rehearsed: bool) -> list[str]:
+    """Return the KPIs that are the word of somebody who made the version what it is, by key."""
+    assert case.point_id is not None  # noqa: S101 - releases and activations have a point
+    authors = {
+        key: str(person)
+        for key, person in (await kpi.authors_of(session, case.tenant_id, case.point_id)).items()
+    }
+    if rehearsed:
+        authors |= case.details.get("kpi_authors", {})
+    made = await gates.makers_of(session, case.tenant_id, {case.version_id})
+    parts = {str(person) for person in made}
+    return sorted(key for key, person in authors.items() if person in parts)
 
 
 async def measure_since(

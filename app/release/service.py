@@ -146,6 +146,7 @@ async def open_release(
             "decision_point": point_key,
             "validator_id": str(asked.id) if asked else None,
             "kpis": [item.kept() for item in agreed],
+            "kpi_authors": await kpi.authors_of(session, by.tenant_id, point.id),
         },
         by=by,
         addressees=(asked.id,) if asked else (),

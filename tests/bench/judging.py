@@ -48,6 +48,7 @@ FACTS = {
             "measured": [{"key": "margin", "value": 1.02}, {"key": "hit_rate", "value": 0.61}],
             "missed": [],
             "unmeasured": [],
+            "own": [],
             "values": {"margin": 1.02, "hit_rate": 0.61},
         },
         "performance": {"degraded": False, "auc": 0.81, "reference": 0.82},

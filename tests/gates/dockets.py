@@ -35,7 +35,8 @@ KPI: dict[str, Any] = {
     "drift": {"windows": 3, "variables": 40, "drifting": ["x1"], "severe": [], "share": 0.025,
               "severe_share": 0.0},
     "performance": {"accuracy": 0.9, "labelled": 900, "reference": 0.91, "degraded": False},
-    "kpi": {"measured": [{"key": "margin", "value": 2.0}], "missed": [], "unmeasured": []},
+    "kpi": {"measured": [{"key": "margin", "value": 2.0}], "missed": [], "unmeasured": [],
+            "own": []},
 }  # fmt: skip
 TRAFFIC: dict[str, Any] = {
     "events": 900,

@@ -25,7 +25,12 @@ def facts(**evidence: Any) -> dict[str, Any]:
 def measured(*, severe: float = 0, missed: int = 0, degraded: bool = False) -> dict[str, Any]:
     return facts(
         drift={"windows": 1, "severe_share": severe, "share": severe},
-        kpi={"measured": [{"key": "margin"}], "missed": ["margin"] * missed, "unmeasured": []},
+        kpi={
+            "measured": [{"key": "margin"}],
+            "missed": ["margin"] * missed,
+            "unmeasured": [],
+            "own": [],
+        },
         performance={"degraded": degraded},
         rehearsal={"part": None},
     )

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from app.client import Problem
+from app.client import Client, Problem
 from tests.live import Live, Place, make_model, make_point, make_version, rehearse, unique, validate
+from tests.system.doors import a_version
 
 KPI = {"name": "Margin", "formula": "mean_reward", "direction": "at_least", "threshold": 0.5,
        "unit": "EUR"}  # fmt: skip
@@ -81,3 +82,26 @@ def test_a_release_is_held_to_what_was_agreed_when_it_began(
     held = {one["key"]: (one["threshold"], one["missed"]) for one in said["measured"]}
     assert held == {"margin": (then, path == "business_drift"), "later": (0.2, False)}
     assert said["edited"] == ["margin"]
+
+
+def test_a_kpi_that_its_own_developer_set_is_named_however_it_was_edited_since(live: Live) -> None:
+    _, key = live.newcomer("developer", "operator")
+    point = make_point(live)
+    kpis = f"/v1/decision-points/{point}/kpis"
+    with Client(live.url, key) as both:
+        model = make_model(live)
+        number = both.post(f"/v1/models/{model}/versions", a_version(model))["number"]
+        both.put(f"{kpis}/margin", KPI)
+        both.put(f"{kpis}/other", KPI)
+    live["com"].put(f"{kpis}/other", {**KPI, "threshold": 0.4}, revision=1)
+    place = Place(model, point, number)
+    validate(live, model, number)
+    rehearse(live, place)
+    case = opened(live, place)
+    live["com"].put(f"{kpis}/margin", {**KPI, "threshold": 0.1}, revision=1)
+
+    live["ops"].post(f"/v1/releases/{case['id']}/steps/kpi_validation:judge")
+
+    kept = live["aud"].get(f"/v1/cases/{case['id']}")["evidence"]
+    said = next(one["payload"] for one in kept if one["kind"] == "kpi")
+    assert said["own"] == ["margin"]

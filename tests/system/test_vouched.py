@@ -87,6 +87,7 @@ EDITS = {
     "issuer of a key": "UPDATE identity_key SET issuer_id = gen_random_uuid() WHERE {tenant}",
     "name of a key": "UPDATE identity_key SET prefix = 'mwk_other' WHERE {tenant}",
     "price of a kpi": "UPDATE kpi_terms SET currency = 'USD' WHERE {tenant}",
+    "author of a kpi": "UPDATE kpi_author SET person_id = gen_random_uuid() WHERE {tenant}",
     "name of a kpi": "UPDATE kpi_definition SET name = name || '-not' WHERE {tenant}",
     "name of an invitation": "UPDATE identity_invitation SET prefix = 'mwi_other' WHERE {tenant}",
     "review": "INSERT INTO revalidation_review (tenant_id, id, point_id, version_id, case_id,"

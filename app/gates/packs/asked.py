@@ -59,6 +59,9 @@ GRAVE_INSIDE = "size(version.lighter_members) == 0"
 REWORKED = "size(version.tasks_open) == 0"
 """Of what it, or the version before it, was handed back with nothing is left to do."""
 
+KPIS_APART = "size(evidence.kpi.own) == 0"
+"""Nor by which figures."""
+
 SUPPLIED_APART = "evidence.parameters.part == null"
 REHEARSED_APART = "evidence.rehearsal.part == null"
 SCORED_APART = "evidence.instances.part == null"

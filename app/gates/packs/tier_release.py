@@ -6,6 +6,7 @@ from app.gates.packs.asked import (
     AGREED_CASES,
     AGREED_TOLERANCE,
     GRAVE_INSIDE,
+    KPIS_APART,
     PROVEN,
     QUALITY,
     REHEARSED_APART,
@@ -220,12 +221,19 @@ RELEASE: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
         TIERS,
         [
             {
+                "name": "kpis_set_apart",
+                "when": KPIS_APART,
+                "reason": "No KPI stands as somebody set it who took part in the version.",
+                "asked": GRAVE,
+                "denies": (HIGH,),
+            },
+            {
                 "name": "rehearsed_apart",
                 "when": REHEARSED_APART,
                 "reason": "Whoever rehearsed took no part in the version.",
                 "asked": GRAVE,
                 "denies": (HIGH,),
-            }
+            },
         ],
     ),
 }

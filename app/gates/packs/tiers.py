@@ -7,6 +7,7 @@ from typing import Any
 
 from app.gates.packs.asked import (
     HANDED_OVER,
+    KPIS_APART,
     REPORTED,
     REPORTED_APART,
     TESTED_AS_AGREED,
@@ -204,7 +205,18 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
             }
         ],
     ),
-    "activation.kpi_validation": (GRAVE, []),
+    "activation.kpi_validation": (
+        GRAVE,
+        [
+            {
+                "name": "kpis_set_apart",
+                "when": KPIS_APART,
+                "reason": "No KPI stands as somebody set it who took part in the version.",
+                "asked": GRAVE,
+                "denies": (HIGH,),
+            },
+        ],
+    ),
 }
 
 
