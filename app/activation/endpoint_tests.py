@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import gates, routing
+from app import gates, release, routing
 from app.activation.tested import Trial, standing, together
 from app.gates import ActivationStep
 from app.kit.actor import Actor
@@ -39,7 +39,8 @@ async def tests_of(
         )
         .order_by(gates.Evidence.at.desc(), gates.Evidence.id.desc())
     )
-    trials = [Trial.of(payload) for payload in rows]
+    in_force = await release.cases_in_force(session, tenant_id, point_id)
+    trials = [Trial.of(payload, in_force) for payload in rows]
     pinned = await _pinned(session, tenant_id, version_id, point_id)
     others = {key: standing(one, trials) for key, one in pinned.items()}
     return together(standing(endpoint, trials), others)

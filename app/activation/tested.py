@@ -25,8 +25,12 @@ class Trial:
     """Whether the endpoint is what the Open Inference Protocol's paths lie under."""
 
     @classmethod
-    def of(cls, payload: dict[str, Any]) -> Self:
-        """Return what evidence ``integration`` says, whoever measured it."""
+    def of(cls, payload: dict[str, Any], in_force: str | None) -> Self:
+        """Return what evidence ``integration`` says, whoever measured it.
+
+        By the cases ``in_force`` at the point, which nobody chose who made the version, it is
+        agreed what was tried: rules ask for the same of a release.
+        """
         endpoint, signed = payload.get("endpoint"), payload.get("signed_by")
         cases, failures = payload.get("cases"), payload.get("failures")
         return cls(
@@ -34,7 +38,9 @@ class Trial:
             passed=_count(cases) > 0 and _count(failures) == 0,
             agreed=signed.get("part") is None
             if isinstance(signed, dict)
-            else str(payload.get("cases_from")).startswith("revision"),
+            else in_force is not None
+            and payload.get("cases_from") == in_force
+            and payload.get("cases_part") is None,
             base=payload.get("protocol") == _OPEN_INFERENCE,
         )
 

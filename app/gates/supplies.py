@@ -84,6 +84,8 @@ _VERSION: dict[str, str] = {
     "stage": "POST /v1/validations, then POST /v1/releases",
 }
 
+_POINT: dict[str, str] = {"contract_cases": "PUT /v1/decision-points/{key}/contract-cases"}
+
 
 def shared(kind: CaseKind) -> list[str]:
     """Return the kinds of evidence that others may measure as well as the server."""
@@ -113,7 +115,7 @@ def _calls(kind: str, subject: str, name: str) -> tuple[str, ...]:
         return (_WITHDRAW,)
     if subject == "version":
         return (_VERSION.get(name, "POST /v1/models/{model}/versions with what is missing"),)
-    return ("PATCH /v1/decision-points/{key}",)
+    return (_POINT.get(name, "PATCH /v1/decision-points/{key}"),)
 
 
 def _filled(call: str, case: dict[str, Any], step: str) -> str:

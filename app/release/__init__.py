@@ -11,6 +11,7 @@ from app.release.kpi_validation import conclude, kpis_over, measure_kpis, measur
 from app.release.lifecycle import NEXT, RETURN, IllegalMove, require_edge
 from app.release.moves import move, send_back, sent_back_at
 from app.release.operator import Operator
+from app.release.point_cases import in_force as cases_in_force
 from app.release.rehearsed import releases_ended
 from app.release.service import about, open_validation
 
@@ -22,6 +23,7 @@ __all__ = [
     "VersionMoved",
     "VersionReturned",
     "about",
+    "cases_in_force",
     "conclude",
     "kpis_over",
     "measure_kpis",

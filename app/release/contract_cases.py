@@ -1,5 +1,6 @@
 """Contract cases: what an endpoint is asked, and what it has to answer. Pure."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
@@ -24,9 +25,13 @@ class Tolerance(Input):
     def covers(self, expected: float, found: float) -> bool:
         """Say whether a number is near enough."""
         try:
-            return abs(found - expected) <= max(self.absolute, self.relative * abs(expected))
+            return abs(found - expected) <= self.around(expected)
         except OverflowError:  # whole numbers of hundreds of digits are beyond any other
             return found == expected
+
+    def around(self, expected: float) -> float:
+        """Return how far from the expected number is near enough."""
+        return max(self.absolute, self.relative * abs(expected))
 
 
 class Expectation(Input):
@@ -111,6 +116,48 @@ def at(document: Any, pointer: str) -> Any:
         else:
             raise KeyError(name)
     return found
+
+
+def told_apart(cases: Iterable[ContractCase]) -> bool:
+    """Say whether no one answer would be as all of them expect: else a constant passes.
+
+    A tolerance in which everything lies expects nothing.
+    """
+    seen: dict[str, list[tuple[Any, Tolerance]]] = {}
+    for case in cases:
+        for expected in case.expect:
+            for place, value in _leaves(expected.value, expected.pointer):
+                others = seen.setdefault(place, [])
+                if any(not _both(value, case.tolerance, *other) for other in others):
+                    return True
+                others.append((value, case.tolerance))
+    return False
+
+
+def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
+    """Yield what stands at each place of an expected value; of what holds others its shape."""
+    children: Sequence[tuple[str, Any]] = ()
+    if isinstance(value, dict):
+        children = list(value.items())
+        yield place, frozenset(value)
+    elif isinstance(value, list):
+        children = [(str(number), item) for number, item in enumerate(value)]
+        yield place, (len(value),)
+    else:
+        yield place, value
+    for name, child in children:
+        part = name.replace("~", "~0").replace("/", "~1")
+        yield from _leaves(child, f"{place}/{part}")
+
+
+def _both(one: Any, near_one: Tolerance, other: Any, near_other: Tolerance) -> bool:
+    """Say whether some answer is as both expect."""
+    if _is_number(one) and _is_number(other):
+        try:
+            return bool(abs(one - other) <= near_one.around(one) + near_other.around(other))
+        except OverflowError:
+            return bool(one == other)
+    return type(one) is type(other) and bool(one == other)
 
 
 def differences(

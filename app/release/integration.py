@@ -10,7 +10,7 @@ from http import HTTPStatus
 from math import ceil
 from typing import Any
 
-from app.release.contract_cases import ContractCase, at, differences
+from app.release.contract_cases import ContractCase, at, differences, told_apart
 from app.release.open_inference import NotTensors, outputs
 from app.release.output_schema import breaches
 
@@ -132,13 +132,15 @@ def _of_good(case: ContractCase, reply: Reply, protocol: Protocol, schema: Any) 
 def asked_by(cases: Sequence[ContractCase], input_schema: Any) -> dict[str, Any]:
     """Return how much cases ask: a run that asks nothing fails nothing.
 
-    ``unlike`` are those that are to be answered although the decision point never sends such input.
+    Nor does one that a constant would pass: what is expected has to be ``told_apart``. ``unlike``
+    are those that are to be answered although the decision point never sends such input.
     """
     answered = [case for case in cases if not case.bad]
     held = answered if input_schema is not None else ()
     return {
         "bad_cases": len(cases) - len(answered),
         "expecting": sum(bool(case.expect) for case in answered),
+        "told_apart": told_apart(answered),
         "unlike": [case.name for case in held if breaches(input_schema, case.input)][:MOST_FAILED],
     }
 

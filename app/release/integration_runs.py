@@ -140,7 +140,7 @@ async def _request(
                 "Neither the request nor the decision point names a case.",
                 filled={"key": case.details["decision_point"]},
             )
-        cases, source, author = kept.cases, f"revision {kept.revision}", kept.author_id
+        cases, source, author = kept.cases, point_cases.source(kept), kept.author_id
     made = await gates.makers_of(session, by.tenant_id, {case.version_id})
     details = case.details
     return await operations.begin(

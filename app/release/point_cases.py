@@ -20,6 +20,17 @@ async def kept(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> PointC
     return await session.get(PointCases, (tenant_id, point_id))
 
 
+async def in_force(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> str | None:
+    """Return what a run by a point's cases as they stand says of where they are from."""
+    found = await kept(session, tenant_id, point_id)
+    return None if found is None else source(found)
+
+
+def source(cases: PointCases) -> str:
+    """Return what a run says of where its cases are from."""
+    return f"revision {cases.revision}"
+
+
 async def cases_of(session: AsyncSession, key: str, *, by: Actor) -> PointCases:
     """Return the contract cases of a decision point."""
     point = await catalog.point_by_key(session, key, by=by)

@@ -8,6 +8,7 @@ from app.catalog import Stage
 from app.gates import CaseKind, ReleaseStep, WayOut
 from app.identity import Action
 from app.kit.actor import Actor
+from app.release import point_cases
 from app.release.endpoints import about_point, measure_contract
 from app.release.inside import lighter_inside
 from app.release.instances import measure_instances
@@ -39,7 +40,8 @@ async def about(session: AsyncSession, case: gates.Case) -> tuple[dict[str, Any]
     if case.point_id is None:
         return version, {}
     point = await catalog.point_by_id(session, case.tenant_id, case.point_id)
-    return version, about_point(point)
+    cases = await point_cases.in_force(session, case.tenant_id, point.id)
+    return version, {**about_point(point), "contract_cases": cases}
 
 
 async def open_validation(

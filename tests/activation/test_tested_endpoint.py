@@ -352,7 +352,12 @@ def test_an_address_is_the_same_however_it_is_written(
     ("payload", "wanted"),
     [
         ({"cases": 3, "failures": 0, "cases_from": "revision 1", "endpoint": "e"}, (True, True)),
+        ({"cases": 3, "failures": 0, "cases_from": "revision 2", "endpoint": "e"}, (True, False)),
         ({"cases": 3, "failures": 0, "cases_from": "request", "endpoint": "e"}, (True, False)),
+        (
+            {"cases": 3, "failures": 0, "cases_from": "revision 1", "cases_part": "developed it"},
+            (True, False),
+        ),
         ({"cases": 0, "failures": 0, "cases_from": "revision 1"}, (False, True)),
         ({"cases": True, "failures": "0", "signed_by": {"part": None}}, (False, True)),
         ({"cases": 3, "failures": 0, "signed_by": {"part": "developed it"}}, (True, False)),
@@ -362,5 +367,6 @@ def test_an_address_is_the_same_however_it_is_written(
 def test_of_what_was_submitted_only_what_it_surely_says_counts(
     payload: dict[str, Any], wanted: tuple[bool, bool]
 ) -> None:
-    found = Trial.of(payload)
+    found = Trial.of(payload, "revision 1")
+    assert not Trial.of({**payload, "cases_from": None}, None).agreed or "signed_by" in payload
     assert (found.passed, found.agreed) == wanted

@@ -30,6 +30,7 @@ POINT = {
     "inputs": INPUTS,
     "events_per_minute": 1.0,
     "latency_ms": 50.0,
+    "contract_cases": "revision 2",
 }
 KPI: dict[str, Any] = {
     "drift": {"windows": 3, "variables": 40, "drifting": ["x1"], "severe": [], "share": 0.025,
@@ -71,7 +72,8 @@ EVIDENCE: dict[str, dict[str, Any]] = {
     "release.integration_testing": {
         "integration": {"cases": 40, "failures": 0, "p99_ms": 12.5, "run": "0198c0de",
                         "expecting": 30, "bad_cases": 10, "requests": 100, "unlike": [],
-                        "cases_from": "revision 2", "part": None},
+                        "cases_from": "revision 2", "part": None, "cases_part": None,
+                        "told_apart": True},
     },
     "release.instantiation_validation": {
         "instances": {"segments": 5, "dispersion": 0.01, "tolerance": 0.02, "outliers": 0,

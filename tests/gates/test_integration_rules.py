@@ -10,8 +10,10 @@ from tests.gates.dockets import in_order
 
 GATE = "release.integration_testing"
 FOUND = {"cases": 40, "failures": 0, "p99_ms": 12.5, "expecting": 30, "bad_cases": 10,
-         "requests": 100}  # fmt: skip
-RUN = {"run": "0198c0de", "cases_from": "revision 2"}
+         "requests": 100, "told_apart": True}  # fmt: skip
+RUN = {"run": "0198c0de", "cases_from": "revision 2", "cases_part": None}
+OLD = {**RUN, "cases_from": "revision 1"}
+CHOSEN = {**RUN, "cases_part": "developed the version"}
 TYPED: dict[str, Any] = {}
 OWN = {**RUN, "cases_from": "request"}
 SIGNED = {"signed_by": {"principal": "p", "part": None}}
@@ -30,7 +32,8 @@ def unmet(pack: str, said: dict[str, Any]) -> dict[str, str]:
 def test_where_much_is_at_stake_only_agreed_cases_open_the_gate(pack: str) -> None:
     assert unmet(pack, RUN) == unmet(pack, SIGNED) == {}
     assert unmet(pack, TYPED) == {"proven": "block", "agreed_cases": "block"}
-    assert unmet(pack, OWN) == unmet(pack, SIGNED_BY_MAKER) == {"agreed_cases": "block"}
+    for said in (OWN, OLD, CHOSEN, SIGNED_BY_MAKER):
+        assert unmet(pack, said) == {"agreed_cases": "block"}
 
 
 def test_at_the_medium_tier_what_was_typed_opens_nothing_and_own_cases_warn() -> None:
@@ -48,6 +51,7 @@ def test_at_the_low_tier_both_warn() -> None:
     [
         ("answers_expected", {"expecting": 0}),
         ("refusals_tried", {"bad_cases": 0}),
+        ("told_apart", {"told_apart": False}),
         ("loaded", {"requests": 99}),
         ("like_the_contract", {"unlike": ["a calm morning"]}),
     ],

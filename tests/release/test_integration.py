@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from app.release.contract_cases import ContractCase, Tolerance, at, differences
+from app.release.contract_cases import ContractCase, Tolerance, at, differences, told_apart
 from app.release.integration import (
     Loaded,
     Protocol,
@@ -213,3 +213,50 @@ def test_what_cannot_be_tried_is_not_taken(wrong: dict[str, Any]) -> None:
 
     with pytest.raises(ValidationError):
         IntegrationIn.model_validate({**good, **wrong})
+
+
+def expecting(document: Any, **tolerance: float) -> ContractCase:
+    expect = [{"pointer": "", "value": document}]
+    return ContractCase.model_validate(
+        {"name": "n", "input": {}, "expect": expect, "tolerance": tolerance}
+    )
+
+
+@given(st.lists(DOCUMENTS, min_size=1, max_size=4), st.sampled_from([0.0, 0.5, 20.0]))
+def test_cases_that_are_told_apart_are_passed_by_no_one_of_their_answers(
+    documents: list[Any], near: float
+) -> None:
+    cases = [expecting(document, absolute=near) for document in documents]
+    passing = [
+        one
+        for one in documents
+        if not any(differences(other, one, Tolerance(absolute=near)) for other in documents)
+    ]
+    if told_apart(cases):
+        assert not passing
+    elif not near:  # exactly what one expects is then what all expect
+        assert passing
+
+
+def test_a_tolerance_in_which_everything_lies_tells_nothing_apart() -> None:
+    low, high = 0.1, 0.9
+    parts = ContractCase.model_validate(
+        {"name": "n", "input": {}, "expect": [{"pointer": "/score", "value": high}]}
+    )
+    assert told_apart([expecting({"score": low}), parts])
+    assert told_apart([expecting({"score": low}, absolute=0.3), parts])
+    assert not told_apart([expecting({"score": low}, absolute=1e12), parts])
+    assert not told_apart([expecting({"score": low}, relative=8.0), parts])
+    assert not told_apart([expecting({"score": low}), expecting({"score": low})])
+    assert not told_apart([parts])
+    assert not told_apart([])
+    assert told_apart([expecting(["a"]), expecting(["a", "b"])])
+    assert told_apart(
+        [
+            expecting({"a/b": 1}),
+            ContractCase.model_validate(
+                {"name": "n", "input": {}, "expect": [{"pointer": "/a~1b", "value": 2}]}
+            ),
+        ]
+    )
+    assert told_apart([expecting(10**400), expecting(2.5)])

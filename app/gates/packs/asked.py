@@ -29,9 +29,13 @@ PROVEN = "has(evidence.integration.run) || has(evidence.integration.signed_by)"
 
 AGREED_CASES = (
     "has(evidence.integration.signed_by) ? evidence.integration.signed_by.part == null"
-    " : evidence.integration.cases_from.startsWith('revision')"
+    " : evidence.integration.cases_from == point.contract_cases"
+    " && evidence.integration.cases_part == null"
 )
-"""Whoever made the version does not choose what it is tried with."""
+"""Those that the point keeps now, and whoever made the version did not choose."""
+
+TOLD_APART = "evidence.integration.told_apart == true"
+"""What a constant passes tries nothing."""
 
 TESTED_ENDPOINT = "evidence.endpoint.tested != false"
 """Tested there, of every instance that the plan pins as well; null where nothing is called."""

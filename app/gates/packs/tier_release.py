@@ -13,6 +13,7 @@ from app.gates.packs.asked import (
     REWORKED,
     SCORED_APART,
     SUPPLIED_APART,
+    TOLD_APART,
 )
 from app.gates.packs.grades import GRAVE, HIGH, TIERS
 
@@ -128,6 +129,13 @@ RELEASE: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "when": "evidence.integration.expecting > 0",
                 "reason": "At least one case names the value that has to be answered (`expecting`"
                 " counts them).",
+                "denies": (HIGH,),
+            },
+            {
+                "name": "told_apart",
+                "when": TOLD_APART,
+                "reason": "No one answer is what all cases expect, within their tolerances: a"
+                " constant does not pass (`told_apart`).",
                 "denies": (HIGH,),
             },
             {
