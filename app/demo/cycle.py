@@ -306,6 +306,7 @@ def _integration(market: Market, built: Built) -> dict[str, Any]:
         "cases": len(rows) + 1,
         "failures": failures + _answers_half_a_row(built, market.inputs[:1]),
         "expecting": len(rows),
+        "told_apart": not np.isclose(min(expected), max(expected)),
         "bad_cases": 1,
         "requests": len(rows),
         "p99_ms": float(np.quantile(millis, 0.99)),
