@@ -33,6 +33,22 @@ class AssetKind(StrEnum):
     ENSEMBLE = "ensemble"
 
 
+READS_ALL = "audit:read"
+"""The permission of those who read what was done, whoever it is about."""
+
+
+class NotYoursToRead(Refusal):
+    """What was done about a version is read by who has a part in it, and by who keeps the log."""
+
+    kind = Kind.FORBIDDEN
+    code = "not_yours_to_read"
+    title = "Somebody else's history"
+    mend = (
+        "Have it read by an auditor, or by who owns the model or developed a version of it. POST"
+        " /v1/models/{name}/versions/{number}:fork takes a version over with its history."
+    )
+
+
 class RiskTier(StrEnum):
     """How much harm the model can do; decides which steps it must pass."""
 

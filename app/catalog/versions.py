@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, identity
 from app.catalog import descent
-from app.catalog.rules import ReturnTo, Stage
+from app.catalog.rules import READS_ALL, NotYoursToRead, ReturnTo, Stage
 from app.catalog.service import model_of, require_right
 from app.catalog.tables import Model, Version
 from app.kit.actor import Actor
@@ -64,9 +64,17 @@ async def history_of(
 ) -> Rows[dict[str, Any]]:
     """Return everything that was done about a version, in order of time.
 
-    With ``origins`` that includes what was done about the versions it was forked from.
+    With ``origins`` that includes what was done about the versions it was forked from: whoever took
+    one over answers for what it brings along.
     """
     version = await find_version(session, model_name, number, by=by)
+    if READS_ALL not in by.permissions and not await has_part_in(
+        session, model_name, by.person_id, by=by
+    ):
+        raise NotYoursToRead(
+            f"{by.name} neither owns {model_name} nor developed any of it.",
+            filled={"name": model_name, "number": number},
+        )
     before = await descent.origins_of(session, version) if origins else set()
     asked = audit.Asked(version_ids=frozenset({version.id, *before}))
     return await audit.history(session, by, asked, cursor=cursor, limit=limit, newest_first=False)

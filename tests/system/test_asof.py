@@ -159,14 +159,20 @@ def test_a_versions_history_is_all_that_was_done_about_it_in_order(reigns: Reign
     assert all(version in (entry["stream"] + str(entry["details"])) for entry in told)
 
 
-def test_a_history_is_for_who_may_read_the_log(reigns: Reigns) -> None:
+def test_a_history_is_for_who_may_read_the_log_or_has_a_part_in_it(reigns: Reigns) -> None:
     place = reigns.places[0]
     with pytest.raises(Problem) as refusal:
         reigns.live["ops"].get(f"/v1/models/{place.model}/versions/{place.version}/history")
     with pytest.raises(Problem) as missing:
         reigns.live["aud"].get(f"/v1/models/{place.model}/versions/99/history")
 
+    own = reigns.live["dev"].get(f"/v1/models/{place.model}/versions/{place.version}/history")[
+        "items"
+    ]
+
     assert (refusal.value.status, missing.value.status) == (403, 404)
+    assert refusal.value.code == "not_yours_to_read"
+    assert own[0]["action"] == "version.published"
 
 
 @pytest.mark.parametrize("at", ["2026-03-01", "2026-03-01T00:00:00", "0.5", "1767225600"])
