@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from app import drift, telemetry
-from app.client import Client, Problem
+from app.client import PATIENCE, Client, Problem
 from app.telemetry import Engine, Layout, Tally
 
 _NAMESPACE = uuid.UUID("6d3f4b1e-9a51-5b6e-8a35-0c1f0d2b7c11")
@@ -56,7 +56,7 @@ def profile(
     if time is None and (send or since or until):
         raise typer.BadParameter("--send, --since and --until need --time.")
     try:
-        with Client(url, key) as client:
+        with Client(url, key, patience=PATIENCE) as client:
             baseline = (
                 json.loads(layout_file.read_text())
                 if layout_file is not None

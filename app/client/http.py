@@ -1,7 +1,8 @@
 """Calls over HTTP; every error is a ``Problem`` that carries the server's own words."""
 
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -9,6 +10,9 @@ import httpx
 import orjson
 
 TIMEOUT = 30.0
+PATIENCE = 20.0
+"""Seconds that a script may wait for a server that is busy."""
+_BUSY = frozenset({429, 503})
 
 
 class Problem(Exception):
@@ -48,10 +52,15 @@ def redeem(url: str, code: str, *, days: int = 90) -> str:
 
 
 class Client:
-    """A synchronous client for pipelines and scripts, one principal each."""
+    """A synchronous client for pipelines and scripts, one principal each.
 
-    def __init__(self, url: str, key: str) -> None:
+    For ``patience`` seconds it sends again what the server is too busy for and what may be sent
+    again, whenever the server says so: reads, and what stands under an Idempotency-Key.
+    """
+
+    def __init__(self, url: str, key: str, *, patience: float = 0.0) -> None:
         self._http = httpx.Client(base_url=url, headers=_headers(key), timeout=TIMEOUT)
+        self._patience = patience
 
     def __enter__(self) -> Self:
         return self
@@ -66,12 +75,23 @@ class Client:
 
     def get(self, path: str, **params: Any) -> Any:
         """GET ``path``."""
-        return _unwrap(self._http.get(path, params=params))
+        return _unwrap(self._again(lambda: self._http.get(path, params=params)))
 
     def post(self, path: str, body: Any = None, *, key: str | None = None) -> Any:
         """POST ``body`` to ``path``, under an Idempotency-Key so that it may be repeated."""
         headers = {"Idempotency-Key": key or uuid.uuid4().hex}
-        return _unwrap(self._http.post(path, json=body, headers=headers))
+        return _unwrap(self._again(lambda: self._http.post(path, json=body, headers=headers)))
+
+    def _again(self, send: Callable[[], httpx.Response]) -> httpx.Response:
+        ends = time.monotonic() + self._patience
+        while True:
+            answer = send()
+            if answer.status_code not in _BUSY:
+                return answer
+            wait = float(answer.headers.get("retry-after", 1))
+            if time.monotonic() + wait > ends:
+                return answer
+            time.sleep(wait)
 
     def put(self, path: str, body: Any, *, revision: int | None = None) -> Any:
         """PUT ``body`` to ``path``, on ``revision`` where the resource asks for it."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from app.client import Client, redeem
+from app.client import PATIENCE, Client, redeem
 
 _PEOPLE: dict[str, dict[str, Any]] = {
     # Appointed by the administrator; whoever decides after her is agreed to by her.
@@ -50,7 +50,7 @@ def assemble(url: str, administrator: Client) -> Cast:
             key = redeem(url, administrator.post(f"{path}:invite")["code"], days=1)
         else:
             key = administrator.post(f"{path}/keys", {"days": 1})["key"]
-        keys[name], clients[name] = key, Client(url, key)
+        keys[name], clients[name] = key, Client(url, key, patience=PATIENCE)
         if made["change_id"] is not None:
             word = {"reason": f"{name} is who the key was given to"}
             clients["carla"].post(f"/v1/changes/{made['change_id']}:approve", word)

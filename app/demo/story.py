@@ -15,7 +15,7 @@ from typing import Any
 
 import uvloop
 
-from app.client import AsyncClient, Client, Problem
+from app.client import PATIENCE, AsyncClient, Client, Problem
 from app.demo import calling, closing, cycle, market, production, rework
 from app.demo.cast import Cast, Peopled, assemble
 from app.demo.cycle import Built, Names
@@ -83,7 +83,7 @@ class Story:
         self._alerts: dict[str, int] = {}
         self._procedure: str | None = None
         self._sample: str | None = None
-        self._administrator = Client(running.url, running.key)
+        self._administrator = Client(running.url, running.key, patience=PATIENCE)
         self._cast: Cast = assemble(running.url, self._administrator)
         self._names = Names("price-direction", "as-the-last-half-hour", "nsw-price-direction")
         self.findings: dict[str, Any] = {"rows": len(played)}

@@ -82,8 +82,12 @@ def histories(windows: Sequence[Window], limits: Thresholds) -> dict[str, list[S
     }
 
 
-async def settle(session: AsyncSession, windows: Sequence[Window], limits: Thresholds) -> None:
-    """Move the alerts of a version at a point as its newest window asks; oldest window first."""
+async def settle(session: AsyncSession, windows: Sequence[Window], limits: Thresholds) -> bool:
+    """Move the alerts of a version at a point as its newest window asks; oldest window first.
+
+    Says whether any moved: then the version's entries in the log are held until the commit.
+    """
+    moved = False
     newest = windows[-1]
     seen = histories(windows, limits)
     lasting = {
@@ -106,8 +110,10 @@ async def settle(session: AsyncSession, windows: Sequence[Window], limits: Thres
         if rules.begins_anew(last.state if last else None, Happening.BEYOND):
             number = last.number + 1 if last else 1
             await fire(session, alert, number=number, severity=severity, since=newest.until)
+            moved = True
         elif last is not None and severity.rank > last.severity.rank:
             await _worsen(session, alert, last, severity)
+            moved = True
     for subject, alert in known.items():
         last = episodes.get(alert.id)
         if last is None or last.state not in rules.STANDING or subject in lasting:
@@ -115,6 +121,8 @@ async def settle(session: AsyncSession, windows: Sequence[Window], limits: Thres
         name, segment = parted(subject[1], seen)
         if rules.recovered(seen[segment], (subject[0], name), limits, last.since):
             await end(session, alert, last, Happening.RECOVERED, by=Actor.system(alert.tenant_id))
+            moved = True
+    return moved
 
 
 def is_newest() -> ColumnElement[bool]:

@@ -1,6 +1,7 @@
 """Watching: every window that closes is examined once, by whichever worker is there."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -21,11 +22,15 @@ from app.kit.ids import uuid7
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.rota import for_each
 
+Place = tuple[UUID, UUID, UUID]
+"""A tenant, a decision point, a version."""
 _WINDOWS_A_TURN = 200
 _SEGMENTED_A_TURN = 20
 """Those with segments take many times as long, and nothing is folded meanwhile."""
 
 
+_ROUNDS = 50
+"""So often in a turn a version is gone on with after an alert moved."""
 _HISTORY = 64
 """So many windows are looked back at: labels may be that far behind."""
 
@@ -55,33 +60,52 @@ async def watch(database: Database) -> None:
             .distinct()
         )
         due = [(row[0], row[1], row[2]) for row in rows]
-    await for_each(database, due, examine)
+    for _ in range(_ROUNDS):
+        due = await _examine_each(database, due)
+        if not due:
+            break
 
 
-async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID) -> None:
-    """Examine the closed windows of one version at one point, oldest first."""
+async def _examine_each(database: Database, due: Sequence[Place]) -> list[Place]:
+    """Examine versions at points, and return those that were not done to the end."""
+    more: list[Place] = []
+
+    async def one(session: AsyncSession, *place: *Place) -> None:
+        if await examine(session, *place):
+            more.append(place)
+
+    await for_each(database, due, one)
+    return more
+
+
+async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID) -> bool:
+    """Examine the closed windows of one version at one point, oldest first.
+
+    Once an alert has moved it says that there is more, and is to be called again in a transaction
+    of its own: until this one ends nobody else writes to the version's log, people least of all.
+    """
     limits = await thresholds(session, tenant_id, point_id)
     traffic = await telemetry.traffic(session, tenant_id, point_id, version_id)
     if traffic.first_hour is None or traffic.through is None:
-        return
+        return False
     width, step = timedelta(hours=limits.window_hours), timedelta(hours=limits.step_hours)
     watch_row = await _claim(
         session, tenant_id, point_id, version_id, first_until=traffic.first_hour + width
     )
     if watch_row is None:
-        return
+        return False
     touched = await _touched(session, tenant_id, traffic.series)
     late = await _late(session, watch_row, limits, touched) if touched else []
     if not late and limits.window_events is None and watch_row.next_until > traffic.through:
-        return  # what came belongs to a window that is open still
+        return False  # what came belongs to a window that is open still
     baseline = await telemetry.baseline_of(session, tenant_id, version_id)
     turns = Turns(session, tenant_id, traffic)
     segments = Segments(session, tenant_id, baseline, limits, traffic.series)
     look = Look(limits, baseline, traffic.series, segments)
     await _again(session, watch_row, look, late, turns)
     history = await _history(session, watch_row)
-    if late and history:
-        await alerts.settle(session, history, limits)
+    if late and history and await alerts.settle(session, history, limits):
+        return True
     for _ in range(_SEGMENTED_A_TURN if segments.asked else _WINDOWS_A_TURN):
         span = await _next(session, watch_row, limits, traffic, history)
         if span is None:
@@ -100,9 +124,11 @@ async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, versio
         session.add(window)
         history.append(window)
         await session.flush()
-        await alerts.settle(session, history, limits)
         watch_row.next_until = until if limits.window_events else until + step
+        if await alerts.settle(session, history, limits):
+            return True
     await session.flush()
+    return False
 
 
 async def _again(

@@ -26,7 +26,7 @@ BESIDE = {
     "GET /v1/principals/{principal_id}/keys": "identity:read",
 }
 """What may be asked for beside the route's own permission: for a body, or for another's things."""
-PERSONAL = {"not_yours_to_read", 
+PERSONAL = {"not_yours_to_read",
     "not_the_requester", "not_the_approver", "self_approval", "beyond_own_rights",
     "decision_denied", "not_asked", "not_your_operation", "signing_key_refused",
 }  # fmt: skip
