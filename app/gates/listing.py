@@ -20,8 +20,10 @@ from app.gates.rules import VersionOfNoModel
 from app.gates.steps import CaseKind
 from app.gates.tables import Case
 from app.kit.actor import Actor
-from app.kit.page import Rows
+from app.kit.page import Rows, encode
 from app.platform.db import clock, page
+
+_LOOKED_THROUGH = 200
 
 
 class CaseState(StrEnum):
@@ -59,13 +61,15 @@ async def list_cases(
     state: CaseState | None,
     point_key: str | None,
     tier: catalog.RiskTier | None,
+    role: str | None = None,
     cursor: str | None,
     limit: int,
     by: Actor,
 ) -> Rows[Listed]:
     """List cases newest first, or a version's in order of opening.
 
-    Of the points that a key in hand is for, and those about none.
+    Of the points that a key in hand is for, and those about none. With a ``role``, those that wait
+    for somebody's word in it: so many open cases are looked through for a page, which may be short.
     """
     query = select(Case).where(Case.tenant_id == by.tenant_id, seen_by(by, Case.point_id))
     if model is None and number is not None:
@@ -86,12 +90,25 @@ async def list_cases(
     if state is not None:
         closed = Case.closed_at.is_not(None)
         query = query.where(closed if state is CaseState.CLOSED else ~closed)
+    if role is not None:
+        query = query.where(Case.closed_at.is_(None))
     rows = await page(
         session, query, Case.opened_at, Case.id,
-        cursor=cursor, limit=limit, newest_first=number is None,
+        cursor=cursor, limit=limit if role is None else _LOOKED_THROUGH,
+        newest_first=number is None,
     )  # fmt: skip
     waits = await _waits(session, by.tenant_id, [one for one in rows.items if not one.closed_at])
-    return Rows([Listed(one, waits.get(one.id, [])) for one in rows.items], rows.next_cursor)
+    listed = Rows([Listed(one, waits.get(one.id, [])) for one in rows.items], rows.next_cursor)
+    return listed if role is None else _waiting_for(role, listed, limit)
+
+
+def _waiting_for(role: str, listed: Rows[Listed], limit: int) -> Rows[Listed]:
+    """Return a page of those cases that wait for a word in a role."""
+    mine = [one for one in listed.items if any(role in wait.roles for wait in one.waits_for)]
+    if len(mine) <= limit:
+        return Rows(mine, listed.next_cursor)
+    last = mine[limit - 1].case
+    return Rows(mine[:limit], encode([last.opened_at, last.id]))
 
 
 async def _waits(

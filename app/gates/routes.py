@@ -32,7 +32,7 @@ from app.gates.schemas import (
 )
 from app.gates.steps import CaseKind
 from app.gates.tables import Approval, Case, Evidence
-from app.identity import BadSignature, DecisionDenied, SigningKeyRefused
+from app.identity import BadSignature, DecisionDenied, Role, SigningKeyRefused
 from app.kit.actor import Actor
 from app.kit.names import MOST, NAME
 from app.kit.page import BadCursor, Page, Rows
@@ -62,6 +62,10 @@ async def list_cases(
     state: Annotated[CaseState | None, Query(description="open: those that go on.")] = None,
     decision_point: Annotated[str | None, Query(pattern=NAME)] = None,
     tier: RiskTier | None = None,
+    waits_for: Annotated[
+        Role | None,
+        Query(description="Open cases with a step that somebody of this role has to decide on."),
+    ] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Rows[dict[str, Any]]:
@@ -71,7 +75,7 @@ async def list_cases(
     """
     found = await listing.list_cases(
         session, model=model, number=version, kind=kind, state=state, point_key=decision_point,
-        tier=tier, cursor=cursor, limit=limit, by=actor,
+        tier=tier, role=waits_for, cursor=cursor, limit=limit, by=actor,
     )  # fmt: skip
     return Rows([listing.shown(item) for item in found.items], found.next_cursor)
 

@@ -77,6 +77,25 @@ def test_a_row_says_whose_approval_it_waits_for(ruled: Live, place: Place) -> No
     assert closed["waits_for"] == []
 
 
+def test_one_s_own_cases_are_found(ruled: Live, place: Place) -> None:
+    before = [one["id"] for one in listed(ruled, waits_for="committee")]
+    asked = open_activation(ruled, place, role="challenger")
+    given = approve(ruled["com"], asked, DECIDED)
+    approved = [one["id"] for one in listed(ruled, waits_for="committee")]
+    ruled["com"].post(f"/v1/approvals/{given['id']}:withdraw", {"reason": "not yet"})
+    waiting = listed(ruled, waits_for="committee")
+    paged = listed(ruled, waits_for="committee", limit=1)
+    ruled["ops"].post(f"{CASES}/{asked['id']}:withdraw")
+
+    assert asked["id"] not in approved
+    assert [one["id"] for one in waiting] == [asked["id"], *before]
+    assert paged == waiting
+    assert all(any("committee" in step["roles"] for step in one["waits_for"]) for one in waiting)
+    with pytest.raises(Problem) as refusal:
+        ruled["aud"].get(CASES, waits_for="nobody")
+    assert refusal.value.status == 422
+
+
 def test_cases_are_told_apart(ruled: Live, place: Place, case: Any) -> None:
     other = released(ruled)
     named = {"model": place.model}
