@@ -60,6 +60,10 @@ def _content(version: Version) -> dict[str, Any]:
         "card": version.card,
         "training_data": version.training_data,
         "signature": version.signature,
+        "source": version.source,
+        "digest": version.digest,
+        "lineage": version.lineage,
+        "specifics": version.specifics,
     }
 
 

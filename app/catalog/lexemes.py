@@ -86,8 +86,28 @@ def content(version: Mapping[str, Any]) -> list[str]:
         card.get("summary", ""), card.get("intended_use", ""), card.get("limitations", ""),
         *card.get("metrics", ()), *card.get("documents", ()), training.get("reference", ""),
         *(variable.get("name", "") for variable in version["signature"].get("inputs", ())),
+        *made_from(version), *strings(version["specifics"]),
     ]  # fmt: skip
     return _bounded(_of_words(" ".join(texts)))
+
+
+def made_from(version: Mapping[str, Any]) -> list[str]:
+    """Return by which names others know what a version is made from: files, commits, runs."""
+    lineage = version["lineage"] or {}
+    names = (lineage.get(name) for name in ("repository", "commit", "run"))
+    return [name for name in (version["source"], version["digest"], *names) if name]
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Yield the texts in what a version of its kind says of itself."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for held in value.values():
+            yield from strings(held)
+    elif isinstance(value, list | tuple):
+        for held in value:
+            yield from strings(held)
 
 
 @lru_cache(maxsize=2048)

@@ -23,7 +23,7 @@ _BIGINT = 2**63 - 1
 _HITS = """
 SELECT f.ordinal, v.id AS version_id, m.name AS model, v.number, v.stage, v.returned_to, m.kind,
     m.risk_tier, m.owner_id, m.purpose, m.tags AS model_tags, v.tags, v.card,
-    v.training_data, v.signature, v.created_at
+    v.training_data, v.signature, v.source, v.digest, v.lineage, v.specifics, v.created_at
 FROM {found} AS f
 CROSS JOIN LATERAL (
     SELECT * FROM catalog_version WHERE tenant_id = :tenant AND id = f.version_id LIMIT 1
@@ -126,6 +126,8 @@ def _fields(row: Any) -> list[tuple[str, str]]:
         ("card.documents", " ".join(card.get("documents", ()))),
         ("training_data", row["training_data"].get("reference", "")),
         ("signature", " ".join(one["name"] for one in row["signature"].get("inputs", ()))),
+        ("made_from", " ".join(lexemes.made_from(row))),
+        ("specifics", " ".join(lexemes.strings(row["specifics"]))),
     ]
 
 

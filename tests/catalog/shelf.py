@@ -24,6 +24,14 @@ NOTHING: dict[str, Any] = dict.fromkeys(
 )
 
 
+def said(held: Any) -> list[str]:
+    """Return every text in what a version of its kind says of itself."""
+    if isinstance(held, dict | list):
+        parts = held.values() if isinstance(held, dict) else held
+        return [text for part in parts for text in said(part)]
+    return [held] if isinstance(held, str) else []
+
+
 @dataclass
 class Noted:
     """What somebody who remembers everything knows of a version."""
@@ -43,6 +51,9 @@ class Noted:
             *self.model["tags"].values(), *self.tags, *self.tags.values(), card["summary"],
             card["intended_use"], self.content["training_data"]["reference"],
             *(one["name"] for one in self.content["signature"]["inputs"]),
+            self.content["source"], self.content["digest"] or "",
+            *(str(name) for name in self.content["lineage"].values() if name != []),
+            *said(self.content.get("specifics")),
         ))))  # fmt: skip
         key, colon, value = (wanted["tag"] or "").partition(":")
         tagged = [
@@ -99,15 +110,15 @@ class Shelf:
         inputs = [{"name": one} for one in more.get("inputs", ("x",))]
         content: dict[str, Any] = {
             "source": "urn:model:x",
-            "digest": None,
+            "digest": more.get("digest"),
             "signature": {"inputs": inputs},
             "training_data": {"reference": more.get("reference", "none")},
-            "lineage": {"parents": []},
+            "lineage": {"parents": [], **more.get("lineage", {})},
             "card": {"summary": more.get("summary", "s"), "intended_use": more.get("use", "u")},
         }
         kind = self.models[model]["kind"]
         if kind is not AssetKind.MACHINE_LEARNING:
-            content["specifics"] = specifics(kind)
+            content["specifics"] = specifics(kind, **more.get("specifics", {}))
         tags = more.get("tags", {})
         async with self.database.transaction(self.by.tenant_id) as session:
             made = await registering.register_version(

@@ -168,6 +168,25 @@ async def test_what_matched_is_named(database: Database) -> None:
     assert hit["matched"] == ["purpose", "training_data"]
 
 
+async def test_a_version_is_found_by_what_it_was_made_from_and_what_its_kind_says(
+    database: Database,
+) -> None:
+    made = await shelf(database)
+    await made.model("limits", kind=AssetKind.MATHEMATICAL)
+    noted = await made.version(
+        "limits",
+        digest="sha256:" + "0b" * 32,
+        lineage={"commit": "9f2c1e7", "run": "nightly-12", "repository": "https://git.example/lim"},
+        specifics={"equation": "exposure = haircut * notional"},
+    )
+    await made.version("limits")
+
+    for q, field in (("9f2c1e7", "made_from"), ("0b0b0b*", "made_from"), ("nightly", "made_from"),
+                     ("haircut", "specifics")):  # fmt: skip
+        (hit,) = (await made.found(q=q)).items
+        assert (hit["version_id"], hit["matched"]) == (noted.id, [field])
+
+
 async def test_what_a_release_without_search_left_is_filled_in(
     database: Database, empty_database: str
 ) -> None:
