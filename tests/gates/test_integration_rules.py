@@ -46,6 +46,13 @@ def test_at_the_low_tier_both_warn() -> None:
     assert unmet("tier-low", TYPED) == {"proven": "warn", "agreed_cases": "warn"}
 
 
+def test_what_of_a_schema_nobody_held_against_the_answers_shows() -> None:
+    for pack in ("tier-low", "tier-medium", "tier-high"):
+        assert unmet(pack, {**RUN, "schema_unchecked": []}) == {}
+        found = unmet(pack, {**RUN, "schema_unchecked": ["$.pattern: '(' is no pattern"]})
+        assert found == {"schema_checked": "warn"}
+
+
 @pytest.mark.parametrize(
     ("rule", "said"),
     [

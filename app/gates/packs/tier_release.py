@@ -152,6 +152,14 @@ RELEASE: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
                 "denies": (HIGH,),
             },
             {
+                "name": "schema_checked",
+                "when": "!has(evidence.integration.schema_unchecked)"
+                " || size(evidence.integration.schema_unchecked) == 0",
+                "reason": "All of the contract's output_schema was held against the answers"
+                " (`schema_unchecked` says what was not, and why).",
+                "severity": "warn",
+            },
+            {
                 "name": "like_the_contract",
                 "when": "!has(evidence.integration.unlike)"
                 " || size(evidence.integration.unlike) == 0",
