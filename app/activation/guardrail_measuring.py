@@ -25,7 +25,7 @@ async def measured(
     *,
     began: datetime,
 ) -> dict[str, Any]:
-    """Return the facts of a seat, which ``began`` then, ``since`` a moment or of its newest hours.
+    """Return the facts of a seat ``since`` a moment, or of its newest hours; when it ``began``.
 
     Of latency and errors only where a condition is about them: they are read from raw events.
     """
