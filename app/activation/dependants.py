@@ -200,21 +200,18 @@ async def _ensembles(session: AsyncSession, version: catalog.Version) -> list[De
             continue
         name = f"{model.name}@{ensemble.number}"
         without = f"POST /v1/models/{model.name}/versions without it"
-        seats = await routing.open_seats_of(session, version.tenant_id, ensemble.id)
-        points = await catalog.points_by_id(
-            session, version.tenant_id, {seat.point_id for seat in seats}
-        )
+        places = await _deciding(session, ensemble)
         found += [
             Dependant(
                 "ensemble",
                 Weight.BLOCKS,
-                f"The ensemble {name} decides with it at {points[seat.point_id].key}.",
-                f"{without}, and POST /v1/activations for that.",
-                points[seat.point_id].key,
+                f"The ensemble {name} decides with it at {key}.",
+                f"{without}, and POST /v1/activations for that; or {mend}",
+                key,
             )
-            for seat in seats
+            for key, mend in places.items()
         ]
-        if not seats:
+        if not places:
             found.append(
                 Dependant(
                     "ensemble",
@@ -224,6 +221,21 @@ async def _ensembles(session: AsyncSession, version: catalog.Version) -> list[De
                 )
             )
     return found
+
+
+async def _deciding(session: AsyncSession, ensemble: catalog.Version) -> dict[str, str]:
+    """Return where an ensemble decides, or would at once if it came to that, and what ends it."""
+    seats = await routing.open_seats_of(session, ensemble.tenant_id, ensemble.id)
+    points = await catalog.points_by_id(
+        session, ensemble.tenant_id, {seat.point_id for seat in seats}
+    )
+    needs = [_seated(seat, points[seat.point_id]) for seat in seats]
+    needs += await _standing_in(session, ensemble)
+    return {
+        need.decision_point: need.mend
+        for need in needs
+        if need.weight is Weight.BLOCKS and need.decision_point is not None
+    }
 
 
 async def _downstream(

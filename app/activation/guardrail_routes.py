@@ -85,6 +85,13 @@ class GuardrailOut(BaseModel):
     at: datetime
 
 
+class GuardrailSeenOut(GuardrailOut):
+    judges_from: datetime | None = Field(
+        description="Since when it judges the present champion: the swap, or the whole hour after"
+        " a stop that it made was lifted; null where nobody is champion."
+    )
+
+
 class SaysOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
@@ -129,14 +136,18 @@ async def list_guardrails(
     return await guardrails.list_guardrails(session, key, cursor=cursor, limit=limit, by=actor)
 
 
-@router.get("/guardrails/{guardrail}", response_model=GuardrailOut, responses=responses(NotFound))
+@router.get(
+    "/guardrails/{guardrail}", response_model=GuardrailSeenOut, responses=responses(NotFound)
+)
 async def get_guardrail(
     key: Name, guardrail: Name, actor: Reader, session: Session, response: Response
-) -> Guardrail:
+) -> GuardrailSeenOut:
     """Return a guardrail; its ETag guards edits."""
     found = await guardrails.guardrail_of(session, key, guardrail, by=actor)
     etag(response, found.revision)
-    return found
+    since = await guardrails.judges_from(session, found)
+    terms = GuardrailOut.model_validate(found).model_dump()
+    return GuardrailSeenOut(**terms, judges_from=since)
 
 
 @router.put(
@@ -160,10 +171,11 @@ async def set_guardrail(
     the present one among them, or since the swap if that is later. Hours are those of the events'
     own time and count whole: what the version did earlier in the hour of the swap, as challenger,
     is among it, and nothing from the hours before. The facts say it as `traffic.since`. A breach
-    acts once for each time that a version is champion. A rollback passes over whoever was returned,
-    retired or rolled back from since he won; where nobody is left, or who is left is not approved
-    any more, a declared version or constant answers instead; without one, nothing moves and the
-    breach is only told. A condition that fails moves nothing.
+    acts once for each time that a version is champion, and anew once a stop that it made was
+    lifted: from the next whole hour on, as `judges_from` says. A rollback passes over whoever was
+    returned, retired or rolled back from since he won; where nobody is left, or who is left is not
+    approved any more, a declared version or constant answers instead; without one, nothing moves
+    and the breach is only told. A condition that fails moves nothing.
 
     `hold` is for whom a ramp brings in; `validate` opens a validation of the version, if none is
     open, in which a validator may send it back. A condition about `alerts` speaks again when a

@@ -1,6 +1,7 @@
 """Guardrails: agreed before the swap, so that nobody has to be awake after it."""
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, gates, identity, kpi, routing
 from app.activation import guardrail_facts, guardrail_measuring
+from app.activation.guardrail_said import Said
 from app.activation.guardrail_tables import Breach, Guardrail
 from app.activation.rules import BadCondition
 from app.kit.actor import Actor
@@ -111,6 +113,14 @@ async def guardrail_of(session: AsyncSession, key: str, name: str, *, by: Actor)
     if found is None:
         raise NotFound("guardrail", name)
     return found
+
+
+async def judges_from(session: AsyncSession, rail: Guardrail) -> datetime | None:
+    """Return since when a guardrail judges the present champion; nothing where nobody is."""
+    seat = await routing.champion_of(session, rail.tenant_id, rail.point_id)
+    if seat is None:
+        return None
+    return (await Said.of(session, seat, seat.since)).since(rail)
 
 
 async def says_now(

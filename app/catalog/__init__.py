@@ -8,7 +8,7 @@ audit.
 
 from app.catalog.aliases import aliases_of
 from app.catalog.content import Gap, completeness
-from app.catalog.descent import link_retrained, origin_developers
+from app.catalog.descent import link_retrained, origin_developers, origins_of
 from app.catalog.ensembles import (
     ensembles_of,
     every_member,
@@ -47,6 +47,7 @@ from app.catalog.versions import (
     version_by_id,
     version_ids,
     versions_by_id,
+    versions_like,
     versions_with_digest,
 )
 
@@ -98,6 +99,7 @@ __all__ = [
     "lock_version",
     "model_of",
     "origin_developers",
+    "origins_of",
     "places",
     "point_by_id",
     "point_by_key",
@@ -111,5 +113,6 @@ __all__ = [
     "version_by_id",
     "version_ids",
     "versions_by_id",
+    "versions_like",
     "versions_with_digest",
 ]

@@ -31,7 +31,8 @@ async def get_history(
 ) -> Rows[dict[str, Any]]:
     """List everything that was done about a version, oldest first, wherever it was recorded.
 
-    For who may read the audit log, and for who owns the model or developed a version of it.
+    For who may read the audit log or validates, and for who owns the model or developed a version
+    of it.
     """
     return await versions.history_of(
         session, name, number, origins=origins, cursor=cursor, limit=limit, by=actor

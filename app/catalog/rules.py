@@ -33,8 +33,8 @@ class AssetKind(StrEnum):
     ENSEMBLE = "ensemble"
 
 
-READS_ALL = "audit:read"
-"""The permission of those who read what was done, whoever it is about."""
+READS_ALL = frozenset({"audit:read", "release:validate"})
+"""The permissions of those who read what was done about a version, whosever it is."""
 
 
 class NotYoursToRead(Refusal):
@@ -44,8 +44,8 @@ class NotYoursToRead(Refusal):
     code = "not_yours_to_read"
     title = "Somebody else's history"
     mend = (
-        "Have it read by an auditor, or by who owns the model or developed a version of it. POST"
-        " /v1/models/{name}/versions/{number}:fork takes a version over with its history."
+        "Have it read by an auditor or a validator, or by who owns {name} or developed a version of"
+        " it."
     )
 
 

@@ -68,12 +68,12 @@ async def history_of(
     one over answers for what it brings along.
     """
     version = await find_version(session, model_name, number, by=by)
-    if READS_ALL not in by.permissions and not await has_part_in(
+    if READS_ALL.isdisjoint(by.permissions) and not await has_part_in(
         session, model_name, by.person_id, by=by
     ):
         raise NotYoursToRead(
             f"{by.name} neither owns {model_name} nor developed any of it.",
-            filled={"name": model_name, "number": number},
+            filled={"name": model_name},
         )
     before = await descent.origins_of(session, version) if origins else set()
     asked = audit.Asked(version_ids=frozenset({version.id, *before}))
@@ -112,6 +112,16 @@ async def versions_with_digest(
         .limit(most)
     )
     return [(name, number) for name, number in rows]
+
+
+async def versions_like(session: AsyncSession, version: Version) -> set[UUID]:
+    """Return a version and those of its model that are of the same artefact."""
+    if version.digest is None:
+        return {version.id}
+    alike = select(Version.id).filter_by(
+        tenant_id=version.tenant_id, model_id=version.model_id, digest=version.digest
+    )
+    return {version.id, *await session.scalars(alike)}
 
 
 async def developers_of(session: AsyncSession, model: Model) -> set[UUID]:

@@ -10,6 +10,7 @@ from app.gates.rules import (
     ApprovalVoid,
     CaseClosed,
     NotAStep,
+    NotRequired,
     NotTheApprover,
     NotTheRequester,
     SelfApproval,
@@ -73,7 +74,7 @@ async def withdraw_request(request_id: UUID, actor: Reader, session: Session) ->
 
 
 _DECIDING = responses(
-    NotFound, CaseClosed, SelfApproval, AlreadyDecided, ApprovalVoid, DecisionDenied
+    NotFound, CaseClosed, SelfApproval, AlreadyDecided, ApprovalVoid, NotRequired, DecisionDenied
 )
 
 

@@ -19,10 +19,12 @@ from app.gates.policy import Gate
 from app.gates.rules import (
     AlreadyDecided,
     ApprovalVoid,
+    NotRequired,
     NotTheApprover,
     SelfApproval,
     require_step,
 )
+from app.gates.steps import STEPS
 from app.gates.tables import Approval, Case, Evidence, Request, Withdrawal
 from app.kit.actor import Actor
 from app.kit.canonical import digest as digest_of
@@ -45,6 +47,8 @@ async def decide(
     case = await lock(session, case_id, by.tenant_id)
     require_step(case.kind, step)
     gate = await gate_of(session, case, step)
+    if not approved and not gate.required:
+        await _refuse_unheard(session, case, step)
     conflicted = await _askers(session, case, step) | await parties(session, case)
     if gate.apart_from_evidence:
         conflicted |= await _witnesses(session, case, step)
@@ -155,6 +159,16 @@ async def _round(
     before = set(await session.scalars(query))
     counting = await decisions(session, case, step, parts=parts, gate=gate)
     return 1 if before & {row.id for row in counting} else len(before) + 1
+
+
+async def _refuse_unheard(session: AsyncSession, case: Case, step: str) -> None:
+    """Refuse a rejection that nobody would have to listen to, and say of what one counts."""
+    _, policy = await policies.law_of(session, case)
+    asked = [str(one) for one in STEPS[case.kind] if policy.gates[f"{case.kind}.{one}"].required]
+    raise NotRequired(
+        f"At the {case.tier} tier {step} is not asked for: its rejection would stop nothing.",
+        required=asked,
+    )
 
 
 async def _since(

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, identity
 from app.gates.approvals import gate_of
-from app.gates.cases import lock, makers, parties, place, stream
+from app.gates.cases import case_of, lock, makers, parties, place, stream
 from app.gates.events import GlassBroken, GlassReviewed
 from app.gates.rules import AlreadyDecided, GlassUnreviewed, NoEmergency, SelfApproval, require_step
 from app.gates.tables import Case, Waiver
@@ -36,6 +36,9 @@ async def break_glass(
     session: AsyncSession, case_id: UUID, step: str, *, hours: int, reason: str, by: Actor
 ) -> Waiver:
     """Go past a step's gate in an emergency, for hours; somebody else must review it."""
+    known = await case_of(session, case_id, by=by)
+    # Emergencies of a version are counted over all its cases: one at a time.
+    version = await catalog.lock_version(session, by.tenant_id, known.version_id)
     case = await lock(session, case_id, by.tenant_id)
     require_step(case.kind, step)
     await identity.require_right(session, by, Action.BREAK_GLASS, **place(case))
@@ -46,9 +49,9 @@ async def break_glass(
     if not (await gate_of(session, case, step)).emergencies:
         raise NoEmergency(
             f"At the {case.tier} tier the glass of {gate} is not broken.",
-            filled={"key": case.details.get("decision_point", "{key}")},
+            filled={"key": case.details.get("decision_point", "its decision point")},
         )
-    await _require_trust(session, case)
+    await _require_trust(session, case, version)
     now = await clock(session)
     waiver = Waiver(
         tenant_id=by.tenant_id,
@@ -81,14 +84,16 @@ async def break_glass(
     return waiver
 
 
-async def _require_trust(session: AsyncSession, case: Case) -> None:
+async def _require_trust(session: AsyncSession, case: Case, version: catalog.Version) -> None:
     """Refuse another emergency of a version while one waits for its review, or was not upheld.
 
-    One person goes past one gate alone: for the next, somebody else has agreed to the first.
+    One person goes past one gate alone: for the next, somebody else has agreed to the first. What
+    is published again with the same file is the same.
     """
+    alike = await catalog.versions_like(session, version)
     found = await session.scalar(
         select(Waiver)
-        .filter_by(tenant_id=case.tenant_id, version_id=case.version_id)
+        .where(Waiver.tenant_id == case.tenant_id, Waiver.version_id.in_(alike))
         .where(Waiver.taken_by.is_not(None), Waiver.upheld.is_not(True))
         .order_by(Waiver.at.desc())
         .limit(1)

@@ -50,10 +50,10 @@ async def open_case(
     try:
         await session.flush()
     except IntegrityError as error:
-        path = f"/v1/cases?model={details['model']}&version={number}&state=open"
+        path = f"/v1/cases?model={details['model']}&version={number}&kind={kind}&state=open"
         raise AlreadyExists(
-            f"open {kind} of version", number,
-            mend=f"GET {path} shows it: go on with it, or POST /v1/cases/{{case_id}}:withdraw.",
+            f"case that is open ({kind} of version)", number,
+            mend=f"GET {path} shows its id: go on with it; or who opened it withdraws it.",
         ) from error  # fmt: skip
     await session.refresh(case)
     await audit.record(

@@ -317,6 +317,8 @@ def ruling_of(gate: Gate, step: str, facts: dict[str, Any]) -> Ruling:
     }
     for result in results:
         when = asked[result["rule"]]
-        result["mend"] = [] if result["passed"] else supplies(facts["case"], step, when)
+        result["mend"] = (
+            [] if result["passed"] else supplies(facts["case"], step, when, facts.get("version"))
+        )
     path = way_out(results) if step == CONCLUDED_BY_PATH else None
     return Ruling(passed(results), path, results)

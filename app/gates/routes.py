@@ -13,6 +13,7 @@ from app.gates.rules import (
     ApprovalVoid,
     CaseClosed,
     NotAStep,
+    NotRequired,
     NotTheRequester,
     Overtaken,
     ReservedFact,
@@ -64,7 +65,7 @@ async def list_cases(
     tier: RiskTier | None = None,
     waits_for: Annotated[
         Role | None,
-        Query(description="Open cases with a step that somebody of this role has to decide on."),
+        Query(description="Open cases with a step that waits for an approval of this role."),
     ] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
@@ -130,7 +131,14 @@ async def add_evidence(
     status_code=201,
     response_model=ApprovalOut,
     responses=responses(
-        NotFound, NotAStep, CaseClosed, SelfApproval, AlreadyDecided, ApprovalVoid, DecisionDenied
+        NotFound,
+        NotAStep,
+        CaseClosed,
+        SelfApproval,
+        AlreadyDecided,
+        ApprovalVoid,
+        NotRequired,
+        DecisionDenied,
     ),
 )
 async def decide(

@@ -93,6 +93,15 @@ class NotWaivable(Invalid):
     mend = "Name one of the gate's rules, as `rules` lists them."
 
 
+class NotRequired(Refusal):
+    """The step is not asked for: to reject it would stop nothing."""
+
+    kind = Kind.CONFLICT
+    code = "not_required"
+    title = "Nothing waits for this step"
+    mend = "Reject one of the steps in `required`: any of them keeps the case from going on."
+
+
 class NoEmergency(Refusal):
     """Policy lets nobody past this gate in a hurry."""
 
@@ -100,8 +109,8 @@ class NoEmergency(Refusal):
     code = "no_emergency"
     title = "No emergency is a reason here"
     mend = (
-        "POST /v1/waivers asks that a rule need not hold for a while. If what answers now is"
-        " harmful, POST /v1/decision-points/{key}:emergency-stop has the fallback answer."
+        "POST /v1/waivers asks that a rule need not hold for a while. If what answers now does harm"
+        " POST /v1/decision-points/{key}:stop lets the fallback answer."
     )
 
 
@@ -193,6 +202,9 @@ SIGNED_BY = "signed_by"
 _RESERVED: dict[str, frozenset[str]] = {
     "integration": frozenset({"run", "cases_from", "asked_by", "part", "cases_by", "cases_part"}),
     "deployment": frozenset({"targets", "independent"}),
+    "instances": frozenset(
+        {"part", "sampled_by", "tolerance_by", "tolerance_asked", "unregistered", "unscored"}
+    ),
     "hand_off": frozenset({"record", "accepted", "accepted_by", "given_by"}),
 }
 """What of some kinds of evidence tells that the server measured it, and by whose cases."""

@@ -217,10 +217,17 @@ async def unsound(
 
 
 async def require_foundations(
-    session: AsyncSession, tenant_id: UUID, version_id: UUID, point_id: UUID
+    session: AsyncSession,
+    tenant_id: UUID,
+    version_id: UUID,
+    point_id: UUID,
+    *,
+    kinds: Collection[CaseKind] = (CaseKind.VALIDATION, CaseKind.RELEASE),
 ) -> None:
     """Refuse if the validation or release of a version is not of what stands now."""
     for case, why, stands in await unsound(session, tenant_id, version_id, point_id):
+        if case.kind not in kinds:
+            continue
         parts = {part for _, moved in stands.voided for part in moved}
         raise ApprovalVoid(
             f"The version's {case.kind} no longer stands: {'; '.join(why)}.",

@@ -11,6 +11,8 @@ from app.gates.steps import CaseKind
 
 _NAMED = re.compile(r"\b(evidence|version|point|approvals|rejections)(?:\.([a-z_]+))?")
 
+_FIELD = re.compile(r"\bevidence\.([a-z_]+)\.([a-z_]+)")
+
 _EVIDENCE = "POST /v1/cases/{case_id}/steps/{step}/evidence"
 _APPROVE = "POST /v1/cases/{case_id}/steps/{step}/approvals"
 _ASK = "POST /v1/approval-requests"
@@ -79,8 +81,8 @@ _VERSION: dict[str, str] = {
     "baseline_rows": "PUT /v1/models/{model}/versions/{version}/baseline",
     "lighter_members": "PUT /v1/models/{member}/risk-tier and POST"
     " /v1/validations of it; or POST /v1/models/{model}/versions without it",
-    "tasks_open": "POST /v1/models/{model}/versions/{handed_back}/hand-back/tasks/{task}:done for"
-    " each of GET …/hand-back that is open",
+    "tasks_open": "POST /v1/models/{model}/versions/{handed_back}/hand-back/tasks/{task}:done, and"
+    " so on for each that version.tasks_open of the facts lists",
     "stage": "POST /v1/validations, then POST /v1/releases",
 }
 
@@ -92,13 +94,48 @@ def shared(kind: CaseKind) -> list[str]:
     return [name for (case, name), calls in MEASURED.items() if case is kind and _EVIDENCE in calls]
 
 
-def supplies(case: dict[str, Any], step: str, when: str) -> list[str]:
-    """Return the calls that bring what a rule of a step looks at; ``case`` as rules see it."""
+def supplies(
+    case: dict[str, Any], step: str, when: str, version: dict[str, Any] | None = None
+) -> list[str]:
+    """Return the calls that bring what a rule of a step looks at.
+
+    ``case`` and ``version`` are as rules see them: what they name is put into the calls.
+    """
+    known = {
+        "case_id": case.get("id"),
+        "step": step,
+        "model": case.get("model"),
+        "version": case.get("number"),
+        "key": case.get("decision_point"),
+        **_inside(version or {}),
+    }
+    fields = _fields(when)
     found: dict[str, None] = {}
     for subject, name in _NAMED.findall(when):
-        for call in _calls(case["kind"], subject, name):
-            found[_filled(call, case, step)] = None
+        for call in _calls(case["kind"], subject, name, fields):
+            found[_filled(call, known)] = None
     return list(found) or [judging(case["kind"], step, case.get("id", "{case_id}"))]
+
+
+def _fields(when: str) -> dict[str, list[str]]:
+    """Return which fields of each kind of evidence a rule reads."""
+    found: dict[str, list[str]] = {}
+    for kind, field in _FIELD.findall(when):
+        known = found.setdefault(kind, [])
+        if field not in known:
+            known.append(field)
+    return found
+
+
+def _inside(version: dict[str, Any]) -> dict[str, Any]:
+    """Return the first of what a version's facts list, by the names that calls have for it."""
+    task: dict[str, Any] = next(iter(version.get("tasks_open") or ()), {})
+    member = next(iter(version.get("lighter_members") or ()), "")
+    return {
+        "handed_back": task.get("version"),
+        "task": task.get("task"),
+        "member": member.partition("@")[0] or None,
+    }
 
 
 def judging(kind: str, step: str, case_id: object = "{case_id}") -> str:
@@ -106,9 +143,9 @@ def judging(kind: str, step: str, case_id: object = "{case_id}") -> str:
     return f"POST /v1/{kind}s/{case_id}/steps/{step}:judge"
 
 
-def _calls(kind: str, subject: str, name: str) -> tuple[str, ...]:
+def _calls(kind: str, subject: str, name: str, fields: dict[str, list[str]]) -> tuple[str, ...]:
     if subject == "evidence":
-        return MEASURED.get((CaseKind(kind), name), (_EVIDENCE,))
+        return MEASURED.get((CaseKind(kind), name)) or (_submitting(name, fields.get(name, [])),)
     if subject == "approvals":
         return (_ASK, _APPROVE)
     if subject == "rejections":
@@ -118,15 +155,14 @@ def _calls(kind: str, subject: str, name: str) -> tuple[str, ...]:
     return (_POINT.get(name, "PATCH /v1/decision-points/{key}"),)
 
 
-def _filled(call: str, case: dict[str, Any], step: str) -> str:
+def _submitting(kind: str, fields: list[str]) -> str:
+    """Return the call that submits evidence, with what it has to say."""
+    payload = ", ".join(f'"{field}": …' for field in fields)
+    return f'{_EVIDENCE} with {{"kind": "{kind}", "payload": {{{payload}}}}}'
+
+
+def _filled(call: str, known: dict[str, Any]) -> str:
     """Return a call with the names that are known put in."""
-    known = {
-        "case_id": case.get("id"),
-        "step": step,
-        "model": case.get("model"),
-        "version": case.get("number"),
-        "key": case.get("decision_point"),
-    }
     for name, value in known.items():
         if value is not None:
             call = call.replace(f"{{{name}}}", str(value))

@@ -61,8 +61,8 @@ class NotFound(Refusal):
     title = "Not found"
     mend = "List the collection to see what exists for you."
 
-    def __init__(self, noun: str, name: object) -> None:
-        super().__init__(f"There is no {noun} {str(name)!r}.", resource=noun)
+    def __init__(self, noun: str, name: object, *, mend: str | None = None) -> None:
+        super().__init__(f"There is no {noun} {str(name)!r}.", resource=noun, mend=mend)
 
 
 class AlreadyExists(Refusal):

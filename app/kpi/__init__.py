@@ -6,6 +6,7 @@ Owns definitions and their measurement from outcomes. Imports gates, telemetry, 
 from app.kpi.agreement import Agreed, agreements, as_kept, kpis_in_force
 from app.kpi.measuring import Measured, measure
 from app.kpi.noticing import notice
+from app.kpi.pushed import reporters_of
 from app.kpi.rules import SPEAKS_ALONE
 from app.kpi.service import apply_kpi, authors_of
 
@@ -20,4 +21,5 @@ __all__ = [
     "kpis_in_force",
     "measure",
     "notice",
+    "reporters_of",
 ]

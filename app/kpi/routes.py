@@ -144,6 +144,20 @@ async def list_kpis(
     return Rows(await service.shown(session, actor.tenant_id, found.items), found.next_cursor)
 
 
+@router.get("/{kpi}", response_model=KpiOut, responses=responses(NotFound))
+async def get_kpi(
+    key: Name,
+    kpi: Name,
+    actor: Annotated[Actor, allow("telemetry:read")],
+    session: Session,
+    response: Response,
+) -> dict[str, Any]:
+    """Return a KPI as it is agreed; its ETag guards edits."""
+    found = await service.definition_of(session, key, kpi, by=actor)
+    etag(response, found.revision)
+    return (await service.shown(session, actor.tenant_id, [found]))[0]
+
+
 @router.get(":measure", response_model=MeasuresOut, responses=responses(NotFound))
 async def measure_kpis(
     key: Name,

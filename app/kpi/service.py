@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit, catalog, gates, identity
 from app.kit.actor import Actor
 from app.kit.page import Rows
+from app.kit.refusal import NotFound
 from app.kit.revision import require_condition
 from app.kpi import rules
 from app.kpi.tables import Author, Definition, Terms
@@ -160,6 +161,17 @@ async def shown(
 async def _agreed(session: AsyncSession, found: Definition) -> dict[str, Any]:
     (one,) = await shown(session, found.tenant_id, [found])
     return {name: one[name] for name in (*_OWN, *TERMS)}
+
+
+async def definition_of(
+    session: AsyncSession, point_key: str, key: str, *, by: Actor
+) -> Definition:
+    """Return a KPI of a decision point."""
+    point = await catalog.point_by_key(session, point_key, by=by)
+    found = await _found(session, by.tenant_id, point.id, key)
+    if found is None:
+        raise NotFound("kpi of decision point", key)
+    return found
 
 
 async def list_definitions(

@@ -106,3 +106,15 @@ class Author(Vouched, Base):
     definition_id: Mapped[UUID] = mapped_column(primary_key=True)
     person_id: Mapped[UUID]
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class Reporter(Base):
+    """Who has reported values of a KPI about a version or a whole point; the log says when."""
+
+    __tablename__ = "kpi_reporter"
+
+    tenant_id: Mapped[tenant_pk]
+    point_id: Mapped[UUID] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    version_id: Mapped[UUID] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -15,7 +15,7 @@ OPEN_PROCEDURE, PUBLISH_VERSION = "open_procedure", "publish_version"
 """What every list ends with; the server sees for itself when they are done."""
 _MOST = 20
 """So many variables or KPIs get a task of their own; the findings name them all."""
-_SAID = "Whoever validated it says so; the reason stands with `validation.failed` in the audit log."
+_SAID = "Whoever validated it says so: `said` has his reason."
 
 
 @dataclass(frozen=True, slots=True)

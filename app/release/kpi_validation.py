@@ -61,17 +61,25 @@ async def measure_kpis(
 
 
 async def _own(session: AsyncSession, case: gates.Case, *, rehearsed: bool) -> list[str]:
-    """Return the KPIs that are the word of somebody who made the version what it is, by key."""
+    """Return the KPIs that are the word of somebody who made the version what it is, by key.
+
+    He set the figure, or he reported a value.
+    """
     assert case.point_id is not None  # noqa: S101 - releases and activations have a point
-    authors = {
-        key: str(person)
-        for key, person in (await kpi.authors_of(session, case.tenant_id, case.point_id)).items()
-    }
+    place = (session, case.tenant_id, case.point_id)
+    words = await kpi.reporters_of(*place, case.version_id)
+    authors = await kpi.authors_of(*place)
     if rehearsed:
-        authors |= case.details.get("kpi_authors", {})
-    made = await gates.makers_of(session, case.tenant_id, {case.version_id})
-    parts = {str(person) for person in made}
-    return sorted(key for key, person in authors.items() if person in parts)
+        # Whoever agrees on the very same figure since then stands for it as well.
+        now = await kpi.agreements(*place)
+        kept = kpi.as_kept(now, case.details.get("kpis", ()))
+        same = {one.key for one, then in zip(now, kept, strict=True) if one.digest == then.digest}
+        then_set = case.details.get("kpi_authors", {})
+        authors |= {key: UUID(person) for key, person in then_set.items() if key not in same}
+    for key, person in authors.items():
+        words.setdefault(key, set()).add(person)
+    made = (await gates.makers_of(session, case.tenant_id, {case.version_id})).keys()
+    return sorted(key for key, people in words.items() if people & made)
 
 
 async def measure_since(

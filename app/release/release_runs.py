@@ -133,6 +133,9 @@ class _Run:
                 entry["case_id"] = str(case.id)
                 await self._keep(session)
                 return case
+        except gates.ApprovalVoid:
+            entry |= {"outcome": "waiting", "missing": [self._validation()]}
+            return None
         except Refusal as refusal:
             if refusal.kind is not Kind.FORBIDDEN:
                 raise

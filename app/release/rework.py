@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, union_all
+from sqlalchemy import and_, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, identity
@@ -13,6 +13,9 @@ from app.kit.actor import Actor
 from app.kit.refusal import Kind, NotFound, Refusal
 from app.release.hand_back import PUBLISH_VERSION
 from app.release.tables import HandBack, Task
+
+_LOOKED_AT = 50
+_NEVER = "A version has a hand-back once it was sent back; until then there is nothing to do."
 
 
 class TaskDone(Refusal):
@@ -34,6 +37,8 @@ class Given:
     decision_point: str | None
     tasks: list[Task]
     names: dict[UUID, str]
+    said: dict[str, Any] | None
+    """What a validator said who sent it back: ``by``, ``reason``, ``at``."""
 
     @property
     def open(self) -> int:
@@ -46,7 +51,7 @@ async def hand_back_of(session: AsyncSession, model: str, number: int, *, by: Ac
     version = await catalog.find_version(session, model, number, by=by)
     row = await newest(session, by.tenant_id, version.id)
     if row is None:
-        raise NotFound("hand-back of version", version.id)
+        raise NotFound("hand-back of version", f"{model}@{number}", mend=_NEVER)
     tasks = await session.scalars(
         select(Task).filter_by(tenant_id=by.tenant_id, hand_back_id=row.id).order_by(Task.position)
     )
@@ -56,7 +61,18 @@ async def hand_back_of(session: AsyncSession, model: str, number: int, *, by: Ac
         key = (await catalog.point_by_id(session, by.tenant_id, row.point_id)).key
     done = {task.done_by for task in found if task.done_by is not None}
     names = await identity.names_of(session, by.tenant_id, done)
-    return Given(row, model, number, key, found, names)
+    return Given(row, model, number, key, found, names, await _said(session, row, by=by))
+
+
+async def _said(session: AsyncSession, row: HandBack, *, by: Actor) -> dict[str, Any] | None:
+    """Return what the validator said, as the log keeps it until he asks to be forgotten."""
+    asked = audit.Asked(stream=f"version:{row.version_id}", action="validation.failed")
+    entries = await audit.history(session, by, asked, cursor=None, limit=_LOOKED_AT)
+    for one in entries.items:
+        if one["details"].get("case") == str(row.case_id):
+            reason = one["personal"].get("reason")
+            return {"by": one["actor_name"], "reason": reason, "at": one["at"]}
+    return None
 
 
 async def newest(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> HandBack | None:
@@ -78,7 +94,7 @@ async def finish_task(
     await identity.require_right(session, by, Action.RUN_PROCEDURE, tier=tier, model=model)
     row = await newest(session, by.tenant_id, version.id)
     if row is None:
-        raise NotFound("hand-back of version", version.id)
+        raise NotFound("hand-back of version", f"{model}@{number}", mend=_NEVER)
     task = await session.get(
         Task, (by.tenant_id, row.id, key), with_for_update=True, populate_existing=True
     )
@@ -117,11 +133,12 @@ async def _tick(session: AsyncSession, row: HandBack, task: Task, note: str, *, 
 async def tasks_open(
     session: AsyncSession, tenant_id: UUID, version: catalog.Version
 ) -> list[dict[str, Any]]:
-    """Return what is still to do of what a version was handed back with, and the one before it.
+    """Return what is still to do of what a version was handed back with, and what came before it.
 
-    The one before is the model's that was last handed back when this one was published, whether it
-    is named among the parents or not. To publish is done by what comes of it.
+    That is the model's earlier version that was handed back last, whether it is named among the
+    parents or not, and whatever the version was forked from. What comes of it is the publishing.
     """
+    origins = await catalog.origins_of(session, version)
     given = (
         select(HandBack.id, catalog.Version.number)
         .join(
@@ -129,17 +146,16 @@ async def tasks_open(
             (catalog.Version.tenant_id == HandBack.tenant_id)
             & (catalog.Version.id == HandBack.version_id),
         )
-        .where(HandBack.tenant_id == tenant_id, catalog.Version.model_id == version.model_id)
-    )
-    last = HandBack.at.desc(), HandBack.id.desc()
-    own = given.where(HandBack.version_id == version.id).order_by(*last).limit(1).subquery()
-    before = (
-        given.where(HandBack.version_id != version.id, HandBack.at < version.created_at)
-        .order_by(*last)
+        .where(HandBack.tenant_id == tenant_id)
+        .order_by(HandBack.at.desc(), HandBack.id.desc())
         .limit(1)
-        .subquery()
     )
-    both = union_all(select(own), select(before)).subquery()
+    earlier = and_(
+        catalog.Version.model_id == version.model_id, catalog.Version.number < version.number
+    )
+    whose = [HandBack.version_id == one for one in (version.id, *sorted(origins))]
+    parts = [given.where(one).subquery() for one in (*whose, earlier)]
+    both = union_all(*(select(part) for part in parts)).subquery()
     rows = await session.execute(
         select(both.c.number, Task.key, Task.title)
         .join(Task, (Task.tenant_id == tenant_id) & (Task.hand_back_id == both.c.id))

@@ -22,6 +22,14 @@ class TaskOut(BaseModel):
     note: str | None
 
 
+class SaidOut(BaseModel):
+    """What a validator said, unless he was forgotten since."""
+
+    by: str | None
+    reason: str | None
+    at: datetime
+
+
 class HandBackOut(BaseModel):
     """What a version was sent back with, for its developers."""
 
@@ -34,6 +42,7 @@ class HandBackOut(BaseModel):
     case_id: UUID | None
     verdict_id: UUID | None = Field(description="The KPI validation that sent it back.")
     found: dict[str, Any] = Field(description="Drift, performance and KPIs as they were judged.")
+    said: SaidOut | None = Field(description="Why a validator sent it back, if one did.")
     open: int = Field(description="Tasks that are left.")
     tasks: list[TaskOut]
     at: datetime

@@ -113,7 +113,7 @@ async def fail_validation(
     "",
     status_code=201,
     response_model=gates.CaseOut,
-    responses=responses(NotFound, IllegalMove, AlreadyExists, UnfitValidator),
+    responses=responses(NotFound, IllegalMove, AlreadyExists, UnfitValidator, gates.ApprovalVoid),
 )
 async def open_release(
     body: ReleaseIn, actor: Annotated[Actor, allow("release:open")], session: Session

@@ -132,6 +132,9 @@ async def open_release(
     await identity.require_right(
         session, by, Action.OPEN_RELEASE, tier=tier, model=model, point=point_key
     )
+    await gates.require_foundations(
+        session, by.tenant_id, version.id, point.id, kinds={CaseKind.VALIDATION}
+    )
     asked = None if validator is None else await require_fit(session, validator, version, by=by)
     agreed = await kpi.agreements(session, by.tenant_id, point.id)
     if version.stage not in _RELEASABLE:

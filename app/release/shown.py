@@ -13,6 +13,7 @@ from app.release.rework_schemas import (
     HandBackOut,
     ObservedOut,
     ProcedureOut,
+    SaidOut,
     TaskOut,
 )
 from app.release.tables import Procedure
@@ -31,6 +32,7 @@ def hand_back(given: Given) -> HandBackOut:
         case_id=row.case_id,
         verdict_id=row.verdict_id,
         found=row.found,
+        said=SaidOut(**given.said) if given.said else None,
         open=given.open,
         tasks=[
             TaskOut(

@@ -255,10 +255,15 @@ async def _emergencies(session: AsyncSession, tenant_id: UUID) -> list[Finding]:
             gates.Waiver.reviewed_at.is_(None),
         )
     )
-    return [
-        Finding(Kind.EMERGENCY_UNREVIEWED, row.gate, f"the glass was broken on {row.at:%Y-%m-%d}")
-        for row in rows
-    ]
+    waiting = list(rows)
+    versions = await catalog.versions_by_id(session, tenant_id, {row.version_id for row in waiting})
+    found = []
+    for row in waiting:
+        model, version = versions[row.version_id]
+        what = f"the glass of {row.gate} was broken on {row.at:%Y-%m-%d}, and nobody reviewed it"
+        detail = f"{what}: POST /v1/waivers/{row.id}:review"
+        found.append(Finding(Kind.EMERGENCY_UNREVIEWED, f"{model.name}@{version.number}", detail))
+    return found
 
 
 async def _stopped(session: AsyncSession, tenant_id: UUID) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""Who agreed on a KPI as it stands is remembered."""
+"""Who agreed on a KPI as it stands, and who reports its values, is remembered."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -29,7 +29,25 @@ def upgrade() -> None:
         ),
     )
     op.execute("SELECT modelward_guard('kpi_author')")
+    op.create_table(
+        "kpi_reporter",
+        *(
+            sa.Column(name, kind, nullable=False)
+            for name, kind in (
+                ("tenant_id", sa.Uuid()),
+                ("point_id", sa.Uuid()),
+                ("key", sa.String()),
+                ("version_id", sa.Uuid()),
+                ("person_id", sa.Uuid()),
+            )
+        ),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "point_id", "key", "version_id", "person_id", name=op.f("pk_kpi_reporter")
+        ),
+    )
+    op.execute("SELECT modelward_guard('kpi_reporter')")
 
 
 def downgrade() -> None:
+    op.drop_table("kpi_reporter")
     op.drop_table("kpi_author")

@@ -9,7 +9,9 @@ from tests.catalog import assets
 from tests.live import (
     Live,
     Place,
+    approve,
     crown,
+    evidence,
     make_model,
     make_point,
     make_version,
@@ -136,10 +138,13 @@ def test_what_was_validated_by_lighter_rules_shows_inside_of_a_graver_ensemble(
         revision = near["dev"].get(path)["revision"]
         near["dev"].put(f"{path}/risk-tier", graver, revision=revision)
     asked = {"model": place.model, "version": 1, "decision_point": make_point(near)}
+    void = refused(lambda: near["dev"].post("/v1/releases", asked), "approval_void")
+    validate_graver(near, place)
     case = near["dev"].post("/v1/releases", asked)
 
     judged = near["ops"].post(f"/v1/releases/{case['id']}/steps/model_release:judge")
 
+    assert (void["changed"], "POST /v1/validations" in void["mend"]) == (["policy", "tier"], True)
     rule = next(one for one in judged["results"] if one["rule"] == "grave_inside")
     assert (rule["passed"], rule["severity"]) == (False, "warn")
     assert any("POST /v1/validations" in call for call in rule["mend"])
@@ -147,6 +152,37 @@ def test_what_was_validated_by_lighter_rules_shows_inside_of_a_graver_ensemble(
     assert facts["version"]["lighter_members"] == sorted(
         f"{one.model}@1 (low)" for one in (good, other)
     )
+    sent_back(near, other)
+    near["ops"].post(f"/v1/releases/{case['id']}/steps/model_release:judge")
+    facts = near["aud"].get(f"/v1/cases/{case['id']}")["verdicts"][-1]["facts"]
+    assert f"{other.model}@1 (returned)" in facts["version"]["lighter_members"]
+
+
+def validate_graver(live: Live, place: Place) -> None:
+    """The bridge, as the medium tier asks for it."""
+    case = live["dev"].post("/v1/validations", {"model": place.model, "version": place.version})
+    for step, kind, payload in (
+        ("business_validation", "business", {"thresholds_met": True}),
+        ("technical_validation", "technical", {"holdout_rows": 200, "reproducible": True}),
+    ):
+        evidence(live["val"], case, step, kind, payload)
+        approve(live["val"], case, step)
+        assert live["val"].post(f"/v1/validations/{case['id']}/steps/{step}:judge")["passed"]
+
+
+def test_a_member_of_what_would_stand_in_is_not_retired_either(near: Live) -> None:
+    leaving = validated(near)
+    ensemble = crown(near, ensemble_of(near, leaving, validated(near)))
+    crown(near, ensemble_of(near, validated(near), validated(near), point=ensemble.point))
+    path = f"/v1/decision-points/{ensemble.point}/fallback"
+    terms = {"kind": "version", "model": ensemble.model, "version": ensemble.version}
+    near["ops"].put(path, terms)
+
+    denied = refused(lambda: retire(near, leaving), "in_use")
+
+    (named,) = denied["in_the_way"]
+    assert (named["kind"], named["decision_point"]) == ("ensemble", ensemble.point)
+    assert f"PUT {path}" in named["mend"]
 
 
 def sent_back(live: Live, place: Place) -> Any:

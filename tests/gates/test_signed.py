@@ -83,6 +83,7 @@ def test_nobody_says_himself_who_signed_or_what_the_server_measured(bank: Live, 
         ("integration", {"run": "0198c0de"}),
         ("integration", {"cases_from": "revision 1"}),
         ("integration", {"part": None}),
+        *(("instances", {name: None}) for name in ("part", "tolerance_by", "unregistered")),
     ):
         answer = submit(bank, "val", case, {"kind": kind, "payload": payload})
         problem_of(answer, 422, "reserved_fact")

@@ -69,6 +69,26 @@ def test_what_is_known_of_the_case_is_put_into_the_call() -> None:
     ]
 
 
+def test_what_is_to_be_submitted_is_named_field_by_field() -> None:
+    case = {"kind": "validation", "id": "7"}
+    when = "evidence.conceptual.a == true && evidence.conceptual.b > 1 && evidence.data.c == true"
+    path = "POST /v1/cases/7/steps/technical_validation/evidence with "
+    assert supplies(case, "technical_validation", when) == [
+        path + '{"kind": "conceptual", "payload": {"a": …, "b": …}}',
+        path + '{"kind": "data", "payload": {"c": …}}',
+    ]
+
+
+def test_what_the_facts_name_is_put_into_the_call() -> None:
+    version = {
+        "tasks_open": [{"version": 2, "task": "acquire_data"}], "lighter_members": ["m2@1 (low)"],
+    }  # fmt: skip
+    (told,) = supplies(RELEASE, "model_release", "size(version.tasks_open) == 0", version)
+    assert told.startswith("POST /v1/models/m/versions/2/hand-back/tasks/acquire_data:done,")
+    (told,) = supplies(RELEASE, "model_release", "size(version.lighter_members) == 0", version)
+    assert told.startswith("PUT /v1/models/m2/risk-tier")
+
+
 def test_who_rejected_is_asked_to_take_it_back() -> None:
     (call,) = supplies(RELEASE, "kpi_validation", "size(rejections) == 0")
     assert ":withdraw" in call

@@ -218,7 +218,7 @@ def test_what_cannot_be_tried_is_not_taken(wrong: dict[str, Any]) -> None:
 def expecting(document: Any, **tolerance: float) -> ContractCase:
     expect = [{"pointer": "", "value": document}]
     return ContractCase.model_validate(
-        {"name": "n", "input": {}, "expect": expect, "tolerance": tolerance}
+        {"name": "n", "input": "asked", "expect": expect, "tolerance": tolerance}
     )
 
 
@@ -260,3 +260,12 @@ def test_a_tolerance_in_which_everything_lies_tells_nothing_apart() -> None:
         ]
     )
     assert told_apart([expecting(10**400), expecting(2.5)])
+
+
+def test_what_was_sent_and_comes_back_tells_nothing_apart() -> None:
+    def echoing(x: float, score: float) -> ContractCase:
+        expect = [{"pointer": "/score", "value": score}, {"pointer": "/id", "value": x}]
+        return ContractCase.model_validate({"name": "n", "input": {"x": x}, "expect": expect})
+
+    assert not told_apart([echoing(1.0, 0.5), echoing(2.0, 0.5)])
+    assert told_apart([echoing(1.0, 0.5), echoing(2.0, 0.6)])

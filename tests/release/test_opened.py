@@ -105,3 +105,42 @@ def test_a_kpi_that_its_own_developer_set_is_named_however_it_was_edited_since(l
     kept = live["aud"].get(f"/v1/cases/{case['id']}")["evidence"]
     said = next(one["payload"] for one in kept if one["kind"] == "kpi")
     assert said["own"] == ["margin"]
+
+    # Whoever agrees on the very same figure stands for it as well.
+    live["com"].put(f"{kpis}/margin", KPI, revision=2)
+    assert live["aud"].get(f"{kpis}/margin")["revision"] == 3
+    live["ops"].post(f"/v1/releases/{case['id']}/steps/kpi_validation:judge")
+    kept = live["aud"].get(f"/v1/cases/{case['id']}")["evidence"]
+    said = [one["payload"] for one in kept if one["kind"] == "kpi"][-1]
+    assert said["own"] == []
+
+
+def test_a_kpi_whose_values_its_developer_reports_is_named(live: Live, place: Place) -> None:
+    me = live["dev"].get("/v1/me")
+    made = live.admin.post(
+        "/v1/principals",
+        {
+            "name": unique("pusher"),
+            "kind": "service",
+            "owner": me["name"],
+            "roles": ["application"],
+        },
+    )
+    key = live.admin.post(f"/v1/principals/{made['id']}/keys", {"days": 1})["key"]
+    kpis = f"/v1/decision-points/{place.point}/kpis"
+    for name in ("sales", "margin-pushed"):
+        live["com"].put(f"{kpis}/{name}", {**KPI, "formula": "pushed"})
+    value = {"kpi": "sales", "at": "2026-01-01T00:00:00Z", "value": 1e6}
+    about = {"model": place.model, "version": place.version}
+    with Client(live.url, key) as pusher:
+        pusher.post(f"/v1/decision-points/{place.point}/kpi-values", {"values": [value | about]})
+    case = next(
+        one
+        for one in live["aud"].pages("/v1/cases", model=place.model, kind="release")
+        if one["details"]["decision_point"] == place.point
+    )
+    live["ops"].post(f"/v1/releases/{case['id']}/steps/kpi_validation:judge")
+
+    kept = live["aud"].get(f"/v1/cases/{case['id']}")["evidence"]
+    said = [one["payload"] for one in kept if one["kind"] == "kpi"][-1]
+    assert said["own"] == ["sales"]

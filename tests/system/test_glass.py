@@ -1,16 +1,19 @@
 """Emergencies: how far one person goes alone, and what becomes of it when nobody agrees."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from app.client import Problem
 from tests.live import (
     Live,
     Place,
     evidence,
     make_model,
+    make_point,
     make_version,
     open_activation,
     ready_to_commit,
@@ -63,6 +66,44 @@ def test_one_person_goes_past_one_gate_alone_wherever_the_next_is(bank: Live) ->
     assert ":review" not in third.document["mend"]
 
 
+def test_of_emergencies_at_once_one_is_granted(bank: Live) -> None:
+    place = released(bank)
+    cases = [open_activation(bank, place)]
+    for _ in range(3):
+        asked = {"model": place.model, "version": 1, "decision_point": make_point(bank)}
+        cases.append(bank["dev"].post("/v1/releases", asked))
+    steps = [STEP, *["parameter_testing"] * 3]
+
+    def hurry(case: Any, step: str) -> str:
+        try:
+            bank["ops"].post(glass(case, step), HURRY)
+        except Problem as problem:
+            return problem.code
+        return "granted"
+
+    with ThreadPoolExecutor(4) as pool:
+        found = sorted(pool.map(hurry, cases, steps))
+
+    assert found == ["glass_unreviewed"] * 3 + ["granted"]
+
+
+def test_the_same_published_again_is_the_same_emergency(bank: Live) -> None:
+    model = make_model(bank)
+    artefact = "sha256:" + "1" * 64
+    for digest in (artefact, artefact, "sha256:" + "2" * 64):
+        make_version(bank, model, digest=digest)
+    cases = [
+        bank["dev"].post("/v1/validations", {"model": model, "version": number})
+        for number in (1, 2, 3)
+    ]
+    step = "technical_validation"
+    review(bank, bank["ops"].post(glass(cases[0], step), HURRY), upheld=False)
+    again = refused(bank["ops"], glass(cases[1], step), HURRY)
+
+    assert again.code == "glass_unreviewed"
+    assert bank["ops"].post(glass(cases[2], step), HURRY)["rule"] == "*"
+
+
 def test_nobody_is_past_the_validation_of_a_grave_model_in_a_hurry(bank: Live) -> None:
     model = make_model(bank, tier="high")
     number = make_version(bank, model)
@@ -71,6 +112,7 @@ def test_nobody_is_past_the_validation_of_a_grave_model_in_a_hurry(bank: Live) -
 
     assert (told.status, told.code) == (409, "no_emergency")
     assert "POST /v1/waivers" in told.document["mend"]
+    assert ":stop" in told.document["mend"]
 
 
 def test_what_went_past_in_a_hurry_that_was_none_is_due_at_once_and_its_owner_told(

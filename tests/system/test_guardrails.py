@@ -178,6 +178,8 @@ def test_who_may_not_come_back_is_replaced_by_what_was_declared(live: Live) -> N
     assert denied["code"] == "cause_stands"
     live["ops"].post(resume, {"reason": "looked at it", "accept_cause": True})
     assert len(breaches(live, first.point)) == 1
+    judges_from = live["aud"].get(path(first.point, name))["judges_from"]
+    assert datetime.fromisoformat(judges_from) > datetime.now(UTC)
 
     # What was accepted is the hours before: of those after he is stopped anew.
     with psycopg.connect(database_of(live)) as connection:

@@ -108,6 +108,18 @@ def test_a_rejection_outlasts_new_evidence_and_its_authors_leaving(bank: Live, c
     assert told.keys() == gone.keys() == {"nobody_rejects", COMMITTEE}
 
 
+def test_a_rejection_that_would_stop_nothing_is_refused_and_told_which_would(
+    bank: Live, case: Any
+) -> None:
+    body = {"approved": False, "reason": "it must not go live"}
+    path = f"/v1/cases/{case['id']}/steps/model_activation/approvals"
+    told = refused(bank["com"], path, body)
+
+    assert (told.status, told.code) == (409, "not_required")
+    assert STEP in told.document["required"]
+    assert "model_activation" not in told.document["required"]
+
+
 def test_who_rejected_may_change_his_mind(bank: Live, case: Any) -> None:
     said = say(bank["com"], case, approved=False)
     again = refused(bank["com"], f"/v1/cases/{case['id']}/steps/{STEP}/approvals", {"reason": "x"})

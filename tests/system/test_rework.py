@@ -209,8 +209,9 @@ def test_an_open_step_says_what_it_lacks_and_who_supplies_it(live: Live) -> None
 
     missing = {item["rule"]: item["mend"] for item in steps["technical_validation"]["missing"]}
     submit = f"POST /v1/cases/{case['id']}/steps/technical_validation/evidence"
-    assert submit in missing["held_out_data"]
-    assert submit in missing["reproducible"]
+    for rule, field in (("held_out_data", "holdout_rows"), ("reproducible", "reproducible")):
+        (call,) = [call for call in missing[rule] if call.startswith(submit)]
+        assert call == f'{submit} with {{"kind": "technical", "payload": {{"{field}": …}}}}'
     assert any("approvals" in call for call in missing["independent_validator"])
     assert steps["business_validation"]["missing"] == []
 
@@ -244,3 +245,28 @@ def test_what_was_handed_back_is_worked_off_before_the_next_release(
     ]
     assert (returned.version, "variable.1") in before
     assert left() == []
+
+
+def test_what_was_published_before_the_hand_back_and_what_is_forked_from_it_wait_too(
+    live: Live,
+) -> None:
+    model, team = make_model(live), make_model(live)
+    place = Place(model, make_point(live), make_version(live, model))
+    early = make_version(live, model)
+    validate(live, model, place.version)
+    case = live["dev"].post("/v1/validations", {"model": model, "version": place.version})
+    body = {"path": "mathematical_drift", "reason": "it leaks the target"}
+    live["val"].post(f"/v1/validations/{case['id']}:fail", body)
+    given = live["dev"].get(path_of(place))
+    live["dev"].post(f"/v1/models/{model}/versions/{place.version}:fork", {"into": team})
+
+    def left(name: str, number: int) -> set[int]:
+        validate(live, name, number)
+        asked = {"model": name, "version": number, "decision_point": make_point(live)}
+        case = live["dev"].post("/v1/releases", asked)
+        live["ops"].post(f"/v1/releases/{case['id']}/steps/model_release:judge")
+        facts = live["aud"].get(f"/v1/cases/{case['id']}")["verdicts"][-1]["facts"]
+        return {item["version"] for item in facts["version"]["tasks_open"]}
+
+    assert left(model, early) == left(team, 1) == {place.version}
+    assert (given["said"]["by"], given["said"]["reason"]) == ("val", "it leaks the target")

@@ -2,8 +2,24 @@
 
 from typing import Any
 
-from app.gates.packs.asked import ACCURATE_OR_UNLEARNT, AGREED_KPIS, COMPARED, NOT_COMPARED
+from app.gates.packs.asked import (
+    ACCURATE_OR_UNLEARNT,
+    AGREED_KPIS,
+    COMPARED,
+    KPIS_APART,
+    NOT_COMPARED,
+)
+from app.gates.packs.grades import GRAVE, HIGH
 from app.gates.policy import WayOut
+
+SET_APART: dict[str, Any] = {
+    "name": "kpis_set_apart",
+    "when": KPIS_APART,
+    "reason": "No KPI stands by the word of somebody who took part in the version, set or reported"
+    " by him: whoever else PUTs it as it is agrees on it.",
+    "asked": GRAVE,
+    "denies": (HIGH,),
+}
 
 
 def kpi_rules(*, share: float, silence_denies: bool) -> list[dict[str, Any]]:

@@ -6,7 +6,6 @@ from app.gates.packs.asked import (
     AGREED_CASES,
     AGREED_TOLERANCE,
     GRAVE_INSIDE,
-    KPIS_APART,
     PROVEN,
     QUALITY,
     REHEARSED_APART,
@@ -16,6 +15,7 @@ from app.gates.packs.asked import (
     TOLD_APART,
 )
 from app.gates.packs.grades import GRAVE, HIGH, TIERS
+from app.gates.packs.kpi import SET_APART
 
 RELEASE: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
     "release.model_release": (
@@ -236,13 +236,7 @@ RELEASE: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
     "release.kpi_validation": (
         TIERS,
         [
-            {
-                "name": "kpis_set_apart",
-                "when": KPIS_APART,
-                "reason": "No KPI stands as somebody set it who took part in the version.",
-                "asked": GRAVE,
-                "denies": (HIGH,),
-            },
+            SET_APART,
             {
                 "name": "rehearsed_apart",
                 "when": REHEARSED_APART,

@@ -7,14 +7,13 @@ from typing import Any
 
 from app.gates.packs.asked import (
     HANDED_OVER,
-    KPIS_APART,
     REPORTED,
     REPORTED_APART,
     TESTED_AS_AGREED,
     TESTED_ENDPOINT,
 )
 from app.gates.packs.grades import GRAVE, HIGH, LOW, MEDIUM, TIERS
-from app.gates.packs.kpi import kpi_rules
+from app.gates.packs.kpi import SET_APART, kpi_rules
 from app.gates.packs.pack import BEFORE_COMMIT, Pack
 from app.gates.packs.tier_release import RELEASE
 from app.gates.policy import Policy, Severity
@@ -208,13 +207,7 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
     "activation.kpi_validation": (
         GRAVE,
         [
-            {
-                "name": "kpis_set_apart",
-                "when": KPIS_APART,
-                "reason": "No KPI stands as somebody set it who took part in the version.",
-                "asked": GRAVE,
-                "denies": (HIGH,),
-            },
+            SET_APART,
         ],
     ),
 }
