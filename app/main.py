@@ -29,6 +29,7 @@ from app.openfeature import routers as openfeature_routes
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.http import HotRoute, RouteIndex, WrongCredentials, documented, problems
 from app.platform.http.edge import Edge
+from app.platform.http.guard import name_roles
 from app.platform.http.metrics import HttpMetrics
 from app.platform.http.quick import Quick
 from app.platform.outbound import Outbound
@@ -79,6 +80,7 @@ def make_api(
     api.state.settings = settings
     api.state.database = database
     api.state.authenticator = keyring
+    name_roles(identity.ROLES)
     api.state.keyring = keyring
     api.state.wrong_credentials = wrong
     api.state.outbound = outbound

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit, identity
 from app.gates import policies
 from app.gates.cases import lock, parties, place, stream
-from app.gates.counting import lent_in
+from app.gates.counting import deciders, lent_in
 from app.gates.covered import Parts, changed, covered
 from app.gates.events import ApprovalGiven
 from app.gates.policy import Gate
@@ -159,6 +159,12 @@ async def _round(
     before = set(await session.scalars(query))
     counting = await decisions(session, case, step, parts=parts, gate=gate)
     return 1 if before & {row.id for row in counting} else len(before) + 1
+
+
+async def asked_in(session: AsyncSession, given: Approval) -> list[str]:
+    """Return the roles whose word the gate counts that somebody has decided on."""
+    case = await session.get_one(Case, (given.tenant_id, given.case_id))
+    return sorted(deciders(await gate_of(session, case, given.step)))
 
 
 async def _refuse_unheard(session: AsyncSession, case: Case, step: str) -> None:

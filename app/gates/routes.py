@@ -22,6 +22,7 @@ from app.gates.rules import (
     VersionOfNoModel,
 )
 from app.gates.schemas import (
+    ApprovalGivenOut,
     ApprovalIn,
     ApprovalOut,
     CaseOut,
@@ -32,7 +33,7 @@ from app.gates.schemas import (
     StepOut,
 )
 from app.gates.steps import CaseKind
-from app.gates.tables import Approval, Case, Evidence
+from app.gates.tables import Case, Evidence
 from app.identity import BadSignature, DecisionDenied, Role, SigningKeyRefused
 from app.kit.actor import Actor
 from app.kit.names import MOST, NAME
@@ -129,7 +130,7 @@ async def add_evidence(
 @cases.post(
     "/{case_id}/steps/{step}/approvals",
     status_code=201,
-    response_model=ApprovalOut,
+    response_model=ApprovalGivenOut,
     responses=responses(
         NotFound,
         NotAStep,
@@ -147,9 +148,11 @@ async def decide(
     body: ApprovalIn,
     actor: Annotated[Actor, allow("gates:approve")],
     session: Session,
-) -> Approval:
+) -> ApprovalGivenOut:
     """Approve or reject a step as it stands now; never one's own work."""
-    return await approvals.decide(
+    given = await approvals.decide(
         session, case_id, step,
         approved=body.approved, reason=body.reason, digest=body.digest, by=actor,
     )  # fmt: skip
+    asked = await approvals.asked_in(session, given)
+    return ApprovalGivenOut(**ApprovalOut.model_validate(given).model_dump(), asked=asked)

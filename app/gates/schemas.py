@@ -92,6 +92,12 @@ class ApprovalOut(BaseModel):
     at: datetime
 
 
+class ApprovalGivenOut(ApprovalOut):
+    asked: list[str] = Field(
+        description="The roles that the step's gate counts; a word in none of them opens nothing."
+    )
+
+
 class RuleResult(BaseModel):
     rule: str
     passed: bool

@@ -133,23 +133,24 @@ class _Run:
                 entry["case_id"] = str(case.id)
                 await self._keep(session)
                 return case
-        except gates.ApprovalVoid:
-            entry |= {"outcome": "waiting", "missing": [self._validation()]}
-            return None
         except Refusal as refusal:
-            if refusal.kind is not Kind.FORBIDDEN:
-                raise
-            who = await self._who(Action.OPEN_RELEASE, key)
-            entry |= {
-                "outcome": "waiting",
-                "missing": [
-                    {
-                        "decision_point": key, "step": None, "rule": None, "what": refusal.detail,
-                        "call": "POST /v1/releases", "who": who,
-                    }
-                ],
-            }  # fmt: skip
+            entry |= {"outcome": "waiting", "missing": [await self._lacking(refusal, key)]}
             return None
+
+    async def _lacking(self, refusal: Refusal, key: str) -> Json:
+        """Return what a release waits for that was not opened; raise what no wait mends."""
+        if isinstance(refusal, gates.ApprovalVoid):
+            return self._validation()
+        if refusal.kind is not Kind.FORBIDDEN:
+            raise refusal
+        return {
+            "decision_point": key,
+            "step": None,
+            "rule": None,
+            "what": refusal.detail,
+            "call": "POST /v1/releases",
+            "who": await self._who(Action.OPEN_RELEASE, key),
+        }
 
     def _validation(self) -> Json:
         about = self._operation.about

@@ -82,6 +82,7 @@ def test_one_s_own_cases_are_found(ruled: Live, place: Place) -> None:
     asked = open_activation(ruled, place, role="challenger")
     given = approve(ruled["com"], asked, DECIDED)
     approved = [one["id"] for one in listed(ruled, waits_for="committee")]
+    assert given["asked"] == ["committee"]
     ruled["com"].post(f"/v1/approvals/{given['id']}:withdraw", {"reason": "not yet"})
     waiting = listed(ruled, waits_for="committee")
     paged = listed(ruled, waits_for="committee", limit=1)

@@ -56,6 +56,7 @@ def test_a_narrow_key_has_its_own_roles_and_no_others(live: Live) -> None:
     assert found["roles"] == made["roles"] == ["committee"]
     assert "catalog:write" not in found["permissions"]
     assert problem_of(answer, 403, "permission_denied")["permission"] == "catalog:write"
+    assert "developer" in answer.json()["mend"]
 
 
 def test_a_narrow_key_makes_no_wider_one(live: Live) -> None:

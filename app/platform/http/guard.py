@@ -1,6 +1,6 @@
 """Deny by default: a route says which permission it asks for, or it does not exist."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 from fastapi import Depends, Request
@@ -26,6 +26,29 @@ class PermissionDenied(Refusal):
     code = "permission_denied"
     title = "Not yours to do"
     mend = "Ask an administrator for a role that carries the permission."
+
+    def __init__(self, detail: str, *, permission: str, **extra: Any) -> None:
+        carried = _CARRIED_BY.get(permission)
+        super().__init__(
+            detail,
+            mend=f"Ask an administrator for a role that carries it: {', '.join(carried)}."
+            if carried
+            else None,
+            permission=permission,
+            **extra,
+        )
+
+
+_CARRIED_BY: dict[str, list[str]] = {}
+"""The roles that carry a permission, as ``name_roles`` was told."""
+
+
+def name_roles(roles: Mapping[Any, Collection[str]]) -> None:
+    """Say which permissions each role carries, for refusals to name the roles."""
+    _CARRIED_BY.clear()
+    for role in sorted(roles):
+        for permission in roles[role]:
+            _CARRIED_BY.setdefault(permission, []).append(str(role))
 
 
 Peer = tuple[str, int] | None
