@@ -54,7 +54,7 @@ def model(live: Live) -> str:
 def test_every_refusal_is_a_problem(
     live: Live, who: str, method: str, path: str, sent: Any, status: int, code: str | None
 ) -> None:
-    problem_of(speaker(live, who).request(method, path, **sent), status, code)
+    assert problem_of(speaker(live, who).request(method, path, **sent), status, code)["mend"]
 
 
 @pytest.mark.parametrize("where", ["body", "nested", "route", "event"])

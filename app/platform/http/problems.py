@@ -211,6 +211,9 @@ async def _framework(request: Request, error: Exception) -> Response:
     extra = dict(error.headers or {})
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
         extra["Allow"] = ", ".join(_allowed(request))
+        body["mend"] = f"This path knows {extra['Allow']}; /openapi.json holds what each does."
+    elif status is HTTPStatus.NOT_FOUND:
+        body["mend"] = "/openapi.json lists every path there is."
     return Response(orjson.dumps(body), status.value, extra, media_type=MEDIA_TYPE)
 
 
