@@ -28,12 +28,13 @@ from app.gates.schemas import (
     CaseOut,
     CaseRowOut,
     DocketOut,
+    EvidenceGivenOut,
     EvidenceIn,
     EvidenceOut,
     StepOut,
 )
 from app.gates.steps import CaseKind
-from app.gates.tables import Case, Evidence
+from app.gates.tables import Case
 from app.identity import BadSignature, DecisionDenied, Role, SigningKeyRefused
 from app.kit.actor import Actor
 from app.kit.names import MOST, NAME
@@ -106,7 +107,7 @@ async def get_case(case_id: UUID, actor: Reader, session: Session) -> dict[str, 
 @cases.post(
     "/{case_id}/steps/{step}/evidence",
     status_code=201,
-    response_model=EvidenceOut,
+    response_model=EvidenceGivenOut,
     responses=responses(
         NotFound, NotAStep, CaseClosed, DecisionDenied, ReservedFact, BadSignature,
         SigningKeyRefused, SignedLongAgo, Overtaken, BadEndpoint,
@@ -118,13 +119,15 @@ async def add_evidence(
     body: EvidenceIn,
     actor: Annotated[Actor, allow("gates:evidence")],
     session: Session,
-) -> Evidence:
+) -> EvidenceGivenOut:
     """Record a fact that the step's gate looks at; who signs it is written into it."""
     sent = body.signature
     sealed = None if sent is None else Sealed(sent.key_id, sent.at, sent.value)
-    return await service.add_evidence(
+    given = await service.add_evidence(
         session, case_id, step, kind=body.kind, payload=body.payload, sealed=sealed, by=actor
     )
+    readers = await service.read_by(session, given)
+    return EvidenceGivenOut(**EvidenceOut.model_validate(given).model_dump(), read_by=readers)
 
 
 @cases.post(

@@ -65,6 +65,12 @@ class EvidenceOut(BaseModel):
     at: datetime
 
 
+class EvidenceGivenOut(EvidenceOut):
+    read_by: list[str] = Field(
+        description="The rules of the step's gate that read this kind; none: nothing hangs on it."
+    )
+
+
 class ApprovalIn(Input):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"approved": True, "reason": "Reviewed on 3 May."}]},

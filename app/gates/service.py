@@ -21,6 +21,7 @@ from app.gates.rules import (
     require_step,
     require_unreserved,
 )
+from app.gates.supplies import reads
 from app.gates.tables import Case, Evidence, Verdict
 from app.gates.waivers import active_waivers
 from app.identity import Action
@@ -70,6 +71,13 @@ async def add_evidence(
         case=case_id, step=step, kind=kind, digest=evidence.digest, measured=measured,
     )  # fmt: skip
     return evidence
+
+
+async def read_by(session: AsyncSession, evidence: Evidence) -> list[str]:
+    """Return the rules of the step's gate that read a piece of evidence, by name."""
+    case = await session.get_one(Case, (evidence.tenant_id, evidence.case_id))
+    gate = await gate_of(session, case, evidence.step)
+    return [rule.name for rule in gate.rules if reads(rule.when, evidence.kind)]
 
 
 def _require_no_secret(payload: dict[str, Any]) -> None:

@@ -117,6 +117,11 @@ def supplies(
     return list(found) or [judging(case["kind"], step, case.get("id", "{case_id}"))]
 
 
+def reads(when: str, kind: str) -> bool:
+    """Say whether a rule reads a kind of evidence."""
+    return ("evidence", kind) in _NAMED.findall(when)
+
+
 def _fields(when: str) -> dict[str, list[str]]:
     """Return which fields of each kind of evidence a rule reads."""
     found: dict[str, list[str]] = {}

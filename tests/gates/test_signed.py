@@ -88,7 +88,13 @@ def test_nobody_says_himself_who_signed_or_what_the_server_measured(bank: Live, 
         answer = submit(bank, "val", case, {"kind": kind, "payload": payload})
         problem_of(answer, 422, "reserved_fact")
     ours = {"kind": "technical", "payload": {"run": "mlflow-run-7"}}
-    assert submit(bank, "val", case, ours).status_code == 201
+    answer = submit(bank, "val", case, ours)
+    assert (answer.status_code, answer.json()["read_by"]) == (
+        201,
+        ["held_out_data", "reproducible"],
+    )
+    other = submit(bank, "val", case, {"kind": "tech", "payload": {}})
+    assert (other.status_code, other.json()["read_by"]) == (201, [])
 
 
 def test_a_signature_is_of_one_step_of_one_case_and_every_byte_of_it(bank: Live, case: Any) -> None:
