@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.gates.rules import SIGNED_BY
+from app.gates.cases import makers
+from app.gates.rules import SAID_BY, SIGNED_BY
 from app.gates.supplies import shared
 from app.gates.tables import Case, Evidence
 
@@ -25,7 +26,8 @@ def _proven(case: Case) -> ColumnElement[bool]:
 async def counting(session: AsyncSession, case: Case, step: str) -> dict[str, dict[str, Any]]:
     """Return the facts of a step by kind: the newest that is proven, else the newest.
 
-    So neither a newer claim nor an older proof hides what was found since.
+    So neither a newer claim nor an older proof hides what was found since. Of what somebody said
+    ``said_by.part`` is what he had to do with making the version, nothing where he had no part.
     """
     rows = await session.scalars(
         select(Evidence)
@@ -33,7 +35,15 @@ async def counting(session: AsyncSession, case: Case, step: str) -> dict[str, di
         .ext(distinct_on(Evidence.kind))
         .order_by(Evidence.kind, _proven(case).desc(), Evidence.at.desc(), Evidence.id.desc())
     )
-    return {row.kind: row.payload for row in rows}
+    found = list(rows)
+    said = any(not row.measured for row in found)
+    made = await makers(session, case) if said else {}
+    return {
+        row.kind: row.payload
+        if row.measured
+        else {**row.payload, SAID_BY: {"part": made.get(row.author_id)}}
+        for row in found
+    }
 
 
 async def last_proven(session: AsyncSession, case: Case, step: str, kind: str) -> datetime | None:

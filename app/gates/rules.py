@@ -198,7 +198,7 @@ def require_step(kind: CaseKind, step: str) -> None:
         raise NotAStep(f"A {kind} has no step {step!r}.", steps=list(STEPS[kind]))
 
 
-SIGNED_BY = "signed_by"
+SIGNED_BY, SAID_BY = "signed_by", "said_by"
 _RESERVED: dict[str, frozenset[str]] = {
     "integration": frozenset({"run", "cases_from", "asked_by", "part", "cases_by", "cases_part"}),
     "deployment": frozenset({"targets", "independent"}),
@@ -212,6 +212,6 @@ _RESERVED: dict[str, frozenset[str]] = {
 
 def require_unreserved(kind: str, payload: Collection[str]) -> None:
     """Refuse evidence that says what only the server says."""
-    taken = sorted(({SIGNED_BY} | _RESERVED.get(kind, frozenset())) & set(payload))
+    taken = sorted(({SIGNED_BY, SAID_BY} | _RESERVED.get(kind, frozenset())) & set(payload))
     if taken:
         raise ReservedFact(f"Evidence `{kind}` cannot say {', '.join(taken)} itself.", fields=taken)

@@ -11,6 +11,8 @@ from app.gates.steps import CaseKind
 
 _NAMED = re.compile(r"\b(evidence|version|point|approvals|rejections)(?:\.([a-z_]+))?")
 
+_OURS = frozenset({"said_by", "signed_by"})
+"""What the server itself writes into what others submit."""
 _FIELD = re.compile(r"\bevidence\.([a-z_]+)\.([a-z_]+)")
 
 _EVIDENCE = "POST /v1/cases/{case_id}/steps/{step}/evidence"
@@ -127,7 +129,7 @@ def _fields(when: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for kind, field in _FIELD.findall(when):
         known = found.setdefault(kind, [])
-        if field not in known:
+        if field not in known and field not in _OURS:
             known.append(field)
     return found
 

@@ -63,7 +63,7 @@ EVIDENCE: dict[str, dict[str, Any]] = {
     "release.model_release": {},
     "release.endpoint_identification": {
         "contract": {"mismatches": []},
-        "use": {"within_intended_use": True},
+        "use": {"within_intended_use": True, "said_by": {"part": None}},
     },
     "release.parameter_testing": {
         "parameters": {"events": 600, "null_share": 0.0, "invalid_share": 0.0,

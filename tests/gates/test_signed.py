@@ -80,6 +80,7 @@ def test_a_signature_says_what_part_its_signer_has_in_the_version(bank: Live, ca
 def test_nobody_says_himself_who_signed_or_what_the_server_measured(bank: Live, case: Any) -> None:
     for kind, payload in (
         ("technical", {"signed_by": {"principal": "p", "key_id": "k"}}),
+        ("technical", {"said_by": {"part": None}}),
         ("integration", {"run": "0198c0de"}),
         ("integration", {"cases_from": "revision 1"}),
         ("integration", {"part": None}),
@@ -95,6 +96,19 @@ def test_nobody_says_himself_who_signed_or_what_the_server_measured(bank: Live, 
     )
     other = submit(bank, "val", case, {"kind": "tech", "payload": {}})
     assert (other.status_code, other.json()["read_by"]) == (201, [])
+
+
+def test_rules_know_whether_who_says_something_made_the_version(bank: Live) -> None:
+    case = opened(bank)
+    judge = f"/v1/validations/{case['id']}/steps/{STEP}:judge"
+    told = []
+    for who in ("dev", "val"):
+        assert submit(bank, who, case, {"kind": "technical", "payload": PAYLOAD}).status_code == 201
+        bank["val"].post(judge)
+        facts = bank["aud"].get(f"/v1/cases/{case['id']}")["verdicts"][-1]["facts"]
+        told.append(facts["evidence"]["technical"]["said_by"]["part"])
+
+    assert told == ["developed the version", None]
 
 
 def test_a_signature_is_of_one_step_of_one_case_and_every_byte_of_it(bank: Live, case: Any) -> None:

@@ -60,6 +60,9 @@ AGREED_KPIS = "size(evidence.kpi.measured) > 0"
 GRAVE_INSIDE = "size(version.lighter_members) == 0"
 """What decides in an ensemble was validated by rules as strict as the ensemble's."""
 
+USED_AS_MEANT = "evidence.use.within_intended_use == true && evidence.use.said_by.part == null"
+"""Nor does he say what it is used for."""
+
 REWORKED = "size(version.tasks_open) == 0"
 """Of what it, or the version before it, was handed back with nothing is left to do."""
 

@@ -16,6 +16,7 @@ from app.gates.packs.asked import (
     REPORTED,
     REWORKED,
     UNMOVED,
+    USED_AS_MEANT,
 )
 from app.gates.packs.pack import Cited, Pack, every_gate
 from app.gates.policy import Rule, Severity, WayOut
@@ -124,8 +125,9 @@ _RULES: dict[str, tuple[Rule, ...]] = {
         _EU("input_specified", "size(evidence.contract.mismatches) == 0",
             "The decision point supplies the input data that the instructions for use specify.",
             "Art. 13(3)(b)", "Art. 26(4)", owner=_DEPLOYER),
-        _EU("used_as_intended", "evidence.use.within_intended_use == true",
-            "Evidence `use`: this use is within the instructions for use.",
+        _EU("used_as_intended", USED_AS_MEANT,
+            "Evidence `use`: this use is within the instructions for use, says somebody who took no"
+            " part in the version.",
             "Art. 26(1)", owner=_DEPLOYER),
     ),
     "release.parameter_testing": (

@@ -23,6 +23,7 @@ from app.gates.packs.asked import (
     SCORED_APART,
     SUPPLIED_APART,
     UNMOVED,
+    USED_AS_MEANT,
 )
 from app.gates.packs.pack import Cited, Pack, every_gate
 from app.gates.policy import Rule, Severity, WayOut
@@ -138,8 +139,9 @@ _RULES: dict[str, tuple[Rule, ...]] = {
         _SR("inputs_available", "size(evidence.contract.mismatches) == 0",
             "The decision point supplies every variable that the model was developed with.",
             "IV", owner=_OPERATIONS),
-        _SR("within_intended_use", "evidence.use.within_intended_use == true",
-            "Evidence `use`: this use is one the model was developed and validated for.",
+        _SR("within_intended_use", USED_AS_MEANT,
+            "Evidence `use`: this use is one the model was developed and validated for, says"
+            " somebody who took no part in the version.",
             "IV", "V", owner=_USER),
     ),
     "release.parameter_testing": (
