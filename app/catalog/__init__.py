@@ -42,12 +42,12 @@ from app.catalog.versions import (
     developers_of,
     find_version,
     has_part_in,
+    lock_alike,
     lock_version,
     restage,
     version_by_id,
     version_ids,
     versions_by_id,
-    versions_like,
     versions_with_digest,
 )
 
@@ -96,6 +96,7 @@ __all__ = [
     "instances_of_all",
     "key_of",
     "link_retrained",
+    "lock_alike",
     "lock_version",
     "model_of",
     "origin_developers",
@@ -113,6 +114,5 @@ __all__ = [
     "version_by_id",
     "version_ids",
     "versions_by_id",
-    "versions_like",
     "versions_with_digest",
 ]

@@ -114,14 +114,14 @@ async def versions_with_digest(
     return [(name, number) for name, number in rows]
 
 
-async def versions_like(session: AsyncSession, version: Version) -> set[UUID]:
-    """Return a version and those of its model that are of the same artefact."""
-    if version.digest is None:
-        return {version.id}
-    alike = select(Version.id).filter_by(
-        tenant_id=version.tenant_id, model_id=version.model_id, digest=version.digest
-    )
-    return {version.id, *await session.scalars(alike)}
+async def lock_alike(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> set[UUID]:
+    """Return a version and those of its model that are of the same artefact, locked in order."""
+    version = await version_by_id(session, tenant_id, version_id)
+    same = Version.id == version_id
+    if version.digest is not None:
+        same |= (Version.model_id == version.model_id) & (Version.digest == version.digest)
+    query = select(Version.id).where(Version.tenant_id == tenant_id, same)
+    return set(await session.scalars(query.order_by(Version.id).with_for_update()))
 
 
 async def developers_of(session: AsyncSession, model: Model) -> set[UUID]:

@@ -37,8 +37,8 @@ async def break_glass(
 ) -> Waiver:
     """Go past a step's gate in an emergency, for hours; somebody else must review it."""
     known = await case_of(session, case_id, by=by)
-    # Emergencies of a version are counted over all its cases: one at a time.
-    version = await catalog.lock_version(session, by.tenant_id, known.version_id)
+    # Emergencies are counted over all cases of a version, and of what is the same: one at a time.
+    alike = await catalog.lock_alike(session, by.tenant_id, known.version_id)
     case = await lock(session, case_id, by.tenant_id)
     require_step(case.kind, step)
     await identity.require_right(session, by, Action.BREAK_GLASS, **place(case))
@@ -51,7 +51,7 @@ async def break_glass(
             f"At the {case.tier} tier the glass of {gate} is not broken.",
             filled={"key": case.details.get("decision_point", "its decision point")},
         )
-    await _require_trust(session, case, version)
+    await _require_trust(session, by.tenant_id, alike)
     now = await clock(session)
     waiver = Waiver(
         tenant_id=by.tenant_id,
@@ -84,16 +84,15 @@ async def break_glass(
     return waiver
 
 
-async def _require_trust(session: AsyncSession, case: Case, version: catalog.Version) -> None:
+async def _require_trust(session: AsyncSession, tenant_id: UUID, alike: Collection[UUID]) -> None:
     """Refuse another emergency of a version while one waits for its review, or was not upheld.
 
     One person goes past one gate alone: for the next, somebody else has agreed to the first. What
     is published again with the same file is the same.
     """
-    alike = await catalog.versions_like(session, version)
     found = await session.scalar(
         select(Waiver)
-        .where(Waiver.tenant_id == case.tenant_id, Waiver.version_id.in_(alike))
+        .where(Waiver.tenant_id == tenant_id, Waiver.version_id.in_(alike))
         .where(Waiver.taken_by.is_not(None), Waiver.upheld.is_not(True))
         .order_by(Waiver.at.desc())
         .limit(1)
