@@ -200,7 +200,17 @@ async def _ensembles(session: AsyncSession, version: catalog.Version) -> list[De
             continue
         name = f"{model.name}@{ensemble.number}"
         without = f"POST /v1/models/{model.name}/versions without it"
-        places = await _deciding(session, ensemble)
+        places, warm = await _deciding(session, ensemble)
+        found += [
+            Dependant(
+                "ensemble",
+                Weight.ACCEPTABLE,
+                f"The ensemble {name} would stand in at {key}, and would not without it.",
+                mend,
+                key,
+            )
+            for key, mend in warm.items()
+        ]
         found += [
             Dependant(
                 "ensemble",
@@ -211,7 +221,7 @@ async def _ensembles(session: AsyncSession, version: catalog.Version) -> list[De
             )
             for key, mend in places.items()
         ]
-        if not places:
+        if not places and not warm:
             found.append(
                 Dependant(
                     "ensemble",
@@ -223,19 +233,24 @@ async def _ensembles(session: AsyncSession, version: catalog.Version) -> list[De
     return found
 
 
-async def _deciding(session: AsyncSession, ensemble: catalog.Version) -> dict[str, str]:
-    """Return where an ensemble decides, or would at once if it came to that, and what ends it."""
+async def _deciding(
+    session: AsyncSession, ensemble: catalog.Version
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return where an ensemble decides, or was declared to, and where it would stand in unasked.
+
+    Each by point, with what ends it.
+    """
     seats = await routing.open_seats_of(session, ensemble.tenant_id, ensemble.id)
     points = await catalog.points_by_id(
         session, ensemble.tenant_id, {seat.point_id for seat in seats}
     )
     needs = [_seated(seat, points[seat.point_id]) for seat in seats]
     needs += await _standing_in(session, ensemble)
-    return {
-        need.decision_point: need.mend
-        for need in needs
-        if need.weight is Weight.BLOCKS and need.decision_point is not None
-    }
+    found: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    for need in needs:
+        if need.decision_point is not None:
+            found[need.weight is not Weight.BLOCKS][need.decision_point] = need.mend
+    return found
 
 
 async def _downstream(

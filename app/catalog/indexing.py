@@ -2,7 +2,8 @@
 
 A version's own lexemes are written with it, its state's by whoever changes the state, its model's
 for all its versions at once. Each writes its own part of a row only, so that two of them never undo
-each other. Versions that a release without search has left are written by ``fill``.
+each other. Versions that an earlier release has left, or that could be found by
+less there, are written by ``fill``.
 """
 
 from typing import Any
@@ -23,7 +24,7 @@ INSERT INTO catalog_search (tenant_id, version_id, model_id, ward, content, abou
 VALUES (%(tenant_id)s, %(version_id)s, %(model_id)s, %(ward)s,
     array_to_tsvector(%(content)s::text[]), array_to_tsvector(%(about)s::text[]),
     array_to_tsvector(%(state)s::text[]))
-ON CONFLICT DO NOTHING
+ON CONFLICT (tenant_id, version_id) DO UPDATE SET content = excluded.content
 """
 _STATE = text("""
 UPDATE catalog_search SET state = array_to_tsvector(CAST(:state AS text[]))

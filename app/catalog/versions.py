@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, identity
@@ -112,6 +112,14 @@ async def versions_with_digest(
         .limit(most)
     )
     return [(name, number) for name, number in rows]
+
+
+async def hold_version(
+    session: AsyncSession, tenant_id: UUID, version_id: ColumnElement[UUID]
+) -> None:
+    """Keep others from moving a version until the transaction ends."""
+    query = select(Version.id).where(Version.tenant_id == tenant_id, Version.id == version_id)
+    await session.execute(query.with_for_update())
 
 
 async def lock_alike(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> set[UUID]:

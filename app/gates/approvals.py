@@ -48,7 +48,7 @@ async def decide(
     require_step(case.kind, step)
     gate = await gate_of(session, case, step)
     if not approved and not gate.required:
-        await _refuse_unheard(session, case, step)
+        await _refuse_unheard(session, case, step)  # what stops nothing is not taken for a stop
     conflicted = await _askers(session, case, step) | await parties(session, case)
     if gate.apart_from_evidence:
         conflicted |= await _witnesses(session, case, step)
@@ -170,7 +170,11 @@ async def asked_in(session: AsyncSession, given: Approval) -> list[str]:
 async def _refuse_unheard(session: AsyncSession, case: Case, step: str) -> None:
     """Refuse a rejection that nobody would have to listen to, and say of what one counts."""
     _, policy = await policies.law_of(session, case)
-    asked = [str(one) for one in STEPS[case.kind] if policy.gates[f"{case.kind}.{one}"].required]
+    gates = {str(one): policy.gates[f"{case.kind}.{one}"] for one in STEPS[case.kind]}
+    swapped = case.result is not None
+    asked = [
+        name for name, gate in gates.items() if gate.required and (gate.before_commit or swapped)
+    ]
     raise NotRequired(
         f"At the {case.tier} tier {step} is not asked for: its rejection would stop nothing.",
         required=asked,

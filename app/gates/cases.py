@@ -47,7 +47,12 @@ async def cases_by_id(
 
 
 async def lock(session: AsyncSession, case_id: UUID, tenant_id: UUID) -> Case:
-    """Return an open case, locked until the transaction ends."""
+    """Return an open case, locked until the transaction ends, and its version before it.
+
+    Whoever holds several takes them in this order: version, cases, log.
+    """
+    of_case = select(Case.version_id).filter_by(tenant_id=tenant_id, id=case_id).scalar_subquery()
+    await catalog.hold_version(session, tenant_id, of_case)
     case = await session.get(
         Case, (tenant_id, case_id), with_for_update=True, populate_existing=True
     )
@@ -220,7 +225,11 @@ async def withdraw(session: AsyncSession, case_id: UUID, *, by: Actor) -> Case:
     """End a case that its requester no longer pursues."""
     case = await lock(session, case_id, by.tenant_id)
     by.require_point(place(case)["point"])
-    if by.person_id != case.requester_id:
+    left = await identity.disabled(session, case.tenant_id, among={case.requester_id})
+    if left:
+        # Nobody waits for ever for who has left: whoever may add to the case may end it.
+        await identity.require_right(session, by, identity.Action.SUBMIT_EVIDENCE, **place(case))
+    elif by.person_id != case.requester_id:
         raise NotTheRequester("Only who opened a case withdraws it.")
     if case.result is not None:
         raise closed(case, "it cannot be withdrawn")

@@ -26,23 +26,25 @@ def _proven(case: Case) -> ColumnElement[bool]:
 async def counting(session: AsyncSession, case: Case, step: str) -> dict[str, dict[str, Any]]:
     """Return the facts of a step by kind: the newest that is proven, else the newest.
 
-    So neither a newer claim nor an older proof hides what was found since. Of what somebody said
-    ``said_by.part`` is what he had to do with making the version, nothing where he had no part.
+    So neither a newer claim nor an older proof hides what was found since; nor does the claim of
+    who made the version hide what somebody else found. Of what somebody said ``said_by.part`` is
+    what he had to do with making the version, nothing where he had no part.
     """
+    made = await makers(session, case)
     rows = await session.scalars(
         select(Evidence)
         .filter_by(tenant_id=case.tenant_id, case_id=case.id, step=step)
         .ext(distinct_on(Evidence.kind))
-        .order_by(Evidence.kind, _proven(case).desc(), Evidence.at.desc(), Evidence.id.desc())
-    )
-    found = list(rows)
-    said = any(not row.measured for row in found)
-    made = await makers(session, case) if said else {}
+        .order_by(
+            Evidence.kind, _proven(case).desc(), Evidence.author_id.in_(made),
+            Evidence.at.desc(), Evidence.id.desc(),
+        )
+    )  # fmt: skip
     return {
         row.kind: row.payload
         if row.measured
         else {**row.payload, SAID_BY: {"part": made.get(row.author_id)}}
-        for row in found
+        for row in rows
     }
 
 

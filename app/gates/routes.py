@@ -86,7 +86,7 @@ async def list_cases(
 @cases.post(
     "/{case_id}:withdraw",
     response_model=CaseOut,
-    responses=responses(NotFound, NotTheRequester, CaseClosed),
+    responses=responses(NotFound, NotTheRequester, CaseClosed, DecisionDenied),
 )
 async def withdraw(case_id: UUID, actor: Reader, session: Session) -> Case:
     """End a case that its requester no longer pursues."""

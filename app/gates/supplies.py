@@ -22,6 +22,7 @@ _REHEARSE = "POST /v1/events with model, version and decision_point"
 _EVENTS = "POST /v1/decision-points/{key}/route, then POST /v1/events with its token"
 _OUTCOMES = "POST /v1/outcomes"
 _WITHDRAW = "POST /v1/approvals/{approval_id}:withdraw by who rejected"
+_GIVE_UP = "or, if who rejected has left, POST /v1/cases/{case_id}:withdraw and open it anew"
 
 MEASURED: dict[tuple[CaseKind, str], tuple[str, ...]] = {
     (CaseKind.RELEASE, "contract"): (
@@ -81,10 +82,10 @@ MEASURED: dict[tuple[CaseKind, str], tuple[str, ...]] = {
 
 _VERSION: dict[str, str] = {
     "baseline_rows": "PUT /v1/models/{model}/versions/{version}/baseline",
-    "lighter_members": "PUT /v1/models/{member}/risk-tier and POST"
-    " /v1/validations of it; or POST /v1/models/{model}/versions without it",
-    "tasks_open": "POST /v1/models/{model}/versions/{handed_back}/hand-back/tasks/{task}:done, and"
-    " so on for each that version.tasks_open of the facts lists",
+    "lighter_members": "POST /v1/models/{model}/versions without it; or, of one that was not sent"
+    " back, PUT /v1/models/{member}/risk-tier and POST /v1/validations of it",
+    "tasks_open": "POST /v1/models/{handed_back_model}/versions/{handed_back}/hand-back/tasks"
+    "/{task}:done, and so on for each that version.tasks_open of the facts lists",
     "stage": "POST /v1/validations, then POST /v1/releases",
 }
 
@@ -121,7 +122,7 @@ def supplies(
 
 def reads(when: str, kind: str) -> bool:
     """Say whether a rule reads a kind of evidence."""
-    return ("evidence", kind) in _NAMED.findall(when)
+    return re.search(rf"\bevidence(?:\.{kind}\b|\[\s*r?['\"]{kind}['\"]\s*\])", when) is not None
 
 
 def _fields(when: str) -> dict[str, list[str]]:
@@ -139,6 +140,7 @@ def _inside(version: dict[str, Any]) -> dict[str, Any]:
     task: dict[str, Any] = next(iter(version.get("tasks_open") or ()), {})
     member = next(iter(version.get("lighter_members") or ()), "")
     return {
+        "handed_back_model": task.get("model"),
         "handed_back": task.get("version"),
         "task": task.get("task"),
         "member": member.partition("@")[0] or None,
@@ -156,7 +158,7 @@ def _calls(kind: str, subject: str, name: str, fields: dict[str, list[str]]) -> 
     if subject == "approvals":
         return (_ASK, _APPROVE)
     if subject == "rejections":
-        return (_WITHDRAW,)
+        return (_WITHDRAW, _GIVE_UP)
     if subject == "version":
         return (_VERSION.get(name, "POST /v1/models/{model}/versions with what is missing"),)
     return (_POINT.get(name, "PATCH /v1/decision-points/{key}"),)

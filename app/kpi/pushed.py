@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import case, func, select, tuple_
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog
@@ -18,7 +18,7 @@ from app.kit.page import Rows
 from app.kit.refusal import Invalid, Kind, NotFound, Refusal
 from app.kpi.noticing import earliest_hours
 from app.kpi.rules import Aggregate, Formula, Found
-from app.kpi.tables import NOBODY, Definition, Late, Reporter, Value
+from app.kpi.tables import NOBODY, Definition, Late, Value
 from app.platform.db import clock, page
 
 
@@ -79,7 +79,7 @@ async def push(session: AsyncSession, key: str, values: Sequence[Pushed], *, by:
         {
             "tenant_id": by.tenant_id, "point_id": point.id, "key": one.kpi, "at": one.at,
             "segment": one.segment, "version_id": versions[one.model, one.version],
-            "revision": one.revision, "value": one.value,
+            "revision": one.revision, "value": one.value, "person_id": by.person_id,
         }
         for one in values
     ]  # fmt: skip
@@ -90,18 +90,6 @@ async def push(session: AsyncSession, key: str, values: Sequence[Pushed], *, by:
     if count < len(rows):
         await _require_same(session, rows)
     if count:
-        reported = {(row["key"], row["version_id"]) for row in rows}
-        await session.execute(
-            insert(Reporter)
-            .values(
-                [
-                    {"tenant_id": by.tenant_id, "point_id": point.id, "key": kpi,
-                     "version_id": version_id, "person_id": by.person_id}
-                    for kpi, version_id in sorted(reported)
-                ]
-            )
-            .on_conflict_do_nothing()
-        )  # fmt: skip
         said = [(versions[one.model, one.version], one.at) for one in values]
         session.add_all(
             Late(tenant_id=by.tenant_id, point_id=point.id, version_id=version_id, hour=hour)
@@ -121,17 +109,23 @@ async def push(session: AsyncSession, key: str, values: Sequence[Pushed], *, by:
 async def reporters_of(
     session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID
 ) -> dict[str, set[UUID]]:
-    """Return who has reported values of a point's KPIs that count for a version, by key."""
-    rows = await session.execute(
-        select(Reporter.key, Reporter.person_id).where(
-            Reporter.tenant_id == tenant_id,
-            Reporter.point_id == point_id,
-            Reporter.version_id.in_((NOBODY, version_id)),
+    """Return who reported the values of a point's KPIs that stand for a version, by key."""
+    place = (Value.key, Value.at, Value.segment, Value.version_id)
+    standing = (
+        select(Value.key, Value.person_id)
+        .where(
+            Value.tenant_id == tenant_id,
+            Value.point_id == point_id,
+            Value.version_id.in_((NOBODY, version_id)),
         )
+        .ext(distinct_on(*place))
+        .order_by(*place, Value.revision.desc())
+        .subquery()
     )
     found: dict[str, set[UUID]] = {}
-    for row in rows:
-        found.setdefault(row.key, set()).add(row.person_id)
+    for row in await session.execute(select(standing).distinct()):
+        if row.person_id is not None:
+            found.setdefault(row.key, set()).add(row.person_id)
     return found
 
 

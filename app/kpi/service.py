@@ -82,6 +82,7 @@ async def define(
     """Agree on a KPI for a decision point, or change it."""
     point = await catalog.point_by_key(session, point_key, by=by, lock=True)
     found = await _found(session, by.tenant_id, point.id, key)
+    stood = await _agreed(session, found) if found else None
     before = None
     own = {name: value for name, value in fields.items() if name not in TERMS}
     if found is None:
@@ -101,7 +102,8 @@ async def define(
             setattr(known, field, value)
     elif terms != NO_TERMS:
         session.add(Terms(tenant_id=by.tenant_id, definition_id=found.id, **terms))
-    await _sign(session, found, by=by)
+    changed = stood is None or stood != await _agreed(session, found)
+    await _sign(session, found, changed=changed, by=by)
     await session.flush()
     await session.refresh(found)
     await audit.record(
@@ -110,18 +112,22 @@ async def define(
     return found
 
 
-async def _sign(session: AsyncSession, found: Definition, *, by: Actor) -> None:
-    """Remember whose word a KPI is as it stands."""
-    author = await session.get(Author, (found.tenant_id, found.id))
-    if author is None:
-        session.add(
-            Author(tenant_id=found.tenant_id, definition_id=found.id, person_id=by.person_id)
-        )
-    else:
-        author.person_id = by.person_id
+async def _sign(session: AsyncSession, found: Definition, *, changed: bool, by: Actor) -> None:
+    """Remember whose word a KPI is: another figure is who set it's, the same his as well."""
+    query = select(Author).filter_by(tenant_id=found.tenant_id, definition_id=found.id)
+    known = list(await session.scalars(query))
+    if changed:
+        for one in known:
+            if one.person_id != by.person_id:
+                await session.delete(one)
+    if by.person_id not in {one.person_id for one in known}:
+        key = {"tenant_id": found.tenant_id, "definition_id": found.id}
+        session.add(Author(**key, person_id=by.person_id))
 
 
-async def authors_of(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> dict[str, UUID]:
+async def authors_of(
+    session: AsyncSession, tenant_id: UUID, point_id: UUID
+) -> dict[str, list[UUID]]:
     """Return whose word each KPI of a point is as it stands, by key; of those that are known."""
     rows = await session.execute(
         select(Definition.key, Author.person_id)
@@ -130,9 +136,12 @@ async def authors_of(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> 
             (Author.tenant_id == Definition.tenant_id) & (Author.definition_id == Definition.id),
         )
         .where(Definition.tenant_id == tenant_id, Definition.point_id == point_id)
-        .order_by(Definition.key)
+        .order_by(Definition.key, Author.at, Author.person_id)
     )
-    return {row.key: row.person_id for row in rows}
+    found: dict[str, list[UUID]] = {}
+    for row in rows:
+        found.setdefault(row.key, []).append(row.person_id)
+    return found
 
 
 async def terms_of(
@@ -170,7 +179,7 @@ async def definition_of(
     point = await catalog.point_by_key(session, point_key, by=by)
     found = await _found(session, by.tenant_id, point.id, key)
     if found is None:
-        raise NotFound("kpi of decision point", key)
+        raise NotFound(f"KPI of the decision point {point_key}", key)
     return found
 
 

@@ -74,6 +74,8 @@ class Value(Base):
     version_id: Mapped[UUID] = mapped_column(primary_key=True)
     revision: Mapped[int] = mapped_column(primary_key=True, server_default=text("0"))
     value: Mapped[float]
+    person_id: Mapped[UUID | None]
+    """Who reported it; not known of those from before that was kept."""
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -92,10 +94,13 @@ class Late(Base):
 
 
 class Author(Vouched, Base):
-    """Whose word a KPI is as it stands; of one that was agreed upon long ago nobody's is known."""
+    """Somebody whose word a KPI is as it stands: who set it so, and who agreed to the very same.
+
+    Of one that was agreed upon long ago nobody's is known.
+    """
 
     __tablename__ = "kpi_author"
-    __vouched__ = ("person_id",)
+    __vouched__ = ("at",)
     __table_args__ = (
         ForeignKeyConstraint(
             ["tenant_id", "definition_id"], ["kpi_definition.tenant_id", "kpi_definition.id"]
@@ -104,17 +109,5 @@ class Author(Vouched, Base):
 
     tenant_id: Mapped[tenant_pk]
     definition_id: Mapped[UUID] = mapped_column(primary_key=True)
-    person_id: Mapped[UUID]
-    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
-
-
-class Reporter(Base):
-    """Who has reported values of a KPI about a version or a whole point; the log says when."""
-
-    __tablename__ = "kpi_reporter"
-
-    tenant_id: Mapped[tenant_pk]
-    point_id: Mapped[UUID] = mapped_column(primary_key=True)
-    key: Mapped[str] = mapped_column(primary_key=True)
-    version_id: Mapped[UUID] = mapped_column(primary_key=True)
     person_id: Mapped[UUID] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

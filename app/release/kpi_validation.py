@@ -63,23 +63,23 @@ async def measure_kpis(
 async def _own(session: AsyncSession, case: gates.Case, *, rehearsed: bool) -> list[str]:
     """Return the KPIs that are the word of somebody who made the version what it is, by key.
 
-    He set the figure, or he reported a value.
+    He reported a value that stands, or he set the figure and nobody else agreed to the very same.
     """
     assert case.point_id is not None  # noqa: S101 - releases and activations have a point
     place = (session, case.tenant_id, case.point_id)
-    words = await kpi.reporters_of(*place, case.version_id)
+    made = (await gates.makers_of(session, case.tenant_id, {case.version_id})).keys()
     authors = await kpi.authors_of(*place)
     if rehearsed:
-        # Whoever agrees on the very same figure since then stands for it as well.
+        # A release goes by what was agreed when it began; who agrees to that since counts as well.
         now = await kpi.agreements(*place)
         kept = kpi.as_kept(now, case.details.get("kpis", ()))
         same = {one.key for one, then in zip(now, kept, strict=True) if one.digest == then.digest}
-        then_set = case.details.get("kpi_authors", {})
-        authors |= {key: UUID(person) for key, person in then_set.items() if key not in same}
-    for key, person in authors.items():
-        words.setdefault(key, set()).add(person)
-    made = (await gates.makers_of(session, case.tenant_id, {case.version_id})).keys()
-    return sorted(key for key, people in words.items() if people & made)
+        for key, people in case.details.get("kpi_authors", {}).items():
+            since = authors.get(key, []) if key in same else []
+            authors[key] = [*map(UUID, people), *since]
+    own = {key for key, people in authors.items() if people and made >= set(people)}
+    reported = await kpi.reporters_of(*place, case.version_id)
+    return sorted(own | {key for key, people in reported.items() if people & made})
 
 
 async def measure_since(

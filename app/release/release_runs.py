@@ -116,7 +116,9 @@ class _Run:
                 if case is not None and case.closed_at is None:
                     entry["case_id"] = str(case.id)
                     return case
-                if case is not None and case.result == "released" and version.stage in _DONE:
+                done = case is not None and case.result == "released" and version.stage in _DONE
+                if done and not await gates.unsound(session, by.tenant_id, version.id, point.id):
+                    assert case is not None  # noqa: S101 - it is done
                     entry |= {"case_id": str(case.id), "outcome": "released"}
                     return None
                 if version.stage is Stage.RETURNED:
@@ -140,7 +142,7 @@ class _Run:
     async def _lacking(self, refusal: Refusal, key: str) -> Json:
         """Return what a release waits for that was not opened; raise what no wait mends."""
         if isinstance(refusal, gates.ApprovalVoid):
-            return self._validation()
+            return {**self._validation(), "what": refusal.detail}
         if refusal.kind is not Kind.FORBIDDEN:
             raise refusal
         return {

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, select, union_all
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, identity
@@ -135,31 +136,43 @@ async def tasks_open(
 ) -> list[dict[str, Any]]:
     """Return what is still to do of what a version was handed back with, and what came before it.
 
-    That is the model's earlier version that was handed back last, whether it is named among the
-    parents or not, and whatever the version was forked from. What comes of it is the publishing.
+    That are the model's earlier versions, whether they are named among the parents or not, and
+    what the version was forked from with what came before that: of each its last hand-back. What
+    comes of it is the publishing.
     """
     origins = await catalog.origins_of(session, version)
-    given = (
-        select(HandBack.id, catalog.Version.number)
+    found = await catalog.versions_by_id(session, tenant_id, {version.id, *origins})
+    line = [
+        and_(catalog.Version.model_id == one.model_id, catalog.Version.number <= one.number)
+        for _, one in found.values()
+    ]
+    last = (
+        select(HandBack.id, HandBack.version_id)
         .join(
             catalog.Version,
             (catalog.Version.tenant_id == HandBack.tenant_id)
             & (catalog.Version.id == HandBack.version_id),
         )
-        .where(HandBack.tenant_id == tenant_id)
-        .order_by(HandBack.at.desc(), HandBack.id.desc())
-        .limit(1)
+        .where(HandBack.tenant_id == tenant_id, or_(*line))
+        .ext(distinct_on(HandBack.version_id))
+        .order_by(HandBack.version_id, HandBack.at.desc(), HandBack.id.desc())
+        .subquery()
     )
-    earlier = and_(
-        catalog.Version.model_id == version.model_id, catalog.Version.number < version.number
-    )
-    whose = [HandBack.version_id == one for one in (version.id, *sorted(origins))]
-    parts = [given.where(one).subquery() for one in (*whose, earlier)]
-    both = union_all(*(select(part) for part in parts)).subquery()
     rows = await session.execute(
-        select(both.c.number, Task.key, Task.title)
-        .join(Task, (Task.tenant_id == tenant_id) & (Task.hand_back_id == both.c.id))
-        .where(Task.done_at.is_(None), Task.key != PUBLISH_VERSION)
-        .order_by(both.c.number, Task.position)
+        select(catalog.Model.name, catalog.Version.number, Task.key, Task.title)
+        .join(last, last.c.version_id == catalog.Version.id)
+        .join(Task, Task.hand_back_id == last.c.id)
+        .join(catalog.Model, catalog.Model.id == catalog.Version.model_id)
+        .where(
+            catalog.Version.tenant_id == tenant_id,
+            catalog.Model.tenant_id == tenant_id,
+            Task.tenant_id == tenant_id,
+            Task.done_at.is_(None),
+            Task.key != PUBLISH_VERSION,
+        )
+        .order_by(catalog.Model.name, catalog.Version.number, Task.position)
     )
-    return [{"version": row.number, "task": row.key, "title": row.title} for row in rows]
+    return [
+        {"model": row.name, "version": row.number, "task": row.key, "title": row.title}
+        for row in rows
+    ]

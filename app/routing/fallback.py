@@ -137,6 +137,13 @@ async def _require_fit(
         raise NotAFallback(
             f"The version is {version.stage}.", stage=version.stage.value, filled={"key": point.key}
         )
+    unfit = await catalog.unfit_inside(session, point.tenant_id, {version.id})
+    if unfit:
+        inner, member = unfit[version.id][0]
+        raise NotAFallback(
+            f"Inside of it {inner.name}@{member.number} is {member.stage}.",
+            stage=version.stage.value, filled={"key": point.key},
+        )  # fmt: skip
     seat = await newest_seat(session, point.tenant_id, point.id, version.id)
     if seat is None:
         raise NotAFallback(

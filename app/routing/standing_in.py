@@ -66,6 +66,8 @@ async def stand_in(
         own = await newest_seat(session, point.tenant_id, point.id, version.id)
         if own is None or version.stage not in FIT or version.id in stopped:
             return None
+        if await catalog.unfit_inside(session, point.tenant_id, {version.id}):
+            return None
         return StandIn(version.id, own.endpoint, own.parameters)
     seat = await predecessor(session, point, stopped, crowned)
     return StandIn(seat.version_id, seat.endpoint, seat.parameters) if seat else None
@@ -86,7 +88,9 @@ async def predecessor(
 ) -> Seat | None:
     """Return the seat of who stands in where nothing is declared."""
     known = await succession_of(session, point.tenant_id, point.id)
-    return known.back(stopped=stopped, crowned=crowned)
+    # Nor does who decides with what nobody should be answered by.
+    unfit = await catalog.unfit_inside(session, point.tenant_id, set(known.versions))
+    return known.back(stopped={*stopped, *unfit}, crowned=crowned)
 
 
 async def falls_back_to(
@@ -135,6 +139,7 @@ async def unfit_fallbacks(
         )
     )
     known = {(point_id, version_id) for point_id, version_id in seated}
+    unfit = await catalog.unfit_inside(session, tenant_id, set(named.values()))
     found = []
     for point_id, version_id in named.items():
         model, version = versions[version_id]
@@ -143,14 +148,25 @@ async def unfit_fallbacks(
             found.append((points[point_id], f"{name} is {version.stage}: nobody stands in"))
         elif (point_id, version_id) not in known:
             found.append((points[point_id], f"{name} was never activated there: nobody stands in"))
+        elif version_id in unfit:
+            inner, member = unfit[version_id][0]
+            why = f"has {inner.name}@{member.number} inside, which is {member.stage}"
+            found.append((points[point_id], f"{name} {why}: nobody stands in"))
     return found
 
 
 async def reconsider(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> None:
-    """Let the tables think again where a version whose stage has moved may stand in."""
-    past = select(Seat.point_id).filter_by(
-        tenant_id=tenant_id, version_id=version_id, role=SeatRole.CHAMPION
+    """Let the tables think again where a version whose stage has moved may stand in.
+
+    By itself, or inside of an ensemble.
+    """
+    around = await catalog.ensembles_of(session, tenant_id, version_id)
+    ids = {version_id, *(ensemble.id for _, ensemble in around)}
+    past = select(Seat.point_id).where(
+        Seat.tenant_id == tenant_id, Seat.version_id.in_(ids), Seat.role == SeatRole.CHAMPION
     )
-    named = select(Fallback.point_id).filter_by(tenant_id=tenant_id, version_id=version_id)
+    named = select(Fallback.point_id).where(
+        Fallback.tenant_id == tenant_id, Fallback.version_id.in_(ids)
+    )
     for point_id in sorted(set(await session.scalars(past.union(named)))):
         await service.bump(session, tenant_id, point_id)

@@ -21,7 +21,9 @@ def upgrade() -> None:
             server_default=sa.text("clock_timestamp()"),
             nullable=False,
         ),
-        sa.PrimaryKeyConstraint("tenant_id", "definition_id", name=op.f("pk_kpi_author")),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "definition_id", "person_id", name=op.f("pk_kpi_author")
+        ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "definition_id"],
             ["kpi_definition.tenant_id", "kpi_definition.id"],
@@ -29,25 +31,9 @@ def upgrade() -> None:
         ),
     )
     op.execute("SELECT modelward_guard('kpi_author')")
-    op.create_table(
-        "kpi_reporter",
-        *(
-            sa.Column(name, kind, nullable=False)
-            for name, kind in (
-                ("tenant_id", sa.Uuid()),
-                ("point_id", sa.Uuid()),
-                ("key", sa.String()),
-                ("version_id", sa.Uuid()),
-                ("person_id", sa.Uuid()),
-            )
-        ),
-        sa.PrimaryKeyConstraint(
-            "tenant_id", "point_id", "key", "version_id", "person_id", name=op.f("pk_kpi_reporter")
-        ),
-    )
-    op.execute("SELECT modelward_guard('kpi_reporter')")
+    op.add_column("kpi_value", sa.Column("person_id", sa.Uuid(), nullable=True))
 
 
 def downgrade() -> None:
-    op.drop_table("kpi_reporter")
+    op.drop_column("kpi_value", "person_id")
     op.drop_table("kpi_author")

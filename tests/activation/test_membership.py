@@ -191,3 +191,21 @@ def sent_back(live: Live, place: Place) -> Any:
     rehearse(live, elsewhere, shift=3.0)
     verdict = release(live, elsewhere)
     assert verdict["path"] == "data_drift", verdict
+
+
+def test_an_ensemble_whose_member_is_gone_does_not_stand_in(near: Live) -> None:
+    leaving = validated(near)
+    first = crown(near, ensemble_of(near, leaving, validated(near)))
+    crown(near, ensemble_of(near, validated(near), validated(near), point=first.point))
+    path = f"/v1/decision-points/{first.point}/fallback"
+    before = near["aud"].get(path)["answers"]
+    dependants = near["aud"].get(f"/v1/models/{leaving.model}/versions/1/dependants")["dependants"]
+    retire(near, leaving)
+    terms = {"kind": "version", "model": first.model, "version": first.version}
+    denied = refused(lambda: near["ops"].put(path, terms), "not_a_fallback")
+
+    assert before["model"] == first.model
+    (told,) = [one for one in dependants if one["kind"] == "ensemble"]
+    assert (told["decision_point"], told["weight"]) == (first.point, "acceptable")
+    assert leaving.model in denied["detail"]
+    assert near["aud"].get(path)["answers"] is None

@@ -95,7 +95,9 @@ def _rows(
 
 def _search_row(row: list[Any], shelf: Shelf) -> list[Any]:
     ward = lexemes.ward(row[0])
-    content = lexemes.content({"signature": row[6], "training_data": row[7], "card": row[9]})
+    names = ("source", "digest", "signature", "training_data", "lineage", "card")
+    said = dict(zip(names, row[4:10], strict=True))
+    content = lexemes.content({**said, "specifics": None})
     about = lexemes.about(
         shelf.name, shelf.purpose, shelf.kind, shelf.tier, shelf.owner_id, tuple(shelf.tags.items())
     )

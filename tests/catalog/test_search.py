@@ -205,6 +205,23 @@ async def test_what_a_release_without_search_left_is_filled_in(
     assert await made.ids(stage=Stage.RETIRED) == [notes[0].id]
 
 
+async def test_what_an_earlier_release_could_be_found_by_less_is_written_anew(
+    database: Database, empty_database: str
+) -> None:
+    made = await shelf(database)
+    await made.model("limits")
+    noted = await made.version("limits", lineage={"commit": "9f2c1e7"})
+    await made.tag(noted, {"team": "risk"})
+    with psycopg.connect(empty_database) as connection:
+        connection.execute("UPDATE catalog_search SET content = ''::tsvector")
+        connection.execute("UPDATE catalog_version SET searched = NULL")
+    assert await made.ids(q="9f2c1e7") == []
+
+    await indexing.fill(database)
+
+    assert await made.ids(q="9f2c1e7") == await made.ids(tag="team:risk") == [noted.id]
+
+
 async def test_edits_of_a_model_and_its_versions_at_once_all_show(database: Database) -> None:
     made = await shelf(database)
     await made.model("limits")

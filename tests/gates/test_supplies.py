@@ -8,7 +8,7 @@ import pytest
 from app.gates.packs import TIERS, tier_policy
 from app.gates.policy import ruling_of
 from app.gates.steps import CaseKind
-from app.gates.supplies import MEASURED, judging, supplies
+from app.gates.supplies import MEASURED, judging, reads, supplies
 
 DOCUMENT = json.loads((Path(__file__).parents[2] / "openapi/openapi.json").read_text())
 RELEASE = {"kind": "release", "model": "m", "number": 3, "decision_point": "p"}
@@ -81,17 +81,28 @@ def test_what_is_to_be_submitted_is_named_field_by_field() -> None:
 
 def test_what_the_facts_name_is_put_into_the_call() -> None:
     version = {
-        "tasks_open": [{"version": 2, "task": "acquire_data"}], "lighter_members": ["m2@1 (low)"],
+        "tasks_open": [{"model": "m0", "version": 2, "task": "acquire_data"}],
+        "lighter_members": ["m2@1 (low)"],
     }  # fmt: skip
     (told,) = supplies(RELEASE, "model_release", "size(version.tasks_open) == 0", version)
-    assert told.startswith("POST /v1/models/m/versions/2/hand-back/tasks/acquire_data:done,")
+    assert told.startswith("POST /v1/models/m0/versions/2/hand-back/tasks/acquire_data:done,")
     (told,) = supplies(RELEASE, "model_release", "size(version.lighter_members) == 0", version)
-    assert told.startswith("PUT /v1/models/m2/risk-tier")
+    assert "PUT /v1/models/m2/risk-tier" in told
+
+
+@pytest.mark.parametrize(
+    ("when", "read"),
+    [("evidence.data.a > 1", True), ("evidence['data']['a'] > 1", True),
+     ("has(evidence.data)", True), ("evidence.database.a", False), ("version.data", False)],
+)  # fmt: skip
+def test_what_a_rule_reads_is_known_however_it_is_written(when: str, *, read: bool) -> None:
+    assert reads(when, "data") is read
 
 
 def test_who_rejected_is_asked_to_take_it_back() -> None:
-    (call,) = supplies(RELEASE, "kpi_validation", "size(rejections) == 0")
-    assert ":withdraw" in call
+    back, anew = supplies(RELEASE, "kpi_validation", "size(rejections) == 0")
+    assert back.startswith("POST /v1/approvals/")
+    assert "left" in anew
 
 
 def test_a_rule_about_nothing_is_judged_again() -> None:

@@ -269,3 +269,13 @@ def test_what_was_sent_and_comes_back_tells_nothing_apart() -> None:
 
     assert not told_apart([echoing(1.0, 0.5), echoing(2.0, 0.5)])
     assert told_apart([echoing(1.0, 0.5), echoing(2.0, 0.6)])
+
+
+def test_an_answer_that_happens_to_be_among_what_was_sent_is_one() -> None:
+    def ruled(x: int, f: int) -> ContractCase:
+        expect = [{"pointer": "/label", "value": 1 - f}]
+        return ContractCase.model_validate(
+            {"name": "n", "input": {"x": x, "f": f}, "expect": expect}
+        )
+
+    assert told_apart([ruled(0, 1), ruled(0, 0), ruled(1, 0), ruled(1, 1)])

@@ -118,6 +118,8 @@ def test_a_rejection_that_would_stop_nothing_is_refused_and_told_which_would(
     assert (told.status, told.code) == (409, "not_required")
     assert STEP in told.document["required"]
     assert "model_activation" not in told.document["required"]
+    # Of what comes after the swap a rejection does not keep from it.
+    assert "application_integration" not in told.document["required"]
 
 
 def test_who_rejected_may_change_his_mind(bank: Live, case: Any) -> None:

@@ -260,13 +260,16 @@ def test_what_was_published_before_the_hand_back_and_what_is_forked_from_it_wait
     given = live["dev"].get(path_of(place))
     live["dev"].post(f"/v1/models/{model}/versions/{place.version}:fork", {"into": team})
 
-    def left(name: str, number: int) -> set[int]:
+    def left(name: str, number: int) -> set[tuple[str, int]]:
         validate(live, name, number)
         asked = {"model": name, "version": number, "decision_point": make_point(live)}
         case = live["dev"].post("/v1/releases", asked)
         live["ops"].post(f"/v1/releases/{case['id']}/steps/model_release:judge")
         facts = live["aud"].get(f"/v1/cases/{case['id']}")["verdicts"][-1]["facts"]
-        return {item["version"] for item in facts["version"]["tasks_open"]}
+        return {(item["model"], item["version"]) for item in facts["version"]["tasks_open"]}
 
-    assert left(model, early) == left(team, 1) == {place.version}
+    assert left(model, early) == left(team, 1) == {(model, place.version)}
+    again = make_model(live)
+    live["dev"].post(f"/v1/models/{model}/versions/{early}:fork", {"into": again})
+    assert left(again, 1) == {(model, place.version)}
     assert (given["said"]["by"], given["said"]["reason"]) == ("val", "it leaks the target")

@@ -94,6 +94,50 @@ def test_a_rejection_nobody_could_take_back_any_more_ends_with_its_case(live: Li
     assert [one["reason"] for one in told] == ["it leaks the target"]
 
 
+def test_who_has_left_holds_no_case_open(live: Live) -> None:
+    place = unvalidated(live)
+    opener, key = live.newcomer("developer")
+    with Client(live.url, key) as leaving:
+        case = leaving.post("/v1/validations", {"model": place.model, "version": place.version})
+    path = f"/v1/cases/{case['id']}:withdraw"
+    told = refused(lambda: live["dev"].post(path))
+    live.admin.post(f"/v1/principals/{opener}:disable")
+
+    assert told["code"] == "not_the_requester"
+    assert live["dev"].post(path)["result"] == "withdrawn"
+    assert opened(live, place)["id"] != case["id"]
+
+
+def test_a_version_sent_back_while_another_of_its_cases_is_judged_is_no_deadlock(
+    live: Live,
+) -> None:
+    place = released(live)
+    activation = open_activation(live, place)
+    step = f"/v1/cases/{activation['id']}/steps/management_and_governance"
+    judge = f"/v1/activations/{activation['id']}/steps/management_and_governance:judge"
+    fail_path = f"/v1/validations/{opened(live, place)['id']}:fail"
+    calls: list[tuple[str, str, Any]] = [
+        *[("ops", judge, None)] * 3,
+        ("com", f"{step}/approvals", {"approved": False, "reason": "not this one"}),
+        ("val", fail_path, {"path": "mathematical_drift", "reason": "it is no longer right"}),
+        *[("ops", judge, None)] * 3,
+    ]
+
+    def status(call: tuple[str, str, Any]) -> int:
+        who, path, body = call
+        try:
+            live[who].post(path, body)
+        except Problem as problem:
+            return problem.status
+        return 200
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        found = list(pool.map(status, calls))
+
+    assert set(found) <= {200, 409}, found
+    assert found[4] == 200
+
+
 def test_what_was_sent_back_is_released_anew_wherever_it_was(live: Live) -> None:
     place = released(live)
     elsewhere = Place(place.model, make_point(live), place.version)

@@ -337,7 +337,6 @@ UNVOUCHED = {
     "telemetry_outcome", "telemetry_outcome_history", "telemetry_receipt", "telemetry_series",
     "telemetry_segment", "telemetry_unknown",
     "telemetry_rehearser",  # who rehearsed is an entry
-    "kpi_reporter",  # who pushed values is one
     "telemetry_erasure",  # who was erased is an entry; this keeps his late events out
     "telemetry_horizon",  # how far a worker has forgotten
     "kpi_late",  # hours that a worker is to look at again

@@ -15,8 +15,9 @@ from app.gates.policy import WayOut
 SET_APART: dict[str, Any] = {
     "name": "kpis_set_apart",
     "when": KPIS_APART,
-    "reason": "No KPI stands by the word of somebody who took part in the version, set or reported"
-    " by him: whoever else PUTs it as it is agrees on it.",
+    "reason": "No KPI is the word of somebody alone who took part in the version: whoever else PUTs"
+    " it as it is agrees on it (a release goes by the figure that it began with: opened anew, by"
+    " the present one), and reports his values with a higher revision.",
     "asked": GRAVE,
     "denies": (HIGH,),
 }
