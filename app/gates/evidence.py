@@ -31,12 +31,13 @@ async def counting(session: AsyncSession, case: Case, step: str) -> dict[str, di
     what he had to do with making the version, nothing where he had no part.
     """
     made = await makers(session, case)
+    proven = _proven(case)
     rows = await session.scalars(
         select(Evidence)
         .filter_by(tenant_id=case.tenant_id, case_id=case.id, step=step)
         .ext(distinct_on(Evidence.kind))
         .order_by(
-            Evidence.kind, _proven(case).desc(), Evidence.author_id.in_(made),
+            Evidence.kind, proven.desc(), and_(~proven, Evidence.author_id.in_(made)),
             Evidence.at.desc(), Evidence.id.desc(),
         )
     )  # fmt: skip
