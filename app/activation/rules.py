@@ -103,7 +103,8 @@ class NotPrepared(Refusal):
     mend = (
         "Have what `missing` names reported (POST /v1/decision-points/{key}/targets/…/reports);"
         " an endpoint is asked by GET, at the `health_path` that POST"
-        " /v1/activations/{case_id}:prepare names. Prepare again, and commit once it is ready."
+        " /v1/activations/{case_id}:prepare names. Prepare again (the body may be {}), and commit"
+        " once it is ready."
     )
 
 

@@ -50,6 +50,7 @@ from app.catalog.versions import (
     version_ids,
     versions_by_id,
     versions_with_digest,
+    with_digest_of,
 )
 
 __all__ = [
@@ -117,4 +118,5 @@ __all__ = [
     "version_ids",
     "versions_by_id",
     "versions_with_digest",
+    "with_digest_of",
 ]

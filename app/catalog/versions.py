@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, identity
@@ -123,13 +123,26 @@ async def hold_version(
 
 
 async def lock_alike(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> set[UUID]:
-    """Return a version and those of its model that are of the same artefact, locked in order."""
+    """Return a version and those of its model that are of the same artefact, locked in order.
+
+    By its digest, or where it has none by where it lies.
+    """
     version = await version_by_id(session, tenant_id, version_id)
-    same = Version.id == version_id
-    if version.digest is not None:
-        same |= (Version.model_id == version.model_id) & (Version.digest == version.digest)
-    query = select(Version.id).where(Version.tenant_id == tenant_id, same)
+    named = Version.source if version.digest is None else Version.digest
+    same = (Version.model_id == version.model_id) & (named == (version.digest or version.source))
+    query = select(Version.id).where(
+        Version.tenant_id == tenant_id, or_(Version.id == version_id, same)
+    )
     return set(await session.scalars(query.order_by(Version.id).with_for_update()))
+
+
+async def with_digest_of(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> set[UUID]:
+    """Return the versions of whatever model that are of a version's artefact, by its digest."""
+    version = await version_by_id(session, tenant_id, version_id)
+    if version.digest is None:
+        return {version_id}
+    query = select(Version.id).filter_by(tenant_id=tenant_id, digest=version.digest)
+    return set(await session.scalars(query))
 
 
 async def developers_of(session: AsyncSession, model: Model) -> set[UUID]:

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, identity
@@ -51,7 +51,7 @@ async def break_glass(
             f"At the {case.tier} tier the glass of {gate} is not broken.",
             filled={"key": case.details.get("decision_point", "its decision point")},
         )
-    await _require_trust(session, by.tenant_id, alike)
+    await _require_trust(session, case, alike)
     now = await clock(session)
     waiver = Waiver(
         tenant_id=by.tenant_id,
@@ -84,15 +84,17 @@ async def break_glass(
     return waiver
 
 
-async def _require_trust(session: AsyncSession, tenant_id: UUID, alike: Collection[UUID]) -> None:
+async def _require_trust(session: AsyncSession, case: Case, alike: Collection[UUID]) -> None:
     """Refuse another emergency of a version while one waits for its review, or was not upheld.
 
     One person goes past one gate alone: for the next, somebody else has agreed to the first. What
-    is published again with the same file is the same.
+    is published again with the same file is the same, at one decision point under whatever name.
     """
+    named = await catalog.with_digest_of(session, case.tenant_id, case.version_id)
+    here = and_(Waiver.point_id == case.point_id, Waiver.version_id.in_(named))
     found = await session.scalar(
         select(Waiver)
-        .where(Waiver.tenant_id == tenant_id, Waiver.version_id.in_(alike))
+        .where(Waiver.tenant_id == case.tenant_id, or_(Waiver.version_id.in_(alike), here))
         .where(Waiver.taken_by.is_not(None), Waiver.upheld.is_not(True))
         .order_by(Waiver.at.desc())
         .limit(1)

@@ -104,6 +104,23 @@ def test_the_same_published_again_is_the_same_emergency(bank: Live) -> None:
     assert bank["ops"].post(glass(cases[2], step), HURRY)["rule"] == "*"
 
 
+def test_the_same_under_another_model_s_name_is_the_same_where_it_decides(bank: Live) -> None:
+    digest = "sha256:" + "3" * 64
+    point = make_point(bank)
+    cases = []
+    for _ in range(2):
+        model = make_model(bank)
+        number = make_version(bank, model, digest=digest)
+        validate(bank, model, number)
+        asked = {"model": model, "version": number, "decision_point": point}
+        cases.append(bank["dev"].post("/v1/releases", asked))
+    bank["ops"].post(glass(cases[0], "parameter_testing"), HURRY)
+
+    told = refused(bank["ops"], glass(cases[1], "kpi_validation"), HURRY)
+
+    assert told.code == "glass_unreviewed"
+
+
 def test_nobody_is_past_the_validation_of_a_grave_model_in_a_hurry(bank: Live) -> None:
     model = make_model(bank, tier="high")
     number = make_version(bank, model)
