@@ -200,28 +200,17 @@ async def _ensembles(session: AsyncSession, version: catalog.Version) -> list[De
             continue
         name = f"{model.name}@{ensemble.number}"
         without = f"POST /v1/models/{model.name}/versions without it"
-        places, warm = await _deciding(session, ensemble)
-        found += [
-            Dependant(
-                "ensemble",
-                Weight.ACCEPTABLE,
-                f"The ensemble {name} would stand in at {key}, and would not without it.",
-                mend,
-                key,
-            )
-            for key, mend in warm.items()
-        ]
-        found += [
-            Dependant(
-                "ensemble",
-                Weight.BLOCKS,
-                f"The ensemble {name} decides with it at {key}.",
-                f"{without}, and POST /v1/activations for that; or {mend}",
-                key,
-            )
-            for key, mend in places.items()
-        ]
-        if not places and not warm:
+        needs = await _deciding(session, ensemble)
+        for need in needs:
+            if need.weight is Weight.BLOCKS:
+                detail = f"The ensemble {name} decides with it at {need.decision_point}."
+                mend = f"{without}, and POST /v1/activations for that; or {need.mend}"
+                found.append(Dependant("ensemble", need.weight, detail, mend, need.decision_point))
+            else:
+                where = need.decision_point
+                detail = f"The ensemble {name} would stand in at {where}, and would not without it."
+                found.append(Dependant("ensemble", Weight.ACCEPTABLE, detail, need.mend, where))
+        if not needs:
             found.append(
                 Dependant(
                     "ensemble",
@@ -233,24 +222,15 @@ async def _ensembles(session: AsyncSession, version: catalog.Version) -> list[De
     return found
 
 
-async def _deciding(
-    session: AsyncSession, ensemble: catalog.Version
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Return where an ensemble decides, or was declared to, and where it would stand in unasked.
-
-    Each by point, with what ends it.
-    """
+async def _deciding(session: AsyncSession, ensemble: catalog.Version) -> list[Dependant]:
+    """Return where an ensemble decides or was declared to, and where it would stand in unasked."""
     seats = await routing.open_seats_of(session, ensemble.tenant_id, ensemble.id)
     points = await catalog.points_by_id(
         session, ensemble.tenant_id, {seat.point_id for seat in seats}
     )
     needs = [_seated(seat, points[seat.point_id]) for seat in seats]
     needs += await _standing_in(session, ensemble)
-    found: tuple[dict[str, str], dict[str, str]] = ({}, {})
-    for need in needs:
-        if need.decision_point is not None:
-            found[need.weight is not Weight.BLOCKS][need.decision_point] = need.mend
-    return found
+    return list({(need.decision_point, need.weight): need for need in needs}.values())
 
 
 async def _downstream(

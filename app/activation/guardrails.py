@@ -100,9 +100,9 @@ async def guardrails_in_force(
             Guardrail.tenant_id == asked.tenant_id, Guardrail.point_id.in_(asked.ids)
         )
     )
-    found: dict[UUID, dict[str, str]] = {}
+    found: dict[UUID, dict[str, str]] = {point_id: {} for point_id in asked.ids}
     for row in rows:
-        found.setdefault(row.point_id, {})[row.name] = digest_of(_terms(row))
+        found[row.point_id][row.name] = digest_of(_terms(row))
     return found
 
 

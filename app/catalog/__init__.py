@@ -9,12 +9,7 @@ audit.
 from app.catalog.aliases import aliases_of
 from app.catalog.content import Gap, completeness
 from app.catalog.descent import link_retrained, origin_developers, origins_of
-from app.catalog.ensembles import (
-    ensembles_of,
-    every_member,
-    inside_of,
-    unfit_inside,
-)
+from app.catalog.ensembles import ensembles_of, every_member, inside_of, unfit_inside
 from app.catalog.events import InstanceEnded, InstanceMade, VersionForked, VersionRegistered
 from app.catalog.indexing import fill as fill_search
 from app.catalog.instances import instances_by_key, instances_of, instances_of_all, set_up

@@ -60,8 +60,6 @@ _AT_A_POINT: dict[str, type[InForce]] = {
     "kpis": KpisInForce, "monitor": MonitorInForce, "guardrails": GuardrailsInForce,
     "plan": PlanInForce,
 }  # fmt: skip
-_WITHOUT: dict[str, Parts] = {"guardrails": {}}
-"""What a part is where there is nothing, if not none."""
 JUDGED_BY = frozenset(_AT_A_POINT) - {"plan"}
 """Parts that say whether a champion still earns his place; the plan turns with the swap itself."""
 EDITED_LATER = frozenset({*_AT_A_POINT, "instances"})
@@ -115,7 +113,7 @@ async def covered_all(
         if case.point_id is not None:
             parts["contract"] = digest_of(points[case.point_id].contract)
             for part, digests in standing.items():
-                parts[part] = digests.get(case.point_id, _WITHOUT.get(part, _NONE))
+                parts[part] = digests.get(case.point_id, _NONE)
         if case.kind is CaseKind.ACTIVATION:
             parts["verdicts"] = digest_of(verdicts[case.version_id, case.point_id])
             parts["instances"] = digest_of(instances[case.version_id])

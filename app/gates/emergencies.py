@@ -27,7 +27,7 @@ from app.platform.events import publish
 
 logger = logging.getLogger(__name__)
 
-DENIED = (
+_DENIED = (
     "Pass the gate as policy asks. POST /v1/waivers asks that a rule need not hold for a while."
 )
 
@@ -107,7 +107,7 @@ async def _require_trust(session: AsyncSession, case: Case, alike: Collection[UU
         waiver=found.id,
         gate=found.gate,
         filled={"id": found.id},
-        **({} if found.reviewed_at is None else {"mend": DENIED}),
+        **({} if found.reviewed_at is None else {"mend": _DENIED}),
     )
 
 

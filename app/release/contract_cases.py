@@ -23,13 +23,6 @@ class Tolerance(Input):
     absolute: float = Field(0.0, ge=0)
     relative: float = Field(0.0, ge=0, description="Of the expected number.")
 
-    def covers(self, expected: float, found: float) -> bool:
-        """Say whether a number is near enough."""
-        try:
-            return abs(found - expected) <= self.around(expected)
-        except OverflowError:  # whole numbers of hundreds of digits are beyond any other
-            return found == expected
-
     def around(self, expected: float) -> float:
         """Return how far from the expected number is near enough."""
         return max(self.absolute, self.relative * abs(expected))
@@ -134,7 +127,9 @@ def told_apart(cases: Iterable[ContractCase]) -> bool:
         sent = dict(_leaves(case.input, ""))
         for expected in case.expect:
             for place, value in _leaves(expected.value, expected.pointer):
-                alike = {name for name, other in sent.items() if _same(value, other, _EXACTLY)}
+                alike = {
+                    name for name, other in sent.items() if _both(value, _EXACTLY, other, _EXACTLY)
+                }
                 echoed[place] = echoed.get(place, alike) & alike
                 seen.setdefault(place, []).append((value, case.tolerance))
     return any(
@@ -161,16 +156,6 @@ def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
         yield from _leaves(child, f"{place}/{part}")
 
 
-def _both(one: Any, near_one: Tolerance, other: Any, near_other: Tolerance) -> bool:
-    """Say whether some answer is as both expect."""
-    if _is_number(one) and _is_number(other):
-        try:
-            return bool(abs(one - other) <= near_one.around(one) + near_other.around(other))
-        except OverflowError:
-            return bool(one == other)
-    return type(one) is type(other) and bool(one == other)
-
-
 def differences(
     expected: Any, found: Any, tolerance: Tolerance, place: str = "", depth: int = 0
 ) -> list[str]:
@@ -188,7 +173,7 @@ def differences(
         pairs = [(str(n), *both) for n, both in enumerate(zip(expected, found, strict=True))]
         wrong = []
     else:
-        same = _same(expected, found, tolerance)
+        same = _both(expected, tolerance, found, _EXACTLY)
         wrong = [] if same else [f"{here}: {_short(found)}, expected {_short(expected)}"]
     return [
         reason
@@ -197,10 +182,14 @@ def differences(
     ] + wrong
 
 
-def _same(expected: Any, found: Any, tolerance: Tolerance) -> bool:
-    if _is_number(expected) and _is_number(found):
-        return tolerance.covers(expected, found)
-    return type(expected) is type(found) and bool(expected == found)
+def _both(one: Any, near_one: Tolerance, other: Any, near_other: Tolerance) -> bool:
+    """Say whether some answer is as both expect: exactly, numbers within their tolerances aside."""
+    if _is_number(one) and _is_number(other):
+        try:
+            return bool(abs(one - other) <= near_one.around(one) + near_other.around(other))
+        except OverflowError:  # whole numbers of hundreds of digits are beyond any other
+            return bool(one == other)
+    return type(one) is type(other) and bool(one == other)
 
 
 def _is_number(value: Any) -> bool:

@@ -18,13 +18,8 @@ async def lighter_inside(session: AsyncSession, case: gates.Case) -> list[str]:
         return []
     tiers = await gates.validated_at(session, case.tenant_id, inside)
     named = await catalog.versions_by_id(session, case.tenant_id, inside)
-    unfit = {
-        member.id
-        for members in (
-            await catalog.unfit_inside(session, case.tenant_id, {case.version_id})
-        ).values()
-        for _, member in members
-    }
+    lost = await catalog.unfit_inside(session, case.tenant_id, {case.version_id})
+    unfit = {member.id for _, member in lost.get(case.version_id, ())}
     return sorted(
         f"{model.name}@{version.number}"
         f" ({version.stage if version.id in unfit else tiers.get(version.id, 'never validated')})"

@@ -3,7 +3,7 @@
 Evidence is measured here, judged by the policy's gate, and the first failed rule names the way out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -52,7 +52,8 @@ async def measure_kpis(
         then = {one.key: one.digest for one in agreed}
         found["rehearsal"] = await who_rehearsed(session, case)
         found["kpi"]["edited"] = [one.key for one in now if one.digest != then[one.key]]
-    found["kpi"]["own"] = await _own(session, case, rehearsed=rehearsed)
+    edited = found["kpi"].get("edited", ())
+    found["kpi"]["own"] = await _own(session, case, edited, rehearsed=rehearsed)
     for kind, payload in found.items():
         await gates.add_evidence(
             session, case.id, STEP, kind=kind, payload=payload, by=by, measured=True
@@ -60,7 +61,9 @@ async def measure_kpis(
     return stand
 
 
-async def _own(session: AsyncSession, case: gates.Case, *, rehearsed: bool) -> list[str]:
+async def _own(
+    session: AsyncSession, case: gates.Case, edited: Collection[str], *, rehearsed: bool
+) -> list[str]:
     """Return the KPIs that are the word of somebody who made the version what it is, by key.
 
     He reported a value that stands, or he set the figure and nobody else agreed to the very same.
@@ -71,11 +74,8 @@ async def _own(session: AsyncSession, case: gates.Case, *, rehearsed: bool) -> l
     authors = await kpi.authors_of(*place)
     if rehearsed:
         # A release goes by what was agreed when it began; who agrees to that since counts as well.
-        now = await kpi.agreements(*place)
-        kept = kpi.as_kept(now, case.details.get("kpis", ()))
-        same = {one.key for one, then in zip(now, kept, strict=True) if one.digest == then.digest}
         for key, people in case.details.get("kpi_authors", {}).items():
-            since = authors.get(key, []) if key in same else []
+            since = [] if key in edited else authors.get(key, [])
             authors[key] = [*map(UUID, people), *since]
     own = {key for key, people in authors.items() if people and made >= set(people)}
     reported = await kpi.reporters_of(*place, case.version_id)

@@ -116,9 +116,12 @@ class _Run:
                 if case is not None and case.closed_at is None:
                     entry["case_id"] = str(case.id)
                     return case
-                done = case is not None and case.result == "released" and version.stage in _DONE
-                if done and not await gates.unsound(session, by.tenant_id, version.id, point.id):
-                    assert case is not None  # noqa: S101 - it is done
+                if (
+                    case is not None
+                    and case.result == "released"
+                    and version.stage in _DONE
+                    and not await gates.unsound(session, by.tenant_id, version.id, point.id)
+                ):
                     entry |= {"case_id": str(case.id), "outcome": "released"}
                     return None
                 if version.stage is Stage.RETURNED:

@@ -96,9 +96,7 @@ async def finish_task(
     row = await newest(session, by.tenant_id, version.id)
     if row is None:
         raise NotFound("hand-back of version", f"{model}@{number}", mend=_NEVER)
-    task = await session.get(
-        Task, (by.tenant_id, row.id, key), with_for_update=True, populate_existing=True
-    )
+    task = await _held(session, row, key)
     if task is None:
         raise NotFound("task", key)
     if task.done_at is not None:
@@ -114,11 +112,16 @@ async def done_by_the_way(
     row = await newest(session, by.tenant_id, version_id)
     if row is None:
         return
-    task = await session.get(
-        Task, (by.tenant_id, row.id, key), with_for_update=True, populate_existing=True
-    )
+    task = await _held(session, row, key)
     if task is not None and task.done_at is None:
         await _tick(session, row, task, note, by=by)
+
+
+async def _held(session: AsyncSession, row: HandBack, key: str) -> Task | None:
+    """Return a task of a hand-back, locked until the transaction ends."""
+    return await session.get(
+        Task, (row.tenant_id, row.id, key), with_for_update=True, populate_existing=True
+    )
 
 
 async def _tick(session: AsyncSession, row: HandBack, task: Task, note: str, *, by: Actor) -> None:

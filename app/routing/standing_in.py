@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog
+from app.catalog import AssetKind
 from app.routing import service
 from app.routing.seats import FIT, newest_seat, succession_of
 from app.routing.tables import Fallback, FallbackKind, Seat, SeatRole
@@ -89,7 +90,10 @@ async def predecessor(
     """Return the seat of who stands in where nothing is declared."""
     known = await succession_of(session, point.tenant_id, point.id)
     # Nor does who decides with what nobody should be answered by.
-    unfit = await catalog.unfit_inside(session, point.tenant_id, set(known.versions))
+    ensembles = {
+        id_ for id_, (model, _) in known.versions.items() if model.kind is AssetKind.ENSEMBLE
+    }
+    unfit = await catalog.unfit_inside(session, point.tenant_id, ensembles) if ensembles else {}
     return known.back(stopped={*stopped, *unfit}, crowned=crowned)
 
 
@@ -97,11 +101,7 @@ async def falls_back_to(
     session: AsyncSession, tenant_id: UUID, version_id: UUID
 ) -> list[tuple[catalog.DecisionPoint, bool]]:
     """Return the points at which a version would stand in: by declaration (true), or unasked."""
-    past = select(Seat.point_id).filter_by(
-        tenant_id=tenant_id, version_id=version_id, role=SeatRole.CHAMPION
-    )
-    named = select(Fallback.point_id).filter_by(tenant_id=tenant_id, version_id=version_id)
-    ids = {*await session.scalars(past), *await session.scalars(named)}
+    ids = await _points_of(session, tenant_id, {version_id})
     found = []
     for point in (await catalog.points_by_id(session, tenant_id, ids)).values():
         row = await declared(session, tenant_id, point.id)
@@ -112,6 +112,21 @@ async def falls_back_to(
         if standing is not None and standing.version_id == version_id:
             found.append((point, False))
     return found
+
+
+async def _points_of(
+    session: AsyncSession, tenant_id: UUID, version_ids: Collection[UUID]
+) -> set[UUID]:
+    """Return the points at which versions were champions, or were declared to stand in."""
+    past = select(Seat.point_id).where(
+        Seat.tenant_id == tenant_id,
+        Seat.version_id.in_(version_ids),
+        Seat.role == SeatRole.CHAMPION,
+    )
+    named = select(Fallback.point_id).where(
+        Fallback.tenant_id == tenant_id, Fallback.version_id.in_(version_ids)
+    )
+    return set(await session.scalars(past.union(named)))
 
 
 async def unfit_fallbacks(
@@ -162,11 +177,5 @@ async def reconsider(session: AsyncSession, tenant_id: UUID, version_id: UUID) -
     """
     around = await catalog.ensembles_of(session, tenant_id, version_id)
     ids = {version_id, *(ensemble.id for _, ensemble in around)}
-    past = select(Seat.point_id).where(
-        Seat.tenant_id == tenant_id, Seat.version_id.in_(ids), Seat.role == SeatRole.CHAMPION
-    )
-    named = select(Fallback.point_id).where(
-        Fallback.tenant_id == tenant_id, Fallback.version_id.in_(ids)
-    )
-    for point_id in sorted(set(await session.scalars(past.union(named)))):
+    for point_id in sorted(await _points_of(session, tenant_id, ids)):
         await service.bump(session, tenant_id, point_id)

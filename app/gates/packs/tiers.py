@@ -204,12 +204,7 @@ _GATES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
             }
         ],
     ),
-    "activation.kpi_validation": (
-        GRAVE,
-        [
-            SET_APART,
-        ],
-    ),
+    "activation.kpi_validation": (GRAVE, [SET_APART]),
 }
 
 
