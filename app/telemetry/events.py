@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.kit.refusal import Invalid, Refusal
@@ -22,16 +22,36 @@ HOLDOUT = "holdout"
 """The arm of the units that a plan leaves alone; no plan may call one of its own so."""
 GIVEN_PREFIX = "given:"
 """Before the name of what counted a profile elsewhere: no arm of a plan is ever called so."""
-_FIELDS = frozenset({"event_id", "token", "at", "features", "score", "prediction", "latency_ms"})
-_NUMBERS = frozenset({int, float, bool})
-_NESTED = frozenset({dict, list})
+FIELDS = frozenset({"event_id", "token", "at", "features", "score", "prediction", "latency_ms"})
+NUMBERS = frozenset({int, float, bool})
+NESTED = frozenset({dict, list})
 GREATEST = 1e15
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_EARLIEST = timedelta(days=1) // _MICROSECOND
-_AHEAD = timedelta(hours=1) // _MICROSECOND
+EARLIEST = timedelta(days=1) // _MICROSECOND
+AHEAD = timedelta(hours=1) // _MICROSECOND
 
 
+class Bounds(NamedTuple):
+    """The least decision that is remembered, and when subjects were erased, in milliseconds."""
+
+    oldest: bytes
+    erased: Mapping[bytes, int]
+
+    @property
+    def everything(self) -> bool:
+        """Whether every decision's events are taken."""
+        return not any(self.oldest) and not self.erased
+
+    def require(self, claim: Claim) -> None:
+        """Refuse a decision that is not remembered, or about somebody who was erased since."""
+        if claim.decision_id < self.oldest:
+            raise EventTooOld("The decision lies before what is remembered.")
+        if claim.at_ms <= self.erased.get(claim.unit, -1):
+            raise SubjectErased("The decision's subject was erased after it.")
+
+
+EVERYTHING = Bounds(bytes(16), {})
 ClaimOf = Callable[[str | None, bytes | None], Claim]
 """Turns a token, or its absence and an event id, into a claim, or refuses."""
 
@@ -149,8 +169,8 @@ def require_object(row: Any, noun: str) -> None:
 def _read(row: Any, claim_of: ClaimOf) -> Event:
     if not isinstance(row, dict):
         require_object(row, "An event")
-    if not row.keys() <= _FIELDS:
-        raise BadEvent(f"Unknown field {min(row.keys() - _FIELDS)!r}.")
+    if not row.keys() <= FIELDS:
+        raise BadEvent(f"Unknown field {min(row.keys() - FIELDS)!r}.")
     token = row.get("token")
     if token is not None and not isinstance(token, str):
         raise BadEvent("token is a string.")
@@ -162,7 +182,7 @@ def _read(row: Any, claim_of: ClaimOf) -> Event:
         features = {}
     elif not isinstance(features, dict):
         raise BadEvent("features is an object of variable names and values.")
-    if not _NESTED.isdisjoint(map(type, features.values())):
+    if not NESTED.isdisjoint(map(type, features.values())):
         raise BadEvent("A feature is a number, a string, a truth value or null.")
     return Event(
         event_id=None if token is None else event_id,
@@ -207,7 +227,7 @@ def micros(text: Any) -> int:
         at = int(text)
     else:
         raise BadEvent("at is required: the event's time with its zone (RFC 3339).")
-    if not _EARLIEST <= at <= time.time_ns() // 1000 + _AHEAD:
+    if not EARLIEST <= at <= time.time_ns() // 1000 + AHEAD:
         raise BadEvent("at lies before 1970 or in the future.")
     return at
 
@@ -217,7 +237,7 @@ def number(row: dict[str, Any], field: str) -> float | None:
     value = row.get(field)
     if value is None:
         return None
-    if type(value) not in _NUMBERS:
+    if type(value) not in NUMBERS:
         raise BadEvent(f"{field} is a number.")
     if not abs(value) <= GREATEST:
         raise BadEvent(f"{field} lies outside ±{GREATEST:g}.")

@@ -11,10 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.kit.actor import Actor
 from app.platform.db import Database
 from app.platform.http import Upload
+from app.telemetry import wholesale
 from app.telemetry.batch import Batch
-from app.telemetry.bounds import EVERYTHING, Bounds, bounds_of
+from app.telemetry.bounds import bounds_of
 from app.telemetry.events import (
+    EVERYTHING,
     BadEvent,
+    Bounds,
     ClaimOf,
     NoEvents,
     read,
@@ -132,7 +135,10 @@ def _understand(
         bounds.require(claim)
         return claim
 
-    return sent, _gathered(sent["events"], claim_of if bounds.everything else within)
+    rows = sent["events"]
+    if (batch := wholesale.read(rows, keys.secrets, bounds)) is not None:
+        return sent, (len(rows), batch, [])
+    return sent, _gathered(rows, claim_of if bounds.everything else within)
 
 
 def _rehearsed(sent: dict[str, Any], shared: Claim) -> tuple[int, Batch, Refused]:

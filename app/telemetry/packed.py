@@ -65,13 +65,3 @@ for _kind in (Uuids, Doubles, Bigints):
 def uuids(ids: Iterable[bytes]) -> Packed:
     """Pack ids of 16 bytes each."""
     return Uuids.of(np.frombuffer(b"".join(ids), "V16"))
-
-
-def doubles(values: Iterable[float | None]) -> Packed:
-    """Pack numbers; ``None`` becomes NaN."""
-    return Doubles.of(np.array(list(values), np.float64).astype(">f8"))
-
-
-def bigints(values: Iterable[int]) -> Packed:
-    """Pack whole numbers."""
-    return Bigints.of(np.array(list(values), ">i8"))

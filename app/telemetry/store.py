@@ -18,7 +18,8 @@ from uuid import UUID
 import psycopg
 
 from app.kit.ids import uuid7
-from app.telemetry.batch import NAMELESS, Parcels
+from app.telemetry.batch import NAMELESS
+from app.telemetry.parcels import Parcels
 from app.telemetry.segments import MOST_VALUES, REST, Parts, Value
 from app.telemetry.tables import ProfileKind
 from app.telemetry.tally import Tally

@@ -6,6 +6,7 @@ tenant, so that one tenant's token means nothing to another.
 
 import binascii
 import struct
+from collections.abc import Callable
 from enum import IntEnum
 from hashlib import blake2b
 from hmac import compare_digest
@@ -13,11 +14,11 @@ from typing import Any, NamedTuple
 
 from app.kit.refusal import Invalid
 
-_FORMAT = 1
-_TAG = 16
-_CLAIM = struct.Struct(">BBB16s16s16sIQfQ8sB")
+FORMAT = 1
+TAG = 16
+CLAIM = struct.Struct(">BBB16s16s16sIQfQ8sB")
 _TO_URL = bytes.maketrans(b"+/", b"-_")
-_FROM_URL = bytes.maketrans(b"-_", b"+/")
+FROM_URL = bytes.maketrans(b"-_", b"+/")
 
 
 class Part(IntEnum):
@@ -60,7 +61,7 @@ class Sealer:
 
     def __init__(self, key_id: int, secret: bytes) -> None:
         self._key_id = key_id
-        self._tags = blake2b(digest_size=_TAG, key=secret)
+        self._tags = blake2b(digest_size=TAG, key=secret)
         self._units = blake2b(digest_size=8, key=secret, person=b"unit")
 
     def unit(self, unit: str) -> bytes:
@@ -72,7 +73,7 @@ class Sealer:
     def seal(self, *claim: Any) -> str:
         """Return the token of a claim, given by its fields as ``Claim`` has them."""
         arm = claim[-1].encode()
-        body = _CLAIM.pack(_FORMAT, self._key_id, *claim[:-1], len(arm)) + arm
+        body = CLAIM.pack(FORMAT, self._key_id, *claim[:-1], len(arm)) + arm
         tag = self._tags.copy()
         tag.update(body)
         return str(_text(body + tag.digest()), "ascii")
@@ -92,19 +93,31 @@ def unseal(token: str, secrets: dict[int, bytes]) -> Claim:
     """Return the claim of a token made with one of a tenant's ``secrets``; refuse any other."""
     try:
         text = token.encode("ascii")
-        raw = binascii.a2b_base64(text.translate(_FROM_URL) + b"==="[: -len(text) % 4])
+        raw = binascii.a2b_base64(text.translate(FROM_URL) + b"==="[: -len(text) % 4])
     except (binascii.Error, ValueError) as error:
         raise BadToken("The token is not base64url.") from error
     if _text(raw) != text:
         raise BadToken("The token is spelled in another way than it was given.")
-    if len(raw) <= _CLAIM.size + _TAG or raw[0] != _FORMAT:
+    if len(raw) <= CLAIM.size + TAG or raw[0] != FORMAT:
         raise BadToken("The token has another format.")
-    body = raw[:-_TAG]
+    body = raw[:-TAG]
     secret = secrets.get(raw[1])
-    if secret is None or not compare_digest(raw[-_TAG:], _tag(body, secret)):
+    if secret is None or not compare_digest(raw[-TAG:], _tag(body, secret)):
         raise BadToken("The token's signature does not hold.")
-    fields = _CLAIM.unpack_from(body)
-    return Claim._make((_PARTS[fields[2]], *fields[3:11], body[_CLAIM.size :].decode()))
+    fields = CLAIM.unpack_from(body)
+    return Claim._make((_PARTS[fields[2]], *fields[3:11], body[CLAIM.size :].decode()))
+
+
+def tagger(secret: bytes) -> Callable[[bytes], bytes]:
+    """Return what tags bodies with a secret; of many the hash is begun once."""
+    begin = blake2b(digest_size=TAG, key=secret).copy
+
+    def tag(body: bytes) -> bytes:
+        found = begin()
+        found.update(body)
+        return found.digest()
+
+    return tag
 
 
 def _text(raw: bytes) -> bytes:
@@ -112,4 +125,4 @@ def _text(raw: bytes) -> bytes:
 
 
 def _tag(body: bytes, secret: bytes) -> bytes:
-    return blake2b(body, digest_size=_TAG, key=secret).digest()
+    return blake2b(body, digest_size=TAG, key=secret).digest()

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import catalog
 from app.kit.actor import Actor
 from app.platform.db import ALL_TENANTS, Database, driver
-from app.telemetry.batch import Noted
+from app.telemetry.folding import Noted
 from app.telemetry.schemas import UnknownFeature, UnknownOut
 from app.telemetry.store import Connection
 

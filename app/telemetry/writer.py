@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import numpy as np
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,7 +17,9 @@ from app.platform.coalescing import Coalesced
 from app.platform.db import Database, driver
 from app.platform.http import Upload
 from app.telemetry import store, unknown
-from app.telemetry.batch import Batch, Group, Noted, Parcels, Place, pack
+from app.telemetry.batch import Batch, Group, Place
+from app.telemetry.folding import Noted
+from app.telemetry.parcels import Parcels, pack
 from app.telemetry.registry import Declared, Layouts
 from app.telemetry.rows import ARROW
 from app.telemetry.segments import Parts, Value, missing
@@ -57,7 +60,7 @@ class Writer:
             lanes=_LANES,
             each=_LANES,
             most=_MOST_EVENTS,
-            size=lambda batch: len(batch.events),
+            size=len,
             most_waiting=most_waiting,
         )
 
@@ -70,14 +73,14 @@ class Writer:
         async with self._database.session(tenant_id) as session:
             groups = {group for batch in batches for group in batch.groups}
             places = await self._places(session, tenant_id, groups)
-            size = sum(len(batch.events) for batch in batches)
+            size = sum(len(batch) for batch in batches)
             if any(place.parts for place in places.values()):
                 places = await self._in_parts(session, tenant_id, batches, places)
             merged, parcels = await off_loop(size, _pack, tenant_id, batches, places)
             connection = await driver(session)
             fresh = await store.insert_receipts(connection, tenant_id, parcels)
             if fresh is not None:
-                merged = merged.only(fresh, places)
+                merged = merged.among(fresh, places)
                 parcels = await off_loop(size, pack, tenant_id, merged, places)
             if parcels.size:
                 await store.copy_events(connection, parcels)
@@ -89,7 +92,8 @@ class Writer:
         # Remembered only now: a rollback must not leave an id without its row.
         self._series |= {(tenant_id, group): place.series for group, place in places.items()}
         self._parts |= {place.series: place.parts for place in places.values() if place.parts}
-        fresh_of, odd = Counter(merged.owners), parcels.folded
+        fresh_of = np.bincount(merged.records["owner"], minlength=len(batches)).tolist()
+        odd = parcels.folded
         return [
             Written(fresh_of[owner], _names_of(owner, odd.unknown), _names_of(owner, odd.invalid))
             for owner in range(len(batches))
@@ -126,7 +130,7 @@ class Writer:
 
         In one order, or two would wait for each other's new parts in a circle.
         """
-        size = sum(len(batch.events) for batch in batches)
+        size = sum(len(batch) for batch in batches)
         wanted = await off_loop(size, _wanted, batches, places)
         for group in sorted(wanted):
             place = places[group]
@@ -158,10 +162,10 @@ def _wanted(batches: Sequence[Batch], places: dict[Group, Place]) -> dict[Group,
     for group, place in places.items():
         if place.parts:
             features = [
-                event.features
+                features
                 for batch in batches
-                for event, other in zip(batch.events, batch.groups, strict=True)
-                if other == group
+                if group in batch.groups
+                for features in batch.features[batch.of(group)]
             ]
             if values := missing(place.parts, features):
                 found[group] = values

@@ -1,0 +1,195 @@
+"""A batch's events read all at once, column by column, where nothing about them is odd. Pure.
+
+``events.read`` looks at one event after the other and is the one that says what is acceptable.
+Nearly always all of a batch are; that can be seen of whole columns at a third of its cost. Where
+there is any doubt, nothing is said here and the batch is read one by one.
+"""
+
+import binascii
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from hmac import compare_digest
+from itertools import chain
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.kit.arrays import Floats, Ints
+from app.telemetry.batch import NAMELESS, RECORD, Batch, Group, objects
+from app.telemetry.events import (
+    AHEAD,
+    EARLIEST,
+    FIELDS,
+    GREATEST,
+    NESTED,
+    NUMBERS,
+    SHADOW_PREFIX,
+    Bounds,
+    Micros,
+)
+from app.telemetry.token import CLAIM, FORMAT, FROM_URL, TAG, Part, tagger
+
+FEWEST = 32
+"""Of fewer events, one after the other is as fast."""
+_MOST_LENGTHS = 16
+_MOST_GROUPS = 64
+_CLAIM = np.dtype(
+    [
+        ("format", "u1"), ("key", "u1"), ("part", "u1"), ("decision", "V16"), ("point", "V16"),
+        ("version", "V16"), ("plan_revision", ">u4"), ("generation", ">u8"),
+        ("propensity", ">f4"), ("decided_ms", ">u8"), ("unit", "V8"), ("arm", "u1"),
+    ]
+)  # fmt: skip
+_PART, _POINT, _VERSION = (
+    slice(at, at + kind.itemsize)
+    for kind, at in (_CLAIM.fields[name][:2] for name in ("part", "point", "version"))  # type: ignore[index]
+)
+
+
+class _Odd(Exception):
+    """Something of the batch has to be looked at by itself."""
+
+
+def read(rows: Sequence[Any], secrets: Mapping[int, bytes], bounds: Bounds) -> Batch | None:
+    """Return the events of rows if all are acceptable, and else nothing."""
+    if len(rows) < FEWEST or set(map(type, rows)) != {dict}:
+        return None
+    try:
+        return _read(rows, secrets, bounds)
+    except (_Odd, ValueError, TypeError, OverflowError, AttributeError):
+        return None
+
+
+def _read(rows: Sequence[Any], secrets: Mapping[int, bytes], bounds: Bounds) -> Batch:
+    _require(all(map(FIELDS.issuperset, rows)))
+    features = [{} if (sent := row.get("features")) is None else sent for row in rows]
+    _require(set(map(type, features)) == {dict})
+    kinds = set(map(type, chain.from_iterable(map(dict.values, features))))
+    _require(kinds.isdisjoint(NESTED))
+    records = np.empty(len(rows), RECORD)
+    records["owner"] = 0
+    records["at"] = read_times([row.get("at") for row in rows])
+    records["event"] = _names([row.get("event_id") for row in rows])
+    for field in ("score", "prediction", "latency_ms"):
+        records[field] = _numbers([row.get(field) for row in rows])
+    groups = _unseal([row.get("token") for row in rows], secrets, records)
+    _require(not any(bounds.oldest) or min(records["decision"].tolist()) >= bounds.oldest)
+    _require(not bounds.erased or bounds.erased.keys().isdisjoint(records["unit"].tolist()))
+    return Batch(records, objects(features), groups).once()
+
+
+def _require(holds: object) -> None:
+    if not holds:
+        raise _Odd
+
+
+def read_times(sent: list[Any]) -> Ints:
+    """Return times as microseconds since 1970."""
+    kinds = set(map(type, sent))
+    if kinds == {Micros}:
+        found = np.array(sent, np.int64)
+    else:
+        _require(kinds == {str})
+        times = [datetime.fromisoformat(text) for text in sent]
+        _require(all(at.tzinfo for at in times))
+        # A float holds seconds to a quarter of a microsecond until 2106: rounding finds it again.
+        found = np.rint(np.array([at.timestamp() for at in times]) * 1e6).astype(np.int64)
+    _require(found.min() >= EARLIEST and found.max() <= time.time_ns() // 1000 + AHEAD)
+    return found
+
+
+def _names(sent: list[Any]) -> NDArray[np.void]:
+    """Return senders' ids as 16 bytes each."""
+    if set(map(type, sent)) == {type(None)}:
+        return np.zeros(len(sent), "V16")
+    names = [NAMELESS if text is None else UUID(text).bytes for text in sent]
+    return np.frombuffer(b"".join(names), "V16")
+
+
+def _numbers(sent: list[Any]) -> Floats:
+    """Return optional numbers; NaN is none."""
+    kinds = set(map(type, sent))
+    if kinds == {type(None)}:
+        return np.full(len(sent), np.nan)
+    _require(kinds - {type(None)} <= NUMBERS)
+    found = np.array(sent, np.float64)
+    none = np.isnan(found)
+    _require(np.count_nonzero(none) == sent.count(None))
+    _require((np.abs(found[~none]) <= GREATEST).all())
+    return found
+
+
+def _unseal(
+    tokens: list[Any], secrets: Mapping[int, bytes], records: NDArray[np.void]
+) -> tuple[Group, ...]:
+    """Write what tokens say into records; return the groups."""
+    _require(set(map(type, tokens)) == {str})
+    lengths = np.fromiter(map(len, tokens), np.int64, len(tokens))
+    distinct = np.unique(lengths)
+    _require(len(distinct) <= _MOST_LENGTHS)
+    groups: dict[Group, int] = {}
+    for length in distinct.tolist():
+        chosen = np.flatnonzero(lengths == length)
+        some = tokens if len(chosen) == len(tokens) else [tokens[at] for at in chosen.tolist()]
+        raw = _decoded(some, length)
+        _require_signed(raw, secrets)
+        claims = np.ascontiguousarray(raw[:, : CLAIM.size]).view(_CLAIM)[:, 0]
+        for name in (
+            "decision", "plan_revision", "generation", "propensity", "unit", "decided_ms",
+        ):  # fmt: skip
+            records[name][chosen] = claims[name]
+        records["group"][chosen] = _grouped(raw, groups)
+    return tuple(groups)
+
+
+def _decoded(tokens: list[str], length: int) -> NDArray[np.uint8]:
+    """Return the bytes of tokens of one length, shaped (tokens, bytes)."""
+    padding = -length % 4
+    size = length * 3 // 4
+    _require(size > CLAIM.size + TAG and length % 4 != 1)
+    # As many letters as fill whole groups of four; what they add must be nothing.
+    joined = ("A" * padding).join([*tokens, ""]).encode("ascii")
+    _require(not any(other in joined for other in (b"+", b"/", b"=")))
+    raw = binascii.a2b_base64(joined.translate(FROM_URL))
+    width = (length + padding) // 4 * 3
+    _require(len(raw) == width * len(tokens))
+    found = np.frombuffer(raw, np.uint8).reshape(len(tokens), width)
+    _require(not found[:, size:].any())
+    return found[:, :size]
+
+
+def _require_signed(raw: NDArray[np.uint8], secrets: Mapping[int, bytes]) -> None:
+    """Require that each was sealed with one of the secrets."""
+    _require((raw[:, 0] == FORMAT).all())
+    width = raw.shape[1]
+    body = width - TAG
+    for key in np.unique(raw[:, 1]).tolist():
+        secret = secrets.get(key)
+        if secret is None:
+            raise _Odd
+        mine = raw[raw[:, 1] == key]
+        tag = tagger(secret)
+        whole = mine.tobytes()
+        tags = [tag(whole[at : at + body]) for at in range(0, len(whole), width)]
+        _require(compare_digest(b"".join(tags), mine[:, body:].tobytes()))
+
+
+def _grouped(raw: NDArray[np.uint8], groups: dict[Group, int]) -> Ints:
+    """Return each claim's group; those that are new join the others."""
+    arms = raw[:, CLAIM.size : -TAG]
+    keys = np.concatenate([raw[:, _PART], raw[:, _POINT], raw[:, _VERSION], arms], axis=1)
+    found, left = np.full(len(raw), -1), np.arange(len(raw))
+    while len(left):
+        first = raw[left[0]]
+        point, version = first[_POINT].tobytes(), first[_VERSION].tobytes()
+        arm = arms[left[0]].tobytes().decode()
+        if Part(int(first[_PART][0])) is Part.SHADOW:
+            arm = SHADOW_PREFIX + arm
+        same = (keys[left] == keys[left[0]]).all(axis=1)
+        found[left[same]] = groups.setdefault((point, version, arm), len(groups))
+        left = left[~same]
+        _require(len(groups) <= _MOST_GROUPS)
+    return found
