@@ -4,15 +4,17 @@ A table is named by a URI: files of Parquet or CSV by their path or pattern,
 ``postgresql://…/database?table=schema.table``, ``spark:table`` or ``spark:/path.parquet``.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from app.telemetry.lake_profile import Asked, BadTable, Row, Shape, expression, gathered
+from app.telemetry.lake_profile import Asked, BadTable, Row, Shape, expressions, gathered
 from app.telemetry.layout import Layout
 from app.telemetry.tally import Tally
 
@@ -37,7 +39,7 @@ class Opened:
     shape: Shape
     dialect: str
     compile: Callable[[Any], str]
-    rows: Callable[[str], Sequence[Row]]
+    rows: Callable[[Sequence[str]], Iterable[Row]]
     typed: bool = True
     progress: Callable[[], float] = lambda: -1.0
     alike: Hashable = None
@@ -50,27 +52,27 @@ class Opened:
         """
         wanted = Asked(self.table, layout, self.shape, self.dialect, typed=self.typed, **asked)
 
-        def written() -> str:
-            return self.compile(expression(wanted))
+        def written() -> tuple[str, ...]:
+            return tuple(map(self.compile, expressions(wanted)))
 
         if self.alike is None:
             return gathered(layout, self.rows(written()))
         key = (self.alike, layout, tuple(sorted(asked.items())))
-        return gathered(layout, self.rows(_once(_Query(key, written))))
+        return gathered(layout, self.rows(_once(_Queries(key, written))))
 
 
 @dataclass(frozen=True, slots=True)
-class _Query:
-    """A query by what it asks, and how it is written."""
+class _Queries:
+    """Queries by what they ask, and how they are written."""
 
     key: Hashable
-    written: Callable[[], str] = field(compare=False)
+    written: Callable[[], tuple[str, ...]] = field(compare=False)
 
 
 @lru_cache(64)
-def _once(query: _Query) -> str:
-    """Return a query's words: of a wide table they take as long to find as to answer."""
-    return query.written()
+def _once(queries: _Queries) -> tuple[str, ...]:
+    """Return queries' words: of a wide table they take as long to find as to answer."""
+    return queries.written()
 
 
 def engine_of(uri: str) -> Engine:
@@ -94,6 +96,40 @@ def opened_table(uri: str, engine: Engine | None = None) -> Iterator[Opened]:
         yield from _spark(uri)
 
 
+class _Together:
+    """Queries of one DuckDB, as many at a time as it has threads.
+
+    It spreads one query over the row groups of a file, and a million rows are often a single one.
+    """
+
+    def __init__(self, lake: Any) -> None:
+        self._lake, self._asked, self._answered = lake, 0, 0
+        ((self._threads,),) = lake.execute("SELECT current_setting('threads')").fetchall()
+
+    def rows(self, queries: Sequence[str]) -> Iterable[Row]:
+        """Return the rows of all."""
+        self._asked, self._answered = len(queries), 0
+        workers = min(self._threads, len(queries))
+        # Those that ask do the work themselves: more threads would only take turns with them.
+        self._lake.execute(f"SET threads = {max(1, self._threads // workers)}")
+        with ThreadPoolExecutor(workers, "lake") as pool:
+            return list(chain.from_iterable(pool.map(self._answer, queries)))
+
+    def _answer(self, query: str) -> list[Row]:
+        with self._lake.cursor() as own:
+            found: list[Row] = own.execute(query).fetchall()
+        self._answered += 1  # of two at once one may be missed: a bar shows it, nothing else
+        return found
+
+    def progress(self) -> float:
+        """Return how many percent are answered; less than 0 while that is not known."""
+        return 100 * self._answered / self._asked if self._asked > 1 else -1.0
+
+
+def _each(ask: Callable[[str], Iterable[Row]]) -> Callable[[Sequence[str]], Iterable[Row]]:
+    return lambda queries: chain.from_iterable(map(ask, queries))
+
+
 def _duckdb(files: str) -> Iterator[Opened]:
     import duckdb  # noqa: PLC0415 - 30 MB that only who profiles a lake should carry
     import ibis  # noqa: PLC0415 - likewise
@@ -109,22 +145,24 @@ def _duckdb(files: str) -> Iterator[Opened]:
         raise BadTable(f"{files!r} ends in none of {', '.join((*_PARQUET, *_CSV))}.")
     with duckdb.connect() as lake:
         try:
-            lake.execute("SET TimeZone = 'UTC'")
+            lake.execute("SET GLOBAL TimeZone = 'UTC'")
             # The bounds that a Parquet file states leave NaN out; the optimiser takes them for
             # all there is, and answers isnan(x) and x < bound without looking.
             lake.execute("SET disabled_optimizers = 'statistics_propagation'")
-            lake.execute(f"CREATE TEMP VIEW lake AS SELECT * FROM {relation}")  # noqa: S608 - quoted
+            # Not a temporary one: each query has a cursor of its own, which would not see it.
+            lake.execute(f"CREATE VIEW lake AS SELECT * FROM {relation}")  # noqa: S608 - quoted
             kinds = lake.execute("DESCRIBE lake").fetchall()
             parquet = files.endswith(_PARQUET)
+            together = _Together(lake)
             yield Opened(
                 # Its own words for types: what Ibis' connection says of them goes through Arrow.
                 ibis.table({row[0]: DuckDBType.from_string(row[1]) for row in kinds}, name="lake"),
                 Shape.STACKED if parquet else Shape.ZIPPED,
                 "duckdb",
                 compile=lambda asked: str(ibis.to_sql(asked, dialect="duckdb", pretty=False)),
-                rows=lambda query: lake.execute(query).fetchall(),
+                rows=together.rows,
                 typed=parquet,
-                progress=lambda: float(lake.query_progress()),
+                progress=together.progress,
                 alike=(parquet, *((row[0], row[1]) for row in kinds)),
             )
         except duckdb.Error as error:
@@ -145,7 +183,7 @@ def _postgres(uri: str) -> Iterator[Opened]:
                 Shape.ZIPPED,
                 "postgres",
                 compile=lake.compile,
-                rows=lambda query: connection.execute(query.encode()).fetchall(),
+                rows=_each(lambda query: connection.execute(query.encode()).fetchall()),
             )
     except psycopg.Error as error:
         raise BadTable(f"Postgres: {_sentence(error)}") from error
@@ -186,7 +224,7 @@ def _spark(uri: str) -> Iterator[Opened]:
             Shape.CELLS,
             "pyspark",
             compile=lake.compile,
-            rows=lambda query: session.sql(query).collect(),
+            rows=_each(lambda query: session.sql(query).collect()),
         )
     except pyspark.errors.PySparkException as error:
         raise BadTable(f"Spark: {_sentence(error)}") from error

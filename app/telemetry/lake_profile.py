@@ -2,7 +2,7 @@
 
 Every row is spread out into a cell a variable, its slot and its number, and cells are counted by
 hour and slot. Where columns lie apart (Parquet under DuckDB) the cells need not be made: each
-variable is counted by itself, out of its own column, and the counts are put below each other.
+variable is counted by itself, out of its own column, by a query of its own.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -71,8 +71,8 @@ Row = Sequence[Any]
 """Hour's begin in seconds since 1970 or null, slot, rows, sum, least, greatest, sum of squares."""
 
 
-def expression(asked: Asked) -> Any:
-    """Return the one aggregate whose rows are each a ``Row``."""
+def expressions(asked: Asked) -> list[Any]:
+    """Return the aggregates whose rows are each a ``Row``: one, or of columns apart one each."""
     import ibis  # noqa: PLC0415 - see lake_slots
 
     table = _within(asked)
@@ -83,31 +83,36 @@ def expression(asked: Asked) -> Any:
         for source, (bins, span) in zip(_sources(asked, table), asked.layout.spans(), strict=True)
     ]
     if alone:
-        parts = [
+        return [
             _counted_alone(table.select(hour=hour, slot=slot, value=value), asked, span.start)
             for (slot, value), (_, span) in zip(cells, asked.layout.spans(), strict=True)
         ]
-        return ibis.union(*parts) if len(parts) > 1 else parts[0]
     slots, values = (ibis.array([cell[part] for cell in cells]) for part in (0, 1))
     if asked.shape is Shape.ZIPPED:
         spread = table.select(hour=hour, slot=slots.unnest(), value=values.unnest())
-        return _counted(spread, asked)
+        return [_counted(spread, asked)]
     pairs = ibis.array([ibis.struct({"slot": slot, "value": value}) for slot, value in cells])
     spread = table.select(hour=hour, pairs=pairs)
     spread = spread.select("hour", pair=spread.pairs.unnest())
-    return _counted(
-        spread.select("hour", slot=spread.pair["slot"], value=spread.pair["value"]), asked
-    )
+    return [
+        _counted(spread.select("hour", slot=spread.pair["slot"], value=spread.pair["value"]), asked)
+    ]
 
 
 def _counted(spread: Any, asked: Asked) -> Any:
+    import ibis  # noqa: PLC0415 - see lake_slots
+
     value = spread.value
-    return spread.group_by(["hour", "slot"]).agg(
+    counted = spread.group_by(["slot"] if asked.time is None else ["hour", "slot"]).agg(
         n=spread.count(),
         total=value.sum(),
         low=value.min(),
         high=value.max(),
         squares=_square(value, strict=asked.dialect == _POSTGRES).sum(),
+    )
+    hour = ibis.literal(None, "int64") if asked.time is None else counted.hour
+    return counted.select(
+        hour=hour, **{name: counted[name] for name in counted.columns if name != "hour"}
     )
 
 
@@ -146,11 +151,12 @@ def _sources(asked: Asked, table: Any) -> list[Source]:
 
 
 def _slot(source: Source, bins: Bins, start: int, *, alone: bool) -> Any:
+    small = "uint8" if alone and bins.slots <= _SMALL else None
     if bins.binning is Binning.CATEGORIES:
         slot = category_slot(source, bins, start)
     else:
-        slot = number_slot(numbers_of(source), bins, start)
-    return slot.cast("uint8" if alone and bins.slots <= _SMALL else "int64")
+        slot = number_slot(numbers_of(source), bins, start, small)
+    return slot.cast(small or "int64")
 
 
 def _value(source: Source, bins: Bins) -> Any:
