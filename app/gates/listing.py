@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog
@@ -24,6 +24,7 @@ from app.kit.page import Rows, encode
 from app.platform.db import clock, page
 
 _LOOKED_THROUGH = 200
+"""So many cases at a time."""
 
 
 class CaseState(StrEnum):
@@ -69,7 +70,7 @@ async def list_cases(
     """List cases newest first, or a version's in order of opening.
 
     Of the points that a key in hand is for, and those about none. With a ``role``, those that wait
-    for somebody's word in it: so many open cases are looked through for a page, which may be short.
+    for somebody's word in it: open cases are looked through until a page is full.
     """
     query = select(Case).where(Case.tenant_id == by.tenant_id, seen_by(by, Case.point_id))
     if model is None and number is not None:
@@ -90,25 +91,53 @@ async def list_cases(
     if state is not None:
         closed = Case.closed_at.is_not(None)
         query = query.where(closed if state is CaseState.CLOSED else ~closed)
-    if role is not None:
-        query = query.where(Case.closed_at.is_(None))
-    rows = await page(
+    newest_first = number is None
+    if role is None:
+        return await _listed(session, query, cursor, limit, newest_first=newest_first, by=by)
+    query = query.where(Case.closed_at.is_(None))
+    return await _waiting_for(role, session, query, cursor, limit, newest_first=newest_first, by=by)
+
+
+async def _waiting_for(
+    role: str,
+    session: AsyncSession,
+    query: Select[Any],
+    cursor: str | None,
+    limit: int,
+    *,
+    newest_first: bool,
+    by: Actor,
+) -> Rows[Listed]:
+    """Return a page of those open cases that wait for a word in a role."""
+    mine: list[Listed] = []
+    while True:
+        some = await _listed(
+            session, query, cursor, _LOOKED_THROUGH, newest_first=newest_first, by=by
+        )
+        mine += [one for one in some.items if any(role in wait.roles for wait in one.waits_for)]
+        if len(mine) > limit:
+            last = mine[limit - 1].case
+            return Rows(mine[:limit], encode([last.opened_at, last.id]))
+        cursor = some.next_cursor
+        if cursor is None:
+            return Rows(mine, None)
+
+
+async def _listed(
+    session: AsyncSession,
+    query: Select[Any],
+    cursor: str | None,
+    limit: int,
+    *,
+    newest_first: bool,
+    by: Actor,
+) -> Rows[Listed]:
+    rows: Rows[Case] = await page(
         session, query, Case.opened_at, Case.id,
-        cursor=cursor, limit=limit if role is None else _LOOKED_THROUGH,
-        newest_first=number is None,
+        cursor=cursor, limit=limit, newest_first=newest_first,
     )  # fmt: skip
     waits = await _waits(session, by.tenant_id, [one for one in rows.items if not one.closed_at])
-    listed = Rows([Listed(one, waits.get(one.id, [])) for one in rows.items], rows.next_cursor)
-    return listed if role is None else _waiting_for(role, listed, limit)
-
-
-def _waiting_for(role: str, listed: Rows[Listed], limit: int) -> Rows[Listed]:
-    """Return a page of those cases that wait for a word in a role."""
-    mine = [one for one in listed.items if any(role in wait.roles for wait in one.waits_for)]
-    if len(mine) <= limit:
-        return Rows(mine, listed.next_cursor)
-    last = mine[limit - 1].case
-    return Rows(mine[:limit], encode([last.opened_at, last.id]))
+    return Rows([Listed(one, waits.get(one.id, [])) for one in rows.items], rows.next_cursor)
 
 
 async def _waits(

@@ -9,6 +9,7 @@ from sqlalchemy import event
 
 from app.bus import make_bus
 from app.client import Client, Problem
+from app.gates import listing
 from app.gates.listing import list_cases
 from app.kit.actor import Actor
 from app.platform.db import Database
@@ -165,6 +166,43 @@ def test_what_cannot_be_asked_is_refused_and_why(
 
     assert refusal.value.code == code
     assert said in str(refusal.value.document)
+
+
+async def awaiting(bank: Live, tenant: UUID, limit: int) -> list[Any]:
+    """Pages of cases that wait for the committee, as ids; the last page's cursor is none."""
+    database = Database(EmbeddedPostgres(bank.data_dir).url, Settings(), make_bus())
+    asked: Any = dict.fromkeys(("model", "number", "kind", "state", "point_key", "tier"))
+    pages, cursor = [], None
+    try:
+        async with database.snapshot(tenant) as session:
+            while True:
+                found = await list_cases(
+                    session, **asked, role="committee", cursor=cursor, limit=limit,
+                    by=Actor.system(tenant),
+                )  # fmt: skip
+                pages.append([str(row.case.id) for row in found.items])
+                if (cursor := found.next_cursor) is None:
+                    return pages
+    finally:
+        await database.close()
+
+
+@pytest.mark.usefixtures("case")
+def test_no_page_ends_short_before_the_last(
+    ruled: Live, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "_LOOKED_THROUGH", 1)
+    waiting = open_activation(ruled, place, role="challenger")
+    other = open_activation(ruled, released(ruled), role="challenger")
+    approve(ruled["com"], other, DECIDED)
+    tenant = UUID(ruled["aud"].get("/v1/me")["tenant_id"])
+
+    pages = asyncio.run(awaiting(ruled, tenant, 1))
+    for case in (waiting, other):
+        ruled["ops"].post(f"{CASES}/{case['id']}:withdraw")
+
+    assert [waiting["id"]] in pages
+    assert all(len(page) == 1 for page in pages[:-1])
 
 
 async def statements(bank: Live, tenant: UUID) -> tuple[int, int]:
