@@ -246,11 +246,11 @@ async def page(
     rows = list(await session.scalars(query.order_by(*columns).limit(limit + 1)))
     if len(rows) <= limit:
         return Rows(rows, None)
-    last = rows[limit - 1]
-    return Rows(rows[:limit], encode([getattr(last, column.key) for column in order]))
+    last = [getattr(rows[limit - 1], column.key) for column in order]
+    return Rows(rows[:limit], encode([x.hex() if isinstance(x, bytes) else x for x in last]))
 
 
 def _from_json(column: InstrumentedAttribute[Any]) -> Callable[[Any], Any]:
     """Return what reads a column's value out of a cursor."""
     kind: type = column.type.python_type
-    return datetime.fromisoformat if kind is datetime else kind
+    return {datetime: datetime.fromisoformat, bytes: bytes.fromhex}.get(kind, kind)

@@ -4,13 +4,21 @@ from fastapi import Path, Query, Response
 
 from app.kit.actor import Actor
 from app.kit.names import MOST, NAME
+from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import ConditionMissing, Stale
-from app.platform.http import IfMatch, Session, allow, etag, responses
+from app.platform.http import Cursor, IfMatch, Limit, Session, allow, etag, responses
 from app.platform.http import router as make_router
 from app.telemetry import erasing, retention, unknown
 from app.telemetry.retention import ReceiptsFirst
-from app.telemetry.schemas import ErasedOut, RetentionIn, RetentionOut, SubjectIn, UnknownOut
+from app.telemetry.schemas import (
+    ErasedOut,
+    ErasureOut,
+    RetentionIn,
+    RetentionOut,
+    SubjectIn,
+    UnknownOut,
+)
 from app.telemetry.tables import Retention
 
 keeping = make_router("/v1", tag="telemetry")
@@ -68,8 +76,30 @@ async def set_retention(
 async def erase_subject(
     body: SubjectIn, actor: Annotated[Actor, allow("identity:manage")], session: Session
 ) -> ErasedOut:
-    """Delete a subject's raw events; what was counted of them stays, and leads to nobody."""
+    """Delete a subject's raw events; what was counted of them stays, and leads to nobody.
+
+    The call takes seconds; of very many events a worker deletes the rest (`complete`).
+    """
     return await erasing.erase_subject(session, body.unit, by=actor)
+
+
+@keeping.get("/subjects", response_model=Page[ErasureOut], responses=responses(BadCursor))
+async def list_erasures(
+    actor: Annotated[Actor, allow("audit:read")],
+    session: Session,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Rows[ErasureOut]:
+    """List the subjects that were erased, the latest first, and whether nothing is left of them.
+
+    One that several signing keys have named stands there under a pseudonym of each.
+    """
+    found = await erasing.list_erasures(session, cursor=cursor, limit=limit, by=actor)
+    shown = [
+        ErasureOut(pseudonym=one.pseudonym.hex(), at=one.at, complete=one.swept)
+        for one in found.items
+    ]
+    return Rows(shown, found.next_cursor)
 
 
 async def _shown(

@@ -251,6 +251,20 @@ class SubjectIn(Input):
 class ErasedOut(BaseModel):
     pseudonym: str = Field(description="What stands in the audit log in place of the unit.")
     raw_events: int = Field(description="Raw events deleted by this call.")
+    complete: bool = Field(
+        description="Whether all days were looked through; if not, a worker goes on, and GET"
+        " /v1/subjects says when it has."
+    )
+
+
+class ErasureOut(BaseModel):
+    """A subject that was erased."""
+
+    pseudonym: str = Field(description="As POST /v1/subjects:erase and the audit log name it.")
+    at: datetime = Field(description="What was decided before is not kept.")
+    complete: bool = Field(
+        description="Whether a worker has looked through all days, after every process had heard."
+    )
 
 
 def batch_operation(noun: str, item: dict[str, Any], example: Any, summary: str) -> dict[str, Any]:

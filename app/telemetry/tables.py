@@ -324,7 +324,7 @@ class Horizon(Base):
 class Erasure(Base):
     """A subject that was erased: what was decided about it before is not taken any more.
 
-    What came until every process had heard of it is deleted once more, and then it is ``swept``.
+    Once every process has heard of it all is looked through once more, and then it is ``swept``.
     """
 
     __tablename__ = "telemetry_erasure"

@@ -290,6 +290,7 @@ def govern(live: Live, case: str, person: str) -> dict[str, str]:
             "roles": ["application"],
         },
     )  # fmt: skip
+    live.admin.post("/v1/subjects:erase", {"unit": unique("subject")})
     return {
         "request_id": asked["id"], "approval_id": given["id"], "change_id": change["id"],
         "waiver_id": glass["id"], "delegation_id": lent["id"], "rule_id": rule["id"],

@@ -19,7 +19,7 @@ from app.kit.actor import Actor
 from app.kit.ids import uuid7_int
 from app.platform.http import Upload
 from app.telemetry import Claim, Part, forgetting, retention
-from app.telemetry.erasing import erase_subject
+from app.telemetry.erasing import erase_subject, list_erasures
 from app.telemetry.events import NoEvents
 from app.telemetry.ingest import Ingest
 from app.telemetry.tables import TokenKey
@@ -249,6 +249,32 @@ def test_a_subject_is_erased_under_every_key_that_named_it(kept: Kept) -> None:
     assert kept.rows("telemetry_receipt") == 4
 
 
+def test_what_a_call_has_no_time_for_a_worker_erases(kept: Kept) -> None:
+    unit = unit_hash(kept.bench.keys.current[1], "ann")
+    kept.send([kept.event(1, unit), kept.event(1, b"somebody")])
+    later = kept.event(-1 / 1440, unit)
+    tenant = kept.admin.tenant_id
+
+    async def erase() -> tuple[int, bool]:
+        async with kept.bench.database.transaction(tenant) as session:
+            found = await erase_subject(session, "ann", seconds=0.0, by=kept.admin)
+            return found.raw_events, found.complete
+
+    async def listed() -> list[tuple[str, bool]]:
+        async with kept.bench.database.transaction(tenant) as session:
+            found = await list_erasures(session, cursor=None, limit=9, by=kept.admin)
+            return [(one.pseudonym.hex(), one.swept) for one in found.items]
+
+    assert kept.run(erase()) == (0, False)
+    assert kept.run(listed()) == [(unit.hex(), False)]
+    assert kept.rows("telemetry_event") == 2
+    kept.send([later])
+    kept.forget(grace=NO_GRACE)
+
+    assert kept.rows("telemetry_event") == 2, "somebody, and what was decided later"
+    assert kept.run(listed()) == [(unit.hex(), True)]
+
+
 def test_late_events_of_an_erased_subject_are_not_taken_and_later_decisions_are(
     kept: Kept,
 ) -> None:
@@ -312,7 +338,12 @@ def test_erasing_names_the_subject_to_nobody(tenant: Live) -> None:
     problem_of(speaker(tenant, "ops").post("/v1/subjects:erase", json={"unit": unit}), 403)
     done = tenant.admin.post("/v1/subjects:erase", {"unit": unit})
 
-    assert done["raw_events"] == 0
+    assert (done["raw_events"], done["complete"]) == (0, True)
+    other = tenant.admin.post("/v1/subjects:erase", {"unit": unique("person")})
+    listed = list(tenant.admin.pages("/v1/subjects", limit=1))
+    assert [one["pseudonym"] for one in listed][:2] == [other["pseudonym"], done["pseudonym"]]
+    assert not any(one["complete"] for one in listed[:2]), "not every process can have heard"
+    problem_of(speaker(tenant, "ops").get("/v1/subjects"), 403)
     told = speaker(tenant, "aud").get("/v1/audit", params={"action": "subject.erased"}).text
     assert done["pseudonym"] in told
     assert unit not in told
