@@ -3,14 +3,15 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, cast, func, select, true
+from sqlalchemy.dialects.postgresql import JSONPATH, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import telemetry
-from app.drift import agreed, alerts
+from app.drift import agreed, alerts, closing, lateness
 from app.drift.ends import counted_end
 from app.drift.measuring import MEASURED, Look, measure, whose
 from app.drift.rules import Thresholds
@@ -18,7 +19,6 @@ from app.drift.segmenting import Segments
 from app.drift.service import thresholds
 from app.drift.tables import Watch, Window
 from app.drift.turns import Turns
-from app.kit.ids import uuid7
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.rota import for_each
 
@@ -32,33 +32,13 @@ _SEGMENTED_A_TURN = 20
 _ROUNDS = 50
 """So often in a turn a version is gone on with after an alert moved."""
 _HISTORY = 64
-"""So many windows are looked back at: labels may be that far behind."""
+"""So many windows are looked back at, and so many that labels say something of."""
 
 
 async def watch(database: Database) -> None:
     """Examine every window that has closed since the last look."""
     async with database.session(ALL_TENANTS) as session:
-        rows = await session.execute(
-            select(
-                telemetry.Series.tenant_id,
-                telemetry.Series.point_id,
-                telemetry.Series.version_id,
-            )
-            .outerjoin(
-                Watch,
-                (Watch.tenant_id == telemetry.Series.tenant_id)
-                & (Watch.point_id == telemetry.Series.point_id)
-                & (Watch.version_id == telemetry.Series.version_id),
-            )
-            .where(
-                telemetry.Series.through.is_not(None),
-                telemetry.decides(),
-                (Watch.next_until.is_(None))
-                | (Watch.next_until <= telemetry.Series.through)
-                | telemetry.Series.touched_hour.is_not(None),
-            )
-            .distinct()
-        )
+        rows = await session.execute(closing.due())
         due = [(row[0], row[1], row[2]) for row in rows]
     for _ in range(_ROUNDS):
         due = await _examine_each(database, due)
@@ -81,8 +61,9 @@ async def _examine_each(database: Database, due: Sequence[Place]) -> list[Place]
 async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID) -> bool:
     """Examine the closed windows of one version at one point, oldest first.
 
-    Once an alert has moved it says that there is more, and is to be called again in a transaction
-    of its own: until this one ends nobody else writes to the version's log, people least of all.
+    Once an alert has moved, or where more has come late than is looked at in one go, it says that
+    there is more, and is to be called again in a transaction of its own: until this one ends nobody
+    else writes to the version's log, people least of all.
     """
     limits = await thresholds(session, tenant_id, point_id)
     traffic = await telemetry.traffic(session, tenant_id, point_id, version_id)
@@ -94,9 +75,11 @@ async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, versio
     )
     if watch_row is None:
         return False
-    touched = await _touched(session, tenant_id, traffic.series)
-    late = await _late(session, watch_row, limits, touched) if touched else []
-    if not late and limits.window_events is None and watch_row.next_until > traffic.through:
+    late, more = await lateness.late(
+        session, watch_row, limits, traffic.series, most=_WINDOWS_A_TURN
+    )
+    closed = await closing.closed(session, tenant_id, traffic)
+    if not late and limits.window_events is None and watch_row.next_until > closed:
         return False  # what came belongs to a window that is open still
     baseline = await telemetry.baseline_of(session, tenant_id, version_id)
     turns = Turns(session, tenant_id, traffic)
@@ -104,10 +87,10 @@ async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, versio
     look = Look(limits, baseline, traffic.series, segments)
     await _again(session, watch_row, look, late, turns)
     history = await _history(session, watch_row)
-    if late and history and await alerts.settle(session, history, limits):
+    if (late and history and await alerts.settle(session, history, limits)) or more:
         return True
     for _ in range(_SEGMENTED_A_TURN if segments.asked else _WINDOWS_A_TURN):
-        span = await _next(session, watch_row, limits, traffic, history)
+        span = await _next(session, watch_row, limits, traffic, closed, history)
         if span is None:
             break
         since, until = span
@@ -151,66 +134,12 @@ async def _again(
     await session.flush()
 
 
-async def _touched(
-    session: AsyncSession, tenant_id: UUID, series: tuple[UUID, ...]
-) -> datetime | None:
-    """Return the earliest hour that changed since the last look, which this one answers.
-
-    The series are locked: what is folded meanwhile touches them again.
-    """
-    rows = await session.scalars(
-        select(telemetry.Series)
-        .where(
-            telemetry.Series.tenant_id == tenant_id,
-            telemetry.Series.id.in_(series),
-            telemetry.Series.touched_hour.is_not(None),
-        )
-        .order_by(telemetry.Series.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    hours = []
-    for one in rows:
-        hours.append(one.touched_hour or 0)
-        one.touched_hour = None
-    return telemetry.begins(min(hours), 1) if hours else None
-
-
-async def _late(
-    session: AsyncSession, watch_row: Watch, limits: Thresholds, touched: datetime
-) -> list[Window]:
-    """Return the windows that hold what has come late, those that there were none for too.
-
-    Labels mature after their events, and events come late: neither is lost on windows that closed.
-    """
-    mine = whose(watch_row)
-    rows = await session.scalars(
-        select(Window)
-        .filter_by(**mine)
-        .where(Window.until > touched)
-        .order_by(Window.until.desc())
-        .limit(_WINDOWS_A_TURN)
-    )
-    found = list(rows)[::-1]
-    first = await session.scalar(
-        select(Window.until).filter_by(**mine).order_by(Window.until).limit(1)
-    )
-    if first is None or limits.window_events is not None:
-        return found
-    width, step = timedelta(hours=limits.window_hours), timedelta(hours=limits.step_hours)
-    earlier: list[Window] = []
-    until = first - step
-    while until > touched and len(earlier) < _WINDOWS_A_TURN:
-        earlier.append(Window(**mine, id=uuid7(), since=until - width, until=until))
-        until -= step
-    return [*earlier[::-1], *found]
-
-
 async def _next(
     session: AsyncSession,
     watch_row: Watch,
     limits: Thresholds,
     traffic: telemetry.Traffic,
+    closed: datetime,
     history: list[Window],
 ) -> tuple[datetime, datetime] | None:
     """Return the next window that has closed, if one has."""
@@ -222,7 +151,7 @@ async def _next(
         if newest is not None and until <= newest:
             until = newest + timedelta(hours=limits.step_hours)  # it went by count before
         since = until - timedelta(hours=limits.window_hours)
-        return (since, until) if until <= traffic.through else None
+        return (since, until) if until <= closed else None
     begins = newest or traffic.first_hour
     first, last = telemetry.hour_at(begins), telemetry.hour_at(traffic.through)
     found = await telemetry.events_in(session, watch_row.tenant_id, traffic.series, first, last, 1)
@@ -250,7 +179,24 @@ async def _claim(
 
 
 async def _history(session: AsyncSession, watch_row: Watch) -> list[Window]:
-    rows = await session.scalars(
-        select(Window).filter_by(**whose(watch_row)).order_by(Window.until.desc()).limit(_HISTORY)
-    )
-    return list(rows)[::-1]
+    """Return the newest windows, and the newest of those that labels, or KPIs, say anything of.
+
+    Labels may be months behind: what they say last is what alerts of them are made of.
+    """
+    found: dict[UUID, Window] = {}
+    judged = (Window.labelled > 0) & _says(Window.metrics, "beyond")
+    for said in (true(), judged, _says(Window.kpis, "value")):
+        rows = await session.scalars(
+            select(Window)
+            .filter_by(**whose(watch_row))
+            .where(said)
+            .order_by(Window.until.desc())
+            .limit(_HISTORY)
+        )
+        found |= {one.id: one for one in rows}
+    return sorted(found.values(), key=lambda one: one.until)
+
+
+def _says(column: Any, name: str) -> ColumnElement[bool]:
+    """Return whether one of a window's items has something under a name."""
+    return func.jsonb_path_exists(column, cast(f"$[*] ? (@.{name} != null)", JSONPATH))

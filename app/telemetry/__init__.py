@@ -48,6 +48,7 @@ from app.telemetry.sampled import rows_between
 from app.telemetry.segments import REST, NoSuchSegment, TooManyHours, answers
 from app.telemetry.tables import (
     Baseline,
+    HourProfile,
     Outcome,
     ProfileKind,
     RawEvent,
@@ -58,7 +59,7 @@ from app.telemetry.tables import (
 from app.telemetry.tally import Tally, total
 from app.telemetry.timing import Timing, timing
 from app.telemetry.token import BadToken, Claim, Part, Sealer, unseal
-from app.telemetry.touching import touch
+from app.telemetry.touching import mark, touch
 from app.telemetry.unknown import fold as fold_unknown
 from app.telemetry.unknown import forget_unknown
 from app.telemetry.windows import (
@@ -67,6 +68,7 @@ from app.telemetry.windows import (
     Traffic,
     events_of,
     first_decision,
+    folded_since,
     hours_of,
     inputs,
     next_hour,
@@ -99,6 +101,7 @@ __all__ = [
     "Engine",
     "Groups",
     "Hour",
+    "HourProfile",
     "LakeSource",
     "Layout",
     "Measure",
@@ -141,6 +144,7 @@ __all__ = [
     "events_over",
     "first_decision",
     "fold_unknown",
+    "folded_since",
     "forget",
     "forget_unknown",
     "hour_at",
@@ -154,6 +158,7 @@ __all__ = [
     "is_shadow",
     "make_key",
     "make_partitions",
+    "mark",
     "named_segments",
     "next_hour",
     "opened",

@@ -137,7 +137,11 @@ async def _merge(session: AsyncSession, series: Series | Segment, added: Added) 
     await session.execute(
         upsert.on_conflict_do_update(
             index_elements=["tenant_id", "series_id", "kind", "hour"],
-            set_={"n": upsert.excluded.n, "payload": upsert.excluded.payload},
+            set_={
+                "n": upsert.excluded.n,
+                "payload": upsert.excluded.payload,
+                "folded_at": func.now(),
+            },
         ),
         rows,
     )

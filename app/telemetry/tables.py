@@ -121,6 +121,8 @@ class Series(_Counted, Base):
     arm: Mapped[str]
     touched_hour: Mapped[int | None]
     """The earliest hour, since 1970, of what came since its windows were last looked at."""
+    retold_hour: Mapped[int | None]
+    """The earliest of which something else was said than its profiles hold."""
 
 
 class Segment(_Counted, Base):
@@ -287,6 +289,7 @@ class HourProfile(Base):
     hour: Mapped[int] = mapped_column(primary_key=True)
     n: Mapped[int]
     payload: Mapped[bytes] = mapped_column(LargeBinary)
+    folded_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Retention(Vouched, Base):

@@ -36,4 +36,5 @@ async def touch(
     # In the order in which windows lock them, too.
     for one in await session.scalars(query.order_by(Series.id).with_for_update()):
         mark(one, hour)
+        one.retold_hour = hour if one.retold_hour is None else min(one.retold_hour, hour)
     await session.flush()

@@ -154,6 +154,23 @@ async def events_of(
     return sorted(found, key=lambda row: (is_shadow(row[1].arm), row[1].arm))
 
 
+async def folded_since(
+    session: AsyncSession, tenant_id: UUID, series: Sequence[UUID], since: datetime
+) -> dict[int, datetime]:
+    """Return by hour, from ``since`` on, when its profiles were folded last."""
+    rows = await session.execute(
+        select(HourProfile.hour, func.max(HourProfile.folded_at))
+        .where(
+            HourProfile.tenant_id == tenant_id,
+            HourProfile.series_id.in_(series),
+            HourProfile.kind.in_([ProfileKind.INPUTS, ProfileKind.OUTCOMES]),
+            HourProfile.hour >= hour_at(since),
+        )
+        .group_by(HourProfile.hour)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 async def next_hour(
     session: AsyncSession, tenant_id: UUID, series: Sequence[UUID], since: datetime
 ) -> datetime | None:

@@ -1,0 +1,59 @@
+"""Which windows what came late belongs to: those there are, and those there were none for. Pure.
+
+Hours are counted since 1970; a window holds the hours from its ``first`` up to its ``end``.
+"""
+
+from bisect import bisect_right
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+MARGIN = timedelta(minutes=5)
+"""More than passes between an hour's being written and its being there to be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A window that was examined, and when."""
+
+    first: int
+    end: int
+    examined_at: datetime
+
+
+def stale(windows: Sequence[Known], folded: Mapping[int, datetime]) -> list[Known]:
+    """Return the windows of whose hours one was folded since they were examined."""
+    return [
+        one
+        for one in windows
+        if any(
+            hour in folded and folded[hour] > one.examined_at - MARGIN
+            for hour in range(one.first, one.end)
+        )
+    ]
+
+
+def missing(
+    windows: Sequence[Known], hours: Collection[int], width: int, step: int
+) -> list[tuple[int, int]]:
+    """Return the windows, first hour and end, that there should be for hours that none holds.
+
+    ``windows`` are in order of their ends. What lies behind the last of them is not late. A window
+    that is missing is so many steps before the next one that there is, and overlaps others only if
+    windows of the monitor do.
+    """
+    if not windows:
+        return []
+    ends = [one.end for one in windows]
+    held = {hour for one in windows for hour in range(one.first, one.end)}
+    found: set[int] = set()
+    for hour in sorted(set(hours) - held):
+        place = bisect_right(ends, hour)
+        if place == len(ends):
+            break
+        after = ends[place]
+        end = after - step * ((after - hour - 1) // step)
+        while end <= hour + width and end < after:
+            found.add(end)
+            end += step
+    return [(end - width, end) for end in sorted(found - set(ends))]
