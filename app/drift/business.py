@@ -21,7 +21,7 @@ class KpiSeen:
     digest: str
     """Of the definition."""
     missed: bool
-    """Beyond threshold and tolerance; of an estimate with its whole interval."""
+    """Beyond threshold and tolerance, the threshold outside of its interval; of an uplift all."""
     gravely: bool
     counted: bool
     """Whether few outcomes say nothing of it."""

@@ -25,6 +25,8 @@ class Measured:
     threshold: float
     tolerance: float
     missed: bool
+    certain: bool
+    """Whether more than chance keeps it from its threshold."""
     outcomes: int
     low: float | None
     high: float | None
@@ -83,9 +85,10 @@ async def measure(
                 threshold=item.threshold,
                 tolerance=item.tolerance,
                 missed=rules.missed(found, *limits),
+                certain=rules.certain(found, item.threshold),
                 outcomes=found.outcomes,
-                low=found.low,
-                high=found.high,
+                low=found.interval[0],
+                high=found.interval[1],
                 target=item.target,
                 formula=item.formula,
                 gravely=rules.gravely(item.formula, found, *limits),

@@ -86,11 +86,18 @@ class MeasuredOut(BaseModel):
     direction: Direction
     threshold: float
     tolerance: float
-    missed: bool
+    missed: bool = Field(description="Beyond threshold and tolerance; of an uplift, surely.")
+    certain: bool = Field(
+        description="Whether more than chance keeps it from its threshold: that lies outside of"
+        " `low` to `high`. Alerts are made of what is missed for certain."
+    )
     outcomes: int = Field(
         description="Decisions whose outcome is known; values pushed; units compared."
     )
-    low: float | None = Field(description="Of an uplift: where it surely lies.")
+    low: float | None = Field(
+        description="Where it surely lies: of an uplift its confidence sequence, of what outcomes"
+        " bring three standard errors; of reported values nothing."
+    )
     high: float | None
     target: float | None
     formula: Formula

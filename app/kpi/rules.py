@@ -1,6 +1,7 @@
 """What a KPI is and when it is missed. Pure."""
 
 from enum import StrEnum
+from math import sqrt
 from typing import NamedTuple
 
 from app.telemetry import Performance
@@ -14,7 +15,7 @@ class Formula(StrEnum):
     ACCURACY = "accuracy"
     MEAN_COST = "mean_cost"
     NET_VALUE = "net_value"
-    """Mean reward less mean cost."""
+    """Rewards less costs, by the decisions of which one of them is known."""
     ERROR_COST = "error_cost"
     """What a decision brings or costs by the prices of right and wrong answers."""
     PRECISION = "precision"
@@ -81,30 +82,57 @@ class Found(NamedTuple):
     outcomes: int
     low: float | None = None
     high: float | None = None
+    error: float | None = None
+    """The standard error, of what is computed from outcomes."""
+
+    @property
+    def interval(self) -> tuple[float | None, float | None]:
+        """Where it surely lies: its own interval, or three standard errors around it."""
+        if self.value is None or self.error is None:
+            return self.low, self.high
+        return self.value - SIGMAS * self.error, self.value + SIGMAS * self.error
+
+
+SIGMAS = 3.0
 
 
 def value(formula: Formula, done: Performance, prices: Prices = FREE) -> Found:
     """Return what outcomes say of a KPI that is computed from them."""
     if formula in _METRICS:
         measure = done.measure(formula.value)
-        return Found(measure.value, measure.rows) if measure else Found(None, 0)
+        return Found(measure.value, measure.rows, error=measure.standard_error) if measure else NONE
     if formula is Formula.ERROR_COST:
         return _error_cost(done, prices)
     if formula is Formula.MEAN_COST:
-        return Found(done.mean_cost, done.costed)
+        return _mean(done.cost, done.cost_squared, done.costed)
     if formula is Formula.NET_VALUE:
-        known = max(done.rewarded, done.costed)
-        mean = (done.mean_reward or 0.0) - (done.mean_cost or 0.0)
-        return Found(mean if known else None, known)
+        # Squares of differences are at most the sum of the squares: neither is negative, mostly.
+        squares = done.reward_squared + done.cost_squared
+        return _mean(done.reward - done.cost, squares, done.valued)
     if formula is Formula.CONVERSION_RATE:
-        rate = done.conversions / done.rewarded if done.rewarded else None
-        return Found(rate, done.rewarded)
-    return Found(done.mean_reward, done.rewarded)
+        return _rate(done.conversions, done.rewarded)
+    return _mean(done.reward, done.reward_squared, done.rewarded)
+
+
+NONE = Found(None, 0)
+
+
+def _mean(total: float, squares: float, rows: int) -> Found:
+    if not rows:
+        return NONE
+    mean = total / rows
+    return Found(mean, rows, error=sqrt(max(squares / rows - mean**2, 0.0) / rows))
+
+
+def _rate(hits: int, rows: int) -> Found:
+    """Return a share; its error is Agresti and Coull's (1998), for few hits are no sure share."""
+    if not rows:
+        return NONE
+    likely = (hits + SIGMAS**2 / 2) / (rows + SIGMAS**2)
+    return Found(hits / rows, rows, error=sqrt(likely * (1 - likely) / (rows + SIGMAS**2)))
 
 
 def _error_cost(done: Performance, prices: Prices) -> Found:
-    if not done.labelled:
-        return Found(None, 0)
     wrong = done.false_positives + done.false_negatives
     counts = (
         done.true_positives,
@@ -112,8 +140,9 @@ def _error_cost(done: Performance, prices: Prices) -> Found:
         done.false_negatives,
         done.labelled - done.true_positives - wrong,
     )
-    total = sum(count * price for count, price in zip(counts, prices, strict=True))
-    return Found(total / done.labelled, done.labelled)
+    pairs = list(zip(counts, prices, strict=True))
+    total = sum(count * price for count, price in pairs)
+    return _mean(total, sum(count * price**2 for count, price in pairs), done.labelled)
 
 
 def missed(found: Found, direction: Direction, threshold: float, tolerance: float) -> bool:
@@ -128,6 +157,15 @@ def missed(found: Found, direction: Direction, threshold: float, tolerance: floa
         return best < threshold - tolerance
     best = found.value if found.low is None else found.low
     return best > threshold + tolerance
+
+
+def certain(found: Found, threshold: float) -> bool:
+    """Say whether chance alone would not bring a value that far from its threshold.
+
+    What was reported, or lies in an interval of its own, is as certain as it is said.
+    """
+    low, high = found.interval
+    return found.error is None or low is None or high is None or not low <= threshold <= high
 
 
 def gravely(

@@ -181,8 +181,8 @@ async def kpis_over(session: AsyncSession, asked: drift.KpisOver) -> list[drift.
             threshold=one.threshold,
             tolerance=one.tolerance,
             digest=one.digest,
-            missed=one.missed,
-            gravely=one.gravely,
+            missed=one.missed and one.certain,
+            gravely=one.gravely and one.certain,
             counted=one.formula not in kpi.SPEAKS_ALONE,
         )
         for one in await kpi.measure(session, *place, since=asked.since, until=asked.until)

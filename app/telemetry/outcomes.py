@@ -23,9 +23,9 @@ _FIRST = 2 * BINS + 6
 _SCORED = _FIRST + 2 * FINE
 (
     TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE, ERROR, ABSOLUTE, SQUARED, FOURTH, LOSS,
-    LOSS_SQUARED, COST, COST_SQUARED,
-) = range(_SCORED, _SCORED + 11)  # fmt: skip
-SLOTS = _SCORED + 11
+    LOSS_SQUARED, COST, COST_SQUARED, VALUED,
+) = range(_SCORED, _SCORED + 12)  # fmt: skip
+SLOTS = _SCORED + 12
 THRESHOLD = 0.5
 """A probability of at least this counts as a positive prediction, unless one was sent."""
 _LEAST = 1e-15
@@ -99,6 +99,7 @@ def fold_columns(
         add(COST, cost)
         add(COST_SQUARED, cost**2)
     count(CONVERSION, reward > 0)
+    count(VALUED, ~(np.isnan(reward) & np.isnan(cost)))
     found.take_sums(Sums.of(np.concatenate(places), np.concatenate(values), SLOTS))
     return found
 
@@ -134,6 +135,8 @@ def performance(found: Tally | None) -> Performance:
         costed=int(counts[COST]),
         cost=float(sums[COST]),
         cost_squared=float(sums[COST_SQUARED]),
+        # Hours that an earlier release folded do not say it: so many there were at least.
+        valued=max(int(counts[one]) for one in (VALUED, REWARD, COST)),
         erred=int(counts[ERROR]),
         error=float(sums[ERROR]),
         absolute_error=float(sums[ABSOLUTE]),

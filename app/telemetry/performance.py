@@ -55,6 +55,8 @@ class Performance:
     costed: int = 0
     cost: float = 0.0
     cost_squared: float = 0.0
+    valued: int = 0
+    """Decisions of which a reward or a cost is known; what is not known of one is 0."""
     erred: int = 0
     """Scores that a label is known to: the error is score less label."""
     error: float = 0.0

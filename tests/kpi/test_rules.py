@@ -1,15 +1,18 @@
 """What KPIs come to, and when they are missed."""
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.kpi.rules import Direction, Formula, Found, Prices, gravely, missed, value
+from app.kpi.rules import Direction, Formula, Found, Prices, certain, gravely, missed, value
 from app.telemetry import METRICS, Performance
+from app.telemetry.outcomes import Labelled, fold, performance
 
 DONE = Performance(
     labelled=100, hits=85, true_positives=40, false_positives=10, false_negatives=5, positives=45,
     rewarded=50, reward=125.0, conversions=20, costed=50, cost=25.0, cost_squared=20.0,
+    valued=50,
 )  # fmt: skip
 
 
@@ -30,6 +33,63 @@ def test_a_kpi_is_what_its_formula_says(formula: Formula, expected: float, outco
 
     assert found.value == pytest.approx(expected)
     assert found.outcomes == outcomes
+
+
+def folded(rewards: list[float], costs: list[float]) -> Performance:
+    """Outcomes of decisions of which some have a reward, some a cost, some both."""
+    nan = float("nan")
+    rows = [
+        Labelled(0, nan, nan, nan, reward, cost)
+        for reward, cost in zip(rewards, costs, strict=True)
+    ]
+    return performance(fold(rows))
+
+
+def test_net_value_is_by_the_decisions_that_brought_or_cost_anything() -> None:
+    nan = float("nan")
+    rare_cost = folded([1.5] * 1_000, [50.0 if n % 100 == 0 else nan for n in range(1_000)])
+    rare_reward = folded([40.0 if n % 50 == 0 else nan for n in range(1_000)], [1.0] * 1_000)
+    apart = folded([4.0, nan, 2.0], [nan, 1.0, nan])
+
+    assert value(Formula.NET_VALUE, rare_cost).value == pytest.approx(1.0)
+    assert value(Formula.NET_VALUE, rare_reward).value == pytest.approx(-0.2)
+    assert value(Formula.NET_VALUE, apart).value == pytest.approx(5 / 3)
+    assert value(Formula.NET_VALUE, apart).outcomes == 3
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(-100, 100), min_size=2, max_size=60))
+def test_a_standard_error_is_that_of_the_mean(sent: list[int]) -> None:
+    rewards = [float(one) for one in sent]
+    found = value(Formula.MEAN_REWARD, folded(rewards, [3.0] * len(rewards)))
+
+    expected = float(np.std(rewards)) / len(rewards) ** 0.5
+    low, high = np.mean(rewards) - 3 * expected, np.mean(rewards) + 3 * expected
+    assert found.error == pytest.approx(expected, abs=1e-5)
+    assert found.interval == pytest.approx((low, high), abs=1e-4)
+
+
+def test_a_healthy_kpi_at_its_threshold_is_hardly_ever_missed_for_certain() -> None:
+    rng = np.random.default_rng(11)
+    said = []
+    for rate in (0.02, 0.05, 0.3):
+        for _ in range(400):
+            rewards = (rng.random(500) < rate).astype(float).tolist()
+            found = value(Formula.CONVERSION_RATE, folded(rewards, [0.0] * 500))
+            beyond = missed(found, Direction.AT_LEAST, rate, rate / 10)
+            said.append((beyond, beyond and certain(found, rate)))
+
+    by_chance, surely = np.mean(said, axis=0)
+    assert by_chance > 0.15, "points alone are missed by chance"
+    assert surely < 0.01
+    halved = (rng.random(2_000) < 0.05).astype(float).tolist()
+    found = value(Formula.CONVERSION_RATE, folded(halved, [0.0] * 2_000))
+    assert missed(found, Direction.AT_LEAST, 0.1, 0.01)
+    assert certain(found, 0.1)
+
+
+def test_what_is_reported_is_as_certain_as_it_is_said() -> None:
+    assert certain(Found(3.0, 1), 3.0001)
 
 
 def test_every_metric_that_a_baseline_promises_is_a_formula_too() -> None:
