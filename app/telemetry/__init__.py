@@ -26,7 +26,7 @@ from app.telemetry.dividing import (
     require_declared,
     segments_of,
 )
-from app.telemetry.events import GREATEST, HOLDOUT, MAX_EVENTS, REHEARSAL
+from app.telemetry.events import GREATEST, HOLDOUT, MAX_EVENTS, REHEARSAL, SHADOW_PREFIX
 from app.telemetry.forgetting import forget
 from app.telemetry.grouped import Answered, answered_by, scores_by_chance
 from app.telemetry.keys import SigningKeys, make_key, signing_keys
@@ -90,6 +90,7 @@ __all__ = [
     "REHEARSAL",
     "REST",
     "SCORE",
+    "SHADOW_PREFIX",
     "Answered",
     "BadToken",
     "Baseline",
