@@ -9,6 +9,7 @@ from app.telemetry.backlog import unfolded
 from app.telemetry.baseline import baseline_in_force, shapers
 from app.telemetry.baseline import inherit as inherit_baseline
 from app.telemetry.baseline import of_version as baseline_of
+from app.telemetry.became import became_of
 from app.telemetry.bringing import Groups, brought_by
 from app.telemetry.charts import (
     MOST_HOURS,
@@ -49,6 +50,7 @@ from app.telemetry.segments import REST, NoSuchSegment, TooManyHours, answers
 from app.telemetry.tables import (
     Baseline,
     Outcome,
+    OutcomeHistory,
     ProfileKind,
     RawEvent,
     Receipt,
@@ -105,6 +107,7 @@ __all__ = [
     "Measure",
     "NoSuchSegment",
     "Outcome",
+    "OutcomeHistory",
     "Part",
     "Performance",
     "ProfileKind",
@@ -131,6 +134,7 @@ __all__ = [
     "asked",
     "baseline_in_force",
     "baseline_of",
+    "became_of",
     "begins",
     "brought_by",
     "category",
