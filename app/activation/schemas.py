@@ -78,10 +78,19 @@ class EventTrace(BaseModel):
     features: dict[str, Any] | None = Field(description="Null once retention removed them.")
 
 
-class OutcomeTrace(BaseModel):
+class SaidTrace(BaseModel):
     label: float | None
     reward: float | None
+    cost: float | None
+    revision: int = Field(description="Of a decision's revisions the highest stands.")
     at: datetime
+    received_at: datetime
+
+
+class OutcomeTrace(SaidTrace):
+    history: list[SaidTrace] = Field(
+        description="What was said under lower revisions, the lowest first."
+    )
 
 
 class PlanTrace(BaseModel):

@@ -22,7 +22,7 @@ async def trace(session: AsyncSession, decision_id: UUID, *, by: Actor) -> dict[
     )
     _, main, raw = rows[0]
     point = await catalog.point_by_id(session, by.tenant_id, main.point_id)
-    outcome = await session.get(telemetry.Outcome, (by.tenant_id, decision_id))
+    outcome, before = await telemetry.became_of(session, by.tenant_id, decision_id)
     model, version = versions[main.version_id]
     developer = await identity.names_of(
         session, by.tenant_id, {version.developer_id, model.owner_id}
@@ -34,7 +34,7 @@ async def trace(session: AsyncSession, decision_id: UUID, *, by: Actor) -> dict[
             _event(receipt, series, raw_event, *versions[series.version_id])
             for receipt, series, raw_event in rows
         ],
-        "outcome": outcome and {"label": outcome.label, "reward": outcome.reward, "at": outcome.at},
+        "outcome": outcome and {**_said(outcome), "history": [_said(one) for one in before]},
         "plan": None,
         "version": {
             "model": model.name,
@@ -78,6 +78,11 @@ async def _stop(session: AsyncSession, stop: routing.Stop) -> dict[str, Any]:
         "since": stop.since,
         "until": stop.until,
     }
+
+
+def _said(one: telemetry.Outcome | telemetry.OutcomeHistory) -> dict[str, Any]:
+    said = ("label", "reward", "cost", "revision", "at", "received_at")
+    return {name: getattr(one, name) for name in said}
 
 
 def _event(

@@ -15,7 +15,14 @@ from app.catalog.indexing import fill as fill_search
 from app.catalog.instances import instances_by_key, instances_of, instances_of_all, set_up
 from app.catalog.json_schema import key_of, places, resolve
 from app.catalog.neighbours import downstream_of
-from app.catalog.points import ids_of, point_by_id, point_by_key, points_by_id, segments_of
+from app.catalog.points import (
+    ids_of,
+    keys_of,
+    point_by_id,
+    point_by_key,
+    points_by_id,
+    segments_of,
+)
 from app.catalog.registering import Registrar
 from app.catalog.rules import (
     AssetKind,
@@ -93,6 +100,7 @@ __all__ = [
     "instances_of",
     "instances_of_all",
     "key_of",
+    "keys_of",
     "link_retrained",
     "lock_alike",
     "lock_version",

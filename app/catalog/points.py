@@ -1,7 +1,7 @@
 """Decision points: where insight is delivered."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import Select, select
@@ -87,6 +87,30 @@ async def points_by_id(
         DecisionPoint.tenant_id == tenant_id, DecisionPoint.id.in_(ids)
     )
     return {point.id: point for point in await session.scalars(query)}
+
+
+class Naming(Protocol):
+    """Whoever asks for keys: which of these there are, or without any the first few."""
+
+    @property
+    def tenant_id(self) -> UUID:
+        """Whose they are."""
+
+    @property
+    def keys(self) -> frozenset[str] | None:
+        """The keys that are asked about."""
+
+    @property
+    def most(self) -> int:
+        """How many are returned at most."""
+
+
+async def keys_of(session: AsyncSession, asked: Naming) -> list[str]:
+    """Return the keys of decision points that there are, in their order."""
+    query = select(DecisionPoint.key).filter_by(tenant_id=asked.tenant_id)
+    if asked.keys is not None:
+        query = query.where(DecisionPoint.key.in_(asked.keys))
+    return list(await session.scalars(query.order_by(DecisionPoint.key).limit(asked.most)))
 
 
 async def segments_of(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> tuple[str, ...]:

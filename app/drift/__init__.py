@@ -12,6 +12,7 @@ from app.drift.alertmanager import Alertmanager
 from app.drift.business import KpiSeen
 from app.drift.events import AlertAcknowledged, AlertRaised, AlertResolved
 from app.drift.gauges import AlertGauges
+from app.drift.known import Planned, Planning
 from app.drift.rules import Thresholds, compare
 from app.drift.service import apply_monitor, monitor_in_force, thresholds
 from app.drift.standings import Standing, compare_rehearsal, compare_since, standing
@@ -30,6 +31,8 @@ __all__ = [
     "Alertmanager",
     "KpiSeen",
     "KpisOver",
+    "Planned",
+    "Planning",
     "Serving",
     "Standing",
     "Thresholds",

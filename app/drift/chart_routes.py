@@ -5,6 +5,7 @@ from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.drift.charting import BadChart, Chart, TooMuchToChart, chart
+from app.drift.known import NoSuchArm, NoSuchVariable
 from app.kit.actor import Actor
 from app.kit.names import MOST, NAME
 from app.kit.refusal import NotFound
@@ -50,7 +51,9 @@ class ChartOut(BaseModel):
 @router.get(
     "/series",
     response_model=ChartOut,
-    responses=responses(NotFound, BadChart, TooMuchToChart, NoSuchSegment),
+    responses=responses(
+        NotFound, BadChart, TooMuchToChart, NoSuchSegment, NoSuchVariable, NoSuchArm
+    ),
 )
 async def get_series(
     key: Annotated[str, Path(pattern=NAME)],

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, telemetry
+from app.drift.known import require_arm, require_variable
 from app.drift.statistics import distance
 from app.kit.actor import Actor
 from app.kit.refusal import Invalid
@@ -106,6 +107,7 @@ async def chart(
     since = since or until - timedelta(days=7)
     if since >= until:
         raise BadChart("since is not before until.")
+    variable = _variable_of(metric)
     # Whole hours, as profiles are; the one that ``until`` begins is not among them.
     first = telemetry.hour_at(since)
     last = telemetry.hour_at(until - timedelta(microseconds=1)) + 1
@@ -113,11 +115,16 @@ async def chart(
     if (last - first) // width > MOST_POINTS * 5:
         raise TooMuchToChart(f"That would be {(last - first) // width} points a line.")
     wanted = None
+    if (model is None) is not (version is None):
+        raise BadChart("model and version are named together, or neither is.")
     if model is not None and version is not None:
         wanted = (await catalog.find_version(session, model, version, by=by)).id
+    every = await telemetry.series_of(session, by.tenant_id, point.id)
+    if arm is not None:
+        await require_arm(session, point, arm, {one.arm for one in every})
     wholes = [
         _Drawn(one.id, one.version_id, one.arm)
-        for one in await telemetry.series_of(session, by.tenant_id, point.id)
+        for one in every
         if wanted in {None, one.version_id} and arm in {None, one.arm}
     ]
     series = wholes if segment is None else await _divided(session, point, wholes, segment)
@@ -133,7 +140,21 @@ async def chart(
         for one in series
         if found.get(one.id)
     ]  # fmt: skip
+    if variable is not None and not lines:
+        ids = {one.version_id for one in every} | ({wanted} if wanted else set())
+        await require_variable(session, point, variable, ids)
     return Chart(metric, since, until, width, lines)
+
+
+def _variable_of(metric: str) -> str | None:
+    """Return the variable that a metric is of, if it is of one; refuse what is no metric."""
+    if metric == "events" or metric in telemetry.METRICS:
+        return None
+    statistic, _, variable = metric.partition(":")
+    if statistic not in _OF_VARIABLES or not variable:
+        known = ", ".join(["events", *telemetry.METRICS, *(f"{one}:…" for one in _OF_VARIABLES)])
+        raise BadChart(f"There is no metric {metric!r}; there are {known}.")
+    return variable
 
 
 async def _divided(
@@ -168,9 +189,6 @@ async def _points(
         }
     statistic, _, variable = metric.partition(":")
     outcomes = metric in telemetry.METRICS
-    if not outcomes and (statistic not in _OF_VARIABLES or not variable):
-        known = ", ".join(["events", *telemetry.METRICS, *(f"{one}:…" for one in _OF_VARIABLES)])
-        raise BadChart(f"There is no metric {metric!r}; there are {known}.")
     kind = telemetry.ProfileKind.OUTCOMES if outcomes else telemetry.ProfileKind.INPUTS
     hours = await telemetry.hours_between(session, tenant_id, ids, kind, first, last)
     if hours > telemetry.MOST_HOURS:

@@ -16,6 +16,7 @@ from app import catalog, telemetry
 from app.drift.calibration import Calibration, calibration
 from app.drift.fairness import Gap, Group, Rate, Ratio, Share, four_fifths, gaps, rates
 from app.drift.feedback import Feedback, contrast, entropy_trend, feedback
+from app.drift.known import require_variable
 from app.drift.multivariate import Together, together
 from app.drift.reinforcing import Reinforcement, pooled, reinforcements
 from app.drift.scored import Scored
@@ -125,6 +126,7 @@ async def fairness_of(
     """Return how the groups of a variable are treated.
 
     By the profiles of its segments if the contract names it, else by events that are still kept.
+    Refused is one that no event has a value of and that nothing knows.
     """
     tenant_id, since, until = asked.point.tenant_id, asked.since, asked.until
     segments = await _counted_by(session, asked, variable)
@@ -136,6 +138,10 @@ async def fairness_of(
         rows = await telemetry.answered_by(
             session, tenant_id, asked.series, variable, since=since, until=until, parts=windows
         )
+    covered = await _covered(session, asked, sum(row.n for row in rows))
+    # Where raw events are gone nobody can say what they had: that much is said by `covered`.
+    if not any(row.group for row in rows) and (rows or covered is None):
+        await require_variable(session, asked.point, variable, {asked.version_id}, score=False)
     parts: list[dict[str, Group]] = [{} for _ in range(windows)]
     for row in rows:
         parts[min(row.part, windows - 1)][row.group] = Group(
@@ -147,7 +153,7 @@ async def fairness_of(
     return Fairness(
         variable=variable,
         source=Source.PROFILES if segments else Source.EVENTS,
-        covered=await _covered(session, asked, sum(row.n for row in rows)),
+        covered=covered,
         groups=groups,
         rates={
             name: {rate: found[name] for rate, found in shares.items() if name in found}

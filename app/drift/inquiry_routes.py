@@ -8,6 +8,7 @@ from app.drift import inquiries
 from app.drift.calibration import Calibration, Verdict
 from app.drift.fairness import Parity, Rate
 from app.drift.inquiries import Asked, NotTheirOrder, Source
+from app.drift.known import NoSuchVariable
 from app.kit.actor import Actor
 from app.kit.names import MOST, NAME
 from app.kit.refusal import NotFound
@@ -172,7 +173,7 @@ async def get_calibration(
 @router.get(
     "/fairness",
     response_model=FairnessOut,
-    responses=responses(NotFound, NotTheirOrder, TooManyHours),
+    responses=responses(NotFound, NotTheirOrder, TooManyHours, NoSuchVariable),
 )
 async def get_fairness(
     actor: Reader,  # noqa: ARG001 - the guard

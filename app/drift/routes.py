@@ -26,6 +26,7 @@ router = make_router("/v1", tag="drift")
 Name = Annotated[str, Path(pattern=NAME)]
 Number = Annotated[int, Path(ge=1, lt=MOST)]
 Reader = Annotated[Actor, allow("telemetry:read")]
+_HOURS = 24
 
 
 class HearerIn(Input):
@@ -42,29 +43,25 @@ class HearerOut(BaseModel):
     kinds: list[AlertKind] | None
 
 
-class MonitorIn(Input):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "window_hours": 336,
-                    "step_hours": 168,
-                    "tell": [{"who": "ops", "severity": "warning", "kinds": ["business"]}],
-                }
-            ]
-        },
+class MonitorSettings(Input):
+    window_hours: int = Field(_HOURS, ge=1, le=24 * 366)
+    step_hours: int = Field(
+        _HOURS,
+        ge=1,
+        le=24 * 366,
+        description="From one window to the next: at most a window, as there is nothing between.",
     )
-
-    window_hours: int = Field(24, ge=1, le=24 * 366)
-    step_hours: int = Field(24, ge=1, le=24 * 366, description="From one window to the next.")
     window_events: int | None = Field(
         None,
         ge=100,
         le=10**9,
-        description="By count: a window ends at the first whole hour after so many events.",
+        description="By count, in place of window_hours and step_hours: a window ends at the"
+        " first whole hour after so many events.",
     )
     min_rows: int = Field(500, ge=10, le=10**9, description="Fewer are measured but never alarm.")
-    js: float = Field(0.1, gt=0, le=1, description="Jensen-Shannon divergence, base 2.")
+    js: float = Field(
+        0.1, gt=0, le=1, description="Jensen-Shannon divergence, base 2; at most severe_js."
+    )
     psi: float = Field(0.2, gt=0, description="Population stability index, bias taken off.")
     severe_js: float = Field(0.5, gt=0, le=1, description="What policies send back for.")
     q: float = Field(0.01, gt=0, lt=1, description="Benjamini-Hochberg over the variables.")
@@ -97,14 +94,46 @@ class MonitorIn(Input):
         description="Who hears of alerts besides the model's owner and who validated the version.",
     )
 
+
+class MonitorIn(MonitorSettings):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "window_hours": 336,
+                    "step_hours": 168,
+                    "tell": [{"who": "ops", "severity": "warning", "kinds": ["business"]}],
+                }
+            ]
+        },
+    )
+
     @model_validator(mode="after")
-    def _reachable(self) -> Self:
+    def _sensible(self) -> Self:
         if self.hits > self.of:
             raise ValueError("hits cannot be more than of")
+        if self.js > self.severe_js:
+            raise ValueError(
+                f"js is {self.js:g} and severe_js {self.severe_js:g}: what is severe is an alert"
+                " as well, so js is at most severe_js"
+            )
+        hours = (self.window_hours, self.step_hours)
+        if self.window_events is not None and hours != (_HOURS, _HOURS):
+            raise ValueError(
+                "windows are of hours or of events: leave out window_hours and step_hours, or"
+                " window_events"
+            )
+        if self.window_events is None and self.step_hours > self.window_hours:
+            raise ValueError(
+                f"step_hours is {self.step_hours} and window_hours {self.window_hours}: what lies"
+                " between two windows would be watched by none, so a step is at most a window"
+            )
         return self
 
 
-class MonitorOut(MonitorIn):
+class MonitorOut(MonitorSettings):
+    """As it stands: what was set under other rules is shown as well."""
+
     model_config = ConfigDict(extra="ignore")
 
     decision_point: str

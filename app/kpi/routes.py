@@ -12,7 +12,7 @@ from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.kpi import measuring, service
 from app.kpi.measuring import Measured
-from app.kpi.rules import Aggregate, Direction, Formula
+from app.kpi.rules import Aggregate, Direction, Formula, fault
 from app.kpi.tables import Definition
 from app.platform.http import Cursor, IfMatchToReplace, Limit, Session, allow, etag, responses
 from app.platform.http import router as make_router
@@ -31,7 +31,28 @@ class PricesIn(Input):
     true_negative: float = Field(0.0, ge=-GREATEST, le=GREATEST)
 
 
-class KpiIn(Input):
+class KpiTerms(Input):
+    name: str = Field(min_length=1, max_length=200)
+    formula: Formula = Formula.MEAN_REWARD
+    direction: Direction = Direction.AT_LEAST
+    threshold: float = Field(
+        allow_inf_nan=False, description="Of a share, such as accuracy, from 0 to 1."
+    )
+    tolerance: float = Field(0.0, ge=0, allow_inf_nan=False)
+    unit: str = Field(max_length=64)
+    currency: str | None = Field(None, pattern=r"^[A-Z]{3}$", description="Of money: ISO 4217.")
+    target: float | None = Field(
+        None,
+        allow_inf_nan=False,
+        description="What is hoped for beyond the threshold; only the threshold decides.",
+    )
+    prices: PricesIn | None = Field(
+        None, description="Of `error_cost`: what an answer of each kind brings; costs are negative."
+    )
+    aggregate: Aggregate = Field(Aggregate.MEAN, description="What pushed values come to.")
+
+
+class KpiIn(KpiTerms):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
@@ -46,29 +67,19 @@ class KpiIn(Input):
         },
     )
 
-    name: str = Field(min_length=1, max_length=200)
-    formula: Formula = Formula.MEAN_REWARD
-    direction: Direction = Direction.AT_LEAST
-    threshold: float = Field(allow_inf_nan=False)
-    tolerance: float = Field(0.0, ge=0, allow_inf_nan=False)
-    unit: str = Field(max_length=64)
-    currency: str | None = Field(None, pattern=r"^[A-Z]{3}$", description="Of money: ISO 4217.")
-    target: float | None = Field(
-        None, allow_inf_nan=False, description="What is hoped for; only the threshold decides."
-    )
-    prices: PricesIn | None = Field(
-        None, description="Of `error_cost`: what an answer of each kind brings; costs are negative."
-    )
-    aggregate: Aggregate = Field(Aggregate.MEAN, description="What pushed values come to.")
-
     @model_validator(mode="after")
-    def _priced(self) -> Self:
+    def _sensible(self) -> Self:
         if (self.formula is Formula.ERROR_COST) is not (self.prices is not None):
             raise ValueError("prices belong to the formula error_cost, which needs them")
+        wrong = fault(self.formula, self.direction, self.threshold, self.target, self.currency)
+        if wrong is not None:
+            raise ValueError(wrong)
         return self
 
 
-class KpiOut(KpiIn):
+class KpiOut(KpiTerms):
+    """As it stands: what was agreed under other rules is shown as well."""
+
     model_config = ConfigDict(from_attributes=True, extra="ignore")
 
     id: UUID

@@ -42,10 +42,23 @@ _METRICS = frozenset(
         Formula.LOG_LOSS, Formula.BRIER, Formula.ECE, Formula.MAE, Formula.RMSE, Formula.BIAS,
     }
 )  # fmt: skip
+SHARES = frozenset(
+    {
+        Formula.ACCURACY, Formula.PRECISION, Formula.RECALL, Formula.F1, Formula.AUC,
+        Formula.CONVERSION_RATE, Formula.BRIER, Formula.ECE,
+    }
+)  # fmt: skip
+"""What lies between 0 and 1, whatever happens."""
+_SIZES = frozenset({Formula.LOG_LOSS, Formula.MAE, Formula.RMSE})
+"""What is never below 0."""
 ATTRIBUTED = frozenset({Formula.UPLIFT, Formula.UPLIFT_ACROSS})
 """What is known within an interval."""
 SPEAKS_ALONE = ATTRIBUTED | {Formula.PUSHED}
 """What needs no number of outcomes: its interval says how sure it is, or who sent it."""
+
+
+MONEY = frozenset(set(Formula) - SHARES - {Formula.LOG_LOSS})
+"""What may be of money: rewards, costs, what is pushed, and how far a forecast of it is off."""
 
 
 class Direction(StrEnum):
@@ -61,6 +74,34 @@ class Aggregate(StrEnum):
     MEAN = "mean"
     SUM = "sum"
     NEWEST = "newest"
+
+
+def fault(
+    formula: Formula,
+    direction: Direction,
+    threshold: float,
+    target: float | None,
+    currency: str | None,
+) -> str | None:
+    """Say what could never be met, never be missed, or means nothing of what is agreed on."""
+    for name, figure in (("threshold", threshold), ("target", target)):
+        if figure is None:
+            continue
+        if formula in SHARES and not 0 <= figure <= 1:
+            return f"{name} is {figure:g}, and {formula} is a share, from 0 to 1"
+        if formula in _SIZES and figure < 0:
+            return f"{name} is {figure:g}, and {formula} is never below 0"
+    if target is not None and target != threshold:
+        least = direction is Direction.AT_LEAST
+        if (target > threshold) is not least:
+            side, hoped = ("below", "more") if least else ("above", "less")
+            return (
+                f"target is {target:g}, {side} the threshold of {threshold:g}; of what is to be"
+                f" {direction} the threshold, {hoped} is hoped for"
+            )
+    if currency is not None and formula not in MONEY:
+        return f"currency is {currency}, and {formula} is no money: leave it out"
+    return None
 
 
 class Prices(NamedTuple):

@@ -10,6 +10,15 @@ from app.notifications.backlog import Waiting, waiting
 from app.notifications.courier import Courier
 from app.notifications.deliveries import forget
 from app.notifications.events import WebhookDisabled
+from app.notifications.listening import PointsNamed
 from app.notifications.service import keep
 
-__all__ = ["Courier", "Waiting", "WebhookDisabled", "forget", "keep", "waiting"]
+__all__ = [
+    "Courier",
+    "PointsNamed",
+    "Waiting",
+    "WebhookDisabled",
+    "forget",
+    "keep",
+    "waiting",
+]

@@ -1,6 +1,7 @@
 """Listening: which alerts a receiver is told of."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import audit
 from app.kit.actor import Actor
 from app.notifications.alert_filter import AlertFilter
+from app.notifications.rules import NoSuchPoint
 from app.notifications.tables import Listening, Webhook
+from app.platform.events import Question, ask
+
+MOST_NAMED = 20
+"""So many decision points a refusal lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class PointsNamed(Question[list[str]]):
+    """Keys of decision points: those among ``keys``, or the first few there are."""
+
+    tenant_id: UUID
+    keys: frozenset[str] | None
+    most: int
 
 
 async def listen(
@@ -22,12 +37,26 @@ async def listen(
     )
     if AlertFilter.of(alerts) == AlertFilter.of(known.alerts if known else None):
         return
+    await _require_points(session, webhook.tenant_id, alerts.get("points") or ())
     if known is None:
         session.add(Listening(tenant_id=webhook.tenant_id, webhook_id=webhook.id, alerts=alerts))
     else:
         known.alerts, known.at = alerts, func.clock_timestamp()
     await session.flush()
     await audit.record(session, by, "webhook.alerts_chosen", stream(webhook), alerts=alerts)
+
+
+async def _require_points(session: AsyncSession, tenant_id: UUID, keys: Collection[str]) -> None:
+    """Refuse keys of decision points that there are not: nothing would ever be told of them."""
+    found = await ask(session, PointsNamed(tenant_id, frozenset(keys), len(keys)))
+    unknown = sorted(set(keys).difference(found or ())) if keys else []
+    if unknown:
+        there = await ask(session, PointsNamed(tenant_id, None, MOST_NAMED)) or []
+        raise NoSuchPoint(
+            f"alerts.points names what is no decision point: {', '.join(unknown[:MOST_NAMED])}."
+            f" There {'are ' + ', '.join(there) if there else 'is none yet'}.",
+            known=there,
+        )
 
 
 async def filter_of(session: AsyncSession, webhook: Webhook) -> AlertFilter:

@@ -51,6 +51,18 @@ class TooManyWebhooks(Refusal):
     mend = "GET /v1/webhooks lists them; DELETE the path of one that is not needed any more."
 
 
+class NoSuchPoint(Refusal):
+    """A receiver would be told of alerts where there is no decision point, which is never."""
+
+    kind = Kind.INVALID
+    code = "no_such_point"
+    title = "No such decision point"
+    mend = (
+        "Name decision points that there are (GET /v1/decision-points lists them), create the one"
+        " that is meant first, or leave `points` out to be told of all."
+    )
+
+
 class WebhookInactive(Refusal):
     """Nothing is sent to a receiver that is switched off."""
 

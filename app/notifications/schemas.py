@@ -30,7 +30,10 @@ class AlertsIn(Input):
         None, min_length=1, max_length=len(get_args(Kind)), description="Null: of all kinds."
     )
     points: list[Point] | None = Field(
-        None, min_length=1, max_length=100, description="Decision points' keys; null: of all."
+        None,
+        min_length=1,
+        max_length=100,
+        description="Keys of decision points that there are already; null: of all, later ones too.",
     )
 
 

@@ -9,7 +9,7 @@ from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import ConditionMissing, Stale
 from app.notifications import deliveries, webhooks
-from app.notifications.rules import State, TooManyWebhooks, WebhookInactive
+from app.notifications.rules import NoSuchPoint, State, TooManyWebhooks, WebhookInactive
 from app.notifications.schemas import (
     DeliveryOut,
     RotateIn,
@@ -42,7 +42,7 @@ def _check(request: Request, url: str) -> None:
     "",
     status_code=201,
     response_model=WebhookWithSecretOut,
-    responses=responses(TooManyWebhooks, OutboundRefused, DecisionDenied, OutOfScope),
+    responses=responses(TooManyWebhooks, OutboundRefused, DecisionDenied, OutOfScope, NoSuchPoint),
 )
 async def create_webhook(
     body: WebhookIn, actor: Manager, session: Session, request: Request, response: Response
@@ -85,7 +85,13 @@ async def get_webhook(
     "/{webhook_id}",
     response_model=WebhookOut,
     responses=responses(
-        NotFound, ConditionMissing, Stale, OutboundRefused, DecisionDenied, OutOfScope
+        NotFound,
+        ConditionMissing,
+        Stale,
+        OutboundRefused,
+        DecisionDenied,
+        OutOfScope,
+        NoSuchPoint,
     ),
 )
 async def edit_webhook(

@@ -30,6 +30,7 @@ from app.routing.mentions import last_answered, plans_naming
 from app.routing.pins import hold as hold_pinned
 from app.routing.pins import pinned_of, require_taken_over
 from app.routing.pins import unagreed as unagreed_instances
+from app.routing.planned import planned
 from app.routing.proving import Proven, comparing, proof_of, proven
 from app.routing.ramps import hold_version, rising, roll_back_version
 from app.routing.rules import (
@@ -148,6 +149,7 @@ __all__ = [
     "pinned_of",
     "plan_at",
     "plan_in_force",
+    "planned",
     "plans_naming",
     "plans_of",
     "proof_of",

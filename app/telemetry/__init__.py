@@ -9,6 +9,7 @@ from app.telemetry.backlog import unfolded
 from app.telemetry.baseline import baseline_in_force, shapers
 from app.telemetry.baseline import inherit as inherit_baseline
 from app.telemetry.baseline import of_version as baseline_of
+from app.telemetry.became import became_of
 from app.telemetry.bringing import Groups, brought_by
 from app.telemetry.charts import (
     MOST_HOURS,
@@ -26,7 +27,7 @@ from app.telemetry.dividing import (
     require_declared,
     segments_of,
 )
-from app.telemetry.events import GREATEST, HOLDOUT, MAX_EVENTS, REHEARSAL
+from app.telemetry.events import GREATEST, HOLDOUT, MAX_EVENTS, REHEARSAL, SHADOW_PREFIX
 from app.telemetry.forgetting import forget
 from app.telemetry.grouped import Answered, answered_by, scores_by_chance
 from app.telemetry.keys import SigningKeys, make_key, signing_keys
@@ -50,6 +51,7 @@ from app.telemetry.tables import (
     Baseline,
     HourProfile,
     Outcome,
+    OutcomeHistory,
     ProfileKind,
     RawEvent,
     Receipt,
@@ -92,6 +94,7 @@ __all__ = [
     "REHEARSAL",
     "REST",
     "SCORE",
+    "SHADOW_PREFIX",
     "Answered",
     "BadToken",
     "Baseline",
@@ -107,6 +110,7 @@ __all__ = [
     "Measure",
     "NoSuchSegment",
     "Outcome",
+    "OutcomeHistory",
     "Part",
     "Performance",
     "ProfileKind",
@@ -133,6 +137,7 @@ __all__ = [
     "asked",
     "baseline_in_force",
     "baseline_of",
+    "became_of",
     "begins",
     "brought_by",
     "category",

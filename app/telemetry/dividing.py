@@ -12,10 +12,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import catalog
 from app.telemetry.charts import begins, hour_at, hours_between
 from app.telemetry.grouped import Answered
+from app.telemetry.layout import Layout, category
 from app.telemetry.outcomes import performance
-from app.telemetry.segments import NoSuchSegment, TooManyHours, answered, asked_for, judged
-from app.telemetry.tables import HourProfile, ProfileKind, Segment
+from app.telemetry.segments import (
+    MOST_VALUES,
+    REST,
+    NoSuchSegment,
+    TooManyHours,
+    answered,
+    asked_for,
+    judged,
+)
+from app.telemetry.tables import Baseline, HourProfile, ProfileKind, Segment
 from app.telemetry.tally import Tally
+from app.telemetry.windows import series_of
 
 _MOST_HOURS = 200_000
 """So many hours of parts are unpacked for one comparison."""
@@ -46,8 +56,10 @@ async def segments_of(
 def require_declared(point: catalog.DecisionPoint, variable: str) -> None:
     """Refuse a feature that a point's contract does not tell its traffic apart by."""
     if variable not in point.contract.get("segments", ()):
+        declared = ", ".join(point.contract.get("segments", ()))
         raise NoSuchSegment(
-            f"The events of {point.key} are not told apart by {variable!r}.",
+            f"The events of {point.key} are not told apart by {variable!r}; they are by"
+            f" {declared or 'nothing'}.",
             filled={"key": point.key},
         )
 
@@ -60,13 +72,51 @@ async def named_segments(
 ) -> list[Segment]:
     """Return the parts that ``state`` or ``state=NSW`` names, of a point's series.
 
-    Refused is what its contract does not name and what was never counted.
+    Refused is what its contract does not name and what was never counted: a value too, once there
+    are others.
     """
     variable, value = asked_for(segment)
     found = await segments_of(session, point.tenant_id, series, variable)
     if not found:
         require_declared(point, variable)
-    return [one for one in found if value in {None, one.value}]
+    named = [one for one in found if value in {None, one.value}]
+    if value is not None and not named:
+        await _require_value(session, point, variable, value)
+    return named
+
+
+async def _require_value(
+    session: AsyncSession, point: catalog.DecisionPoint, variable: str, value: str
+) -> None:
+    """Refuse a value of a feature that neither events nor a baseline of the point know."""
+    series = await series_of(session, point.tenant_id, point.id)
+    counted = await session.scalars(
+        select(Segment.value).where(
+            Segment.tenant_id == point.tenant_id,
+            Segment.series_id.in_([one.id for one in series]),
+            Segment.variable == variable,
+        )
+    )
+    known = set(counted)
+    if not known or value in known:
+        return
+    layouts = await session.scalars(
+        select(Baseline.layout).where(
+            Baseline.tenant_id == point.tenant_id,
+            Baseline.version_id.in_({one.version_id for one in series}),
+        )
+    )
+    for bins in (bins for layout in layouts for bins in Layout.load(layout).variables):
+        if bins.name == variable and value in {*map(category, bins.marks), *bins.rest}:
+            return
+    shown = sorted(known)[:MOST_VALUES]
+    raise NoSuchSegment(
+        f"No event of {point.key} has been counted under {variable}={value!r}; counted are"
+        f" {', '.join(shown)}{', …' if len(known) > len(shown) else ''}.",
+        mend=f"Name one of `known`, as `{variable}={shown[0]}`, or `{variable}` for each of them;"
+        f" what has no part of its own is counted under `{variable}={REST}`.",
+        known=shown,
+    )
 
 
 async def answered_in_parts(

@@ -3,7 +3,8 @@
 Raw events alone say whom they are about, by a pseudonym that only the tenant's signing keys make
 of a unit. Once they are gone, receipts (a score, and that the token was used) and outcomes are
 facts about a decision that leads to nobody: they stay, and with them the receipt that keeps an
-event out which is sent again. So do profiles, which are counts.
+event out which is sent again. So do profiles, which are counts. An outcome that comes late is such
+a fact as well, and is taken.
 
 No index leads from a unit to its events, which every event would pay for: a day after the other is
 looked through. What a call has no time for the worker does, and it looks through all of them once

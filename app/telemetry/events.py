@@ -77,7 +77,13 @@ class NoEvents(Invalid):
 
     code = "no_events"
     title = "No acceptable event in the batch"
-    mend = 'Send {"events": [...]} with at least one acceptable event.'
+    mend = (
+        'Send {"{noun}": [...]}, or {noun} as JSON lines or an Arrow stream, with at least one that'
+        " is acceptable."
+    )
+
+    def __init__(self, detail: str, noun: str, **extra: Any) -> None:
+        super().__init__(detail, filled={"noun": noun}, **extra)
 
 
 class EventTooOld(BadEvent):
@@ -132,10 +138,10 @@ class Event:
 def items(body: Any, noun: str) -> list[Any]:
     """Return the list under ``noun``; refuse any other shape of body."""
     if not isinstance(body, dict) or not isinstance(body.get(noun), list):
-        raise NoEvents(f'The body must be {{"{noun}": [...]}}.')
+        raise NoEvents(f'The body must be {{"{noun}": [...]}}.', noun)
     found: list[Any] = body[noun]
     if not found:
-        raise NoEvents(f"The list of {noun} is empty.")
+        raise NoEvents(f"The list of {noun} is empty.", noun)
     if len(found) > MAX_EVENTS:
         raise TooManyEvents(f"{len(found)} {noun}; {MAX_EVENTS} are taken.", limit=MAX_EVENTS)
     return found

@@ -82,18 +82,20 @@ async def take(database: Database, actor: Actor, upload: Upload) -> tuple[int, b
     atomic = is_atomic(upload.named)
     sent = await off_loop(about(upload), understood, *upload, "outcomes")
     rows = sent["outcomes"]
-    decisions = await _decisions(database, actor, rows)
+    # A rehearsal's outcomes name its events' own ids, and may come before them.
+    rehearsed = len(sent) > 1
+    decisions = {} if rehearsed else await _decisions(database, actor, rows)
     good: list[Sent] = []
     bad: list[dict[str, Any]] = []
     for index, row in enumerate(rows):
         try:
-            good.append(_read(row, decisions))
+            good.append(_read(row, None if rehearsed else decisions))
         except Refusal as refusal:
             bad.append({"index": index, "code": refusal.code, "detail": refusal.detail})
     if atomic:
         require_whole(bad)
     if not good:
-        raise NoEvents("No outcome of the batch is acceptable.", rejected=bad[:100])
+        raise NoEvents("No outcome of the batch is acceptable.", "outcomes", rejected=bad[:100])
     async with database.session(actor.tenant_id) as session:
         place = await rehearsal_of(session, actor, sent, "outcomes")
         if place is not None:
@@ -131,18 +133,25 @@ async def _decisions(database: Database, actor: Actor, rows: list[Any]) -> dict[
         return {event.bytes: decision.bytes for event, decision in found if event is not None}
 
 
-def _decision_of(row: dict[str, Any], decisions: Mapping[bytes, bytes]) -> bytes:
+def _decision_of(row: dict[str, Any], decisions: Mapping[bytes, bytes] | None) -> bytes:
+    """Return what an outcome is of, by either name; ``None`` for decisions: both are the event's.
+
+    In a rehearsal nothing was decided: what stands for the decision is the event's own id.
+    """
     if row.get("event_id") is None:
         return uuid_bytes(row.get("decision_id"), "decision_id")
     if row.get("decision_id") is not None:
         raise BadEvent("An outcome names its decision_id or its event_id, not both.")
-    found = decisions.get(uuid_bytes(row["event_id"], "event_id"))
+    sent = uuid_bytes(row["event_id"], "event_id")
+    if decisions is None:
+        return sent
+    found = decisions.get(sent)
     if found is None:
         raise UnknownEvent("No event of this event_id has come; by decision_id it may come first.")
     return found
 
 
-def _read(row: Any, decisions: Mapping[bytes, bytes]) -> Sent:
+def _read(row: Any, decisions: Mapping[bytes, bytes] | None) -> Sent:
     require_object(row, "An outcome")
     if not row.keys() <= _FIELDS:
         raise BadEvent(f"Unknown field {min(row.keys() - _FIELDS)!r}.")

@@ -4,7 +4,8 @@ However they come, rows are the same objects to whoever reads them; one that its
 let through stands there as the refusal it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from app.kit.refusal import Malformed, Refusal, TooLarge
@@ -24,6 +25,24 @@ _MOST_CONTAINERS = 250_000
 _MOST_VALUES = 4_000_000
 _MOST_LINES = 2 * MAX_EVENTS
 _LONGEST_NUMBER = 18
+_DOCUMENT = (
+    "Send one JSON document (RFC 8259), in UTF-8. One bad value refuses all of it: of JSON lines"
+    f" ({JSON_LINES}, a row a line) the good ones are kept and the others named."
+)
+_STREAM = (
+    "Send one whole Arrow IPC stream, as pyarrow.ipc.new_stream writes it, its end included, and"
+    " nothing behind it; a Feather or Parquet file is none."
+)
+
+
+@contextmanager
+def _mended(mend: str) -> Iterator[None]:
+    """Have bytes that are not what they claim to be mended as their format is."""
+    try:
+        yield
+    except Malformed as refusal:
+        refusal.mend = mend
+        raise
 
 
 def is_atomic(named: Mapping[str, str]) -> bool:
@@ -37,14 +56,16 @@ def is_atomic(named: Mapping[str, str]) -> bool:
 def understood(media: str, body: bytes, named: Mapping[str, str], noun: str) -> dict[str, Any]:
     """Return the rows under ``noun``; beside them what makes them a rehearsal, if that was said."""
     if media == ARROW:
-        sent: dict[str, Any] = {noun: _some(arrow.rows_of(body), noun)}
+        with _mended(_STREAM):
+            sent: dict[str, Any] = {noun: _some(arrow.rows_of(body), noun)}
     else:
         if len(body) > _LARGE:
             _require_modest(body)
         if media == JSON_LINES:
             sent = {noun: _some(_lines(body), noun)}
         else:
-            sent = loads_flat(body)
+            with _mended(_DOCUMENT):
+                sent = loads_flat(body)
             items(sent, noun)
     for name in REHEARSED & named.keys():
         if name in sent:
@@ -55,7 +76,7 @@ def understood(media: str, body: bytes, named: Mapping[str, str], noun: str) -> 
 
 def _some(rows: list[Any], noun: str) -> list[Any]:
     if not rows:
-        raise NoEvents(f"There are no {noun} in the body.")
+        raise NoEvents(f"There are no {noun} in the body.", noun)
     if len(rows) > MAX_EVENTS:
         raise TooManyEvents(f"{len(rows)} {noun}; {MAX_EVENTS} are taken.", limit=MAX_EVENTS)
     return rows
@@ -78,7 +99,8 @@ def _line(line: bytes) -> Any:
     try:
         return loads_flat(line)
     except Refusal as refusal:
-        return Malformed(refusal.detail.replace("The body", "The line", 1))
+        said = refusal.detail.replace("The body", "The line", 1)
+        return Malformed(said.replace("(line 1, column ", "(column ", 1))
 
 
 def _require_modest(body: bytes) -> None:

@@ -131,10 +131,12 @@ OUTCOME: dict[str, Any] = {
     "required": ["at"],
     "additionalProperties": False,
     "properties": {
-        "decision_id": {"type": ["string", "null"], "format": "uuid"},
+        "decision_id": {"type": ["string", "null"], "format": "uuid",
+                        "description": "As the route call returned it; in a rehearsal, where"
+                        " nothing was decided, the event's own id."},
         "event_id": {"type": ["string", "null"], "format": "uuid",
                      "description": "The sender's own name for the event, in place of its decision:"
-                     " of an event that has come."},
+                     " of an event that has come, or of one of this rehearsal."},
         "label": _NUMBER,
         "reward": {**_NUMBER, "description": "Business value."},
         "cost": {**_NUMBER, "description": "What the decision cost, in the currency of the KPIs."},

@@ -13,7 +13,7 @@ import pytest
 from app.client import Client, Problem
 from tests.conftest import home
 from tests.drift.watched import fire
-from tests.live import Live, Place, champion, make_version, start, unique
+from tests.live import Live, Place, champion, make_point, make_version, start, unique
 from tests.notifications.sinks import Sink, sink
 from tests.system.test_four_ways_out import send_hours
 
@@ -225,8 +225,9 @@ def test_a_webhook_is_told_of_the_alerts_that_it_chose(scene: Scene) -> None:
         assert made["alerts"] == alerts
         fire(live, scene.place, wanted := unique("wanted"))
         chosen.wait(lambda _: chosen.of("drift.alert.raised", subject=wanted))
-        edited = live["ops"].patch(path, {"alerts": {"points": ["elsewhere"]}}, revision=1)
-        assert edited["alerts"] == {"severity": "notice", "kinds": None, "points": ["elsewhere"]}
+        elsewhere = make_point(live)
+        edited = live["ops"].patch(path, {"alerts": {"points": [elsewhere]}}, revision=1)
+        assert edited["alerts"] == {"severity": "notice", "kinds": None, "points": [elsewhere]}
         fire(live, scene.place, unwanted := unique("unwanted"))
         scene.hook.wait(lambda _: scene.hook.of("drift.alert.raised", subject=unwanted))
         live["ops"].patch(path, {"alerts": {}}, revision=2)

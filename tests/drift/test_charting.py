@@ -7,7 +7,7 @@ import pytest
 
 from app.client import Problem
 from app.drift.charting import MOST_POINTS, WIDTHS, width_of
-from tests.live import Live, champion, wait_folded
+from tests.live import Live, champion, make_point, wait_folded
 from tests.live import telemetry as telemetry_of
 from tests.system.traffic import wait_for
 
@@ -77,6 +77,11 @@ def test_what_no_chart_can_show_is_refused_with_what_can(live: Live, place: Any)
     for asked, code in (
         ({"metric": "no-such"}, "bad_chart"),
         ({"metric": "psi"}, "bad_chart"),
+        ({"metric": "psi:nosuch"}, "no_such_variable"),
+        ({"metric": "mean:nosuch"}, "no_such_variable"),
+        ({"arm": "nosucharm"}, "no_such_arm"),
+        ({"model": place.model}, "bad_chart"),
+        ({"version": 1}, "bad_chart"),
         ({"since": "2026-03-01T00:00:00Z"}, "bad_chart"),
         ({"since": "1990-01-01T00:00:00Z", "bucket_hours": 1}, "too_much_to_chart"),
     ):
@@ -84,6 +89,34 @@ def test_what_no_chart_can_show_is_refused_with_what_can(live: Live, place: Any)
             series(live, place, **asked)
         assert problem.value.document["code"] == code
         assert problem.value.document["mend"]
+
+
+def test_a_misspelled_name_is_answered_with_those_that_there_are(live: Live, place: Any) -> None:
+    for asked, known in (
+        ({"metric": "mean:X"}, {"x", "score"}),
+        ({"arm": "Champion"}, {"champion", "fallback", "rehearsal"}),
+    ):
+        with pytest.raises(Problem) as problem:
+            series(live, place, **asked)
+        said = problem.value.document
+        assert (said["status"], set(said["known"])) == (422, known)
+        assert all(name in said["detail"] for name in known)
+        assert place.point in said["mend"]
+
+
+def test_what_is_known_and_has_had_no_traffic_is_not_misspelled(live: Live, place: Any) -> None:
+    point = make_point(live)
+    path = f"/v1/decision-points/{point}/series"
+    for asked in (
+        {"metric": "mean:x"},
+        {"metric": "psi:score"},
+        {"arm": "champion"},
+        {"arm": "rehearsal"},
+        {"arm": "holdout"},
+    ):
+        assert live["aud"].get(path, **asked)["lines"] == []
+    version = {"model": place.model, "version": place.version}
+    assert live["aud"].get(path, metric="js:x", **version)["lines"] == []
 
 
 @pytest.mark.parametrize("hours", [1, 24, 24 * 31, 24 * 366, 24 * 366 * 30])

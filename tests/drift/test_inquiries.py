@@ -70,11 +70,21 @@ def test_groups_that_are_treated_ever_less_alike_are_told(live: Live, place: Any
     assert selection[0]["trend"]["windows"] == 12
 
 
-def test_a_variable_that_no_event_carries_is_one_group(live: Live, place: Any) -> None:
-    found = ask(live, place, "fairness", variable="no-such")
+def test_a_variable_that_nothing_knows_is_no_all_clear(live: Live, place: Any) -> None:
+    with pytest.raises(Problem) as problem:
+        ask(live, place, "fairness", variable="no-such")
 
-    assert list(found["rates"]) == [""]
-    assert found["four_fifths"] == []
+    said = problem.value.document
+    assert (said["status"], said["code"]) == (422, "no_such_variable")
+    assert "x" in said["known"]
+    assert "score" not in said["known"]
+
+
+def test_a_variable_that_is_known_and_no_event_carries_is_one_group(live: Live, place: Any) -> None:
+    since, until = "2025-01-01T00:00:00Z", "2025-01-02T00:00:00Z"
+    found = ask(live, place, "fairness", variable="x", since=since, until=until)
+
+    assert (found["rates"], found["four_fifths"]) == ({}, [])
 
 
 def test_without_exploration_there_is_nothing_to_compare(live: Live, place: Any) -> None:

@@ -122,7 +122,29 @@ def test_a_segment_that_nobody_declared_is_refused(live: Live, place: Any) -> No
             of_point(live, place, what, segment="gender=f")
         assert problem.value.document["code"] == "no_such_segment"
         assert place.point in problem.value.document["mend"]
-    assert of_point(live, place, "series", segment="sex=x")["lines"] == []
+        assert "they are by" in problem.value.document["detail"]
+
+
+@pytest.mark.parametrize("what", ["telemetry", "series"])
+def test_a_value_that_no_event_had_is_refused_with_those_that_some_had(
+    live: Live, place: Any, what: str
+) -> None:
+    with pytest.raises(Problem) as problem:
+        of_point(live, place, what, segment="sex=x")
+
+    said = problem.value.document
+    assert (said["status"], said["code"]) == (422, "no_such_segment")
+    assert {"f", "m"} <= set(said["known"])
+    assert "sex=f" in said["mend"]
+
+
+def test_a_value_of_other_arms_and_of_what_was_never_counted_is_not_misspelled(
+    live: Live, place: Any
+) -> None:
+    assert of_point(live, place, "series", segment="sex=f", arm="fallback")["lines"] == []
+    fresh = make_point(live, segments=["sex"])
+    path = f"/v1/decision-points/{fresh}/series"
+    assert live["aud"].get(path, segment="sex=anything")["lines"] == []
 
 
 @pytest.mark.parametrize(

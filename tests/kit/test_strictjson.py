@@ -165,3 +165,33 @@ def test_the_depth_limit_is_exact(limit: int) -> None:
     with pytest.raises(Malformed) as refusal:
         loads(b"[" + just + b"]", depth=limit)
     assert refusal.value.extra["limit"] == limit
+
+
+@pytest.mark.parametrize(
+    ("raw", "path"),
+    [
+        (b'{"a":1,"a":2}', "$"),
+        (b'{"events":[{"at":1},{"at":1,"features":{"x":1,"x":2}}]}', "$.events[1].features"),
+        (b'{"a":{"b":1,"b":2},"c":{"b":1,"b":2}}', "$.a"),
+        (b'{"a b":[{"c":1,"c":1}]}', "$['a b'][0]"),
+        (rb'{"events":[{"x":"a"},{"x":"\u0000"}]}', "$.events[1].x"),
+        (rb'[1,{"a":{"b\u0000c":1}}]', "$[1].a"),
+    ],
+)
+def test_what_is_refused_is_found_where_it_first_stands(raw: bytes, path: str) -> None:
+    for parse in (loads, loads_flat):
+        with pytest.raises(Malformed) as refusal:
+            parse(raw)
+        assert refusal.value.extra["path"] == path
+        assert refusal.value.detail.endswith(f", at {path}.")
+
+
+def test_what_is_nested_too_deeply_is_found_within_a_bounded_path() -> None:
+    deep = b'{"events":[1,' + b"[" * 4 + b"]" * 4 + b"]}"
+    with pytest.raises(Malformed) as refusal:
+        loads(deep, depth=4)
+    assert refusal.value.extra["path"] == "$.events[1][0][0][0]"
+    for parse in (loads, loads_flat):
+        with pytest.raises(Malformed) as refusal:
+            parse(b'{"' + b"k" * 90 + b'":' + b'{"abcdefgh":' * 260 + b"1" + b"}" * 261)
+        assert len(refusal.value.extra["path"]) <= 201

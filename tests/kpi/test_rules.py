@@ -5,7 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.kpi.rules import Direction, Formula, Found, Prices, certain, gravely, missed, value
+from app.kpi.rules import (
+    Direction,
+    Formula,
+    Found,
+    Prices,
+    certain,
+    fault,
+    gravely,
+    missed,
+    value,
+)
 from app.telemetry import METRICS, Performance
 from app.telemetry.outcomes import Labelled, fold, performance
 
@@ -104,6 +114,41 @@ def test_without_outcomes_no_kpi_has_a_value_and_none_is_missed(formula: Formula
 
     assert found.value is None
     assert not missed(found, Direction.AT_LEAST, 1e9, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("formula", "terms", "said"),
+    [
+        (Formula.ACCURACY, (85.0, None, None), "accuracy is a share, from 0 to 1"),
+        (Formula.AUC, (-0.1, None, None), "threshold is -0.1"),
+        (Formula.F1, (0.5, 60.0, None), "target is 60"),
+        (Formula.CONVERSION_RATE, (1.1, None, None), "share"),
+        (Formula.RMSE, (-1.0, None, None), "rmse is never below 0"),
+        (Formula.ACCURACY, (0.8, None, "AUD"), "no money"),
+        (Formula.LOG_LOSS, (0.8, None, "AUD"), "no money"),
+        (Formula.MEAN_REWARD, (0.8, 0.7, None), "below the threshold"),
+        (Formula.RECALL, (0.0, 1.0, None), None),
+        (Formula.NET_VALUE, (-3.0, 5.0, "AUD"), None),
+        (Formula.MAE, (3.0, 3.0, "AUD"), None),
+        (Formula.PUSHED, (85.0, None, "AUD"), None),
+        (Formula.BIAS, (-1.0, None, None), None),
+    ],
+)
+def test_what_could_never_be_met_or_missed_is_a_fault(
+    formula: Formula, terms: tuple[float, float | None, str | None], said: str | None
+) -> None:
+    found = fault(formula, Direction.AT_LEAST, *terms)
+
+    assert found is None if said is None else said in str(found)
+
+
+@given(st.sampled_from(Formula), st.sampled_from(Direction), st.floats(0, 1), st.floats(0, 1))
+def test_a_target_lies_on_the_good_side_of_its_threshold(
+    formula: Formula, direction: Direction, threshold: float, target: float
+) -> None:
+    better = target >= threshold if direction is Direction.AT_LEAST else target <= threshold
+
+    assert (fault(formula, direction, threshold, target, None) is None) is better
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6), st.floats(-1e6, 1e6), st.floats(0, 1e3))

@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from app.client import Problem
+from app.kpi.routes import KpiOut
 from tests.live import Live, champion, lift_control, unique, wait_folded
 from tests.routing.plans import Cast, cast
 
@@ -83,6 +85,32 @@ def test_prices_belong_to_the_cost_of_errors_and_to_nothing_else(at: Cast) -> No
         with pytest.raises(Problem) as problem:
             agree(at, **terms)
         assert problem.value.document["status"] == 422
+
+
+def test_what_means_nothing_is_not_agreed_on(at: Cast) -> None:
+    found: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"formula": "accuracy", "threshold": 85}, "a share, from 0 to 1"),
+        ({"threshold": 1.0, "target": 0.5}, "more is hoped for"),
+        ({"direction": "at_most", "threshold": 1.0, "target": 2.0}, "less is hoped for"),
+        ({"formula": "auc", "threshold": 0.8, "currency": "AUD"}, "no money"),
+    )
+    for terms, said in found:
+        with pytest.raises(Problem) as problem:
+            agree(at, **terms)
+        assert problem.value.document["status"] == 422
+        assert said in str(problem.value.document)
+
+
+def test_what_was_agreed_under_other_rules_is_shown() -> None:
+    terms: dict[str, Any] = {
+        "name": "k",
+        "formula": "accuracy",
+        "threshold": 85,
+        "target": 3,
+        "unit": "%",
+    }
+
+    assert KpiOut(**terms, id=uuid4(), key="k", revision=1).threshold == 85
 
 
 def long_ago() -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from app.client import Problem
 from tests.conftest import home
-from tests.live import Live, make_model, start, unique
+from tests.live import Live, make_model, make_point, start, unique
 from tests.notifications.sinks import ARRIVES_SECONDS, HANG, Sink, sink
 from tests.notifications.test_feed import PUBLISHED, Reader, publish
 from tests.platform.wire import problem_of, speaker
@@ -315,6 +315,24 @@ def test_who_may_not_say_where_events_go_is_refused(live: Live) -> None:
 
     # An address may be a secret itself: who only reads is told where it leads.
     assert (webhook["url"], shown["url"]) == (body["url"], "https://hooks.example.com/…")
+
+
+def test_alerts_of_a_decision_point_that_there_is_not_are_not_waited_for(live: Live) -> None:
+    body: dict[str, Any] = {"url": "https://hooks.example.com/"}
+    there = make_point(live)
+    wrong = {"alerts": {"points": [there, "nosuch"]}}
+    refused = problem_of(
+        speaker(live, "ops").post("/v1/webhooks", json={**body, **wrong}), 422, "no_such_point"
+    )
+    assert "'nosuch'" not in refused["mend"]
+    assert "nosuch" in refused["detail"].split(".")[1]
+    assert 0 < len(refused["known"]) <= 20
+    webhook = live["ops"].post("/v1/webhooks", {**body, "alerts": {"points": [there]}})
+    path = f"/v1/webhooks/{webhook['id']}"
+    answer = speaker(live, "ops").patch(path, json=wrong, headers={"If-Match": '"1"'})
+    problem_of(answer, 422, "no_such_point")
+    assert live["ops"].get(path)["alerts"]["points"] == [there]
+    remove(live, webhook)
 
 
 def test_nobody_edits_what_he_has_not_seen(live: Live) -> None:

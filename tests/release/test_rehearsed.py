@@ -1,6 +1,7 @@
 """Rehearsals: whoever sends one is on record, and each release has its own."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -118,6 +119,30 @@ def test_a_release_is_judged_by_no_rehearsal_of_the_one_before(live: Live) -> No
     assert {one["arm"]: one["events"] for one in told["series"]} == {
         "rehearsal": 600, "rehearsal:1": 3,
     }  # fmt: skip
+
+
+def test_a_rehearsed_outcome_names_its_event_by_either_name_before_it_and_after(live: Live) -> None:
+    place = place_of(live)
+    names = [str(uuid4()) for _ in range(4)]
+    events = [{"event_id": one, "at": AT, "features": {"x": 0.0}, "score": 0.5} for one in names]
+
+    def tell(*said: tuple[str, str]) -> Any:
+        outcomes = [{field: one, "label": 1, "at": AT} for field, one in said]
+        return live["dev"].post("/v1/outcomes", {**about(place), "outcomes": outcomes})
+
+    before = tell(("event_id", names[0]), ("decision_id", names[1]))
+    live["dev"].post("/v1/events", {**about(place), "events": events})
+    after = tell(("event_id", names[2]), ("decision_id", names[3]))
+    again = tell(("decision_id", names[0]), ("event_id", names[1]), ("event_id", names[3]))
+
+    assert [(one["accepted"], one["duplicates"]) for one in (before, after, again)] == [
+        (2, 0), (2, 0), (0, 3),
+    ]  # fmt: skip
+    (series,) = wait_folded(live, place.point)["series"]
+    assert (series["events"], series["labelled"]) == (4, 4)
+    with pytest.raises(Problem) as refusal:
+        tell(("event_id", "7"))
+    assert "event_id is not a UUID" in refusal.value.document["rejected"][0]["detail"]
 
 
 @pytest.mark.parametrize(("rows", "unmeasured"), [(3, ["gain"]), (600, [])])

@@ -38,6 +38,17 @@ def test_the_first_segment_that_takes_a_unit_answers(at: Cast) -> None:
     assert unknown["propensity"] == 1.0
 
 
+def test_an_arm_is_charted_from_the_plan_on_that_has_it(at: Cast) -> None:
+    shadow = at.arm("former", "watching")
+    at.put({"segments": [{"strategy": split(at, champion=1)}], "shadows": [shadow]})
+
+    for arm in ("old", "new", "shadow:watching"):
+        assert at.live["aud"].get(f"{at.path}/series", arm=arm)["lines"] == []
+    with pytest.raises(Problem) as problem:
+        at.live["aud"].get(f"{at.path}/series", arm="newer")
+    assert {"old", "new", "shadow:watching"} <= set(problem.value.document["known"])
+
+
 def test_who_has_written_a_plan_is_answered_by_it(at: Cast) -> None:
     for number in range(20):
         written = at.put({"segments": [{"strategy": split(at, champion=number + 1)}]})

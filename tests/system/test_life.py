@@ -66,6 +66,30 @@ def test_a_decision_is_scored_labelled_and_traced(live: Live, place: Place) -> N
     assert {a["person"] for case in trace["cases"] for a in case["approvals"]} == {"val", "com"}
 
 
+def test_a_traced_outcome_says_what_it_said_before_it_was_corrected(
+    live: Live, place: Place
+) -> None:
+    decision = route(live, place.point, "customer-2")
+    at = "2026-02-01T10:00:00Z"
+    event = {"token": decision["token"], "at": at, "features": {"x": 0.5}, "score": 0.9}
+    live["app"].post("/v1/events", {"events": [event]})
+    path = f"/v1/decisions/{decision['decision_id']}"
+    assert live["aud"].get(path)["outcome"] is None
+
+    # The first correction is itself corrected, and one that was overtaken comes last.
+    for revision, reward in ((0, 1.0), (5, 3.0), (7, 4.0), (2, 2.0)):
+        outcome = {"decision_id": decision["decision_id"], "reward": reward, "cost": 0.5, "at": at}
+        live["app"].post("/v1/outcomes", {"outcomes": [{**outcome, "revision": revision}]})
+
+    found = live["aud"].get(path)["outcome"]
+    assert (found["reward"], found["cost"], found["label"]) == (4.0, 0.5, None)
+    assert found["revision"] == 7
+    assert [(one["revision"], one["reward"]) for one in found["history"]] == [
+        (0, 1.0), (2, 2.0), (5, 3.0),
+    ]  # fmt: skip
+    assert all(one["received_at"] and one["cost"] == 0.5 for one in found["history"])
+
+
 def test_the_same_unit_keeps_its_arm(live: Live, place: Place) -> None:
     answers = {route(live, place.point, "customer-7")["version_id"] for _ in range(5)}
 

@@ -123,6 +123,38 @@ def test_a_refusal_of_the_whole_names_a_hundred_and_counts_all(live: Live) -> No
     assert (refused["count"], len(refused["rejected"])) == (150, 100)
 
 
+@pytest.mark.parametrize("noun", ["events", "outcomes"])
+def test_what_cannot_be_read_is_mended_as_what_it_was_sent_as(live: Live, noun: str) -> None:
+    def mend(body: bytes, media: str, status: int, code: str, **named: Any) -> str:
+        answer = post(live, f"/v1/{noun}", body, media, **named)
+        return str(problem_of(answer, status, code)["mend"])
+
+    for body in (b"[]", b'{"rows":[]}', b'{"%b":[]}' % noun.encode(), b'{"%b":3}' % noun.encode()):
+        assert f'{{"{noun}": [...]}}' in mend(body, "application/json", 422, "no_events")
+    assert f'{{"{noun}": [...]}}' in mend(b"\n", LINES, 422, "no_events")
+    assert "Arrow IPC" in mend(b"not a stream", ARROW, 400, "malformed")
+    for value in (b"NaN", b"1e400", rb'"\u0000"', rb'"\ud800"', b'{"a":1,"a":1}'):
+        body = b'{"%b":[{"at":%b}]}' % (noun.encode(), value)
+        assert LINES in mend(body, "application/json", 400, "malformed")
+    headers = {"Content-Type": LINES, "Content-Encoding": "gzip"}
+    for broken in (b"no gzip", gzip.compress(b"{}")[:-4]):
+        answer = speaker(live, "app").post(f"/v1/{noun}", content=broken, headers=headers)
+        assert "gzip" in problem_of(answer, 400, "malformed")["mend"]
+
+
+def test_a_bad_line_is_told_without_a_line_of_its_own(live: Live, place: Place) -> None:
+    good = lines_of(events(live, place, 1))
+
+    answer = post(live, "/v1/events", good + b'\n{"at": NaN}\n{"features":{"x":1,"x":1}}', LINES)
+
+    assert (answer.status_code, answer.json()["accepted"]) == (207, 1)
+    (nan, twice) = answer.json()["rejected"]
+    assert (nan["index"], twice["index"]) == (1, 2)
+    assert "(column " in nan["detail"]
+    assert "line 1" not in nan["detail"]
+    assert twice["detail"].endswith("at $.features.")
+
+
 @pytest.mark.parametrize("kind", BODIES)
 def test_a_rehearsal_is_named_in_the_query(live: Live, kind: str) -> None:
     model = make_model(live)

@@ -28,6 +28,7 @@ _PIECE = 1 << 16
 _SURELY_SMALL = 1 << 20
 _AT_ONCE = 1 << 12
 _MEMBERS = 10_000
+_WHOLE = "Send one whole gzip stream (RFC 1952), or the body as it is, without Content-Encoding."
 _THREAD = ThreadPoolExecutor(1, "unpack")
 _NOTHING_NAMED: Mapping[str, str] = MappingProxyType({})
 
@@ -145,13 +146,15 @@ def unpack(packed: bytes, limit: int, count: Callable[[int], None]) -> bytes:
                 return bytes(found)
             engine, members = zlib.decompressobj(_GZIP), members + 1
             if members > _MEMBERS:
-                raise Malformed(f"A gzip body has {_MEMBERS} members at most.")
+                raise Malformed(f"A gzip body has {_MEMBERS} members at most.", mend=_WHOLE)
         try:
             piece = engine.decompress(pending, _PIECE)
         except zlib.error as error:
-            raise Malformed("The body is not gzip, as its Content-Encoding says.") from error
+            raise Malformed(
+                "The body is not gzip, as its Content-Encoding says.", mend=_WHOLE
+            ) from error
         if not (piece or pending or engine.eof):
-            raise Malformed("The gzip body ends before its end.")
+            raise Malformed("The gzip body ends before its end.", mend=_WHOLE)
         pending = engine.unused_data if engine.eof else engine.unconsumed_tail
         count(len(piece))
         found += piece
