@@ -1,7 +1,8 @@
 """Corrections: of a decision's outcomes the highest revision stands, the others are history.
 
 Whichever comes first: the same revisions end as the same outcome in any order. A receipt remembers
-which revision its profile was given, so that the worker can take it out again.
+which revision its profile was given, so that the worker can take it out again. A revision says one
+thing: what says another under the same number is refused, not taken for the same again.
 """
 
 from collections.abc import Sequence
@@ -48,6 +49,28 @@ SELECT count(*) FROM kept
 """  # noqa: S608 - constants
 
 
+class Said(NamedTuple):
+    """What an outcome says; nothing of what it leaves open."""
+
+    label: float | None
+    reward: float | None
+    cost: float | None
+
+    def __str__(self) -> str:
+        known = {name: value for name, value in self._asdict().items() if value is not None}
+        return ", ".join(f"{name} {value:g}" for name, value in known.items())
+
+
+_STANDING = """
+WITH asked AS (SELECT DISTINCT unnest(%(decision)s::uuid[]) AS d)
+SELECT o.decision_id, o.revision, o.label, o.reward, o.cost
+FROM asked JOIN telemetry_outcome o ON o.tenant_id = %(tenant)s AND o.decision_id = d
+UNION ALL
+SELECT h.decision_id, h.revision, h.label, h.reward, h.cost
+FROM asked JOIN telemetry_outcome_history h ON h.tenant_id = %(tenant)s AND h.decision_id = d
+"""
+
+
 class Sent(NamedTuple):
     """An outcome as it came; ``at`` is microseconds since 1970."""
 
@@ -82,6 +105,21 @@ async def store(
         assert found is not None  # noqa: S101 - an aggregate has a row
         fresh += found[0]
     return fresh
+
+
+async def otherwise(
+    connection: psycopg.AsyncConnection[Any], tenant_id: UUID, outcomes: Sequence[Sent]
+) -> dict[int, Said]:
+    """Return which of stored outcomes were said otherwise: by index, what stands instead."""
+    columns = {"tenant": tenant_id, "decision": _columns(tenant_id, outcomes)["decision"]}
+    rows = await (await connection.execute(_STANDING, columns)).fetchall()
+    standing = {(row[0].bytes, row[1]): Said(*row[2:]) for row in rows}
+    found = {}
+    for index, one in enumerate(outcomes):
+        said = standing.get((one.decision_id, one.revision))
+        if said is not None and said != (one.label, one.reward, one.cost):
+            found[index] = said
+    return found
 
 
 def _by_decision(rows: Sequence[Sent]) -> list[list[Sent]]:

@@ -72,6 +72,14 @@ class UnknownEvent(BadEvent):
     mend = "Send the event first, or name the outcome's decision_id."
 
 
+class SaidBefore(BadEvent):
+    """An outcome says something else than the same revision of it that is stored."""
+
+    code = "outcome_said_before"
+    title = "The decision's outcome was said otherwise"
+    mend = "Send all that is known of the decision with a higher revision."
+
+
 class NoEvents(Invalid):
     """A batch without anything in it to take."""
 

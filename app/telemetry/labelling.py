@@ -23,11 +23,12 @@ from app.platform.http import Upload
 from app.platform.http.guard import PermissionDenied
 from app.telemetry import store
 from app.telemetry.charts import hour_at
-from app.telemetry.correcting import Sent
+from app.telemetry.correcting import Said, Sent, otherwise
 from app.telemetry.correcting import store as store_outcomes
 from app.telemetry.events import (
     BadEvent,
     NoEvents,
+    SaidBefore,
     UnknownEvent,
     micros,
     number,
@@ -86,12 +87,15 @@ async def take(database: Database, actor: Actor, upload: Upload) -> tuple[int, b
     rehearsed = len(sent) > 1
     decisions = {} if rehearsed else await _decisions(database, actor, rows)
     good: list[Sent] = []
+    places: list[int] = []
     bad: list[dict[str, Any]] = []
     for index, row in enumerate(rows):
         try:
             good.append(_read(row, None if rehearsed else decisions))
         except Refusal as refusal:
             bad.append({"index": index, "code": refusal.code, "detail": refusal.detail})
+        else:
+            places.append(index)
     if atomic:
         require_whole(bad)
     if not good:
@@ -105,14 +109,29 @@ async def take(database: Database, actor: Actor, upload: Upload) -> tuple[int, b
                 f"{actor.name} may not say what became of decisions.",
                 permission="telemetry:outcome",
             )
-        fresh = await store_outcomes(await driver(session), actor.tenant_id, good)
+        connection = await driver(session)
+        fresh = await store_outcomes(connection, actor.tenant_id, good)
+        others: dict[int, Said] = {}
+        if fresh < len(good):
+            others = await otherwise(connection, actor.tenant_id, good)
+        bad += [_refused(places[at], good[at], said) for at, said in others.items()]
+        if atomic:
+            require_whole(bad)
         await session.commit()
     answer = {
         "accepted": fresh,
-        "duplicates": len(good) - fresh,
+        "duplicates": len(good) - fresh - len(others),
         "rejected": bad,
     }
     return (207 if bad else 200), orjson.dumps(answer)
+
+
+def _refused(index: int, sent: Sent, said: Said) -> dict[str, Any]:
+    detail = (
+        f"Revision {sent.revision} of this decision's outcome says {said}. What is different, or"
+        " more, is a higher revision, which says all of it anew."
+    )
+    return {"index": index, "code": SaidBefore.code, "detail": detail}
 
 
 async def _decisions(database: Database, actor: Actor, rows: list[Any]) -> dict[bytes, bytes]:

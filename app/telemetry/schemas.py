@@ -142,7 +142,8 @@ OUTCOME: dict[str, Any] = {
         "cost": {**_NUMBER, "description": "What the decision cost, in the currency of the KPIs."},
         "revision": {"type": ["integer", "null"], "minimum": 0, "maximum": 1_000_000,
                      "description": "Of what is corrected: the highest stands, 0 if none is said."
-                     " What stood before is kept."},
+                     " What stood before is kept. A revision says all of it: what another system"
+                     " adds is a higher one; other values under the same are refused."},
         "at": {"type": "string", "format": "date-time"},
     },
     "allOf": [
