@@ -45,6 +45,7 @@ def make_bus() -> Bus:
     bus.answer(gates.KpisInForce, kpi.kpis_in_force)
     bus.answer(gates.MonitorInForce, drift.monitor_in_force)
     bus.answer(gates.GuardrailsInForce, activation.guardrails_in_force)
+    bus.answer(kpi.GuardrailsAsking, activation.guardrails_asking)
     bus.answer(gates.PlanInForce, routing.plan_in_force)
     bus.answer(drift.Serving, routing.serves)
     bus.answer(drift.Planning, routing.planned)

@@ -12,7 +12,7 @@ from app.activation.blocking import causes_standing
 from app.activation.causes import accepted as accepted_causes
 from app.activation.delegating import promote
 from app.activation.guarding import guard
-from app.activation.guardrails import apply_guardrail, guardrails_in_force
+from app.activation.guardrails import apply_guardrail, guardrails_asking, guardrails_in_force
 from app.activation.preparing import preparer
 from app.activation.reports import reexamine, watch_targets
 from app.activation.retirement import reconsider
@@ -27,6 +27,7 @@ __all__ = [
     "arrival",
     "causes_standing",
     "guard",
+    "guardrails_asking",
     "guardrails_in_force",
     "judge_step",
     "lacking",

@@ -91,6 +91,17 @@ async def guardrails_at(session: AsyncSession, tenant_id: UUID, point_id: UUID) 
     return list(await session.scalars(query.order_by(Guardrail.name)))
 
 
+async def guardrails_asking(session: AsyncSession, asked: kpi.GuardrailsAsking) -> list[str]:
+    """Return which guardrails of a point could not be answered without a KPI, by name."""
+    agreed = {one.key for one in await kpi.agreements(session, asked.tenant_id, asked.point_id)}
+    return [
+        rail.name
+        for rail in await guardrails_at(session, asked.tenant_id, asked.point_id)
+        if guardrail_facts.faults(rail.when, agreed - {asked.key})
+        and not guardrail_facts.faults(rail.when, agreed)
+    ]
+
+
 async def guardrails_in_force(
     session: AsyncSession, asked: gates.GuardrailsInForce
 ) -> dict[UUID, dict[str, str]]:

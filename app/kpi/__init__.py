@@ -8,11 +8,12 @@ from app.kpi.measuring import Measured, measure
 from app.kpi.noticing import notice
 from app.kpi.pushed import reporters_of
 from app.kpi.rules import SPEAKS_ALONE
-from app.kpi.service import apply_kpi, authors_of
+from app.kpi.service import GuardrailsAsking, apply_kpi, authors_of
 
 __all__ = [
     "SPEAKS_ALONE",
     "Agreed",
+    "GuardrailsAsking",
     "Measured",
     "agreements",
     "apply_kpi",

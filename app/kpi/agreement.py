@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 from uuid import UUID
 
@@ -104,10 +104,20 @@ async def _by_point(
 def as_kept(now: Iterable[Agreed], kept: Iterable[Mapping[str, Any]]) -> list[Agreed]:
     """Return the KPIs that a case goes by: each as the case keeps it, and what came since as it is.
 
-    Of a case from before everything was kept, what it does not say is as it is now.
+    What was withdrawn since is among them. Of a case from before everything was kept, what it does
+    not say is as it is now.
     """
     then = {one["key"]: dict(one) for one in kept}
-    return [replace(one, **_read(then[one.key])) if one.key in then else one for one in now]
+    found = {
+        one.key: replace(one, **_read(then[one.key])) if one.key in then else one for one in now
+    }
+    for key, one in then.items():
+        if key not in found and one.keys() >= _WHOLE:
+            found[key] = Agreed(**_read(one))
+    return [found[key] for key in sorted(found)]
+
+
+_WHOLE = {field.name for field in fields(Agreed)}
 
 
 def _read(kept: dict[str, Any]) -> dict[str, Any]:

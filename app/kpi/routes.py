@@ -12,9 +12,17 @@ from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.kpi import measuring, service
 from app.kpi.measuring import Measured
-from app.kpi.rules import Aggregate, Direction, Formula, fault
-from app.kpi.tables import Definition
-from app.platform.http import Cursor, IfMatchToReplace, Limit, Session, allow, etag, responses
+from app.kpi.rules import Aggregate, Direction, Formula, KpiWatched, fault
+from app.platform.http import (
+    Cursor,
+    IfMatch,
+    IfMatchToReplace,
+    Limit,
+    Session,
+    allow,
+    etag,
+    responses,
+)
 from app.platform.http import router as make_router
 from app.platform.http.documented import editing
 from app.telemetry import GREATEST
@@ -140,10 +148,36 @@ async def define_kpi(
         session, key, kpi, expected=expected, fields=body.model_dump(), reason=reason,
         by=actor,
     )  # fmt: skip
-    if not isinstance(agreed, Definition):
+    if isinstance(agreed, gates.Change):
         return gates.accepted(agreed)
+    assert agreed is not None  # noqa: S101 - with fields, there is one
     etag(response, agreed.revision)
     return (await service.shown(session, actor.tenant_id, [agreed]))[0]
+
+
+@router.delete(
+    "/{kpi}",
+    status_code=204,
+    response_model=None,
+    responses=editing(NotFound, identity.DecisionDenied, KpiWatched) | gates.ACCEPTED,
+)
+async def withdraw_kpi(
+    key: Name,
+    kpi: Name,
+    expected: IfMatch,
+    actor: Annotated[Actor, allow("kpi:write")],
+    session: Session,
+    reason: Annotated[str, Query(max_length=2000)] = "",
+) -> Any:
+    """Withdraw a KPI: it is neither listed nor measured any more.
+
+    Cases go on by what was agreed when they began, what it came to stays on record, and so do its
+    pushed values, which count again if it is agreed on anew. An alert about it is resolved by hand.
+    """
+    change = await service.edit(
+        session, key, kpi, expected=expected, fields=None, reason=reason, by=actor
+    )
+    return gates.accepted(change) if isinstance(change, gates.Change) else Response(status_code=204)
 
 
 @router.get("", response_model=Page[KpiOut], responses=responses(NotFound, BadCursor))

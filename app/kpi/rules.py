@@ -4,7 +4,20 @@ from enum import StrEnum
 from math import sqrt
 from typing import NamedTuple
 
+from app.kit.refusal import Kind, Refusal
 from app.telemetry import Performance
+
+
+class KpiWatched(Refusal):
+    """A KPI that guardrails ask for is not withdrawn: they would never say anything again."""
+
+    kind = Kind.CONFLICT
+    code = "kpi_watched"
+    title = "Guardrails ask for this KPI"
+    mend = (
+        "Change or DELETE /v1/decision-points/{key}/guardrails/{name}, and the others that"
+        " `guardrails` names, first."
+    )
 
 
 class Formula(StrEnum):

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +12,10 @@ from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_condition
 from app.kpi import rules
+from app.kpi.rules import KpiWatched
 from app.kpi.tables import Author, Definition, Terms
 from app.platform.db import page
+from app.platform.events import Question, ask
 
 TERMS = ("prices", "aggregate", "target", "currency")
 NO_TERMS: dict[str, Any] = {
@@ -22,17 +25,29 @@ _OWN = ("name", "formula", "direction", "threshold", "tolerance", "unit")
 _SHOWN = ("id", "key", "revision", *_OWN)
 
 
+@dataclass(frozen=True, slots=True)
+class GuardrailsAsking(Question[list[str]]):
+    """Which guardrails of a point could not be answered without one of its KPIs, by name."""
+
+    tenant_id: UUID
+    point_id: UUID
+    key: str
+
+
 async def edit(
     session: AsyncSession,
     point_key: str,
     key: str,
     *,
     expected: int | None,
-    fields: dict[str, Any],
+    fields: dict[str, Any] | None,
     reason: str,
     by: Actor,
-) -> Definition | gates.Change:
-    """Agree on a KPI or change it, or ask for it where KPIs are under change control."""
+) -> Definition | gates.Change | None:
+    """Agree on a KPI, change it or, with no ``fields``, withdraw it.
+
+    Where KPIs are under change control it is asked for.
+    """
     point = await catalog.point_by_key(session, point_key, by=by, lock=True)
     roles = await gates.roles_at(session, point.id, by=by)
     await identity.require_right(
@@ -41,6 +56,8 @@ async def edit(
     found = await _found(session, by.tenant_id, point.id, key)
     if found is not None:
         require_condition(expected, found.revision)
+    if fields is None:
+        await _require_unwatched(session, point, key, found)
     before = await _agreed(session, found) if found else None
     change = await gates.propose(
         session, identity.Governed.KPI, f"kpi {key} of {point_key}",
@@ -48,7 +65,12 @@ async def edit(
         after={"point": point_key, "key": key, "fields": fields},
         scope={"point": point_key}, reason=reason, by=by,
     )  # fmt: skip
-    return change or await define(session, point_key, key, expected=expected, fields=fields, by=by)
+    if change is not None:
+        return change
+    if fields is None:
+        await withdraw(session, point_key, key, expected=expected, by=by)
+        return None
+    return await define(session, point_key, key, expected=expected, fields=fields, by=by)
 
 
 async def apply_kpi(session: AsyncSession, event: gates.ChangeApproved) -> None:
@@ -56,10 +78,11 @@ async def apply_kpi(session: AsyncSession, event: gates.ChangeApproved) -> None:
     if event.kind == identity.Governed.KPI:
         author = await identity.acting(session, event.tenant_id, event.requester_id)
         asked = event.after
-        await define(
-            session, asked["point"], asked["key"],
-            expected=event.expected, fields=asked["fields"], by=author,
-        )  # fmt: skip
+        place = (session, asked["point"], asked["key"])
+        if asked["fields"] is None:
+            await withdraw(*place, expected=event.expected, by=author)
+        else:
+            await define(*place, expected=event.expected, fields=asked["fields"], by=author)
 
 
 async def _found(
@@ -110,6 +133,41 @@ async def define(
         session, by, "kpi.agreed", f"point:{point.id}", key=key, before=before, **fields
     )
     return found
+
+
+async def withdraw(
+    session: AsyncSession, point_key: str, key: str, *, expected: int | None, by: Actor
+) -> None:
+    """Agree on a KPI no longer; values that were pushed stay, as does what it came to by then."""
+    point = await catalog.point_by_key(session, point_key, by=by, lock=True)
+    found = await _found(session, by.tenant_id, point.id, key)
+    await _require_unwatched(session, point, key, found)
+    assert found is not None  # noqa: S101 - or it was refused
+    require_condition(expected, found.revision)
+    before = await _agreed(session, found)
+    for kind in (Terms, Author):
+        own = select(kind).filter_by(tenant_id=by.tenant_id, definition_id=found.id)
+        for row in await session.scalars(own):
+            await session.delete(row)
+    await session.flush()
+    await session.delete(found)
+    await session.flush()
+    await audit.record(session, by, "kpi.withdrawn", f"point:{point.id}", key=key, before=before)
+
+
+async def _require_unwatched(
+    session: AsyncSession, point: catalog.DecisionPoint, key: str, found: Definition | None
+) -> None:
+    """Refuse to withdraw a KPI that there is not, or that guardrails could not do without."""
+    if found is None:
+        raise NotFound(f"KPI of the decision point {point.key}", key)
+    watching = await ask(session, GuardrailsAsking(point.tenant_id, point.id, key))
+    if watching:
+        raise KpiWatched(
+            f"Guardrails of {point.key} ask for {key}: {', '.join(watching)}.",
+            guardrails=watching,
+            filled={"key": point.key, "name": watching[0]},
+        )
 
 
 async def _sign(session: AsyncSession, found: Definition, *, changed: bool, by: Actor) -> None:

@@ -51,7 +51,8 @@ async def measure_kpis(
     if rehearsed:
         then = {one.key: one.digest for one in agreed}
         found["rehearsal"] = await who_rehearsed(session, case)
-        found["kpi"]["edited"] = [one.key for one in now if one.digest != then[one.key]]
+        stands = {one.key: one.digest for one in now}
+        found["kpi"]["edited"] = [key for key, said in then.items() if stands.get(key) != said]
     edited = found["kpi"].get("edited", ())
     found["kpi"]["own"] = await _own(session, case, edited, rehearsed=rehearsed)
     for kind, payload in found.items():
