@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy.special import betainc, betaincc, chdtrc, gammaln
+from scipy.special import betainc, betaincc, chdtrc
 
 from app.drift.scored import Scored
 from app.drift.statistics import benjamini_hochberg
 from app.kit.arrays import Floats, Ints
+from app.telemetry import mean_deviation
 
 LARGE = 0.01
 CERTAIN = 0.01
@@ -166,19 +167,6 @@ def _ece_by_chance(n: Ints, scores: Floats, whole: int) -> tuple[float, float]:
     away = mean_deviation(n, scores)
     variance = np.maximum(n * scores * (1 - scores) - away**2, 0.0)
     return float(away.sum() / whole), float(np.sqrt(variance.sum()) / whole)
-
-
-def mean_deviation(n: Ints, p: Floats) -> Floats:
-    """Return E|X − np| of binomial X, exactly: 2 k C(n, k) pᵏ qⁿ⁻ᵏ⁺¹, k = ⌊np⌋ + 1 (De Moivre)."""
-    found = np.zeros(len(n))
-    some = (p > 0) & (p < 1)
-    size, chance = n[some].astype(np.float64), p[some]
-    k = np.minimum(np.floor(size * chance) + 1, size)
-    ways = gammaln(size + 1) - gammaln(k + 1) - gammaln(size - k + 1)
-    found[some] = 2 * np.exp(
-        np.log(k) + ways + k * np.log(chance) + (size - k + 1) * np.log1p(-chance)
-    )
-    return found
 
 
 def hosmer_lemeshow(found: Scored) -> float | None:

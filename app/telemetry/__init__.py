@@ -10,6 +10,7 @@ from app.telemetry.baseline import baseline_in_force, shapers
 from app.telemetry.baseline import inherit as inherit_baseline
 from app.telemetry.baseline import of_version as baseline_of
 from app.telemetry.bringing import Groups, brought_by
+from app.telemetry.chance import mean_deviation
 from app.telemetry.charts import (
     MOST_HOURS,
     begins,
@@ -154,6 +155,7 @@ __all__ = [
     "is_shadow",
     "make_key",
     "make_partitions",
+    "mean_deviation",
     "named_segments",
     "next_hour",
     "opened",

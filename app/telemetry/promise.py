@@ -41,6 +41,8 @@ def promise(
         if found is not None:
             sigma = _sigma(name, parts)
             metrics[name] = {**found._asdict(), "sigma": sigma}
+    if "ece" in metrics:
+        metrics["ece"]["by_chance"] = whole.ece_by_chance
     if not metrics:
         return None
     promised: dict[str, Any] = {"rows": len(scores), "metrics": metrics}

@@ -13,11 +13,11 @@ from app.drift.calibration import (
     calibration,
     exact_p,
     hosmer_lemeshow,
-    mean_deviation,
     recalibration,
 )
 from app.drift.scored import Scored
 from app.kit.arrays import Floats
+from app.telemetry import mean_deviation
 from tests.drift.cohorts import Rows, made
 
 
