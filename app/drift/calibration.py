@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy.special import chdtrc, gammaln
+from scipy.special import betainc, betaincc, chdtrc
 
 from app.drift.scored import Scored
+from app.drift.statistics import benjamini_hochberg
 from app.kit.arrays import Floats, Ints
+from app.telemetry import mean_deviation
 
 LARGE = 0.01
 CERTAIN = 0.01
@@ -64,7 +66,10 @@ class Calibration:
     resolution: float
     uncertainty: float
     recalibration: Recalibration | None
-    hosmer_lemeshow_p: float
+    hosmer_lemeshow_p: float | None
+    """Nothing, where too few of a class are expected for one group."""
+    exact_p: float
+    """Of the bin whose positives are least explained by its scores, for being the worst of them."""
     verdict: Verdict
     places: tuple[Place, ...]
 
@@ -77,9 +82,11 @@ class Calibration:
 def calibration(found: Scored, *, min_rows: int = 500) -> Calibration | None:
     """Return a window's calibration; ``None`` of no rows.
 
-    Miscalibrated is both certain (Hosmer and Lemeshow's test, p < ``CERTAIN``) and large (ECE of
-    ``LARGE`` beyond chance): with many rows every model is certainly off by a little. The Brier
-    score is that of the bins' means, which Murphy's (1973) parts add up to.
+    Miscalibrated is both certain and large (ECE of ``LARGE`` beyond chance): with many rows every
+    model is certainly off by a little. Certain is what Hosmer and Lemeshow's test or the exact one
+    of the bins says, at p < ``CERTAIN`` of both together. Where neither could have said it, nor
+    where there are fewer than ``min_rows``, nothing is said. The Brier score is that of the bins'
+    means, which Murphy's (1973) parts add up to.
     """
     whole = found.rows
     if not whole:
@@ -95,7 +102,7 @@ def calibration(found: Scored, *, min_rows: int = 500) -> Calibration | None:
     resolution = float(weight @ (rates - base) ** 2)
     brier = reliability - resolution + base * (1 - base)
     residual = base - float(weight @ scores)
-    p = hosmer_lemeshow(used)
+    pooled, exact = hosmer_lemeshow(used), exact_p(n, used.positives, scores)
     ece = float(weight @ gaps)
     return Calibration(
         rows=whole,
@@ -110,17 +117,40 @@ def calibration(found: Scored, *, min_rows: int = 500) -> Calibration | None:
         resolution=resolution,
         uncertainty=base * (1 - base),
         recalibration=recalibration(used),
-        hosmer_lemeshow_p=p,
-        verdict=_verdict(whole, min_rows, p, ece - chance),
+        hosmer_lemeshow_p=pooled,
+        exact_p=exact,
+        verdict=Verdict.UNKNOWN
+        if whole < min_rows or (pooled is None and not _tellable(n, scores))
+        else _verdict((1.0 if pooled is None else pooled, exact), ece - chance),
         places=_places(numbers, used),
     )
 
 
-def _verdict(rows: int, min_rows: int, p: float, excess: float) -> Verdict:
-    if rows < min_rows:
-        return Verdict.UNKNOWN
-    off = p < CERTAIN and excess >= LARGE
+def _verdict(tests: tuple[float, float], excess: float) -> Verdict:
+    off = len(tests) * min(tests) < CERTAIN and excess >= LARGE
     return Verdict.MISCALIBRATED if off else Verdict.CALIBRATED
+
+
+def _tellable(n: Ints, scores: Floats) -> bool:
+    """Say whether any labels at all would be certain against these scores."""
+    worst = np.where(scores < 0.5, n, 0)  # noqa: PLR2004 - the class less likely
+    return 2 * exact_p(n, worst, scores) < CERTAIN
+
+
+def exact_p(n: Ints, positives: Ints, scores: Floats) -> float:
+    """Return the p-value of the worst bin by exact binomial tests, for being the worst (Simes).
+
+    One of the tests is of all rows together, where every bin has too few. The sum of chances that
+    differ varies less than a binomial of their mean (Hoeffding, 1956): the tests err by silence.
+    """
+    whole = n.sum()
+    n, positives = np.append(n, whole), np.append(positives, positives.sum())
+    mean = np.clip(np.append(scores, scores @ n[:-1] / whole), 0.0, 1.0)
+    tails = [
+        np.where(positives == 0, 1.0, betainc(np.maximum(positives, 1), n - positives + 1, mean)),
+        np.where(positives == n, 1.0, betaincc(positives + 1, np.maximum(n - positives, 1), mean)),
+    ]
+    return float(benjamini_hochberg(np.minimum(2 * np.minimum(*tails), 1.0)).min())
 
 
 def _places(numbers: Ints, used: Scored) -> tuple[Place, ...]:
@@ -139,28 +169,16 @@ def _ece_by_chance(n: Ints, scores: Floats, whole: int) -> tuple[float, float]:
     return float(away.sum() / whole), float(np.sqrt(variance.sum()) / whole)
 
 
-def mean_deviation(n: Ints, p: Floats) -> Floats:
-    """Return E|X − np| of binomial X, exactly: 2 k C(n, k) pᵏ qⁿ⁻ᵏ⁺¹, k = ⌊np⌋ + 1 (De Moivre)."""
-    found = np.zeros(len(n))
-    some = (p > 0) & (p < 1)
-    size, chance = n[some].astype(np.float64), p[some]
-    k = np.minimum(np.floor(size * chance) + 1, size)
-    ways = gammaln(size + 1) - gammaln(k + 1) - gammaln(size - k + 1)
-    found[some] = 2 * np.exp(
-        np.log(k) + ways + k * np.log(chance) + (size - k + 1) * np.log1p(-chance)
-    )
-    return found
-
-
-def hosmer_lemeshow(found: Scored) -> float:
+def hosmer_lemeshow(found: Scored) -> float | None:
     """Return the p-value of Hosmer and Lemeshow's (1980) χ² test of scores against rates.
 
     Neighbouring bins are taken together until at least five positives and five negatives are
     expected of each; nothing was fitted to these rows, so that every group is a degree of freedom.
+    ``None`` of fewer than that.
     """
     groups = _pooled(found)
     if not len(groups):
-        return 1.0
+        return None
     n, observed, expected = groups.T
     variance = expected * (1 - expected / n)
     statistic = float(((observed - expected) ** 2 / variance).sum())

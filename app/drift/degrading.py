@@ -35,7 +35,8 @@ def judged(
         found = done.measure(name)
         if found is None:
             continue
-        row = beside(name, *found, was, min_rows)
+        chance = done.ece_by_chance if name == "ece" else None
+        row = beside(name, *found, was, min_rows, by_chance=chance)
         if name in _OF_BOTH and min(done.positives, done.labelled - done.positives) < _FEWEST:
             row["beyond"] = None
         rows.append(row)
@@ -49,10 +50,18 @@ def beside(
     rows: int,
     was: Mapping[str, float],
     min_rows: int,
+    *,
+    by_chance: float | None = None,
 ) -> dict[str, Any]:
-    """Return a metric beside its promise: the room it has, and whether it is beyond that."""
+    """Return a metric beside its promise: the room it has, and whether it is beyond that.
+
+    Of what chance alone makes so large, the room is reckoned from what a window of so many rows
+    would show on average that kept the promise: more than was promised of fewer rows, less of more.
+    """
     errors = (was["sigma"], standard_error, was["standard_error"])
     room = SIGMAS * sqrt(sum(error**2 for error in errors))
+    if by_chance is not None:
+        room += _expected(by_chance, was) - was["value"]
     worse = _worse(name, value - was["value"])
     return {
         "name": name,
@@ -81,6 +90,16 @@ def degraded(metrics: Sequence[Mapping[str, Any]]) -> bool | None:
         return answer
     said = [found[name] for name in ("mae", "bias") if found.get(name) is not None]
     return any(said) if said else None
+
+
+def _expected(by_chance: float, was: Mapping[str, float]) -> float:
+    """Return the ECE that a window shows on average if scores are as far off as was promised.
+
+    Chance and error add up as squares do: of true scores all is chance, of a large error chance
+    hides in it. A promise of an earlier release does not say what of it was chance: nothing, then.
+    """
+    own = max(was["value"] ** 2 - was.get("by_chance", 0.0) ** 2, 0.0)
+    return sqrt(own + by_chance**2)
 
 
 def _worse(name: str, change: float) -> float:

@@ -77,7 +77,10 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """How much worse a group is off than the best, with Newcombe's (1998) interval."""
+    """How much worse a group is off than the best, with Newcombe's (1998) interval.
+
+    Of several groups it is wider (``one_of_many``).
+    """
 
     group: str
     best: str
@@ -88,7 +91,10 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """A group's selection rate over the highest, with Katz's (1978) log interval."""
+    """A group's selection rate over the highest, with Katz's (1978) log interval.
+
+    Of several groups it is wider (``one_of_many``).
+    """
 
     group: str
     best: str
@@ -111,9 +117,11 @@ def wilson(hits: int, rows: int, confidence: float = CONFIDENCE) -> Share | None
     return Share(hits, rows, share, min(low, share), max(high, share))
 
 
-def rates(groups: Mapping[str, Group], rate: Rate) -> dict[str, Share]:
+def rates(
+    groups: Mapping[str, Group], rate: Rate, confidence: float = CONFIDENCE
+) -> dict[str, Share]:
     """Return each group's rate, those left out that have no rows for it."""
-    found = {name: wilson(*group.counts(rate)) for name, group in groups.items()}
+    found = {name: wilson(*group.counts(rate), confidence) for name, group in groups.items()}
     return {name: share for name, share in found.items() if share is not None}
 
 
@@ -124,12 +132,24 @@ def best(found: Mapping[str, Share], rate: Rate) -> str | None:
     return min(able, key=lambda name: (-sign * found[name].value, name), default=None)
 
 
+def one_of_many(found: Mapping[str, Share]) -> float:
+    """Return the confidence that each comparison with the best needs, for ``CONFIDENCE`` of all.
+
+    The best is what chance made best too: of equal groups, the one that it favoured. So that no two
+    groups are told apart by being the ends of many, every pair counts that might have been compared
+    (Bonferroni): those with ``MIN_ROWS`` among themselves, and with each of the smaller ones.
+    """
+    able = sum(share.rows >= MIN_ROWS for share in found.values())
+    pairs = able * (able - 1) // 2 + able * (len(found) - able)
+    return 1 - (1 - CONFIDENCE) / max(pairs, 1)
+
+
 def gaps(groups: Mapping[str, Group], rate: Rate) -> list[Gap]:
     """Return how much worse off each group is than the best: 0 or more by their own shares."""
-    found = rates(groups, rate)
-    first = best(found, rate)
+    first = best(rates(groups, rate), rate)
     if first is None:
         return []
+    found = rates(groups, rate, one_of_many(rates(groups, rate)))
     return [
         Gap(name, first, *difference(*(found[first], share)[:: sign_of(rate)]))
         for name, share in sorted(found.items())
@@ -148,24 +168,25 @@ def difference(one: Share, two: Share) -> tuple[float, float, float]:
 def four_fifths(groups: Mapping[str, Group]) -> list[Ratio]:
     """Return each group's selection rate as a share of the highest, and whether 4/5 is kept.
 
-    Broken or kept is what the whole interval is; otherwise more rows are needed.
+    Broken or kept is what the whole interval is, at 95 % over all groups together; otherwise more
+    rows are needed.
     """
     found = rates(groups, Rate.SELECTION)
     first = best(found, Rate.SELECTION)
     if first is None or not found[first].hits:
         return []
     return [
-        _ratio(name, share, first, found[first])
+        _ratio(name, share, first, found[first], one_of_many(found))
         for name, share in sorted(found.items())
         if name != first
     ]
 
 
-def _ratio(name: str, share: Share, first: str, top: Share) -> Ratio:
+def _ratio(name: str, share: Share, first: str, top: Share, confidence: float) -> Ratio:
     hits = share.hits or 0.5  # of none selected the logarithm has no error: Haldane's half
     error = sqrt(max(1 / hits - 1 / share.rows, 0.0) + 1 / top.hits - 1 / top.rows)
     middle = log(hits / share.rows / top.value)
-    low, high = (exp(middle + side * _z(CONFIDENCE) * error) for side in (-1, 1))
+    low, high = (exp(middle + side * _z(confidence) * error) for side in (-1, 1))
     value = share.value / top.value
     low = min(low, value)
     parity = Parity.UNCLEAR

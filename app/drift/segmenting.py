@@ -151,4 +151,6 @@ def worse(
                 "standard_error": known.standard_error,
                 "sigma": promised["sigma"],
             }
+            if name == "ece" and before.ece_by_chance is not None:
+                was[name]["by_chance"] = before.ece_by_chance
     return degrading.judged(found, was, limits.min_rows)

@@ -13,7 +13,7 @@ from math import sqrt
 import numpy as np
 from scipy.special import erfc, ndtri
 
-from app.drift.statistics import chi_square_p
+from app.drift.statistics import Counts, chi_square_p, merged
 from app.kit.arrays import Ints
 from app.telemetry import Binning, Bins, Tally
 
@@ -34,11 +34,11 @@ def shift(bins: Bins, span: slice, baseline: Tally, window: Tally) -> Shift:
     """Test one variable's place in two profiles.
 
     Numbers by their bins' normal scores; null, unseen and invalid have no place and are left to
-    drift. Categories by χ².
+    drift. Categories by χ², as they can be compared (``merged``).
     """
     expected, actual = baseline.counts[span], window.counts[span]
     if bins.binning is Binning.CATEGORIES:
-        return homogeneity(expected, actual, _seldom(bins))
+        return homogeneity(*merged(bins, expected, actual), seldom=[-1])
     return location(expected[: bins.bins], actual[: bins.bins])
 
 
@@ -64,20 +64,14 @@ def location(expected: Ints, actual: Ints) -> Shift:
     return Shift(moved / sqrt(square / whole), float(erfc(abs(moved) / sqrt(2 * variance))))
 
 
-def _seldom(bins: Bins) -> list[int]:
-    slots = (bins.slot(name) for name in ("other", "unseen"))
-    return [slot for slot in slots if slot is not None]
-
-
-def homogeneity(expected: Ints, actual: Ints, seldom: Sequence[int] = ()) -> Shift:
+def homogeneity(expected: Counts, actual: Counts, seldom: Sequence[int] = ()) -> Shift:
     """Return Pearson's χ² test, rare slots taken together, and Cohen's w less its bias.
 
     A slot is rare that either side is expected to hold fewer than five rows of: there the
-    statistic's tail is heavier than χ². So are always those named ``seldom``: what a baseline never
-    saw it holds none of by definition, and any window of a long tail some. Together with the
-    categories seen a few times the unseen are as frequent in both.
+    statistic's tail is heavier than χ². So are always those named ``seldom``, so that what else is
+    rare comes to what is already together.
     """
-    n, m = int(expected.sum()), int(actual.sum())
+    n, m = float(expected.sum()), float(actual.sum())
     if not n or not m:
         return Shift(0.0, 1.0)
     both = expected + actual

@@ -1,18 +1,24 @@
 """Distances between two profiles of one variable, from their bins. Pure.
 
 All functions take counts (or shares) slot by slot, null and unseen slots included, so that a
-variable that goes missing drifts as plainly as one that moves.
+variable that goes missing drifts as plainly as one that moves. Of categories, the unseen are
+together with the seldom (``merged``).
 """
 
 from dataclasses import dataclass
+from math import ceil, sqrt
 
 import numpy as np
 from scipy.special import chdtrc
 
 from app.kit.arrays import Floats, Ints
-from app.telemetry import Bins, Tally
+from app.telemetry import Binning, Bins, Tally
 
 _EPSILON = 1e-4
+_LEAST_ROWS = 5
+
+Counts = Ints | Floats
+"""Rows by slot; of what is expected they need not be whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,7 @@ class Distance:
     unseen_share: float
 
 
-def shares(counts: Ints) -> Floats:
+def shares(counts: Counts) -> Floats:
     """Return counts as shares of 1; all zero for no rows."""
     total = counts.sum()
     return counts / total if total else counts.astype(np.float64)
@@ -46,14 +52,14 @@ def jensen_shannon(p: Floats, q: Floats) -> float:
     return max((side(p) + side(q)) / 2, 0.0)
 
 
-def population_stability(expected: Ints, actual: Ints) -> float:
+def population_stability(expected: Counts, actual: Counts) -> float:
     """Return the PSI over the slots either side uses, less its bias under no drift.
 
     Two samples of one distribution have an expected PSI of (B-1)(1/n + 1/m); without taking it
     off, small windows alarm by their size alone (Yurdakul and Naranjo, 2020).
     """
     used = (expected + actual) > 0
-    n, m = int(expected.sum()), int(actual.sum())
+    n, m = float(expected.sum()), float(actual.sum())
     if not n or not m:
         return 0.0
     p = np.maximum(expected[used] / n, _EPSILON)
@@ -86,7 +92,7 @@ def wasserstein(expected: Ints, actual: Ints, sums_e: Floats, sums_a: Floats) ->
     return float((gaps * np.diff(place[order])).sum())
 
 
-def chi_square_p(expected: Ints, actual: Ints) -> float:
+def chi_square_p(expected: Counts, actual: Counts) -> float:
     """Return the p-value of homogeneity of two count vectors (Pearson, 2 × B table)."""
     used = (expected + actual) > 0
     table = np.stack([expected[used], actual[used]]).astype(np.float64)
@@ -109,29 +115,75 @@ def benjamini_hochberg(p_values: Floats) -> Floats:
     return found
 
 
+def merged(bins: Bins, expected: Ints, actual: Ints) -> tuple[Counts, Counts]:
+    """Return two profiles' counts of one variable as they can be compared, slot by slot.
+
+    Of categories, what the baseline never saw comes last, together with what it saw seldom:
+    ``other`` and those it has fewer than five rows of. A baseline holds none of the unseen by
+    definition, and of a long tail every window some; which of the seldom ones it happens to hold
+    is chance as well. A new category that is frequent still stands out there.
+    """
+    if bins.binning is not Binning.CATEGORIES:
+        return expected, actual
+    named = expected[: bins.bins]
+    apart = [slot for name in ("other", "unseen") if (slot := bins.slot(name)) is not None]
+    least = _LEAST_ROWS
+    if expected[apart[0]] and len(named):
+        # Those seen as often as the last that has a place may be among the others.
+        least = max(least, int(named.min()) + 1)
+    rest = np.zeros(len(expected), dtype=bool)
+    rest[: bins.bins] = named < least
+    rest[apart] = True
+    one, two = (np.append(side[~rest], side[rest].sum()) for side in (expected, actual))
+    return _without_luck(one, two, int((~rest[: bins.bins]).sum()), least), two
+
+
+def _without_luck(expected: Ints, actual: Ints, named: int, least: int) -> Counts:
+    """Return the baseline with as many rows in its rest as luck may have put elsewhere.
+
+    Who has a place of his own has it for having come often, and will come less often again. By Good
+    and Turing (1953) the rest can expect the rows of those that just have a place more: one row
+    left out, they would have none. So much, and two standard deviations of it, is granted to a
+    window whose rest is that large, of each place alike. Where no category is seen so seldom it is
+    nothing.
+    """
+    span = ceil(sqrt(least) / 2)
+    just = int((expected[:named] < least + span).sum())
+    whole = int(expected.sum())
+    if not just or not actual.sum():
+        return expected
+    luck = least * (just + 2 * sqrt(just)) / span
+    more = float(actual[-1] / actual.sum()) * whole - expected[-1]
+    granted = min(max(more, 0.0), luck, named * (least - 1.0))
+    found = expected.astype(np.float64)
+    found[:named] -= granted / named
+    found[-1] += granted
+    return found
+
+
 def distance(bins: Bins, span: slice, baseline: Tally, window: Tally) -> Distance:
     """Compare one variable's slots of two profiles."""
-    expected, actual = baseline.counts[span], window.counts[span]
+    before, now = baseline.counts[span], window.counts[span]
+    whole = shares(now)
+    expected, actual = merged(bins, before, now)
     p, q = shares(expected), shares(actual)
     ordered = slice(0, bins.bins)
-    numeric = bins.binning != "categories"
+    numeric = bins.binning is not Binning.CATEGORIES
     null, unseen = bins.slot("null"), bins.slot("unseen")
     return Distance(
         name=bins.name,
         js=jensen_shannon(p, q),
         psi=population_stability(expected, actual),
-        ks=kolmogorov_smirnov(shares(expected[ordered]), shares(actual[ordered]))
-        if numeric
-        else None,
+        ks=kolmogorov_smirnov(shares(before[ordered]), shares(now[ordered])) if numeric else None,
         wasserstein=wasserstein(
-            expected[ordered],
-            actual[ordered],
+            before[ordered],
+            now[ordered],
             baseline.sums[span][ordered],
             window.sums[span][ordered],
         )
         if numeric
         else None,
         p_value=chi_square_p(expected, actual),
-        null_share=float(q[null]) if null is not None else 0.0,
-        unseen_share=float(q[unseen]) if unseen is not None else 0.0,
+        null_share=float(whole[null]) if null is not None else 0.0,
+        unseen_share=float(whole[unseen]) if unseen is not None else 0.0,
     )

@@ -11,6 +11,7 @@ from app.telemetry.baseline import inherit as inherit_baseline
 from app.telemetry.baseline import of_version as baseline_of
 from app.telemetry.became import became_of
 from app.telemetry.bringing import Groups, brought_by
+from app.telemetry.chance import mean_deviation
 from app.telemetry.charts import (
     MOST_HOURS,
     begins,
@@ -164,6 +165,7 @@ __all__ = [
     "make_key",
     "make_partitions",
     "mark",
+    "mean_deviation",
     "named_segments",
     "next_hour",
     "opened",

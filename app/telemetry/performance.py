@@ -6,19 +6,21 @@ than chance explains.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import pi, sqrt
+from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
 
 from app.kit.arrays import Floats, Ints
+from app.telemetry.chance import folded_variance, mean_deviation
 
 _HUNDREDTHS = np.arange(1, 100) / 100
 _TAIL = 0.1 * 10 ** (-np.arange(121) / 24)
 EDGES = np.unique(np.round(np.concatenate([_HUNDREDTHS, _TAIL, 1 - _TAIL]), 12))
 """Hundredths, and from a tenth outwards 24 to a decade, down to a millionth: half of the
-world's scores lie below a hundredth. With them an AUC is within 0.001 of the rows' own, unless one
-bin holds three tenths of the scores."""
+world's scores lie below a hundredth. With them an AUC is within 0.001 of the rows' own if scores
+are continuous and no bin holds three tenths of them. Scores of few values may be off by more: by
+at most the share of the pairs of a positive and a negative that stand in one bin."""
 FINE = len(EDGES) + 1
 _WIDTHS = np.diff(EDGES, prepend=0.0, append=1.0)
 _TENTHS = np.searchsorted(np.arange(1, 10) / 10, EDGES - _WIDTHS[:-1] / 2)
@@ -110,6 +112,13 @@ class Performance:
         found = {name: metric.of(self) for name, metric in METRICS.items()}
         return {name: one for name, one in found.items() if one is not None}
 
+    @property
+    def ece_by_chance(self) -> float | None:
+        """The expected calibration error that true scores would show on average, of as many."""
+        rows, _, scores = self.tenths().T
+        whole = rows.sum()
+        return float(mean_deviation(rows, _of(rows, scores)).sum() / whole) if whole else None
+
     def by_hundredth(self) -> tuple[Ints, Floats]:
         """Return counts and sums of scores by hundredth and label, each shaped (100, 2)."""
         counts, sums = np.zeros((100, 2), np.int64), np.zeros((100, 2))
@@ -188,19 +197,21 @@ _HUNDREDTH_OF = np.append(np.searchsorted(_HUNDREDTHS, EDGES - _WIDTHS[:-1] / 2)
 def _ece(done: Performance) -> Measure | None:
     """Return the expected calibration error over ten equal bins (Naeini et al., 2015).
 
-    Few rows are never calibrated: the error counts the gap that chance alone makes.
+    Few rows are never calibrated: ``Performance.ece_by_chance`` is what is to be expected of true
+    scores. The error is the deviation alone, not how far from nothing chance puts it.
     """
     rows, positives, scores = done.tenths().T
-    used = rows > 0
-    count = rows.sum()
+    count = float(rows.sum())
     if not count:
         return None
-    rows, positives, scores = rows[used], positives[used], scores[used]
-    rate = positives / rows
-    gap = float((np.abs(positives - scores)).sum() / count)
-    deviations = np.sqrt(rows * rate * (1 - rate)) / count
-    by_chance = sqrt(2 / pi) * float(deviations.sum())
-    return Measure(gap, sqrt(float((deviations**2).sum()) + by_chance**2), int(count))
+    variances = [rows * share * (1 - share) for share in (_of(rows, positives), _of(rows, scores))]
+    gaps = np.abs(positives - scores)
+    spread = sqrt(float(folded_variance(gaps, np.maximum(*variances)).sum()))
+    return Measure(float(gaps.sum() / count), spread / count, int(count))
+
+
+def _of(rows: Floats, part: Floats) -> Floats:
+    return np.clip(np.divide(part, rows, out=np.zeros(len(rows)), where=rows > 0), 0.0, 1.0)
 
 
 def _rmse(done: Performance) -> Measure | None:

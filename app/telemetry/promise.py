@@ -1,6 +1,7 @@
 """What a version promised: how well it did on its baseline, and how far that wanders. Pure."""
 
 from collections.abc import Sequence
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,10 @@ from app.telemetry.outcomes import fold_columns, performance
 from app.telemetry.performance import Performance
 
 CHUNKS = 20
+WANDERS = 2.0
+"""At most so many sampling errors of ``WINDOW`` rows is a metric held to wander by itself…"""
+WINDOW = 500
+"""…which is the least window that is judged."""
 OF_PROBABILITIES = (
     "accuracy", "precision", "recall", "f1", "auc", "log_loss", "brier", "ece",
 )  # fmt: skip
@@ -23,7 +28,9 @@ def promise(
     """Return a version's metrics on the rows that have both, or nothing of no such row.
 
     ``sigma`` is the spread between consecutive chunks beyond what sampling explains, so that a
-    window is not alarmed by variation the development data already showed. ``curve`` has a row a
+    window is not alarmed by variation the development data already showed. Of rows in the order of
+    their time, that is; a file that is sorted by score, label or customer wanders all the way, and
+    no window ever would be beyond: more than ``WANDERS`` is not believed. ``curve`` has a row a
     bin of the score: rows, positives, sum of scores, sum of the errors' sizes, of their squares.
     """
     known = np.isfinite(scores) & np.isfinite(labels)
@@ -39,8 +46,11 @@ def promise(
     for name in names:
         found = whole.measure(name)
         if found is not None:
-            sigma = _sigma(name, parts)
+            most = WANDERS * found.standard_error * sqrt(len(scores) / WINDOW)
+            sigma = min(_sigma(name, parts), most)
             metrics[name] = {**found._asdict(), "sigma": sigma}
+    if "ece" in metrics:
+        metrics["ece"]["by_chance"] = whole.ece_by_chance
     if not metrics:
         return None
     promised: dict[str, Any] = {"rows": len(scores), "metrics": metrics}

@@ -1,19 +1,23 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
-from scipy.stats import binom, chi2
+from scipy.stats import binom, binomtest, chi2
 
 from app.drift.calibration import (
     Calibration,
     Verdict,
     calibration,
+    exact_p,
     hosmer_lemeshow,
-    mean_deviation,
     recalibration,
 )
 from app.drift.scored import Scored
+from app.kit.arrays import Floats
+from app.telemetry import mean_deviation
 from tests.drift.cohorts import Rows, made
 
 
@@ -101,8 +105,10 @@ def test_by_chance_true_probabilities_show_the_error_that_is_said(rows: int) -> 
 def test_hosmer_lemeshow_is_chi_square_of_its_groups_when_scores_are_true() -> None:
     rng = np.random.default_rng(5)
 
-    p_values = np.array([hosmer_lemeshow(made(rng, 2_000).binned()) for _ in range(500)])
+    found = [hosmer_lemeshow(made(rng, 2_000).binned()) for _ in range(500)]
+    p_values = np.array([p for p in found if p is not None])
 
+    assert len(p_values) == 500
     assert np.mean(p_values < 0.05) == pytest.approx(0.05, abs=0.03)
     assert np.mean(p_values < 0.01) <= 0.03
 
@@ -130,8 +136,82 @@ def test_the_verdict_is_right_of_what_is_true_and_of_what_is_not() -> None:
 def test_certain_and_tiny_is_still_calibrated() -> None:
     found = judged(made(np.random.default_rng(7), 2_000_000, bias=0.02))
 
+    assert found.hosmer_lemeshow_p is not None
     assert found.hosmer_lemeshow_p < 0.01
     assert found.verdict is Verdict.CALIBRATED
+
+
+def labelled(scores: Floats, chances: Floats, rng: np.random.Generator) -> Rows:
+    return Rows(scores, (rng.random(len(scores)) < chances).astype(np.int64))
+
+
+@pytest.mark.parametrize(
+    ("rows", "low", "high", "of_low", "of_high"),
+    [
+        (1_000, 0.004, 0.004, 0.2, 0.2),
+        (1_000, 1.0, 1.0, 0.5, 0.5),
+        (5_000, 0.0, 1.0, 0.3, 0.7),
+        (5_000, 0.0005, 0.9995, 0.1, 0.9),
+    ],
+    ids=["rare, and often", "always certain", "hard answers", "overconfident"],
+)
+def test_what_no_group_can_be_made_of_is_judged_by_its_bins(
+    rows: int, low: float, high: float, of_low: float, of_high: float
+) -> None:
+    rng = np.random.default_rng(8)
+    for _ in range(20):
+        first = rng.random(rows) < 0.5
+        found = judged(labelled(np.where(first, low, high), np.where(first, of_low, of_high), rng))
+
+        assert found.verdict is Verdict.MISCALIBRATED
+
+
+Draws = Callable[[np.random.Generator, int], Floats]
+
+
+@pytest.mark.parametrize("rows", [500, 2_000])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda rng, rows: rng.beta(1, 1, rows),
+        lambda rng, rows: rng.beta(0.1, 0.9, rows),
+        lambda rng, rows: rng.beta(0.05, 5, rows),
+        lambda rng, rows: rng.beta(2, 30, rows),
+        lambda _, rows: np.full(rows, 0.004),
+        lambda rng, rows: rng.choice([0.01, 0.03, 0.2, 0.6, 0.97], rows),
+        lambda rng, rows: rng.choice([0.0005, 0.9995], rows),
+    ],
+    ids=["even", "outermost", "rare", "low", "constant", "leaves", "two"],
+)
+def test_true_probabilities_are_hardly_ever_called_otherwise(draw: Draws, rows: int) -> None:
+    rng = np.random.default_rng(rows)
+    said = []
+    for _ in range(150):
+        scores = draw(rng, rows)
+        said.append(judged(labelled(scores, scores, rng)).verdict)
+
+    assert said.count(Verdict.CALIBRATED) >= 147
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 500), st.floats(0, 1), st.floats(0, 1))
+def test_one_bin_is_tested_as_scipy_tests_a_binomial(n: int, score: float, share: float) -> None:
+    positives = round(n * share)
+    each = [binomtest(positives, n, score, side).pvalue for side in ("less", "greater")]
+
+    found = exact_p(np.array([n]), np.array([positives]), np.array([score]))
+
+    assert found == pytest.approx(min(2 * min(each), 1.0), abs=1e-9)
+
+
+def test_of_rows_that_no_labels_could_contradict_nothing_is_said() -> None:
+    few = Scored(np.array([6]), np.array([3]), np.array([3.0]))
+
+    found = calibration(few, min_rows=1)
+
+    assert found is not None
+    assert found.hosmer_lemeshow_p is None
+    assert found.verdict is Verdict.UNKNOWN
 
 
 @st.composite
@@ -156,7 +236,8 @@ def test_figures_of_any_counts_are_in_their_bounds(counts: Scored) -> None:
         assert found.reliability <= found.mce**2 + 1e-9
         assert -1e-9 <= found.brier <= 1
         assert found.resolution <= found.uncertainty + 1e-9
-        assert 0 <= found.hosmer_lemeshow_p <= 1
+        assert found.hosmer_lemeshow_p is None or 0 <= found.hosmer_lemeshow_p <= 1
+        assert 0 <= found.exact_p <= 1
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,59 @@ def test_what_goes_wrong_is_told_by_its_metric(spoil: Spoil, metric: str) -> Non
     assert metric in beyond(found, WATCHED)
 
 
+def calibrated(rng: np.random.Generator, size: int, shape: tuple[float, float]) -> Performance:
+    scores = rng.beta(*shape, size)
+    return seen(scores, (rng.random(size) < scores).astype(float))
+
+
+@pytest.mark.parametrize("shape", [(2, 5), (0.3, 0.3), (0.2, 8)], ids=["middle", "ends", "rare"])
+@pytest.mark.parametrize(("baseline", "rows"), [(1_000, 500), (1_000, 8_000), (10_000, 800)])
+def test_a_calibration_that_holds_is_hardly_ever_beyond(
+    baseline: int, rows: int, shape: tuple[float, float]
+) -> None:
+    rng = np.random.default_rng(baseline + rows)
+    said = []
+    for _ in range(20):
+        scores = rng.beta(*shape, baseline)
+        labels = (rng.random(baseline) < scores).astype(float)
+        promised = promise(scores, labels, score_bins(), probability=True)
+        assert promised is not None
+        only = {"ece": promised["metrics"]["ece"]}
+        said += [judged(calibrated(rng, rows, shape), only, 500)[0]["beyond"] for _ in range(15)]
+
+    assert np.mean([one is True for one in said]) <= 0.02
+
+
+def test_a_calibration_that_was_lost_is_told_from_few_rows() -> None:
+    rng = np.random.default_rng(8)
+    scores = rng.beta(2, 5, 10_000)
+    labels = (rng.random(len(scores)) < scores).astype(float)
+    promised = promise(scores, labels, score_bins(), probability=True)
+    assert promised is not None
+    found = []
+    for _ in range(40):
+        truth = rng.beta(2, 5, 2_000)
+        odds = (truth / (1 - truth)) ** 1.5
+        window = seen(odds / (1 + odds), (rng.random(len(truth)) < truth).astype(float))
+        found += [one for one in judged(window, promised["metrics"], 500) if one["name"] == "ece"]
+
+    assert np.mean([one["beyond"] for one in found]) >= 0.95
+    assert all(one["beyond"] is (one["value"] - one["promised"] > one["room"]) for one in found)
+
+
+def test_a_promise_that_does_not_know_its_chance_is_taken_as_it_was_said() -> None:
+    rng = np.random.default_rng(9)
+    was = {"value": 0.03, "sigma": 0.0, "standard_error": 0.01, "rows": 1000.0}
+    done = calibrated(rng, 1000, (2, 5))
+
+    old, new = (
+        judged(done, {"ece": one}, 500)[0]["room"] for one in (was, {**was, "by_chance": 0.03})
+    )
+
+    assert done.ece_by_chance is not None
+    assert old - new == pytest.approx(np.hypot(0.03, done.ece_by_chance) - done.ece_by_chance)
+
+
 def test_a_regressor_is_judged_by_the_size_and_the_sign_of_its_errors() -> None:
     rng = np.random.default_rng(5)
     labels = rng.normal(100, 20, 5000)

@@ -133,6 +133,34 @@ def test_four_fifths_is_kept_or_broken_only_when_that_is_certain(hits: int, pari
     assert [one.parity for one in found] == [parity]
 
 
+@pytest.mark.parametrize(("rows", "rate"), [(50, 0.3), (100, 0.1), (1000, 0.3)])
+@pytest.mark.parametrize("count", [2, 5, 20])
+def test_of_equal_groups_hardly_ever_one_is_worse_off(count: int, rows: int, rate: float) -> None:
+    rng = np.random.default_rng(count * rows)
+    broken, apart = 0, 0
+    for _ in range(200):
+        found = {str(one): Group(rows, int(rng.binomial(rows, rate))) for one in range(count)}
+        broken += any(one.parity is Parity.BROKEN for one in four_fifths(found))
+        apart += any(gap.low > 0 for gap in gaps(found, Rate.SELECTION))
+
+    # Of two groups a gap to the better one is above nothing as often as its interval misses.
+    assert apart <= (24 if rows < 1000 else 20)
+    assert broken <= 10
+
+
+def test_one_group_of_many_that_is_worse_off_is_found() -> None:
+    rng = np.random.default_rng(6)
+    found = 0
+    for _ in range(50):
+        groups = {str(one): Group(500, int(rng.binomial(500, 0.5))) for one in range(19)}
+        groups["worse"] = Group(500, int(rng.binomial(500, 0.25)))
+        worse = {one.group for one in four_fifths(groups) if one.parity is Parity.BROKEN}
+        found += worse == {"worse"}
+        assert all(gap.low > 0 for gap in gaps(groups, Rate.SELECTION) if gap.group == "worse")
+
+    assert found >= 45
+
+
 def test_without_anybody_selected_or_enough_rows_nothing_is_compared() -> None:
     assert four_fifths({"a": Group(100, 0), "b": Group(100, 0)}) == []
     assert four_fifths({"a": Group(10, 5), "b": Group(10, 1)}) == []
