@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,11 +10,22 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, telemetry
+from app.kit.moment import said
+from app.kit.refusal import Invalid
 from app.kpi.rules import Formula, Found
+from app.kpi.steady import parts, steady
 from app.kpi.worth import Brought, Worth, lacking, worth
 
 _TREATED = "treated"
 _HOUR = timedelta(hours=1)
+
+
+class NotInOrder(Invalid):
+    """The time asked about ends before it begins."""
+
+    code = "not_in_order"
+    title = "The time is not in order"
+    mend = "Name a `since` that is before `until`; without them all of the time is looked at."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +52,15 @@ async def attributed(
     until: datetime | None = None,
     keys: AbstractSet[str] | None = None,
 ) -> Attributed:
-    """Compare a version's units with the holdout's, over the time that both had.
+    """Compare a version's units with the holdout's, over the newest time that both had.
 
+    Of it only that is looked at in which their shares stood still (``steady``): the answer says
+    since when.
     Also at the decision points downstream, as far as they lie: what is gained here may be lost
     there. Who may see some points only names their ``keys``.
     """
+    if since and until and since >= until:
+        raise NotInOrder("since is not before until.")
     tenant_id = point.tenant_id
     below = [
         one
@@ -74,13 +89,19 @@ async def attributed(
         return Attributed(since, until, 0, 0, 1.0, None, {}, None, why)
     begins = max(span[0] for span in spans if span)
     ends = min(span[1] for span in spans if span)
-    since, until = max(since or begins, begins), min(until or ends, ends)
-    if since >= until:
+    first, last = max(since or begins, begins), min(until or ends, ends)
+    if first >= last:
         why = "version and holdout were never there at the same time"
+        if begins < ends:
+            why = (
+                f"version and holdout were there from {said(begins)} to {said(ends)}:"
+                " nothing of that is in the time asked about"
+            )
         return Attributed(since, until, 0, 0, 1.0, None, {}, None, why)
+    groups = {_TREATED: [one.id for one in mine], telemetry.HOLDOUT: [one.id for one in others]}
+    since, until = await _stood(session, tenant_id, groups, first, last), last
     found = await telemetry.brought_by(
-        session, tenant_id,
-        {_TREATED: [one.id for one in mine], telemetry.HOLDOUT: [one.id for one in others]},
+        session, tenant_id, groups,
         {key: [one.id for one in some] for key, some in series.items()},
         since=since, until=until,
         events=await telemetry.events_over(
@@ -91,23 +112,44 @@ async def attributed(
 
     def brought(place: str) -> tuple[Brought, Brought]:
         treated, held_out = (
-            Brought(
-                found.units[name], found.sums[name][place], found.squares[name][place],
-                found.earning[name][place],
-            )
-            for name in (_TREATED, telemetry.HOLDOUT)
-        )  # fmt: skip
+            Brought(found.units[name], **asdict(found.brought[name][place])) for name in groups
+        )
         return treated, held_out
 
     def at(place: str) -> Worth | None:
         return worth(*brought(place), share=found.share)
 
+    lacks = lacking(*brought(point.key))
+    if lacks and since > first:
+        lacks = (
+            f"the shares of version and holdout stand still since {said(since)} only; since then"
+            f" {lacks}: leave them as they are for longer, or name an `until` at the end of a time"
+            " in which they stood still"
+        )
     units, kept = found.units[_TREATED], found.units[telemetry.HOLDOUT]
     return Attributed(
         since, until, round(units / found.share), round(kept / found.share), found.share,
         at(point.key), {place.key: at(place.key) for place in below}, at(""),
-        lacking(*brought(point.key)),
+        lacks,
     )  # fmt: skip
+
+
+async def _stood(
+    session: AsyncSession,
+    tenant_id: UUID,
+    groups: Mapping[str, list[UUID]],
+    since: datetime,
+    until: datetime,
+) -> datetime:
+    """Return since when the groups' shares have stood still."""
+    begins = parts(since, until)
+    if len(begins) == 1:
+        return since
+    hours = telemetry.hour_at(since), telemetry.hour_at(until) + 1
+    known = [one for ids in groups.values() for one in ids]
+    events = await telemetry.events_over(session, tenant_id, known, *hours)
+    came = await telemetry.came_by(session, tenant_id, groups, begins, until, events=events)
+    return begins[steady(came[_TREATED], came[telemetry.HOLDOUT], len(begins))]
 
 
 def found(formula: Formula, known: Attributed) -> Found:

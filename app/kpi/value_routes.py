@@ -14,7 +14,7 @@ from app.kit.names import MOST, NAME
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.kpi import pushed
-from app.kpi.attribution import Attributed, attributed
+from app.kpi.attribution import Attributed, NotInOrder, attributed
 from app.kpi.pushed import NotPushed, Pushed, SaidOtherwise
 from app.kpi.tables import NOBODY, Value
 from app.platform.http import Cursor, Limit, Session, Snapshot, allow, responses
@@ -97,7 +97,10 @@ class WorthOut(BaseModel):
 class AttributedOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
-    since: datetime | None
+    since: datetime | None = Field(
+        description="Since when the shares of version and holdout stood still: only that is looked"
+        " at. Where nothing of them lies in the time asked about, as it was asked."
+    )
     until: datetime | None
     treated: int = Field(description="Units that the version decided about, about.")
     held_out: int = Field(description="Units that the holdout kept from it, about.")
@@ -137,7 +140,7 @@ async def list_values(
     return await pushed.list_values(session, key, kpi=kpi, cursor=cursor, limit=limit, by=actor)
 
 
-@router.get("/value", response_model=AttributedOut, responses=responses(NotFound))
+@router.get("/value", response_model=AttributedOut, responses=responses(NotFound, NotInOrder))
 async def get_value(
     key: Name,
     model: Annotated[str, Query(pattern=NAME)],
@@ -147,7 +150,10 @@ async def get_value(
     since: Countable | None = None,
     until: Countable | None = None,
 ) -> Attributed:
-    """Say what a version is worth: its units beside the holdout's, here and downstream."""
+    """Say what a version is worth: its units beside the holdout's, here and downstream.
+
+    Of the time asked about only the newest is looked at in which their shares stood still.
+    """
     point = await catalog.point_by_key(session, key, by=actor)
     found = await catalog.find_version(session, model, version, by=actor)
     return await attributed(

@@ -10,7 +10,7 @@ from app.telemetry.baseline import baseline_in_force, shapers
 from app.telemetry.baseline import inherit as inherit_baseline
 from app.telemetry.baseline import of_version as baseline_of
 from app.telemetry.became import became_of
-from app.telemetry.bringing import Groups, brought_by
+from app.telemetry.bringing import Groups, brought_by, came_by
 from app.telemetry.chance import mean_deviation
 from app.telemetry.charts import (
     MOST_HOURS,
@@ -141,6 +141,7 @@ __all__ = [
     "became_of",
     "begins",
     "brought_by",
+    "came_by",
     "category",
     "decides",
     "digest",

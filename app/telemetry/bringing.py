@@ -6,31 +6,47 @@ there are many.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Double, case, cast, func, literal, select
+from sqlalchemy import ColumnElement, Double, Subquery, case, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.telemetry.returning import PSEUDONYMS, SAMPLED, happened, pseudonym
 from app.telemetry.tables import Outcome, RawEvent
+
+_LEAST = 1e-60
+"""What is less is nothing: its fourth power is no number that a double holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the units of a group brought at one place.
+
+    ``earning`` are those that brought anything, gain or loss; ``cubes`` and ``fourths`` are of
+    what lies between each unit's sum and their mean: of the sums themselves little would be left.
+    """
+
+    total: float = 0.0
+    squares: float = 0.0
+    cubes: float = 0.0
+    fourths: float = 0.0
+    earning: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Groups:
     """Units of each group, and what they brought at each place and in all.
 
-    ``sums``, ``squares`` and ``earning``, the units that brought anything, are by group, then by
-    place; ``""`` is all places together.
+    ``brought`` is by group, then by place; ``""`` is all places together.
     """
 
     share: float
     units: dict[str, int]
-    sums: dict[str, dict[str, float]]
-    squares: dict[str, dict[str, float]]
-    earning: dict[str, dict[str, int]]
+    brought: dict[str, dict[str, Figures]]
 
 
 async def brought_by(
@@ -48,19 +64,13 @@ async def brought_by(
     ``groups`` are series that say which group a unit is of; one that came to several is left out.
     ``places`` are the series of each place. About ``events`` lie between.
     """
-    share = min(1.0, SAMPLED / max(events, 1))
-    between = (
-        RawEvent.tenant_id == tenant_id,
-        *happened(since, until),
-        pseudonym() < literal(share * PSEUDONYMS),
-    )
-    group = case(*((RawEvent.series_id.in_(list(ids)), name) for name, ids in groups.items()))
-    known = [one for ids in groups.values() for one in ids]
+    share = _share(events)
+    between = _between(tenant_id, since, until, share)
+    came = _members(groups, *between)
     member = (
-        select(RawEvent.unit, func.min(group).label("name"))
-        .where(*between, RawEvent.series_id.in_(known))
-        .group_by(RawEvent.unit)
-        .having(func.count(group.distinct()) == 1)
+        select(came.c.unit, func.min(came.c.name).label("name"))
+        .group_by(came.c.unit)
+        .having(func.count(came.c.name.distinct()) == 1)
         .subquery()
     )
     net: Any = func.coalesce(Outcome.reward, 0.0) - func.coalesce(Outcome.cost, 0.0)
@@ -87,23 +97,85 @@ async def brought_by(
     )
     columns = [a_unit.c[f"s{index}"] for index in range(len(names))]
     whole: Any = sum(columns[1:], columns[0])
-    figures = [
-        (func.sum(one), func.sum(one * one), func.count().filter(one != 0.0))
-        for one in (*columns, whole)
-    ]
-    rows = await session.execute(
-        select(a_unit.c.name, func.count(), *(one for pair in figures for one in pair)).group_by(
-            a_unit.c.name
-        )
-    )
-    found = Groups(share, dict.fromkeys(groups, 0), {}, {}, {})
-    for name in groups:
-        found.sums[name] = dict.fromkeys([*names, ""], 0.0)
-        found.squares[name] = dict.fromkeys([*names, ""], 0.0)
-        found.earning[name] = dict.fromkeys([*names, ""], 0)
+    beside = select(a_unit.c.name)
+    for index, one in enumerate((*columns, whole)):
+        mean = func.avg(one).over(partition_by=a_unit.c.name)
+        beside = beside.add_columns(one.label(f"v{index}"), (one - mean).label(f"d{index}"))
+    each = beside.subquery()
+    figures: list[ColumnElement[Any]] = []
+    for index in range(len(names) + 1):
+        one, away = each.c[f"v{index}"], _held(each.c[f"d{index}"])
+        figures += (
+            func.sum(one), func.sum(_held(one) * _held(one)), func.sum(away * away * away),
+            func.sum(away * away * away * away), func.count().filter(one != 0.0),
+        )  # fmt: skip
+    rows = await session.execute(select(each.c.name, func.count(), *figures).group_by(each.c.name))
+    found = Groups(
+        share, dict.fromkeys(groups, 0),
+        {name: dict.fromkeys([*names, ""], Figures()) for name in groups},
+    )  # fmt: skip
+    wide = len(fields(Figures))
     for name, units, *flat in rows:
         found.units[name] = units
-        found.sums[name] = dict(zip([*names, ""], flat[::3], strict=True))
-        found.squares[name] = dict(zip([*names, ""], flat[1::3], strict=True))
-        found.earning[name] = dict(zip([*names, ""], flat[2::3], strict=True))
+        for index, place in enumerate([*names, ""]):
+            found.brought[name][place] = Figures(*flat[index * wide : (index + 1) * wide])
     return found
+
+
+async def came_by(
+    session: AsyncSession,
+    tenant_id: UUID,
+    groups: Mapping[str, Sequence[UUID]],
+    parts: Sequence[datetime],
+    until: datetime,
+    *,
+    events: int,
+) -> dict[str, list[tuple[int, int | None, int]]]:
+    """Return how many units came to each group in each part, by the part they last came in before.
+
+    ``parts`` are when they begin; the last ends ``until``. A unit that had not come before in any
+    of them has no part before. About ``events`` of the groups lie between.
+    """
+    came = _members(groups, *_between(tenant_id, parts[0], until, _share(events)))
+    bounds = literal(list(parts), ARRAY(TIMESTAMP(timezone=True)))
+    part = (func.width_bucket(came.c.at, bounds) - 1).label("part")
+    once = select(came.c.name, came.c.unit, part).distinct().subquery()
+    before = func.lag(once.c.part).over(
+        partition_by=(once.c.name, once.c.unit), order_by=once.c.part
+    )
+    again = select(once.c.name, once.c.part, before.label("before")).subquery()
+    each = (again.c.name, again.c.part, again.c.before)
+    found: dict[str, list[tuple[int, int | None, int]]] = {name: [] for name in groups}
+    for name, at, last, units in await session.execute(select(*each, func.count()).group_by(*each)):
+        found[name].append((at, last, units))
+    return found
+
+
+def _share(events: int) -> float:
+    return min(1.0, SAMPLED / max(events, 1))
+
+
+def _between(
+    tenant_id: UUID, since: datetime, until: datetime, share: float
+) -> tuple[ColumnElement[bool], ...]:
+    return (
+        RawEvent.tenant_id == tenant_id,
+        *happened(since, until),
+        pseudonym() < literal(share * PSEUDONYMS),
+    )
+
+
+def _members(groups: Mapping[str, Sequence[UUID]], *between: ColumnElement[bool]) -> Subquery:
+    """Return which units came to which group, and when."""
+    name = case(*((RawEvent.series_id.in_(list(ids)), name) for name, ids in groups.items()))
+    known = [one for ids in groups.values() for one in ids]
+    return (
+        select(RawEvent.unit, RawEvent.at, name.label("name"))
+        .where(*between, RawEvent.series_id.in_(known))
+        .subquery()
+    )
+
+
+def _held(value: Any) -> Any:
+    """Return a value, or nothing where the database would refuse to raise it to its powers."""
+    return case((func.abs(value) < _LEAST, 0.0), else_=value)

@@ -207,3 +207,86 @@ def test_without_a_holdout_nothing_is_attributed_and_the_reason_is_said(live: Li
 
     assert found["together"] is None
     assert found["lacking"] == "the version has no traffic here"
+
+
+def brings(at: Cast, name: str, number: int, days: int, reward: float) -> dict[str, int]:
+    """Decide about new units some days ago, with a bit more or less for each second one."""
+    asked = {"units": [{"unit": f"{name}-{one}"} for one in range(number)]}
+    decisions = at.live["app"].post(f"{at.path}/route:batch", asked)["decisions"]
+    then = (datetime.now(UTC) - timedelta(days=days)).isoformat()
+    events = [
+        {"token": one["token"], "at": then, "score": 0.5, "features": {"x": 0.1}}
+        for one in decisions
+    ]
+    at.live["app"].post("/v1/events", {"events": events})
+    outcomes = [
+        {"decision_id": one["decision_id"], "at": then, "reward": reward + count % 2 / 4,
+         "cost": -reward}
+        for count, one in enumerate(decisions)
+    ]  # fmt: skip
+    at.live["app"].post("/v1/outcomes", {"outcomes": outcomes})
+    held = sum(one["arm"] == "holdout" for one in decisions)
+    return {"treated": number - held, "held_out": held}
+
+
+def days_ago(days: int) -> str:
+    return (datetime.now(UTC) - timedelta(days=days)).isoformat()
+
+
+def test_only_the_newest_time_is_compared_in_which_shares_stood_still(live: Live) -> None:
+    at = cast(live)
+    place = at.champion
+    asked = {"model": place.model, "version": place.version}
+
+    def value(**between: str) -> Any:
+        wait_folded(live, place.point)
+        return live["aud"].get(f"{at.path}/value", **asked, **between)
+
+    at.put({"segments": [{"name": "rest"}], "holdout": {"rate": 0.2}})
+    first = brings(at, "first", 700, 20, reward=1.0)
+    at.put({"segments": [{"name": "rest"}], "holdout": {"rate": 0.05}})
+    calls = [brings(at, f"second-{call}", 900, 10, reward=9.0) for call in range(3)]
+    second = {name: sum(one[name] for one in calls) for name in first}
+
+    found = value()
+    assert {name: found[name] for name in second} == second
+    assert days_ago(20) < found["since"] < days_ago(10) < found["until"]
+    assert found["here"]["per_unit"]["low"] < 0 < found["here"]["per_unit"]["high"]
+    assert found["lacking"] is None
+    before = value(until=days_ago(15))
+    assert {name: before[name] for name in first} == first
+    assert before["until"] < days_ago(14)
+    assert before["here"] is not None
+
+    at.put({"segments": [{"name": "rest"}], "holdout": {"rate": 0.2}})
+    third = brings(at, "third", 300, 5, reward=9.0)
+    found = value()
+    assert {name: found[name] for name in third} == third
+    assert found["here"] is None
+    assert found["lacking"].startswith(
+        f"the shares of version and holdout stand still since {found['since']} only; since then"
+    )
+    assert "100 of each are needed: leave them as they are for longer" in found["lacking"]
+
+    later = value(since=days_ago(3))
+    assert (later["since"] > days_ago(4), later["until"], later["here"]) == (True, None, None)
+    assert later["lacking"].startswith("version and holdout were there from ")
+    assert later["lacking"].endswith("nothing of that is in the time asked about")
+    earlier = value(since=days_ago(60), until=days_ago(50))
+    assert earlier["since"] < earlier["until"] < days_ago(49)
+    with pytest.raises(Problem) as problem:
+        value(since=days_ago(3), until=days_ago(4))
+    assert problem.value.document["code"] == "not_in_order"
+
+
+def test_the_greatest_and_the_least_amounts_are_an_answer_too(live: Live) -> None:
+    at = cast(live)
+    at.put({"segments": [{"name": "rest"}], "holdout": {"rate": 0.2}})
+    for number, reward in enumerate((9e14, -9e14, 5e-324, 1e-200)):
+        brings(at, f"great-{number}", 110, 2, reward=reward)
+    wait_folded(live, at.champion.point)
+
+    place = at.champion
+    found = live["aud"].get(f"{at.path}/value", model=place.model, version=place.version)
+
+    assert found["treated"] + found["held_out"] == 440
