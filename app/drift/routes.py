@@ -49,7 +49,8 @@ class MonitorSettings(Input):
         _HOURS,
         ge=1,
         le=24 * 366,
-        description="From one window to the next: at most a window, as there is nothing between.",
+        description="From one window to the next: at most a window, as there is nothing between;"
+        " 24 if nothing is said, or a window that is shorter.",
     )
     window_events: int | None = Field(
         None,
@@ -117,6 +118,8 @@ class MonitorIn(MonitorSettings):
                 f"js is {self.js:g} and severe_js {self.severe_js:g}: what is severe is an alert"
                 " as well, so js is at most severe_js"
             )
+        if "step_hours" not in self.model_fields_set:
+            self.step_hours = min(self.step_hours, self.window_hours)
         hours = (self.window_hours, self.step_hours)
         if self.window_events is not None and hours != (_HOURS, _HOURS):
             raise ValueError(

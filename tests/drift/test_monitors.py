@@ -14,7 +14,7 @@ def test_a_monitor_that_leaves_something_unwatched_is_refused(live: Live) -> Non
     path = f"/v1/decision-points/{make_point(live)}/monitor"
     refusals: tuple[tuple[dict[str, float], str], ...] = (
         ({"window_hours": 1, "step_hours": 48}, "a step is at most a window"),
-        ({"window_hours": 6}, "step_hours is 24 and window_hours 6"),
+        ({"window_hours": 6, "step_hours": 24}, "step_hours is 24 and window_hours 6"),
         ({"js": 0.6}, "js is at most severe_js"),
         ({"js": 0.2, "severe_js": 0.1}, "js is at most severe_js"),
         ({"window_events": 1000, "window_hours": 6, "step_hours": 6}, "of hours or of events"),
@@ -29,13 +29,15 @@ def test_a_monitor_that_leaves_something_unwatched_is_refused(live: Live) -> Non
         {"window_hours": 6, "step_hours": 6, "js": 0.5},
         {"window_hours": 48, "step_hours": 1},
         {"window_events": 1000},
+        {"window_hours": 6},
     )
     for revision, body in enumerate(taken):
         live["ops"].put(path, body, **({"revision": revision} if revision else {}))
     # What is read can be sent back.
     shown = live["ops"].get(path)
+    assert shown["step_hours"] == 6, "no further than a window"
     own = {name: shown[name] for name in shown if name not in {"decision_point", "revision"}}
-    assert live["ops"].put(path, own, revision=shown["revision"])["revision"] == 4
+    assert live["ops"].put(path, own, revision=shown["revision"])["revision"] == 5
 
 
 def test_what_was_set_under_other_rules_is_shown() -> None:
