@@ -78,7 +78,10 @@ class CalibrationOut(AskedOut):
     resolution: float | None
     uncertainty: float | None
     recalibration: RecalibrationOut | None
-    hosmer_lemeshow_p: float | None
+    hosmer_lemeshow_p: float | None = Field(
+        description="Of neighbouring bins together; nothing, where too few of a class are expected."
+    )
+    exact_p: float | None = Field(description="Of the worst bin by exact tests, for being it.")
     places: list[PlaceOut]
 
 
