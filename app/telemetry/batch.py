@@ -101,7 +101,10 @@ class Batch:
         if len(self) == 1:
             return self
         halves = self.records["decision"].view(_HALVES)
-        group = self.records["group"]
+        # By what groups are, not by their numbers here: two that have the same events wait for
+        # each other's, and never in a circle.
+        ranks = {group: rank for rank, group in enumerate(sorted(self.groups))}
+        group = np.array([ranks[one] for one in self.groups], np.int64)[self.records["group"]]
         order = np.lexsort((group, halves["low"], halves["high"]))
         decision, names = self.records["decision"][order], self.records["event"].tolist()
         same = (decision[1:] == decision[:-1]) & (group[order][1:] == group[order][:-1])

@@ -90,9 +90,6 @@ class NoEvents(Invalid):
         " is acceptable."
     )
 
-    def __init__(self, detail: str, noun: str, **extra: Any) -> None:
-        super().__init__(detail, filled={"noun": noun}, **extra)
-
 
 class EventTooOld(BadEvent):
     """Its decision lies before what is remembered: whether it was stored once cannot be said."""
@@ -146,10 +143,10 @@ class Event:
 def items(body: Any, noun: str) -> list[Any]:
     """Return the list under ``noun``; refuse any other shape of body."""
     if not isinstance(body, dict) or not isinstance(body.get(noun), list):
-        raise NoEvents(f'The body must be {{"{noun}": [...]}}.', noun)
+        raise NoEvents(f'The body must be {{"{noun}": [...]}}.', filled={"noun": noun})
     found: list[Any] = body[noun]
     if not found:
-        raise NoEvents(f"The list of {noun} is empty.", noun)
+        raise NoEvents(f"The list of {noun} is empty.", filled={"noun": noun})
     if len(found) > MAX_EVENTS:
         raise TooManyEvents(f"{len(found)} {noun}; {MAX_EVENTS} are taken.", limit=MAX_EVENTS)
     return found

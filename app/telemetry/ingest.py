@@ -72,7 +72,11 @@ class Ingest:
         if atomic:
             require_whole(bad)
         if not count:
-            raise NoEvents("No event of the batch is acceptable.", "events", rejected=bad[:100])
+            raise NoEvents(
+                "No event of the batch is acceptable.",
+                filled={"noun": "events"},
+                rejected=bad[:100],
+            )
         written = await self._writer.write(actor.tenant_id, batch)
         duplicates = count - written.fresh
         self._taken.labels("accepted").inc(written.fresh)

@@ -99,7 +99,11 @@ async def take(database: Database, actor: Actor, upload: Upload) -> tuple[int, b
     if atomic:
         require_whole(bad)
     if not good:
-        raise NoEvents("No outcome of the batch is acceptable.", "outcomes", rejected=bad[:100])
+        raise NoEvents(
+            "No outcome of the batch is acceptable.",
+            filled={"noun": "outcomes"},
+            rejected=bad[:100],
+        )
     async with database.session(actor.tenant_id) as session:
         place = await rehearsal_of(session, actor, sent, "outcomes")
         if place is not None:

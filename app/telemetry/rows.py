@@ -76,7 +76,7 @@ def understood(media: str, body: bytes, named: Mapping[str, str], noun: str) -> 
 
 def _some(rows: list[Any], noun: str) -> list[Any]:
     if not rows:
-        raise NoEvents(f"There are no {noun} in the body.", noun)
+        raise NoEvents(f"There are no {noun} in the body.", filled={"noun": noun})
     if len(rows) > MAX_EVENTS:
         raise TooManyEvents(f"{len(rows)} {noun}; {MAX_EVENTS} are taken.", limit=MAX_EVENTS)
     return rows

@@ -87,7 +87,7 @@ LIKELY = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(LIKELY | st.fixed_dictionaries({}, optional=FIELDS) | JSON, max_size=6))
 @example([{"token": token(3), "at": NOON, "features": []}])
 @example([{"token": token(3), "at": NOON, "features": 0}])
@@ -95,6 +95,7 @@ LIKELY = st.fixed_dictionaries(
 @example([{"token": token(3), "at": NOON, "score": float("inf")}])
 @example([{"token": token(3), "at": NOON, "score": 10**400}])
 @example([{"token": token(3), "at": NOON, "event_id": str(UUID(int=0))}] * 2)
+@example([{"token": token(3, arm="another"), "at": NOON}, {"token": token(3), "at": NOON}])
 @example([{"token": token(3) + "A", "at": NOON}, {"token": token(3) + "=", "at": NOON}])
 def test_read_at_once_events_are_what_they_are_one_by_one(odd: list[Any]) -> None:
     rows = rows_of(*odd)
@@ -107,17 +108,19 @@ def test_read_at_once_events_are_what_they_are_one_by_one(odd: list[Any]) -> Non
         assert told(found) == told(batch)
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(CLAIMS, st.sampled_from([1, 7])), min_size=MANY, max_size=MANY))
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(CLAIMS, st.sampled_from([1, 7])), min_size=1, max_size=8))
 def test_tokens_of_any_arms_keys_and_shadows_are_read_at_once(sealed: Any) -> None:
-    rows = [{"token": seal(claim, key, SECRETS[key]), "at": NOON} for claim, key in sealed]
-    arms = {len(claim.arm.encode()) for claim, _ in sealed}
+    rows = []
+    for number in range(MANY):
+        claim, key = sealed[number % len(sealed)]
+        one = claim._replace(decision_id=number.to_bytes(16))
+        rows.append({"token": seal(one, key, SECRETS[key]), "at": NOON})
 
     found = wholesale.read(rows, SECRETS, EVERYTHING)
 
-    assert found is not None or len(arms) > 10
-    if found is not None:
-        assert told(found) == told(one_by_one(rows)[0])
+    assert found is not None
+    assert told(found) == told(one_by_one(rows)[0])
 
 
 @settings(max_examples=300, deadline=None)
