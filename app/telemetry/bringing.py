@@ -65,14 +65,7 @@ async def brought_by(
     ``places`` are the series of each place. About ``events`` lie between.
     """
     share = _share(events)
-    between = _between(tenant_id, since, until, share)
-    came = _members(groups, *between)
-    member = (
-        select(came.c.unit, func.min(came.c.name).label("name"))
-        .group_by(came.c.unit)
-        .having(func.count(came.c.name.distinct()) == 1)
-        .subquery()
-    )
+    group = _group(groups)
     net: Any = func.coalesce(Outcome.reward, 0.0) - func.coalesce(Outcome.cost, 0.0)
     names = list(places)
     sums = [
@@ -82,17 +75,18 @@ async def brought_by(
         for index, name in enumerate(names)
     ]
     wanted = [one for ids in places.values() for one in ids]
+    # In one pass: joined to itself on a unit, for which there is no index, it may take a square.
     a_unit = (
-        select(member.c.name, *sums)
-        .select_from(member)
-        .join(RawEvent, RawEvent.unit == member.c.unit)
+        select(func.min(group).label("name"), *sums)
+        .select_from(RawEvent)
         .outerjoin(
             Outcome,
             (Outcome.tenant_id == RawEvent.tenant_id)
             & (Outcome.decision_id == RawEvent.decision_id),
         )
-        .where(*between, RawEvent.series_id.in_(wanted))
-        .group_by(member.c.name, member.c.unit)
+        .where(*_between(tenant_id, since, until, share), RawEvent.series_id.in_(wanted))
+        .group_by(RawEvent.unit)
+        .having(func.count(group.distinct()) == 1)
         .subquery()
     )
     columns = [a_unit.c[f"s{index}"] for index in range(len(names))]
@@ -167,13 +161,17 @@ def _between(
 
 def _members(groups: Mapping[str, Sequence[UUID]], *between: ColumnElement[bool]) -> Subquery:
     """Return which units came to which group, and when."""
-    name = case(*((RawEvent.series_id.in_(list(ids)), name) for name, ids in groups.items()))
     known = [one for ids in groups.values() for one in ids]
     return (
-        select(RawEvent.unit, RawEvent.at, name.label("name"))
+        select(RawEvent.unit, RawEvent.at, _group(groups).label("name"))
         .where(*between, RawEvent.series_id.in_(known))
         .subquery()
     )
+
+
+def _group(groups: Mapping[str, Sequence[UUID]]) -> ColumnElement[str]:
+    """Return which group's series an event is of; nothing of another's."""
+    return case(*((RawEvent.series_id.in_(list(ids)), name) for name, ids in groups.items()))
 
 
 def _held(value: Any) -> Any:
