@@ -12,8 +12,10 @@ from app.telemetry.outcomes import fold_columns, performance
 from app.telemetry.performance import Performance
 
 CHUNKS = 20
+SORTED = 0.25
+"""Where chunks explain so much of how scores, or labels, vary, rows are in no order of time."""
 WANDERS = 2.0
-"""At most so many sampling errors of ``WINDOW`` rows is a metric held to wander by itself…"""
+"""Then at most so many sampling errors of ``WINDOW`` rows is a metric held to wander by itself…"""
 WINDOW = 500
 """…which is the least window that is judged."""
 OF_PROBABILITIES = (
@@ -30,8 +32,8 @@ def promise(
     ``sigma`` is the spread between consecutive chunks beyond what sampling explains, so that a
     window is not alarmed by variation the development data already showed. Of rows in the order of
     their time, that is; a file that is sorted by score, label or customer wanders all the way, and
-    no window ever would be beyond: more than ``WANDERS`` is not believed. ``curve`` has a row a
-    bin of the score: rows, positives, sum of scores, sum of the errors' sizes, of their squares.
+    no window ever would be beyond: there, more than ``WANDERS`` is not believed. ``curve`` has a
+    row a bin of the score: rows, positives, sum of scores, of the errors' sizes, of their squares.
     """
     known = np.isfinite(scores) & np.isfinite(labels)
     scores, labels = scores[known], labels[known]
@@ -42,12 +44,14 @@ def promise(
         _performance(scores[at * size : (at + 1) * size], labels[at * size : (at + 1) * size])
         for at in range(chunks if size else 0)
     ]
+    out_of_time = max(_explained(column, chunks) for column in (scores, labels)) > SORTED
     metrics = {}
     for name in names:
         found = whole.measure(name)
         if found is not None:
-            most = WANDERS * found.standard_error * sqrt(len(scores) / WINDOW)
-            sigma = min(_sigma(name, parts), most)
+            sigma = _sigma(name, parts)
+            if out_of_time:
+                sigma = min(sigma, WANDERS * found.standard_error * sqrt(len(scores) / WINDOW))
             metrics[name] = {**found._asdict(), "sigma": sigma}
     if "ece" in metrics:
         metrics["ece"]["by_chance"] = whole.ece_by_chance
@@ -66,6 +70,16 @@ def promise(
 def _performance(scores: Floats, labels: Floats) -> Performance:
     nothing = np.full(len(scores), np.nan)
     return performance(fold_columns(scores, nothing, labels, nothing, nothing))
+
+
+def _explained(column: Floats, chunks: int) -> float:
+    """Return the share of a column's variance that lies between its chunks."""
+    apart = float(((column - column.mean()) ** 2).sum()) if len(column) else 0.0
+    if not apart:
+        return 0.0
+    parts = np.array_split(column, min(chunks, max(len(column) // 10, 1)))
+    between = sum(len(part) * (part.mean() - column.mean()) ** 2 for part in parts)
+    return float(between) / apart
 
 
 def _sigma(name: str, parts: Sequence[Performance]) -> float:
