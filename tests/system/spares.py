@@ -172,6 +172,14 @@ def held_ramp(held: Holdings, by: Client) -> str:
     return name
 
 
+def kpi(held: Holdings, _: Client) -> str:
+    """Agree on a KPI that nothing asks for."""
+    key = unique("kpi")
+    body = {"name": "A KPI", "threshold": 0.5, "unit": "share"}
+    held.live["ops"].put(f"/v1/decision-points/{held.place.point}/kpis/{key}", body)
+    return key
+
+
 Maker = Callable[[Holdings, Client], str]
 MADE: dict[str, tuple[str, bool, Maker]] = {
     "POST /v1/approval-requests/{request_id}:withdraw": ("request_id", True, request),
@@ -192,6 +200,7 @@ MADE: dict[str, tuple[str, bool, Maker]] = {
     "POST /v1/alerts/{alert_id}:acknowledge": ("alert_id", False, alert),
     "POST /v1/alerts/{alert_id}:resolve": ("alert_id", False, alert),
     "POST /v1/silences/{silence_id}:end": ("silence_id", False, silenced),
+    "DELETE /v1/decision-points/{key}/kpis/{kpi}": ("kpi", False, kpi),
     "DELETE /v1/webhooks/{webhook_id}": ("webhook_id", False, webhook),
     "POST /v1/principals/{principal_id}:erase": ("principal_id", False, left),
     "POST /v1/principals/{principal_id}:invite": ("principal_id", False, keyless),
