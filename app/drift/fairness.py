@@ -146,10 +146,11 @@ def one_of_many(found: Mapping[str, Share]) -> float:
 
 def gaps(groups: Mapping[str, Group], rate: Rate) -> list[Gap]:
     """Return how much worse off each group is than the best: 0 or more by their own shares."""
-    first = best(rates(groups, rate), rate)
+    plain = rates(groups, rate)
+    first = best(plain, rate)
     if first is None:
         return []
-    found = rates(groups, rate, one_of_many(rates(groups, rate)))
+    found = rates(groups, rate, one_of_many(plain))
     return [
         Gap(name, first, *difference(*(found[first], share)[:: sign_of(rate)]))
         for name, share in sorted(found.items())
@@ -175,8 +176,9 @@ def four_fifths(groups: Mapping[str, Group]) -> list[Ratio]:
     first = best(found, Rate.SELECTION)
     if first is None or not found[first].hits:
         return []
+    confidence = one_of_many(found)
     return [
-        _ratio(name, share, first, found[first], one_of_many(found))
+        _ratio(name, share, first, found[first], confidence)
         for name, share in sorted(found.items())
         if name != first
     ]

@@ -1,8 +1,9 @@
 """Cases in lists: what is open, and for what and whom it waits."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -91,29 +92,22 @@ async def list_cases(
     if state is not None:
         closed = Case.closed_at.is_not(None)
         query = query.where(closed if state is CaseState.CLOSED else ~closed)
-    newest_first = number is None
-    if role is None:
-        return await _listed(session, query, cursor, limit, newest_first=newest_first, by=by)
-    query = query.where(Case.closed_at.is_(None))
-    return await _waiting_for(role, session, query, cursor, limit, newest_first=newest_first, by=by)
+    if role is not None:
+        query = query.where(Case.closed_at.is_(None))
+    listed = partial(_listed, session, query, by.tenant_id, newest_first=number is None)
+    return await (listed(cursor, limit) if role is None else _awaiting(role, listed, cursor, limit))
 
 
-async def _waiting_for(
+async def _awaiting(
     role: str,
-    session: AsyncSession,
-    query: Select[Any],
+    listed: Callable[[str | None, int], Awaitable[Rows[Listed]]],
     cursor: str | None,
     limit: int,
-    *,
-    newest_first: bool,
-    by: Actor,
 ) -> Rows[Listed]:
-    """Return a page of those open cases that wait for a word in a role."""
+    """Return a page of those listed that wait for a word in a role."""
     mine: list[Listed] = []
     while True:
-        some = await _listed(
-            session, query, cursor, _LOOKED_THROUGH, newest_first=newest_first, by=by
-        )
+        some = await listed(cursor, _LOOKED_THROUGH)
         mine += [one for one in some.items if any(role in wait.roles for wait in one.waits_for)]
         if len(mine) > limit:
             last = mine[limit - 1].case
@@ -126,17 +120,17 @@ async def _waiting_for(
 async def _listed(
     session: AsyncSession,
     query: Select[Any],
+    tenant_id: UUID,
     cursor: str | None,
     limit: int,
     *,
     newest_first: bool,
-    by: Actor,
 ) -> Rows[Listed]:
     rows: Rows[Case] = await page(
         session, query, Case.opened_at, Case.id,
         cursor=cursor, limit=limit, newest_first=newest_first,
     )  # fmt: skip
-    waits = await _waits(session, by.tenant_id, [one for one in rows.items if not one.closed_at])
+    waits = await _waits(session, tenant_id, [one for one in rows.items if not one.closed_at])
     return Rows([Listed(one, waits.get(one.id, [])) for one in rows.items], rows.next_cursor)
 
 

@@ -15,7 +15,7 @@ from app.kit.arrays import Ints
 from app.telemetry.events import SHADOW_PREFIX, Event
 from app.telemetry.layout import Layout
 from app.telemetry.segments import Parts
-from app.telemetry.token import Claim, Part
+from app.telemetry.token import Part
 
 NAMELESS = bytes(16)
 """Stands for the name of an event whose sender gave it none."""
@@ -155,17 +155,17 @@ def objects(values: Sequence[Any]) -> NDArray[np.object_]:
     return found
 
 
-def group_of(claim: Claim) -> Group:
-    """Return the series a claim's event belongs to."""
-    arm = SHADOW_PREFIX + claim.arm if claim.part is Part.SHADOW else claim.arm
-    return claim.point_id, claim.version_id, arm
+def group_of(part: Part, point_id: bytes, version_id: bytes, arm: str) -> Group:
+    """Return the series that an event belongs to by what its token says."""
+    return point_id, version_id, SHADOW_PREFIX + arm if part is Part.SHADOW else arm
 
 
 def _record(event: Event, places: dict[Group, int]) -> tuple[Any, ...]:
     claim = event.claim
+    group = group_of(claim.part, claim.point_id, claim.version_id, claim.arm)
     numbers = (event.score, event.prediction, event.latency_ms)
     return (
-        claim.decision_id, places.setdefault(group_of(claim), len(places)), 0,
+        claim.decision_id, places.setdefault(group, len(places)), 0,
         event.event_id or NAMELESS, event.at,
         *(_NONE if number is None else number for number in numbers),
         claim.plan_revision, claim.generation, claim.propensity, claim.unit, claim.at_ms,

@@ -111,8 +111,8 @@ async def otherwise(
     connection: psycopg.AsyncConnection[Any], tenant_id: UUID, outcomes: Sequence[Sent]
 ) -> dict[int, Said]:
     """Return which of stored outcomes were said otherwise: by index, what stands instead."""
-    columns = {"tenant": tenant_id, "decision": _columns(tenant_id, outcomes)["decision"]}
-    rows = await (await connection.execute(_STANDING, columns)).fetchall()
+    about = {"tenant": tenant_id, "decision": _decisions(outcomes)}
+    rows = await (await connection.execute(_STANDING, about)).fetchall()
     standing = {(row[0].bytes, row[1]): Said(*row[2:]) for row in rows}
     found = {}
     for index, one in enumerate(outcomes):
@@ -133,10 +133,14 @@ def _by_decision(rows: Sequence[Sent]) -> list[list[Sent]]:
     return [sorted(part.values()) for part in parts]
 
 
+def _decisions(rows: Sequence[Sent]) -> str:
+    return "{" + ",".join(row.decision_id.hex() for row in rows) + "}"
+
+
 def _columns(tenant_id: UUID, rows: Sequence[Sent]) -> dict[str, Any]:
     return {
         "tenant": tenant_id,
-        "decision": "{" + ",".join(row.decision_id.hex() for row in rows) + "}",
+        "decision": _decisions(rows),
         "label": [row.label for row in rows],
         "reward": [row.reward for row in rows],
         "cost": [row.cost for row in rows],

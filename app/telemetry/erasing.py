@@ -83,8 +83,8 @@ async def sweep(database: Database, *, grace: timedelta) -> None:
     """Delete what there still is of erased subjects, once every process has long heard of them."""
     async with database.session(ALL_TENANTS) as session:
         before = await session.scalar(select(func.now() - grace))
-        waiting = select(Erasure.tenant_id).where(Erasure.swept.is_(False), Erasure.at < before)
-        due = list(await session.scalars(waiting.distinct()))
+        waiting = Erasure.swept.is_(False) & (Erasure.at < before)
+        due = list(await session.scalars(select(Erasure.tenant_id).where(waiting).distinct()))
         days = list(await session.scalars(_DAYS))
     everybody = bindparam("units", None, type_=ARRAY(LargeBinary))
     for tenant_id in due:
@@ -94,9 +94,5 @@ async def sweep(database: Database, *, grace: timedelta) -> None:
                 await session.execute(select(func.telemetry_erase_in(day, before, everybody)))
         async with database.transaction(tenant_id) as session:
             await session.execute(
-                update(Erasure)
-                .where(
-                    Erasure.tenant_id == tenant_id, Erasure.swept.is_(False), Erasure.at < before
-                )
-                .values(swept=True)
+                update(Erasure).where(Erasure.tenant_id == tenant_id, waiting).values(swept=True)
             )

@@ -167,8 +167,13 @@ def read(rows: Sequence[Any], claim_of: ClaimOf) -> tuple[list[Event], list[dict
         try:
             good.append(_read(row, claim_of))
         except Refusal as refusal:
-            bad.append({"index": index, "code": refusal.code, "detail": refusal.detail})
+            bad.append(rejected(index, refusal))
     return good, bad
+
+
+def rejected(index: int, refusal: Refusal) -> dict[str, Any]:
+    """Return what a sender is told of one row: its index and what is wrong with it."""
+    return {"index": index, "code": refusal.code, "detail": refusal.detail}
 
 
 def require_object(row: Any, noun: str) -> None:

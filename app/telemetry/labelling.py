@@ -33,6 +33,7 @@ from app.telemetry.events import (
     micros,
     number,
     rehearsed_id,
+    rejected,
     require_object,
     require_whole,
     uuid_bytes,
@@ -93,7 +94,7 @@ async def take(database: Database, actor: Actor, upload: Upload) -> tuple[int, b
         try:
             good.append(_read(row, None if rehearsed else decisions))
         except Refusal as refusal:
-            bad.append({"index": index, "code": refusal.code, "detail": refusal.detail})
+            bad.append(rejected(index, refusal))
         else:
             places.append(index)
     if atomic:
@@ -118,7 +119,7 @@ async def take(database: Database, actor: Actor, upload: Upload) -> tuple[int, b
         others: dict[int, Said] = {}
         if fresh < len(good):
             others = await otherwise(connection, actor.tenant_id, good)
-        bad += [_refused(places[at], good[at], said) for at, said in others.items()]
+        bad += [rejected(places[at], _said_before(good[at], said)) for at, said in others.items()]
         if atomic:
             require_whole(bad)
         await session.commit()
@@ -130,12 +131,11 @@ async def take(database: Database, actor: Actor, upload: Upload) -> tuple[int, b
     return (207 if bad else 200), orjson.dumps(answer)
 
 
-def _refused(index: int, sent: Sent, said: Said) -> dict[str, Any]:
-    detail = (
+def _said_before(sent: Sent, said: Said) -> SaidBefore:
+    return SaidBefore(
         f"Revision {sent.revision} of this decision's outcome says {said}. What is different, or"
         " more, is a higher revision, which says all of it anew."
     )
-    return {"index": index, "code": SaidBefore.code, "detail": detail}
 
 
 async def _decisions(database: Database, actor: Actor, rows: list[Any]) -> dict[bytes, bytes]:

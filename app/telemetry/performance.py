@@ -93,11 +93,6 @@ class Performance:
         return self.reward / self.rewarded if self.rewarded else None
 
     @property
-    def mean_cost(self) -> float | None:
-        """Cost a decision."""
-        return self.cost / self.costed if self.costed else None
-
-    @property
     def auc(self) -> float | None:
         """Area under the ROC curve, from the score's bins."""
         found = self.measure("auc")

@@ -57,11 +57,11 @@ class Claim(NamedTuple):
 class Sealer:
     """One key, ready to seal: its hashes are begun once and copied, as a decision takes two."""
 
-    __slots__ = ("_key_id", "_tags", "_units")
+    __slots__ = ("_key_id", "_tag", "_units")
 
     def __init__(self, key_id: int, secret: bytes) -> None:
         self._key_id = key_id
-        self._tags = blake2b(digest_size=TAG, key=secret)
+        self._tag = tagger(secret)
         self._units = blake2b(digest_size=8, key=secret, person=b"unit")
 
     def unit(self, unit: str) -> bytes:
@@ -74,9 +74,7 @@ class Sealer:
         """Return the token of a claim, given by its fields as ``Claim`` has them."""
         arm = claim[-1].encode()
         body = CLAIM.pack(FORMAT, self._key_id, *claim[:-1], len(arm)) + arm
-        tag = self._tags.copy()
-        tag.update(body)
-        return str(_text(body + tag.digest()), "ascii")
+        return str(_text(body + self._tag(body)), "ascii")
 
 
 def unit_hash(secret: bytes, unit: str) -> bytes:

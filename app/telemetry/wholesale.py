@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.kit.arrays import Floats, Ints
-from app.telemetry.batch import NAMELESS, RECORD, Batch, Group, objects
+from app.telemetry.batch import NAMELESS, RECORD, Batch, Group, group_of, objects
 from app.telemetry.events import (
     AHEAD,
     EARLIEST,
@@ -26,7 +26,6 @@ from app.telemetry.events import (
     GREATEST,
     NESTED,
     NUMBERS,
-    SHADOW_PREFIX,
     Bounds,
     Micros,
 )
@@ -184,12 +183,12 @@ def _grouped(raw: NDArray[np.uint8], groups: dict[Group, int]) -> Ints:
     found, left = np.full(len(raw), -1), np.arange(len(raw))
     while len(left):
         first = raw[left[0]]
-        point, version = first[_POINT].tobytes(), first[_VERSION].tobytes()
-        arm = arms[left[0]].tobytes().decode()
-        if Part(int(first[_PART][0])) is Part.SHADOW:
-            arm = SHADOW_PREFIX + arm
+        group = group_of(
+            Part(int(first[_PART][0])), first[_POINT].tobytes(), first[_VERSION].tobytes(),
+            arms[left[0]].tobytes().decode(),
+        )  # fmt: skip
         same = (keys[left] == keys[left[0]]).all(axis=1)
-        found[left[same]] = groups.setdefault((point, version, arm), len(groups))
+        found[left[same]] = groups.setdefault(group, len(groups))
         left = left[~same]
         _require(len(groups) <= _MOST_GROUPS)
     return found
