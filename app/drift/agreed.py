@@ -35,4 +35,5 @@ async def judge(session: AsyncSession, window: Window, limits: Thresholds) -> No
         KpisOver(window.tenant_id, window.point_id, window.version_id, window.since, window.until),
     )
     if found is not None:
-        window.kpis = business.judged(found, limits.min_rows)
+        young = window.matures_at is not None
+        window.kpis = business.judged(found, limits.min_rows, young=young)

@@ -257,6 +257,13 @@ def _rank(severity: Severity) -> int:
     return severity.rank
 
 
+def spoken(history: Sequence[Seen], subject: Subject, limits: Thresholds) -> list[Seen]:
+    """Return the windows that could say something of a subject; oldest first."""
+    kind, name = subject
+    signals = [signal for signal in SIGNALS if signal.kind is kind]
+    return [seen for seen in history if any(one.speaks(seen, limits, name) for one in signals)]
+
+
 def recovered(
     history: Sequence[Seen], subject: Subject, limits: Thresholds, since: datetime
 ) -> bool:
@@ -265,10 +272,8 @@ def recovered(
     Back is not persistent: so it takes as long to be believed as it took to be missed, and more.
     A window that could not say, for want of rows or labels, says neither.
     """
-    kind, name = subject
-    signals = [signal for signal in SIGNALS if signal.kind is kind]
-    spoken = [seen for seen in history if any(one.speaks(seen, limits, name) for one in signals)]
-    later = [place for place, seen in enumerate(spoken) if seen.until > since][-limits.of :]
+    said = spoken(history, subject, limits)
+    later = [place for place, seen in enumerate(said) if seen.until > since][-limits.of :]
     return len(later) == limits.of and not any(
-        (kind, name) in lasting(spoken[: place + 1], limits) for place in later
+        subject in lasting(said[: place + 1], limits) for place in later
     )

@@ -73,6 +73,9 @@ class EvidenceOut(BaseModel):
     labelled: int
     accuracy: float | None
     degraded: bool | None
+    matures_at: datetime | None = Field(
+        None, description="Its labels are not judged before then; null where they are."
+    )
 
 
 class AlertDetailOut(AlertRowOut):

@@ -108,6 +108,7 @@ def evidence(alert: Alert, window: Window) -> dict[str, Any]:
         "labelled": of.get("labelled", window.labelled),
         "accuracy": of.get("accuracy", window.accuracy),
         "degraded": None if segment else window.degraded,
+        "matures_at": window.matures_at,
     }
 
 

@@ -90,11 +90,14 @@ async def settle(session: AsyncSession, windows: Sequence[Window], limits: Thres
     moved = False
     newest = windows[-1]
     seen = histories(windows, limits)
-    lasting = {
-        (kind, subject_of(name, segment)): severity
-        for segment, history in seen.items()
-        for (kind, name), severity in rules.lasting(history, limits).items()
-    }
+    lasting: dict[rules.Subject, Severity] = {}
+    since: dict[rules.Subject, datetime] = {}
+    for segment, history in seen.items():
+        for (kind, name), severity in rules.lasting(history, limits).items():
+            subject = kind, subject_of(name, segment)
+            lasting[subject] = severity
+            # Labels come late: the newest window that could say it may be no new one.
+            since[subject] = rules.spoken(history, (kind, name), limits)[-1].until
     rows = await session.scalars(
         select(Alert).filter_by(
             tenant_id=newest.tenant_id, point_id=newest.point_id, version_id=newest.version_id
@@ -105,11 +108,11 @@ async def settle(session: AsyncSession, windows: Sequence[Window], limits: Thres
     for subject, severity in sorted(lasting.items(), key=lambda item: item[0][1]):
         alert = known.get(subject)
         if alert is None:
-            alert = await _enter(session, newest, subject)
+            alert = await _enter(session, newest, subject, since[subject])
         last = episodes.get(alert.id)
         if rules.begins_anew(last.state if last else None, Happening.BEYOND):
             number = last.number + 1 if last else 1
-            await fire(session, alert, number=number, severity=severity, since=newest.until)
+            await fire(session, alert, number=number, severity=severity, since=since[subject])
             moved = True
         elif last is not None and severity.rank > last.severity.rank:
             await _worsen(session, alert, last, severity)
@@ -150,7 +153,9 @@ async def newest_of(
     return {row.alert_id: row for row in rows}
 
 
-async def _enter(session: AsyncSession, window: Window, subject: rules.Subject) -> Alert:
+async def _enter(
+    session: AsyncSession, window: Window, subject: rules.Subject, until: datetime
+) -> Alert:
     """Put down the first window in which something had left its bounds for good."""
     kind, name = subject
     alert = Alert(
@@ -159,7 +164,7 @@ async def _enter(session: AsyncSession, window: Window, subject: rules.Subject) 
         version_id=window.version_id,
         kind=kind,
         subject=name,
-        until=window.until,
+        until=until,
     )
     session.add(alert)
     await session.flush()

@@ -69,6 +69,13 @@ class MonitorSettings(Input):
     hits: int = Field(2, ge=1, le=20, description="Windows that must drift …")
     of: int = Field(3, ge=1, le=20, description="… of so many, before there is an alert.")
 
+    label_delay_hours: int = Field(
+        0,
+        ge=0,
+        le=24 * 366,
+        description="So long outcomes take to come, the slowest class of them: what takes labels,"
+        " or outcomes, is judged in windows whose end is so long ago, in younger ones not yet.",
+    )
     metrics: list[Watched] = Field(
         [*WATCHED], max_length=11, description="Promised metrics that raise an alert."
     )
@@ -256,6 +263,10 @@ class WindowOut(BaseModel):
     fairness: list[UnequalOut] = Field(description="Of the features that the monitor names.")
     kpis: list[WindowKpiOut] = Field(
         description="Of a version with a seat: what was agreed on, and what it came to."
+    )
+    matures_at: datetime | None = Field(
+        description="What takes labels (metrics, accuracy, KPIs of outcomes) is not judged before"
+        " then, by the monitor's `label_delay_hours`; null where it is."
     )
     examined_at: datetime
 

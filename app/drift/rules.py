@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,12 @@ class Thresholds:
     """Features whose segments are to be treated alike…"""
     fairness_tolerance: float = 0.1
     """…but for so much between a rate of one and of the rest."""
+    label_delay_hours: int = 0
+    """What takes labels is judged of windows whose end is so long ago, of younger ones not yet."""
+
+    def matured(self, now: datetime) -> datetime | None:
+        """Return up to when what takes labels is judged; nothing, where all of it is at once."""
+        return now - timedelta(hours=self.label_delay_hours) if self.label_delay_hours else None
 
 
 def compare(

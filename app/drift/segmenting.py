@@ -38,9 +38,11 @@ class Segments:
         baseline: telemetry.Baseline | None,
         limits: Thresholds,
         series: Sequence[UUID],
+        matured: datetime | None = None,
     ) -> None:
         self._about = session, tenant_id
         self._baseline, self._limits, self._series = baseline, limits, series
+        self._matured = matured
         self._places: dict[Place, list[telemetry.Segment]] | None = None
         self._before: dict[Place, tuple[datetime, Known]] = {}
 
@@ -56,6 +58,7 @@ class Segments:
         if not self.asked:
             return [], []
         limits, segments = self._limits, []
+        young = self._matured is not None and until > self._matured
         groups: dict[str, dict[str, Group]] = defaultdict(dict)
         for place, some in (await self._known()).items():
             ids = [one.id for one in some if one.through is not None and one.through >= since]
@@ -63,7 +66,8 @@ class Segments:
             if inputs is None:
                 continue
             variable, value = place
-            groups[variable][value] = Group(*telemetry.answers(inputs, done))
+            judged = telemetry.performance(None) if young else done
+            groups[variable][value] = Group(*telemetry.answers(inputs, judged))
             if limits.segments:
                 earlier, before = await self._earlier(place, since, until)
                 segments.append(
@@ -71,10 +75,10 @@ class Segments:
                         "segment": f"{variable}={value}",
                         "n": inputs.n,
                         "labelled": done.labelled,
-                        "accuracy": done.accuracy,
+                        "accuracy": judged.accuracy,
                         "before": earlier.n if earlier else 0,
                         "variables": moved(self._baseline, earlier, inputs, limits),
-                        "metrics": worse(self._baseline, before, done, limits),
+                        "metrics": worse(self._baseline, before, judged, limits),
                     }
                 )
         return segments, [
