@@ -159,6 +159,8 @@ class Seen:
     n: int
     drifting: frozenset[str]
     severe: frozenset[str]
+    placed: bool = True
+    """Whether there is what inputs and scores are held against."""
     shifting: frozenset[str] = frozenset()
     """Variables that have certainly moved, however little."""
     beyond: frozenset[str] = frozenset()
@@ -199,6 +201,10 @@ def _full(seen: Seen, limits: Thresholds, _: str) -> bool:
     return seen.n >= limits.min_rows
 
 
+def _held(seen: Seen, limits: Thresholds, _: str) -> bool:
+    return seen.placed and seen.n >= limits.min_rows
+
+
 def _labelled(seen: Seen, _: Thresholds, __: str) -> bool:
     return seen.judged
 
@@ -216,12 +222,12 @@ _GRAVE = frozenset({ACCURACY, "mae", "rmse"})
 
 
 SIGNALS: tuple[Signal, ...] = (
-    Signal(AlertKind.DATA, Severity.NOTICE, lambda seen: seen.shifting - {SCORE}, _full),
-    Signal(AlertKind.PREDICTION, Severity.NOTICE, lambda seen: seen.shifting & {SCORE}, _full),
-    Signal(AlertKind.DATA, Severity.WARNING, lambda seen: seen.drifting - {SCORE}, _full),
-    Signal(AlertKind.DATA, Severity.CRITICAL, lambda seen: seen.severe - {SCORE}, _full),
-    Signal(AlertKind.PREDICTION, Severity.WARNING, lambda seen: seen.drifting & {SCORE}, _full),
-    Signal(AlertKind.PREDICTION, Severity.CRITICAL, lambda seen: seen.severe & {SCORE}, _full),
+    Signal(AlertKind.DATA, Severity.NOTICE, lambda seen: seen.shifting - {SCORE}, _held),
+    Signal(AlertKind.PREDICTION, Severity.NOTICE, lambda seen: seen.shifting & {SCORE}, _held),
+    Signal(AlertKind.DATA, Severity.WARNING, lambda seen: seen.drifting - {SCORE}, _held),
+    Signal(AlertKind.DATA, Severity.CRITICAL, lambda seen: seen.severe - {SCORE}, _held),
+    Signal(AlertKind.PREDICTION, Severity.WARNING, lambda seen: seen.drifting & {SCORE}, _held),
+    Signal(AlertKind.PREDICTION, Severity.CRITICAL, lambda seen: seen.severe & {SCORE}, _held),
     Signal(AlertKind.MATHEMATICAL, Severity.WARNING, lambda seen: seen.beyond, _labelled),
     Signal(AlertKind.ESTIMATED, Severity.WARNING, lambda seen: seen.estimated, _full),
     Signal(AlertKind.CONCEPT, Severity.WARNING, lambda seen: seen.concept, _full),

@@ -42,6 +42,7 @@ def look(window: Window, limits: Thresholds) -> Seen:
         until=window.until,
         n=window.n,
         drifting=frozenset(window.alerting),
+        placed=window.compared_with is not None,
         severe=frozenset(item["name"] for item in window.variables if item["severe"]),
         beyond=frozenset(degrading.beyond(metrics, limits.metrics)),
         judged=bool(said),

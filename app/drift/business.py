@@ -28,6 +28,11 @@ class KpiSeen:
     matures: bool = True
     """Whether it is made of what comes back, and not of what somebody reports of it."""
 
+    @property
+    def rhythmic(self) -> bool:
+        """Whether days may differ by their place in a week; an uplift is beside a holdout."""
+        return self.counted or not self.matures
+
 
 def judged(found: Sequence[KpiSeen], min_rows: int, *, young: bool = False) -> list[dict[str, Any]]:
     """Return what a window keeps of each KPI; ``missed`` is nothing where it cannot be said.
@@ -43,7 +48,12 @@ def judged(found: Sequence[KpiSeen], min_rows: int, *, young: bool = False) -> l
             row |= {"value": None, "low": None, "high": None}
         said = row["value"] is not None and (one.n >= min_rows or not one.counted)
         rows.append(
-            {**row, "missed": one.missed if said else None, "gravely": said and one.gravely}
+            {
+                **row,
+                "enough": said,
+                "missed": one.missed if said else None,
+                "gravely": said and one.gravely,
+            }
         )
     return rows
 

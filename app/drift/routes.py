@@ -10,6 +10,8 @@ from app.drift import alert_views, hearing, service
 from app.drift.alert_rules import AlertKind, Severity, State
 from app.drift.degrading import WATCHED, Watched
 from app.drift.fairness import Rate
+from app.drift.rules import Against, BusinessAgainst
+from app.drift.season_schemas import KpiSeasonOut, SeasonalOut
 from app.drift.tables import Monitor, Window
 from app.kit.actor import Actor
 from app.kit.input import Input
@@ -75,6 +77,16 @@ class MonitorSettings(Input):
         le=24 * 366,
         description="So long outcomes take to come, the slowest class of them: what takes labels,"
         " or outcomes, is judged in windows whose end is so long ago, in younger ones not yet.",
+    )
+    drift_against: Against = Field(
+        "reference",
+        description="What inputs and scores are held against: the version's baseline, or their own"
+        " season, the same weekdays and hours of up to four weeks before.",
+    )
+    business_against: BusinessAgainst = Field(
+        "agreed",
+        description="What KPIs are held against: threshold and tolerance as agreed, or the same"
+        " weekdays and hours of weeks before; by `either` one of both suffices.",
     )
     metrics: list[Watched] = Field(
         [*WATCHED], max_length=11, description="Promised metrics that raise an alert."
@@ -149,13 +161,6 @@ class MonitorOut(MonitorSettings):
     decision_point: str
     revision: int
     tell: list[HearerOut]  # type: ignore[assignment]
-
-
-class SeasonalOut(BaseModel):
-    js: float
-    psi: float
-    q_value: float
-    drifts: bool
 
 
 class VariableOut(BaseModel):
@@ -236,7 +241,13 @@ class WindowKpiOut(BaseModel):
     threshold: float
     tolerance: float
     digest: str = Field(description="Of the definition that it was held against.")
-    missed: bool | None = Field(description="Nothing where too little is known.")
+    enough: bool | None = Field(None, description="Whether enough is known to say anything of it.")
+    seasonal: KpiSeasonOut | None = Field(
+        None, description="Beside other weeks' same weekday and hour; nothing where there are none."
+    )
+    missed: bool | None = Field(
+        description="By the monitor's `business_against`; nothing where too little is known."
+    )
     gravely: bool = Field(description="Missed by more than twice the tolerance, or as an uplift.")
 
 
@@ -248,6 +259,9 @@ class WindowOut(BaseModel):
     since: datetime
     until: datetime
     n: int
+    compared_with: str | None = Field(
+        description="What drifts does so from: `reference`, `season`; nothing where there is none."
+    )
     variables: list[VariableOut]
     share: float | None = Field(description="Of the inputs, how many drift.")
     alerting: list[str]

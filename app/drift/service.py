@@ -115,7 +115,10 @@ async def monitor_in_force(session: AsyncSession, asked: gates.MonitorInForce) -
     return {point_id: digest_of(_terms(found)) for point_id, found in limits.items()}
 
 
-_NEW = ("segments", "fairness", "fairness_tolerance", "label_delay_hours")
+_NEW = (
+    "segments", "fairness", "fairness_tolerance", "label_delay_hours",
+    "drift_against", "business_against",
+)  # fmt: skip
 _LATER = ("metrics", "window_events", *_NEW)
 """Settings that there were not always."""
 

@@ -77,6 +77,14 @@ class Window(Base):
     examined_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     @property
+    def compared_with(self) -> str | None:
+        """What drift is held against: the reference, the season, or nothing where that is none."""
+        monitor = (self.basis or {}).get("monitor", {})
+        if monitor.get("drift_against") != "season":
+            return "reference"
+        return "season" if any(item["seasonal"] for item in self.variables) else None
+
+    @property
     def share(self) -> float | None:
         """Share of the inputs that drift; nothing where none was compared."""
         inputs = [item for item in self.variables if item["name"] != SCORE]
