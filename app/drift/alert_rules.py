@@ -169,6 +169,8 @@ class Seen:
     """Whether enough outcomes are known to say so of any."""
     estimated: frozenset[str] = frozenset()
     """Watched metrics that are expected to be worse, of those that no outcomes say."""
+    unforeseen: frozenset[str] = frozenset()
+    """Those of which scores let nothing be expected."""
     concept: frozenset[str] = frozenset()
     """What stands changed for the worse."""
     unequal: frozenset[str] = frozenset()
@@ -205,6 +207,10 @@ def _held(seen: Seen, limits: Thresholds, _: str) -> bool:
     return seen.placed and seen.n >= limits.min_rows
 
 
+def _foreseen(seen: Seen, limits: Thresholds, name: str) -> bool:
+    return seen.n >= limits.min_rows and name not in seen.unforeseen
+
+
 def _labelled(seen: Seen, _: Thresholds, __: str) -> bool:
     return seen.judged
 
@@ -229,7 +235,7 @@ SIGNALS: tuple[Signal, ...] = (
     Signal(AlertKind.PREDICTION, Severity.WARNING, lambda seen: seen.drifting & {SCORE}, _held),
     Signal(AlertKind.PREDICTION, Severity.CRITICAL, lambda seen: seen.severe & {SCORE}, _held),
     Signal(AlertKind.MATHEMATICAL, Severity.WARNING, lambda seen: seen.beyond, _labelled),
-    Signal(AlertKind.ESTIMATED, Severity.WARNING, lambda seen: seen.estimated, _full),
+    Signal(AlertKind.ESTIMATED, Severity.WARNING, lambda seen: seen.estimated, _foreseen),
     Signal(AlertKind.CONCEPT, Severity.WARNING, lambda seen: seen.concept, _full),
     Signal(AlertKind.FAIRNESS, Severity.WARNING, lambda seen: seen.unequal, _compared),
     Signal(AlertKind.MATHEMATICAL, Severity.CRITICAL, lambda seen: seen.beyond & _GRAVE, _labelled),

@@ -48,6 +48,8 @@ def look(window: Window, limits: Thresholds) -> Seen:
         judged=bool(said),
         shifting=frozenset(item["name"] for item in window.variables if item.get("shifts")),
         estimated=frozenset(degrading.beyond(window.estimated, limits.metrics) - said),
+        unforeseen=frozenset(item["name"] for item in window.estimated if item["beyond"] is None)
+        - said,
         concept=frozenset(item["subject"] for item in window.concept if item["stands"]),
         unequal=frozenset(item["name"] for item in window.fairness or () if item["beyond"]),
         compared=bool(window.fairness),

@@ -65,7 +65,7 @@ async def measure(
             rules.compare(layout, profile, found, limits), layout, season, found, limits
         )
         estimated = foreseeing.estimated(
-            layout, found, baseline.curve, baseline.metrics, limits.min_rows
+            layout, found, baseline.curve, baseline.metrics, limits.min_rows, reference=profile
         )
     segments, fairness = await look.segments.measured(since, until)
     return Window(

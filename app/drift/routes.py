@@ -167,12 +167,15 @@ class VariableOut(BaseModel):
     name: str
     js: float
     psi: float
-    ks: float | None
-    wasserstein: float | None = Field(description="In units of the variable.")
+    ks: float | None = Field(description="Of values: nothing where there are none.")
+    wasserstein: float | None = Field(description="Likewise, in units of the variable.")
     p_value: float
     q_value: float
     null_share: float
     unseen_share: float
+    js_values: float | None = Field(
+        None, description="JS of the values alone, nulls left out; nothing where there are none."
+    )
     drifts: bool
     severe: bool
     shift_effect: float | None = Field(
@@ -193,7 +196,12 @@ class MetricOut(BaseModel):
     rows: int
     promised: float
     room: float = Field(description="It may be this much worse than promised.")
-    beyond: bool | None = Field(description="Nothing where too few outcomes are known.")
+    beyond: bool | None = Field(description="Nothing where too little is known to say so.")
+    extrapolated: float | None = Field(
+        None,
+        description="Of an estimate: the share of scores beyond all that the baseline has labels"
+        " of. From 0.05 on nobody knows, and `beyond` is nothing.",
+    )
 
 
 class ChangeOut(BaseModel):

@@ -83,9 +83,9 @@ def compare(
                 "q_value": float(q),
                 "drifts": bool(drifts),
                 "severe": bool(drifts and item.js >= limits.severe_js),
-                "shift_effect": move.effect,
+                "shift_effect": move.effect if move.known else None,
                 "shift_p": move.p_value,
-                "shift_q": float(move_q),
+                "shift_q": float(move_q) if move.known else None,
                 "shifts": bool(
                     enough and comparable and move_q < limits.q and abs(move.effect) >= LEAST
                 ),
