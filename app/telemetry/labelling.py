@@ -23,7 +23,7 @@ from app.platform.http import Upload
 from app.platform.http.guard import PermissionDenied
 from app.telemetry import store
 from app.telemetry.charts import hour_at
-from app.telemetry.correcting import Said, Sent, otherwise
+from app.telemetry.correcting import Said, Sent, awaiting, otherwise
 from app.telemetry.correcting import store as store_outcomes
 from app.telemetry.events import (
     BadEvent,
@@ -122,10 +122,12 @@ async def take(database: Database, actor: Actor, upload: Upload) -> tuple[int, b
         bad += [rejected(places[at], _said_before(good[at], said)) for at, said in others.items()]
         if atomic:
             require_whole(bad)
+        waiting = await awaiting(connection, actor.tenant_id, good)
         await session.commit()
     answer = {
         "accepted": fresh,
         "duplicates": len(good) - fresh - len(others),
+        "awaiting": waiting,
         "rejected": bad,
     }
     return (207 if bad else 200), orjson.dumps(answer)
