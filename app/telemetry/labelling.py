@@ -59,14 +59,14 @@ WITH due AS (
                       THEN o.received_at + interval '30 seconds' END
     FROM due WHERE o.tenant_id = due.tenant_id AND o.decision_id = due.decision_id
 ), joined AS (
-    UPDATE telemetry_receipt r SET labelled = true, outcome_revision = due.revision
+    UPDATE telemetry_receipt_stored r SET labelled = true, outcome_revision = due.revision
     FROM due
     WHERE r.tenant_id = due.tenant_id AND r.decision_id = due.decision_id AND NOT r.labelled
     RETURNING r.tenant_id, r.series_id, r.segment_ids, r.at, r.score, r.prediction,
               due.label, due.reward, due.cost, false AS again,
               NULL::float8 AS was_label, NULL::float8 AS was_reward, NULL::float8 AS was_cost
 ), corrected AS (
-    UPDATE telemetry_receipt r SET outcome_revision = due.revision
+    UPDATE telemetry_receipt_stored r SET outcome_revision = due.revision
     FROM due, telemetry_outcome_history h
     WHERE r.tenant_id = due.tenant_id AND r.decision_id = due.decision_id AND r.labelled
       AND r.outcome_revision < due.revision

@@ -128,17 +128,29 @@ def gather_decisions(plan: Plan, gun: Helper, served: Served, have: int) -> None
 
 
 def measure_ingest(
-    plan: Plan, gun: Helper, copier: Helper, served: Served, crowned: Crowned
+    plan: Plan,
+    gun: Helper,
+    copier: Helper,
+    served: Served,
+    crowned: Crowned,
+    *,
+    arrow: bool = False,
 ) -> tuple[Pairs, int]:
     """Take turns: the server stores batches, then COPY stores the same rows again.
 
-    The first pair warms both up. COPY waits until the worker has folded what came before.
+    The batches are JSON, or larger ones as Arrow streams. The first pair warms both up. COPY waits
+    until the worker has folded what came before.
     """
     pairs, acknowledged = Pairs(), 0
     for turn in range(plan.ingest_pairs + 1):
         spent = cpu_seconds(served.pid)
         shot = gun.ask(
-            "ingest", port=served.port, lanes=INGEST_LANES, batches=plan.batches, size=BATCH
+            "ingest",
+            port=served.port,
+            lanes=INGEST_LANES,
+            batches=plan.batches,
+            size=BATCH,
+            arrow=arrow,
         )
         spent = cpu_seconds(served.pid) - spent
         acknowledged += shot["events"]
@@ -156,7 +168,9 @@ def measure_ingest(
             pairs.note("copy_client_cpu_us", copied["load_cpu"] / copied["rows"] * 1e6)
             pairs.note("ingest_load_share", shot["load_cpu"] / shot["seconds"])
             pairs.note("batch_kb", shot["body_bytes"] / 1024)
-            print(_row(pairs, "ingest", "COPY rows/s", "events/s"), flush=True)
+            print(
+                _row(pairs, "arrow" if arrow else "ingest", "COPY rows/s", "events/s"), flush=True
+            )
     return pairs, acknowledged
 
 

@@ -83,7 +83,9 @@ def test_a_batch_the_database_refuses_takes_nobody_else_with_it(
 
     assert isinstance(found.pop(7), psycopg.DataError)
     assert found == [(1, {}, {})] * 19
-    assert stored(place.url, "telemetry_receipt") == 19 == stored(place.url, "telemetry_event")
+    assert (
+        stored(place.url, "telemetry_receipt_stored") == 19 == stored(place.url, "telemetry_event")
+    )
 
 
 def test_that_the_database_is_away_is_told_at_once_to_all_who_wait() -> None:
@@ -104,3 +106,17 @@ def test_that_the_database_is_away_is_told_at_once_to_all_who_wait() -> None:
     found = asyncio.run(tell())
 
     assert {type(one) for one in found} == {OperationalError}
+
+
+def test_of_a_long_batch_that_is_partly_known_the_rest_is_new(
+    bench: tuple[asyncio.Runner, Bench],
+) -> None:
+    runner, place = bench
+    writer, point, ids = Writer(place.database), uuid7(), [uuid7() for _ in range(300)]
+
+    def tell(some: list[UUID]) -> int:
+        return runner.run(writer.write(place.actor.tenant_id, batch(place, point, *some))).fresh
+
+    assert [tell(ids[:100]), tell(ids[:100]), tell(ids[50:]), tell(ids)] == [100, 0, 200, 0]
+    assert stored(place.url, "telemetry_receipt_stored") == 300
+    assert stored(place.url, "telemetry_event") == 300
