@@ -45,7 +45,7 @@ def served(plan: spine.Plan) -> dict[str, float]:
         )
         copier.ask("create")
         json, acknowledged = spine.measure_ingest(plan, gun, copier, server, crowned)
-        spine.gather_decisions(plan, gun, server, 0)
+        spine.gather_decisions(plan, gun, server, 0, arrow=True)
         arrow, more = spine.measure_ingest(plan, gun, copier, server, crowned, arrow=True)
         return {
             "ingest_ratio": median(arrow.ratios),
