@@ -44,6 +44,11 @@ class Agreed:
         return said if self.terms is None else [*said, self.terms]
 
     @property
+    def priced(self) -> bool:
+        """Whether right and wrong answers have prices."""
+        return self.formula is Formula.ERROR_COST
+
+    @property
     def prices(self) -> Prices:
         """What an answer of a kind brings."""
         return Prices(**(self._term("prices") or FREE._asdict()))
