@@ -57,6 +57,11 @@ _IN_PARTS = _receipts(
     arrays=", %(part0)s::uuid[], %(part1)s::uuid[], %(part2)s::uuid[]",
     names=", p0, p1, p2",
 )
+_KNOWN = """
+SELECT EXISTS (
+    SELECT FROM unnest(%(decision)s::uuid[], %(series)s::uuid[]) AS u (d, s)
+    JOIN telemetry_receipt r ON r.tenant_id = %(tenant)s AND r.decision_id = d AND r.series_id = s)
+"""
 _AWAITED = """
 UPDATE telemetry_outcome SET due_at = now()
 WHERE tenant_id = %(tenant)s AND decision_id = ANY(%(decision)s::uuid[])
@@ -147,6 +152,16 @@ async def parts_of(
                 await connection.execute(_NEW_PART, {**key, **new})
                 found, taken = await read()
     return found
+
+
+async def any_known(
+    connection: Connection, tenant_id: UUID, decisions: Packed, series: Packed
+) -> bool:
+    """Say whether one of some events has its receipt."""
+    asked = {"tenant": tenant_id, "decision": decisions, "series": series}
+    found = await (await connection.execute(_KNOWN, asked)).fetchone()
+    assert found is not None  # noqa: S101 - an expression has a row
+    return bool(found[0])
 
 
 async def copy_receipts(

@@ -187,10 +187,19 @@ async def _receive(
     places: dict[Group, Place],
     parcels: Parcels,
 ) -> set[bytes] | None:
-    """Write receipts; return the new ones' decision and series, ``None`` if all are new."""
+    """Write receipts; return the new ones' decision and series, ``None`` if all are new.
+
+    A batch that is sent again is known by its first event, before its COPY is refused.
+    """
     if parcels.receipts is not None:
-        decisions = Uuids.of(batch.records["decision"])
-        if await store.copy_receipts(connection, tenant_id, parcels.receipts, decisions):
+        decisions, series = batch.records["decision"], batch.series(places)
+        _, first = np.unique(batch.records["owner"], return_index=True)
+        again = await store.any_known(
+            connection, tenant_id, Uuids.of(decisions[first]), Uuids.of(series[first])
+        )
+        if not again and await store.copy_receipts(
+            connection, tenant_id, parcels.receipts, Uuids.of(decisions)
+        ):
             return None
     found = await off_loop(len(batch), columns, batch, places)
     return await store.insert_receipts(connection, tenant_id, len(batch), found)
