@@ -147,3 +147,16 @@ def test_what_is_sent_again_makes_no_error_in_the_database_s_log(
     assert runner.run(tell(parts[2:])) == 0
     assert runner.run(tell(parts)) == 100
     assert undone() == 0, "a COPY was begun and undone"
+
+
+def test_of_a_long_batch_that_the_database_refuses_no_receipt_is_left(
+    bench: tuple[asyncio.Runner, Bench],
+) -> None:
+    runner, place = bench
+    writer, point = Writer(place.database), uuid7()
+    bad = batch(place, point, *(uuid7() for _ in range(100)), x="\0")
+
+    with pytest.raises(psycopg.DataError):
+        runner.run(writer.write(place.actor.tenant_id, bad))
+
+    assert stored(place.url, "telemetry_receipt_stored") == 0
