@@ -13,6 +13,7 @@ from app.drift.business import KpiSeen
 from app.drift.events import AlertAcknowledged, AlertRaised, AlertResolved
 from app.drift.gauges import AlertGauges
 from app.drift.known import Planned, Planning
+from app.drift.lapsing import KpisAgreed, lapse
 from app.drift.rules import Thresholds, compare
 from app.drift.service import apply_monitor, monitor_in_force, thresholds
 from app.drift.standings import Standing, compare_rehearsal, compare_since, standing
@@ -30,6 +31,7 @@ __all__ = [
     "AlertResolved",
     "Alertmanager",
     "KpiSeen",
+    "KpisAgreed",
     "KpisOver",
     "Planned",
     "Planning",
@@ -42,6 +44,7 @@ __all__ = [
     "compare",
     "compare_rehearsal",
     "compare_since",
+    "lapse",
     "monitor_in_force",
     "standing",
     "tend",

@@ -4,6 +4,7 @@ Owns definitions and their measurement from outcomes. Imports gates, telemetry, 
 """
 
 from app.kpi.agreement import Agreed, agreements, as_kept, kpis_in_force
+from app.kpi.events import KpiWithdrawn
 from app.kpi.measuring import Measured, measure
 from app.kpi.noticing import notice
 from app.kpi.pushed import reporters_of
@@ -14,6 +15,7 @@ __all__ = [
     "SPEAKS_ALONE",
     "Agreed",
     "GuardrailsAsking",
+    "KpiWithdrawn",
     "Measured",
     "agreements",
     "apply_kpi",

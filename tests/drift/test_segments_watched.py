@@ -110,6 +110,35 @@ def test_the_defaults_ask_for_no_segments(live: Live) -> None:
     assert (found["segments"], found["fairness"], found["fairness_tolerance"]) == (False, [], 0.1)
 
 
+def test_whoever_has_the_monitor_look_at_no_segments_ends_their_alerts(
+    live: Live, place: Any
+) -> None:
+    """Of others nothing changes; looked at again, they are judged by what comes from then on."""
+    wait_for(lambda: ("fairness", "sex") in alerts(live, place), "unequal treatment")
+    path = f"/v1/decision-points/{place.point}/monitor"
+    before = live["ops"].get(path)
+    standing = {key for key, one in alerts(live, place).items() if one["state"] != "resolved"}
+    asked = {"min_rows": 50, "hits": 2, "of": 3, "fairness": ["sex"]}
+    second = live["ops"].put(path, asked, revision=before["revision"])
+
+    found = alerts(live, place)
+    gone = {key for key in standing if key[1].endswith("]")}
+    assert ("data", "x [state=NSW]") in gone
+    assert {key for key in standing if found[key]["ending"] == "lapsed"} == gone
+    over = found["data", "x [state=NSW]"]
+    assert (over["state"], over["resolved_by"]) == ("resolved", None)
+    assert over["reason"] == ("The monitor looks at no segments any more, state=NSW among them.")
+    stream = f"version:{over['version_id']}"
+    said = [
+        one for one in live["aud"].pages("/v1/audit", stream=stream, action="alert.resolved")
+        if one["details"]["alert"] == over["id"]
+    ]  # fmt: skip
+    assert [(one["actor_name"], one["details"]["ending"]) for one in said] == [("ops", "lapsed")]
+    live["ops"].put(path, {**asked, "segments": True}, revision=second["revision"])
+    assert alerts(live, place)["data", "x [state=NSW]"]["state"] == "resolved"
+    assert live["aud"].post("/v1/audit:verify")["faults"] == []
+
+
 def said(segment: str, *drifting: str, n: int = 600, before: int = 600) -> dict[str, Any]:
     variables = [
         {"name": name, "drifts": True, "severe": False, "shifts": True} for name in drifting
@@ -152,14 +181,15 @@ def unequal(*, beyond: bool) -> dict[str, Any]:
 async def test_unequal_treatment_is_over_when_windows_say_so_and_not_when_they_say_nothing(
     here: Watched,
 ) -> None:
-    """Nothing is said of a feature that the contract names no more, nor of too few rows."""
+    """Nothing is said of too few rows."""
+    limits = Thresholds(fairness=("sex",))
     for _ in range(2):
-        await here.window(fairness=[unequal(beyond=True)])
+        await here.window(limits=limits, fairness=[unequal(beyond=True)])
     for _ in range(5):
-        await here.window()
+        await here.window(limits=limits)
     (still,) = await here.episodes("sex")
     for _ in range(5):
-        await here.window(fairness=[unequal(beyond=False)])
+        await here.window(limits=limits, fairness=[unequal(beyond=False)])
     (over,) = await here.episodes("sex")
 
     assert (still.state, still.severity, over.state) == ("firing", "warning", "resolved")
