@@ -259,6 +259,16 @@ SIGNALS: tuple[Signal, ...] = (
 Subject = tuple[AlertKind, str]
 
 
+def out_of_bounds(seen: Seen, limits: Thresholds) -> dict[AlertKind, int]:
+    """Return of each kind how much is out of its bounds; nothing of what cannot be said."""
+    return {
+        signal.kind: len(signal.names(seen))
+        for signal in SIGNALS
+        if signal.severity is Severity.WARNING
+        and any(signal.speaks(seen, limits, name) for name in seen.measured or ("",))
+    }
+
+
 def lasting(history: Sequence[Seen], limits: Thresholds) -> dict[Subject, Severity]:
     """Return what is out of bounds for good after the last window, at its worst; oldest first."""
     found: dict[Subject, Severity] = {}

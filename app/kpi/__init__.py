@@ -3,7 +3,7 @@
 Owns definitions and their measurement from outcomes. Imports gates, telemetry, catalog.
 """
 
-from app.kpi.agreement import Agreed, agreements, as_kept, kpis_in_force
+from app.kpi.agreement import Agreed, agreements, agreements_by_point, as_kept, kpis_in_force
 from app.kpi.events import KpiWithdrawn
 from app.kpi.measuring import Measured, measure
 from app.kpi.noticing import notice
@@ -18,6 +18,7 @@ __all__ = [
     "KpiWithdrawn",
     "Measured",
     "agreements",
+    "agreements_by_point",
     "apply_kpi",
     "as_kept",
     "authors_of",
