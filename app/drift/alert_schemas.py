@@ -77,6 +77,12 @@ class EvidenceOut(BaseModel):
     labelled: int
     accuracy: float | None
     degraded: bool | None
+    before: int | None = Field(
+        None, description="Of a segment: rows of its own time before that it is compared with."
+    )
+    left_out: int | None = Field(
+        None, description="Windows of that time which are left out, as it was beyond in them."
+    )
 
 
 class AlertDetailOut(AlertRowOut):

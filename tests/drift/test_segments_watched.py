@@ -1,5 +1,6 @@
 """Monitors look at segments: what changed in one of them, and how alike they are treated."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,22 +27,36 @@ def place(live: Live) -> Any:
         "segments": True, "fairness": ["sex"],
     }  # fmt: skip
     live["ops"].put(f"/v1/decision-points/{found.point}/monitor", monitor)
+    send(
+        live, found, DAYS,
+        lambda day, state: 2.0 if day >= TURN and state == "NSW" else 0.0,
+        lambda day, sex: 0.2 if day >= TURN and sex == "f" else 0.8,
+    )  # fmt: skip
+    return found
+
+
+def send(
+    live: Live,
+    found: Any,
+    days: int,
+    shift: Callable[[int, str], float],
+    chance: Callable[[int, str], float],
+) -> None:
+    """Send days of events of two states and sexes: where a state's x lies, and who is answered."""
     rng = np.random.default_rng(3)
     asked = {"units": [{"unit": f"w-{number}"} for number in range(1000)]}
     path = f"/v1/decision-points/{found.point}/route:batch"
     decisions = [one for _ in range(2) for one in live["app"].post(path, asked)["decisions"]]
     events, outcomes = [], []
-    for number, one in enumerate(decisions[: DAYS * ROWS]):
+    for number, one in enumerate(decisions[: days * ROWS]):
         day, row = divmod(number, ROWS)
-        later = day >= TURN
         state, sex = "NSW" if row % 2 else "VIC", "f" if row % 4 < 2 else "m"
-        x = rng.normal() + (2.0 if later and state == "NSW" else 0.0)
-        chance = 0.2 if later and sex == "f" else 0.8
+        x = rng.normal() + shift(day, state)
         at = f"{FIRST + day}T{row % 24:02d}:30:00Z"
         events.append(
             {
                 "token": one["token"], "at": at, "score": 1 / (1 + np.exp(-x)),
-                "prediction": bool(rng.random() < chance),
+                "prediction": bool(rng.random() < chance(day, sex)),
                 "features": {"x": x, "state": state, "sex": sex},
             }
         )  # fmt: skip
@@ -50,7 +65,6 @@ def place(live: Live) -> Any:
         live["app"].post("/v1/events", {"events": events[part : part + 600]})
         live["app"].post("/v1/outcomes", {"outcomes": outcomes[part : part + 600]})
     wait_folded(live, found.point)
-    return found
 
 
 def alerts(live: Live, place: Any) -> dict[tuple[str, str], Any]:
@@ -87,9 +101,11 @@ def test_windows_say_of_each_segment_what_it_is_beside_its_time_before(
 
     names = {one["segment"] for one in windows[0]["segments"]}
     assert names == {"state=NSW", "state=VIC", "sex=f", "sex=m"}
-    assert [window["segments"][0]["before"] for window in windows] == [
+    first = [window["segments"][0] for window in windows]
+    assert [one["before"] + ROWS // 2 * one["left_out"] for one in first] == [
         ROWS // 2 * min(day, 7) for day in range(DAYS - 1)
     ]
+    assert [one["left_out"] for one in first][: TURN + 1] == [0] * (TURN + 1)
     assert all(one["n"] == ROWS // 2 for window in windows for one in window["segments"])
     fair = [[row["beyond"] for row in window["fairness"]] for window in windows]
     assert fair == [[False, False]] * TURN + [[True, True]] * (DAYS - 1 - TURN)
