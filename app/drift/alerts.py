@@ -63,6 +63,8 @@ async def settle(session: AsyncSession, windows: Sequence[Window], limits: Thres
         if last is None or last.state not in rules.STANDING or subject in lasting:
             continue
         name, segment = parted(subject[1], seen)
+        if not segment and name.endswith("]") and not saying.names(windows, name):
+            continue  # of a segment that none of these windows says anything of
         if rules.recovered(seen[segment], (subject[0], name), limits, last.since):
             await end(session, alert, last, Happening.RECOVERED, by=Actor.system(alert.tenant_id))
             moved = True

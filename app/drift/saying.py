@@ -60,6 +60,11 @@ def histories(windows: Sequence[Window], limits: Thresholds) -> dict[str, list[S
     }
 
 
+def names(windows: Sequence[Window], name: str) -> bool:
+    """Say whether any window has a variable, of the whole, under a name."""
+    return any(item["name"] == name for window in windows for item in window.variables)
+
+
 def lasting(windows: Sequence[Window], limits: Thresholds) -> dict[rules.Subject, Severity]:
     """Return what is out of bounds for good, of what is looked at still."""
     agreed = {row["key"] for row in windows[-1].kpis} if windows else set()

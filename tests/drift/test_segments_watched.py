@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import delete
 
 from app.client import Problem
 from app.drift.rules import Thresholds
+from app.drift.tables import Window
 from tests.drift.watched import Watched
 from tests.live import Live, champion, make_point, wait_folded
 from tests.system.traffic import wait_for
@@ -184,6 +186,21 @@ async def test_an_alert_of_a_segment_recovers_by_its_own_windows(here: Watched) 
 
     assert (fired.state, still.state, over.state) == ("firing", "firing", "resolved")
     assert whole.state == "firing"
+
+
+@pytest.mark.anyio
+async def test_the_whole_says_nothing_of_a_segment_that_has_been_silent_for_long(
+    here: Watched,
+) -> None:
+    for _ in range(2):
+        await here.window(limits=LIMITS, segments=[said("state=NSW", "x")])
+    async with here.session() as session:
+        await session.execute(delete(Window).where(Window.tenant_id == here.tenant))
+    for _ in range(5):
+        await here.window(limits=LIMITS)
+    (episode,) = await here.episodes("x [state=NSW]")
+
+    assert episode.state == "firing"
 
 
 def unequal(*, beyond: bool) -> dict[str, Any]:
