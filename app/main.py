@@ -94,6 +94,7 @@ def make_api(
         revalidation.Gauges(database, registry),
         revalidation.Backlogs(database, registry),
         drift.AlertGauges(database, registry),
+        revalidation.PlaceGauges(database, registry),
     )
     problems.install(api)
     decider = routing.Decider(table, registry)

@@ -13,6 +13,7 @@ from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory, mkdtemp
 
+import hypothesis
 import psycopg
 import pytest
 from sqlalchemy import text
@@ -30,6 +31,10 @@ TEMPLATE = "modelward_template"
 OWN = pytest.StashKey[str]()
 DEAR = {"test_schemathesis.py"}
 """Modules of slow tests only."""
+
+# How long an example takes is the machine's doing: other work on it must not fail a test.
+hypothesis.settings.register_profile("modelward", deadline=None)
+hypothesis.settings.load_profile("modelward")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -77,11 +77,11 @@ async def arrival(
     layout = telemetry.Layout.load(baseline.layout) if baseline else None
     inputs, score = _missing(layout, seen)
     # Profiles are by the hour: what may come at once is asked of the present one as well.
-    window = {"since": now - late - width, "until": now - late if late else None}
-    due = await telemetry.inputs(session, tenant_id, traffic.routed, **window)
+    first, end = now - late - width, now - late if late else None
+    due = await telemetry.inputs(session, tenant_id, traffic.routed, since=first, until=end)
     outcomes = None
     if due and due.n:
-        done = await telemetry.outcomes(session, tenant_id, traffic.routed, **window)
+        done = await telemetry.outcomes(session, tenant_id, traffic.routed, since=first, until=end)
         outcomes = min(1.0, max(done.labelled, done.rewarded) / due.n)
     return Arrival(
         silence_minutes=max(0.0, (now - last).total_seconds() / 60),

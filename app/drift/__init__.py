@@ -7,12 +7,15 @@ keeps it from being told and from nothing else. Imports gates, telemetry, catalo
 
 from app.drift.agreed import KpisOver
 from app.drift.alert_facts import ALERT_WORDS, alert_facts
+from app.drift.alert_rules import STANDING, AlertKind, Severity
 from app.drift.alertmanager import EVERY_SECONDS as ALERTMANAGER_SECONDS
 from app.drift.alertmanager import Alertmanager
 from app.drift.business import KpiSeen
 from app.drift.events import AlertAcknowledged, AlertRaised, AlertResolved
 from app.drift.gauges import AlertGauges
 from app.drift.known import Planned, Planning
+from app.drift.lapsing import KpisAgreed, lapse
+from app.drift.newest import Newest, newest, newest_kpis, standing_at
 from app.drift.rules import Thresholds, compare
 from app.drift.service import apply_monitor, monitor_in_force, thresholds
 from app.drift.standings import Standing, compare_rehearsal, compare_since, standing
@@ -23,17 +26,22 @@ from app.drift.watching import watch
 __all__ = [
     "ALERTMANAGER_SECONDS",
     "ALERT_WORDS",
+    "STANDING",
     "Alert",
     "AlertAcknowledged",
     "AlertGauges",
+    "AlertKind",
     "AlertRaised",
     "AlertResolved",
     "Alertmanager",
     "KpiSeen",
+    "KpisAgreed",
     "KpisOver",
+    "Newest",
     "Planned",
     "Planning",
     "Serving",
+    "Severity",
     "Standing",
     "Thresholds",
     "Window",
@@ -42,8 +50,12 @@ __all__ = [
     "compare",
     "compare_rehearsal",
     "compare_since",
+    "lapse",
     "monitor_in_force",
+    "newest",
+    "newest_kpis",
     "standing",
+    "standing_at",
     "tend",
     "thresholds",
     "watch",

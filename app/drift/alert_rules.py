@@ -69,6 +69,8 @@ class Happening(StrEnum):
     RESOLVE = "resolve"
     LEFT = "version_left"
     """The version has no seat at the decision point any more."""
+    LAPSED = "lapsed"
+    """Nothing looks at the subject any more: no window will say that it is back."""
 
 
 class Ending(StrEnum):
@@ -77,6 +79,28 @@ class Ending(StrEnum):
     RECOVERED = "recovered"
     BY_HAND = "by_hand"
     VERSION_LEFT = "version_left"
+    LAPSED = "lapsed"
+    """Nothing looks at it any more, and why its reason says."""
+
+
+_KEPT = {
+    Happening.RECOVERED: Ending.RECOVERED,
+    Happening.RESOLVE: Ending.BY_HAND,
+    Happening.LEFT: Ending.VERSION_LEFT,
+    # A word that the release before can read: by hand, and by nobody's.
+    Happening.LAPSED: Ending.BY_HAND,
+}
+
+
+def kept(what: Happening) -> Ending:
+    """Return how the end of an episode is kept."""
+    return _KEPT[what]
+
+
+def ending_of(ending: Ending | None, resolved_by: object | None) -> Ending | None:
+    """Return why an episode is over, of how that is kept and whose word it was."""
+    lapsed = ending is Ending.BY_HAND and resolved_by is None
+    return Ending.LAPSED if lapsed else ending
 
 
 NEXT: Mapping[tuple[State | None, Happening], State] = {
@@ -91,7 +115,7 @@ NEXT: Mapping[tuple[State | None, Happening], State] = {
     **{
         (here, what): State.RESOLVED
         for here in STANDING
-        for what in (Happening.RECOVERED, Happening.RESOLVE, Happening.LEFT)
+        for what in (Happening.RECOVERED, Happening.RESOLVE, Happening.LEFT, Happening.LAPSED)
     },
 }
 """The whole machine: from nothing, or from a resolved episode, what is beyond begins a new one."""
@@ -245,6 +269,16 @@ SIGNALS: tuple[Signal, ...] = (
 """A kind or a severity more is a line more here."""
 
 Subject = tuple[AlertKind, str]
+
+
+def out_of_bounds(seen: Seen, limits: Thresholds) -> dict[AlertKind, int]:
+    """Return of each kind how much is out of its bounds; nothing of what cannot be said."""
+    return {
+        signal.kind: len(signal.names(seen))
+        for signal in SIGNALS
+        if signal.severity is Severity.WARNING
+        and any(signal.speaks(seen, limits, name) for name in seen.measured or ("",))
+    }
 
 
 def lasting(history: Sequence[Seen], limits: Thresholds) -> dict[Subject, Severity]:

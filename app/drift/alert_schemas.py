@@ -41,8 +41,12 @@ class EpisodeOut(BaseModel):
     acknowledged_by: UUID | None
     comment: str | None
     resolved_at: datetime | None
-    resolved_by: UUID | None = Field(description="Null where it resolved by itself.")
-    ending: Ending | None
+    resolved_by: UUID | None = Field(
+        description="Null where it resolved by itself, or by a change that the log has."
+    )
+    ending: Ending | None = Field(
+        description="lapsed: nothing looks at its subject any more, for the `reason` that is given."
+    )
     reason: str | None
 
 
@@ -75,6 +79,12 @@ class EvidenceOut(BaseModel):
     degraded: bool | None
     matures_at: datetime | None = Field(
         None, description="Its labels are not judged before then; null where they are."
+    )
+    before: int | None = Field(
+        None, description="Of a segment: rows of its own time before that it is compared with."
+    )
+    left_out: int | None = Field(
+        None, description="Windows of that time which are left out, as it was beyond in them."
     )
 
 

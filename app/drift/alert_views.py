@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog
 from app.drift import alerts, silences, tending
-from app.drift.alert_rules import AlertKind, State
+from app.drift.alert_rules import AlertKind, State, ending_of
 from app.drift.alert_tables import Episode
 from app.drift.subjects import parted
 from app.drift.tables import Alert, Window
@@ -78,7 +78,7 @@ def life(episode: Episode) -> dict[str, Any]:
         "comment": episode.comment,
         "resolved_at": episode.resolved_at,
         "resolved_by": episode.resolved_by,
-        "ending": episode.ending,
+        "ending": ending_of(episode.ending, episode.resolved_by),
         "reason": episode.reason,
     }
 
@@ -109,6 +109,8 @@ def evidence(alert: Alert, window: Window) -> dict[str, Any]:
         "accuracy": of.get("accuracy", window.accuracy),
         "degraded": None if segment else window.degraded,
         "matures_at": window.matures_at,
+        "before": of.get("before"),
+        "left_out": of.get("left_out", 0) if segment else None,
     }
 
 

@@ -3,6 +3,9 @@
 What it is told again and again it keeps; what it is no longer told it lets go, so that a server
 that has died leaves no alert behind for ever. So each alert is sent with an end a few turns away,
 and with its real one once it is resolved. No database session is open meanwhile.
+
+What was told and is silenced since goes on to be sent: what is no longer sent is over, to
+Alertmanager, and it would say so. It is told to be quiet about it instead.
 """
 
 import logging
@@ -20,6 +23,7 @@ from app import catalog, identity
 from app.drift import alert_rules as rules
 from app.drift import silences
 from app.drift.alert_tables import Episode
+from app.drift.quieting import Quiet, Quieting
 from app.drift.tables import Alert
 from app.platform.db import ALL_TENANTS, Database, clock
 from app.platform.outbound import Outbound, OutboundFailed, OutboundRefused
@@ -50,10 +54,13 @@ _SECONDS = 10.0
 class Posted:
     """An episode as it is sent: what Alertmanager's API v2 calls a postable alert."""
 
+    alert_id: UUID
     labels: dict[str, str]
     annotations: dict[str, str]
     starts_at: datetime
     ends_at: datetime
+    quiet_until: datetime | None
+    """When the last silence of what fires is over, if there is one."""
 
     def body(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -72,11 +79,21 @@ class Alertmanager:
         outbound.check(url)
         self._url = url.rstrip("/") + PATH
         self._outbound = outbound
+        self._quieting = Quieting(url, outbound)
 
     async def push(self, database: Database) -> None:
         """Send every tenant's alerts that fire, and those that were resolved lately."""
         async with database.session(ALL_TENANTS) as session:
             found = await standing(session)
+            now = await clock(session)
+        if not found:
+            return
+        quiet = [
+            Quiet(posted.alert_id, posted.labels, posted.quiet_until)
+            for posted in found
+            if posted.quiet_until is not None
+        ]
+        await self._quieting.settle(quiet, known={posted.alert_id for posted in found}, now=now)
         for begin in range(0, len(found), _BATCH):
             await self._post(found[begin : begin + _BATCH])
 
@@ -99,11 +116,14 @@ class Alertmanager:
 
 
 async def standing(session: AsyncSession) -> list[Posted]:
-    """Return what Alertmanager is to know now: all that fires, or did lately, and is not muted."""
+    """Return what Alertmanager is to know now: all that fires, or did lately, and was told."""
     now = await clock(session)
     lately = func.clock_timestamp() - _RESOLVED
     rows = await session.execute(
-        select(Alert, Episode, catalog.Model, catalog.Version, catalog.DecisionPoint.key)
+        select(
+            Alert, Episode, catalog.Model, catalog.Version, catalog.DecisionPoint.key,
+            silences.muted_until(),
+        )
         .join(Episode, (Episode.tenant_id == Alert.tenant_id) & (Episode.alert_id == Alert.id))
         .join(
             catalog.Version,
@@ -123,24 +143,32 @@ async def standing(session: AsyncSession) -> list[Posted]:
         .where(
             Episode.told_at.is_not(None),
             Episode.state.in_(rules.STANDING) | (Episode.resolved_at > lately),
-            ~silences.muting(),
         )
         # One that fires anew comes after what was over, under the same labels.
         .order_by(Episode.alert_id, Episode.number)
-    )
+    )  # fmt: skip
     names = {id_: name for name, id_ in (await identity.tenants(session)).items()}
     newest: dict[UUID, Posted] = {}
-    for alert, episode, model, version, point in rows:
+    for alert, episode, model, version, point, until in rows:
         newest[alert.id] = _posted(
-            alert, episode, model.name, version.number, point, names[alert.tenant_id], now
+            alert, episode, model.name, version.number, point, names[alert.tenant_id], now, until
         )
     return list(newest.values())
 
 
 def _posted(
-    alert: Alert, episode: Episode, model: str, number: int, point: str, tenant: str, now: datetime
+    alert: Alert,
+    episode: Episode,
+    model: str,
+    number: int,
+    point: str,
+    tenant: str,
+    now: datetime,
+    muted_until: datetime | None,
 ) -> Posted:
+    until = muted_until if episode.state in rules.STANDING else None
     return Posted(
+        alert_id=alert.id,
         labels={
             "alertname": ALERT_NAMES[alert.kind],
             "tenant": tenant,
@@ -155,7 +183,9 @@ def _posted(
             "summary": f"{alert.subject} of {model}@{number} at {point} is out of its bounds.",
             "window_end": episode.since.isoformat(),
             "next": f"GET /v1/alerts/{alert.id}",
+            **({"silenced_until": until.isoformat()} if until else {}),
         },
         starts_at=episode.at,
         ends_at=episode.resolved_at or now + _STANDS,
+        quiet_until=until,
     )

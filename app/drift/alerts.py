@@ -15,74 +15,17 @@ from sqlalchemy.orm import aliased
 
 from app import audit
 from app.drift import alert_rules as rules
-from app.drift import business, degrading, hearing, silences
-from app.drift.alert_rules import ACCURACY, Ending, Happening, Seen, Severity, State
+from app.drift import hearing, saying, silences
+from app.drift.alert_rules import Happening, Severity, State
 from app.drift.alert_tables import Episode
 from app.drift.events import AlertRaised, AlertResolved, AlertTold, AlertWorsened
 from app.drift.rules import Thresholds
-from app.drift.subjects import parted, subject_of
+from app.drift.subjects import parted
 from app.drift.tables import Alert, Window
 from app.kit.actor import Actor
 from app.platform.events import publish
 
 Told = TypeVar("Told", bound=AlertTold)
-_ENDS = {
-    Happening.RECOVERED: Ending.RECOVERED,
-    Happening.RESOLVE: Ending.BY_HAND,
-    Happening.LEFT: Ending.VERSION_LEFT,
-}
-
-
-def look(window: Window, limits: Thresholds) -> Seen:
-    """Return of a window what alerts are made of."""
-    # Before there were other metrics, a window said only whether the accuracy had fallen.
-    metrics = window.metrics or [{"name": ACCURACY, "beyond": window.degraded}]
-    said = {item["name"] for item in metrics if item["beyond"] is not None}
-    return Seen(
-        until=window.until,
-        n=window.n,
-        drifting=frozenset(window.alerting),
-        placed=window.compared_with is not None,
-        severe=frozenset(item["name"] for item in window.variables if item["severe"]),
-        beyond=frozenset(degrading.beyond(metrics, limits.metrics)),
-        judged=bool(said),
-        shifting=frozenset(item["name"] for item in window.variables if item.get("shifts")),
-        estimated=frozenset(degrading.beyond(window.estimated, limits.metrics) - said),
-        unforeseen=frozenset(item["name"] for item in window.estimated if item["beyond"] is None)
-        - said,
-        concept=frozenset(item["subject"] for item in window.concept if item["stands"]),
-        unequal=frozenset(item["name"] for item in window.fairness or () if item["beyond"]),
-        compared=bool(window.fairness),
-        missed=business.missed(window.kpis),
-        gravely=business.missed(window.kpis, gravely=True),
-        measured=business.said(window.kpis),
-    )
-
-
-def look_at(window: Window, segment: str, limits: Thresholds) -> Seen:
-    """Return the same of one segment; of one without events, what says nothing."""
-    part = next((one for one in window.segments or () if one["segment"] == segment), None)
-    if part is None:
-        return Seen(window.until, 0, frozenset(), frozenset())
-    moved = part["variables"]
-    return Seen(
-        until=window.until,
-        n=part["n"] if part["before"] >= limits.min_rows else 0,
-        drifting=frozenset(item["name"] for item in moved if item["drifts"]),
-        severe=frozenset(item["name"] for item in moved if item["severe"]),
-        shifting=frozenset(item["name"] for item in moved if item["shifts"]),
-        beyond=frozenset(degrading.beyond(part["metrics"], limits.metrics)),
-        judged=any(item["beyond"] is not None for item in part["metrics"]),
-    )
-
-
-def histories(windows: Sequence[Window], limits: Thresholds) -> dict[str, list[Seen]]:
-    """Return what windows say of the whole, under no name, and of each segment."""
-    names = {one["segment"] for window in windows for one in window.segments or ()}
-    return {
-        "": [look(window, limits) for window in windows],
-        **{name: [look_at(one, name, limits) for one in windows] for name in sorted(names)},
-    }
 
 
 async def settle(session: AsyncSession, windows: Sequence[Window], limits: Thresholds) -> bool:
@@ -92,15 +35,8 @@ async def settle(session: AsyncSession, windows: Sequence[Window], limits: Thres
     """
     moved = False
     newest = windows[-1]
-    seen = histories(windows, limits)
-    lasting: dict[rules.Subject, Severity] = {}
-    since: dict[rules.Subject, datetime] = {}
-    for segment, history in seen.items():
-        for (kind, name), severity in rules.lasting(history, limits).items():
-            subject = kind, subject_of(name, segment)
-            lasting[subject] = severity
-            # Labels come late: the newest window that could say it may be no new one.
-            since[subject] = rules.spoken(history, (kind, name), limits)[-1].until
+    seen = saying.histories(windows, limits)
+    lasting = saying.lasting(windows, limits)
     rows = await session.scalars(
         select(Alert).filter_by(
             tenant_id=newest.tenant_id, point_id=newest.point_id, version_id=newest.version_id
@@ -111,11 +47,14 @@ async def settle(session: AsyncSession, windows: Sequence[Window], limits: Thres
     for subject, severity in sorted(lasting.items(), key=lambda item: item[0][1]):
         alert = known.get(subject)
         if alert is None:
-            alert = await _enter(session, newest, subject, since[subject])
+            alert = await _enter(session, newest, subject, saying.since(seen, subject, limits))
         last = episodes.get(alert.id)
         if rules.begins_anew(last.state if last else None, Happening.BEYOND):
+            if last is not None and subject not in saying.lasting_since(windows, last, limits):
+                continue
             number = last.number + 1 if last else 1
-            await fire(session, alert, number=number, severity=severity, since=since[subject])
+            since = saying.since(seen, subject, limits)
+            await fire(session, alert, number=number, severity=severity, since=since)
             moved = True
         elif last is not None and severity.rank > last.severity.rank:
             await _worsen(session, alert, last, severity)
@@ -125,6 +64,8 @@ async def settle(session: AsyncSession, windows: Sequence[Window], limits: Thres
         if last is None or last.state not in rules.STANDING or subject in lasting:
             continue
         name, segment = parted(subject[1], seen)
+        if not segment and name.endswith("]") and not saying.names(windows, name):
+            continue  # of a segment that none of these windows says anything of
         if rules.recovered(seen[segment], (subject[0], name), limits, last.since):
             await end(session, alert, last, Happening.RECOVERED, by=Actor.system(alert.tenant_id))
             moved = True
@@ -255,20 +196,20 @@ async def end(
 ) -> None:
     """End an episode; of what was never told, nothing is told now."""
     episode.state = rules.move(episode.state, what)
-    episode.ending = _ENDS[what]
+    episode.ending = rules.kept(what)
     episode.resolved_at = func.clock_timestamp()
     episode.resolved_by = by.person_id if what is Happening.RESOLVE else None
     episode.reason = reason
     await session.flush()
     await session.refresh(episode)
+    over = (rules.ending_of(episode.ending, episode.resolved_by) or episode.ending).value
     await audit.record(
         session, by, "alert.resolved", f"version:{alert.version_id}",
         alert=alert.id, episode=episode.number, kind=alert.kind, subject=alert.subject,
-        ending=episode.ending, personal={"reason": reason},
+        ending=over, personal={"reason": reason},
     )  # fmt: skip
     if episode.told_at is not None:
         # Silenced or not: who was told that it began would wait for its end.
-        over = episode.ending.value
         await publish(session, await told(session, AlertResolved, alert, episode, ending=over))
 
 

@@ -1,7 +1,10 @@
 """Alerts and windows as Prometheus metrics, counted every so often.
 
 Nothing is by variable, unit or decision point: a tenant has as many series as there are kinds,
-severities and standing states, silenced or not: 72.
+severities and standing states, silenced or not, and as many that were told: 126.
+
+A silence keeps an alert from being told, so what was told before stays told: who is told by
+Prometheus counts those, or a silence would look to him like the end of it.
 """
 
 import asyncio
@@ -9,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import product
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.core import CounterMetricFamily
@@ -52,6 +56,10 @@ class AlertGauges:
             "modelward_alerts", "Alerts that are not resolved.",
             ["tenant", "kind", "severity", "state", "silenced"], registry=registry,
         )  # fmt: skip
+        self._told = Gauge(
+            "modelward_alerts_told", "Alerts that were told and are not resolved, silenced or not.",
+            ["tenant", "kind", "severity", "state"], registry=registry,
+        )  # fmt: skip
         self._age = Gauge(
             "modelward_drift_newest_window_age_seconds", "Since a window was last examined.",
             ["tenant"], registry=registry,
@@ -70,7 +78,7 @@ class AlertGauges:
         standing = (
             select(
                 Alert.tenant_id, Alert.kind, Episode.severity, Episode.state,
-                silences.muting().label("silenced"),
+                silences.muting().label("silenced"), Episode.told_at.is_not(None).label("told"),
             )
             .join(
                 Episode,
@@ -88,15 +96,20 @@ class AlertGauges:
         async with self._database.session(ALL_TENANTS) as session:
             tenants = await identity.tenants(session)
             alerts = await session.execute(select(*standing.c, func.count()).group_by(*standing.c))
-            counted = Counter({tuple(row[:-1]): row[-1] for row in alerts})
+            counted, told = Counter[Any](), Counter[Any]()
+            for *said, was_told, number in alerts:
+                counted[tuple(said)] += number
+                if was_told:
+                    told[tuple(said[:-1])] += number
             windows = await session.execute(examined.group_by(Window.tenant_id))
             seen = {tenant_id: (count, newest) for tenant_id, count, newest in windows}
             now = await clock(session)
         for name, tenant_id in tenants.items():
-            for key in product(AlertKind, Severity, _STATES, (True, False)):
-                *words, silenced = key
+            for *words, silenced in product(AlertKind, Severity, _STATES, (True, False)):
                 labels = (name, *words, str(silenced).lower())
-                self._alerts.labels(*labels).set(counted[tenant_id, *key])
+                self._alerts.labels(*labels).set(counted[tenant_id, *words, silenced])
+            for key in product(AlertKind, Severity, _STATES):
+                self._told.labels(name, *key).set(told[tenant_id, *key])
             if tenant_id in seen:
                 count, newest = seen[tenant_id]
                 self._examined.by_tenant[name] = count

@@ -219,7 +219,10 @@ class SegmentOut(BaseModel):
     n: int
     labelled: int
     accuracy: float | None
-    before: int = Field(description="Rows that it is compared with.")
+    before: int = Field(description="Rows that it is compared with: its own, of the time before.")
+    left_out: int = Field(
+        0, description="Windows of that time which are left out, as it was beyond in them."
+    )
     variables: list[VariableOut] = Field(description="Those that drift or shift.")
     metrics: list[MetricOut] = Field(description="`promised` is what it was before.")
 

@@ -4,6 +4,10 @@ A segment is another mix than the whole by its nature, so the baseline says noth
 be, nor do the promises: what it was over the week before does (before the day, of windows shorter
 than days; over seven windows, of longer ones). So it is told that a segment changed; that it is
 treated otherwise is parity's.
+
+Windows in which a segment was found to be beyond are no part of what it was: else it would be far
+from itself for a week once it is back. Where too few rows are left without them it has been so for
+long, and what it has become is what it is compared with.
 """
 
 from collections import defaultdict
@@ -12,6 +16,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import cast, func, select
+from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import telemetry
@@ -19,6 +25,7 @@ from app.drift import degrading, rules
 from app.drift.fairness import Group
 from app.drift.parity import unequal
 from app.drift.rules import Thresholds
+from app.drift.tables import Window
 
 _BEFORE_WINDOWS, _BEFORE = 7, timedelta(days=7)
 _DAY = timedelta(days=1)
@@ -26,6 +33,11 @@ _DAY = timedelta(days=1)
 Place = tuple[str, str]
 """A feature and one of its values."""
 Known = tuple[telemetry.Tally | None, telemetry.Performance]
+Span = tuple[datetime, datetime]
+Before = tuple[Known, int]
+"""What a segment was, and how many windows are left out of that."""
+_BEYOND = "$[*] ? (exists(@.variables[*]) || exists(@.metrics[*] ? (@.beyond == true))).segment"
+"""The segments of a window that drift, shift, or are worse than they were."""
 
 
 class Segments:
@@ -35,16 +47,19 @@ class Segments:
         self,
         session: AsyncSession,
         tenant_id: UUID,
+        place: tuple[UUID, UUID],
         baseline: telemetry.Baseline | None,
         limits: Thresholds,
         series: Sequence[UUID],
         matured: datetime | None = None,
     ) -> None:
         self._about = session, tenant_id
+        self._place = place
         self._baseline, self._limits, self._series = baseline, limits, series
         self._matured = matured
         self._places: dict[Place, list[telemetry.Segment]] | None = None
-        self._before: dict[Place, tuple[datetime, Known]] = {}
+        self._before: dict[Place, tuple[datetime, Before]] = {}
+        self._beyond: tuple[datetime, datetime, dict[str, list[Span]]] | None = None
 
     @property
     def asked(self) -> bool:
@@ -69,7 +84,7 @@ class Segments:
             judged = telemetry.performance(None) if young else done
             groups[variable][value] = Group(*telemetry.answers(inputs, judged))
             if limits.segments:
-                earlier, before = await self._earlier(place, since, until)
+                (earlier, before), left_out = await self._earlier(place, since, until)
                 segments.append(
                     {
                         "segment": f"{variable}={value}",
@@ -77,6 +92,7 @@ class Segments:
                         "labelled": done.labelled,
                         "accuracy": judged.accuracy,
                         "before": earlier.n if earlier else 0,
+                        "left_out": left_out,
                         "variables": moved(self._baseline, earlier, inputs, limits),
                         "metrics": worse(self._baseline, before, judged, limits),
                     }
@@ -98,15 +114,26 @@ class Segments:
             self._places = dict(sorted(found.items()))
         return self._places
 
-    async def _between(self, ids: Sequence[UUID], since: datetime, until: datetime) -> Known:
+    async def _between(
+        self,
+        ids: Sequence[UUID],
+        since: datetime,
+        until: datetime,
+        without: Sequence[Span] = (),
+    ) -> Known:
         if not ids:
             return None, telemetry.performance(None)
+        session, tenant_id = self._about
         return (
-            await telemetry.inputs(*self._about, ids, since=since, until=until),
-            await telemetry.outcomes(*self._about, ids, since=since, until=until),
+            await telemetry.inputs(
+                session, tenant_id, ids, since=since, until=until, without=without
+            ),
+            await telemetry.outcomes(
+                session, tenant_id, ids, since=since, until=until, without=without
+            ),
         )
 
-    async def _earlier(self, place: Place, since: datetime, until: datetime) -> Known:
+    async def _earlier(self, place: Place, since: datetime, until: datetime) -> Before:
         """Return what a segment was before a window: of those within a day read once."""
         width = until - since
         end = since
@@ -116,8 +143,35 @@ class Segments:
         if kept is None or kept[0] != end:
             ids = [one.id for one in (await self._known())[place]]
             begin = end - max(_BEFORE, _BEFORE_WINDOWS * width)
-            kept = self._before[place] = end, await self._between(ids, begin, end)
+            apart = (await self._beyond_in(begin, end)).get("=".join(place), [])
+            known = await self._between(ids, begin, end, apart)
+            if apart and (known[0] is None or known[0].n < self._limits.min_rows):
+                known, apart = await self._between(ids, begin, end), []
+            kept = self._before[place] = end, (known, len(apart))
         return kept[1]
+
+    async def _beyond_in(self, begin: datetime, end: datetime) -> dict[str, list[Span]]:
+        """Return of each segment the windows in which it was found to be beyond; read once."""
+        if self._beyond is None or self._beyond[:2] != (begin, end):
+            session, tenant_id = self._about
+            point_id, version_id = self._place
+            said = func.jsonb_path_query(Window.segments, cast(_BEYOND, JSONPATH), type_=JSONB)
+            rows = await session.execute(
+                select(Window.since, Window.until, said)
+                .where(
+                    Window.tenant_id == tenant_id,
+                    Window.point_id == point_id,
+                    Window.version_id == version_id,
+                    Window.until > begin,
+                    Window.since < end,
+                )
+                .order_by(Window.until)
+            )
+            found: dict[str, list[Span]] = defaultdict(list)
+            for first, last, segment in rows:
+                found[segment].append((first, last))
+            self._beyond = begin, end, found
+        return self._beyond[2]
 
 
 def moved(

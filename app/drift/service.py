@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, gates, identity, telemetry
-from app.drift import hearing
+from app.drift import hearing, lapsing
 from app.drift.rules import Thresholds
 from app.drift.tables import Alert, Monitor, Window
 from app.kit.actor import Actor
@@ -87,6 +87,7 @@ async def set_monitor(
     await session.flush()
     await audit.record(session, by, "monitor.set", f"point:{point.id}", **settings)
     await hearing.set_hearers(session, point, hearers, by=by)
+    await lapsing.lapse(session, by.tenant_id, point.id, by=by)
     return monitor
 
 

@@ -1,10 +1,10 @@
 """Silences: what is not told for a while. They mute; they stop no recording and no gate."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Exists, exists, func, select
+from sqlalchemy import ColumnElement, Exists, ScalarSelect, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -26,21 +26,28 @@ def _matches(mine: InstrumentedAttribute[Any], its: InstrumentedAttribute[Any]) 
     return mine.is_(None) | (mine == its)
 
 
+def _of_alert() -> tuple[ColumnElement[bool], ...]:
+    """Return what a silence in force is found by, of a row of Alert and its catalog.Version."""
+    return (
+        Silence.tenant_id == Alert.tenant_id,
+        _in_force(),
+        _matches(Silence.point_id, Alert.point_id),
+        _matches(Silence.model_id, catalog.Version.model_id),
+        _matches(Silence.version_id, Alert.version_id),
+        _matches(Silence.kind, Alert.kind),
+        _matches(Silence.subject, Alert.subject),
+    )
+
+
 def muting() -> Exists:
     """Return whether a silence in force matches a row of Alert and its catalog.Version."""
-    return (
-        exists()
-        .where(
-            Silence.tenant_id == Alert.tenant_id,
-            _in_force(),
-            _matches(Silence.point_id, Alert.point_id),
-            _matches(Silence.model_id, catalog.Version.model_id),
-            _matches(Silence.version_id, Alert.version_id),
-            _matches(Silence.kind, Alert.kind),
-            _matches(Silence.subject, Alert.subject),
-        )
-        .correlate(Alert, catalog.Version)
-    )
+    return exists().where(*_of_alert()).correlate(Alert, catalog.Version)
+
+
+def muted_until() -> ScalarSelect[datetime]:
+    """Return when the last silence in force that matches such a row ends; null, if none does."""
+    query = select(func.max(Silence.until)).where(*_of_alert())
+    return query.correlate(Alert, catalog.Version).scalar_subquery()
 
 
 async def muted(session: AsyncSession, tenant_id: UUID, alert_ids: set[UUID]) -> set[UUID]:

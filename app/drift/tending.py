@@ -1,7 +1,7 @@
 """Tending: what befalls alerts between windows.
 
-Alerts that an older release raised become episodes; those of versions that left end; what a silence
-kept back is told once it is over.
+Alerts that an older release raised become episodes; those of versions that left end, and those that
+nothing looks at any more; what a silence kept back is told once it is over.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog
 from app.drift import alert_rules as rules
-from app.drift import alerts, silences
+from app.drift import alerts, lapsing, silences
 from app.drift.alert_rules import AlertKind, Happening, Severity, State
 from app.drift.alert_tables import Episode
 from app.drift.tables import Alert, Watch
@@ -60,6 +60,7 @@ async def tend(database: Database) -> None:
         untold = [(tenant_id, id_) for tenant_id, id_ in held]
     await for_each(database, older, _adopt)
     await for_each(database, serving, _leave)
+    await for_each(database, {(row[0], row[1]): None for row in serving}, _lapse)
     await for_each(database, untold, _tell)
 
 
@@ -115,6 +116,10 @@ async def _leave(session: AsyncSession, tenant_id: UUID, point_id: UUID, version
                 session, found[episode.alert_id], episode, Happening.LEFT,
                 by=Actor.system(tenant_id),
             )  # fmt: skip
+
+
+async def _lapse(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> None:
+    await lapsing.lapse(session, tenant_id, point_id, by=Actor.system(tenant_id))
 
 
 async def _tell(session: AsyncSession, tenant_id: UUID, alert_id: UUID) -> None:

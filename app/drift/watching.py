@@ -87,7 +87,9 @@ async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, versio
         return False  # what came belongs to a window that is open still
     baseline = await telemetry.baseline_of(session, tenant_id, version_id)
     turns = Turns(session, tenant_id, traffic, matured)
-    segments = Segments(session, tenant_id, baseline, limits, traffic.series, matured)
+    segments = Segments(
+        session, tenant_id, (point_id, version_id), baseline, limits, traffic.series, matured
+    )
     look = Look(limits, baseline, traffic.series, segments, matured)
     await _again(session, watch_row, look, late, turns)
     history = await _history(session, watch_row)

@@ -3,7 +3,8 @@
 Owns definitions and their measurement from outcomes. Imports gates, telemetry, catalog.
 """
 
-from app.kpi.agreement import Agreed, agreements, as_kept, kpis_in_force
+from app.kpi.agreement import Agreed, agreements, agreements_by_point, as_kept, kpis_in_force
+from app.kpi.events import KpiWithdrawn
 from app.kpi.measuring import Measured, measure
 from app.kpi.noticing import notice
 from app.kpi.pushed import reporters_of
@@ -15,8 +16,10 @@ __all__ = [
     "Agreed",
     "Formula",
     "GuardrailsAsking",
+    "KpiWithdrawn",
     "Measured",
     "agreements",
+    "agreements_by_point",
     "apply_kpi",
     "as_kept",
     "authors_of",

@@ -44,6 +44,11 @@ class Agreed:
         return said if self.terms is None else [*said, self.terms]
 
     @property
+    def priced(self) -> bool:
+        """Whether right and wrong answers have prices."""
+        return self.formula is Formula.ERROR_COST
+
+    @property
     def prices(self) -> Prices:
         """What an answer of a kind brings."""
         return Prices(**(self._term("prices") or FREE._asdict()))
@@ -70,21 +75,22 @@ class Agreed:
 
 async def agreements(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> list[Agreed]:
     """Return what is agreed at a decision point now, by key."""
-    return (await _by_point(session, tenant_id, {point_id})).get(point_id, [])
+    return (await agreements_by_point(session, tenant_id, {point_id})).get(point_id, [])
 
 
 async def kpis_in_force(session: AsyncSession, asked: gates.KpisInForce) -> dict[UUID, str]:
     """Return a digest over what each point agreed on, for what approvals cover."""
-    found = await _by_point(session, asked.tenant_id, asked.ids)
+    found = await agreements_by_point(session, asked.tenant_id, asked.ids)
     return {
         point_id: digest_of({one.key: one.judged_by() for one in some})
         for point_id, some in found.items()
     }
 
 
-async def _by_point(
+async def agreements_by_point(
     session: AsyncSession, tenant_id: UUID, point_ids: Collection[UUID]
 ) -> dict[UUID, list[Agreed]]:
+    """Return what is agreed at decision points now, by key, of those where something is."""
     query = select(Definition).where(
         Definition.tenant_id == tenant_id, Definition.point_id.in_(point_ids)
     )

@@ -12,10 +12,11 @@ from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_condition
 from app.kpi import rules
+from app.kpi.events import KpiWithdrawn
 from app.kpi.rules import KpiWatched
 from app.kpi.tables import Author, Definition, Terms
 from app.platform.db import page
-from app.platform.events import Question, ask
+from app.platform.events import Question, ask, publish
 
 TERMS = ("prices", "aggregate", "target", "currency")
 NO_TERMS: dict[str, Any] = {
@@ -153,6 +154,9 @@ async def withdraw(
     await session.delete(found)
     await session.flush()
     await audit.record(session, by, "kpi.withdrawn", f"point:{point.id}", key=key, before=before)
+    await publish(
+        session, KpiWithdrawn(tenant_id=by.tenant_id, point=point.key, point_id=point.id, key=key)
+    )
 
 
 async def _require_unwatched(

@@ -7,7 +7,14 @@ telemetry, catalog.
 """
 
 from app.release.events import VersionMoved, VersionReturned
-from app.release.kpi_validation import conclude, kpis_over, measure_kpis, measure_since
+from app.release.kpi_validation import (
+    conclude,
+    kpis_agreed,
+    kpis_over,
+    lapse_withdrawn,
+    measure_kpis,
+    measure_since,
+)
 from app.release.lifecycle import NEXT, RETURN, IllegalMove, require_edge
 from app.release.moves import move, send_back, sent_back_at
 from app.release.operator import Operator
@@ -25,7 +32,9 @@ __all__ = [
     "about",
     "cases_in_force",
     "conclude",
+    "kpis_agreed",
     "kpis_over",
+    "lapse_withdrawn",
     "measure_kpis",
     "measure_since",
     "move",

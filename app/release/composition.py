@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from app.kit.refusal import Invalid
-from app.release.contribution import contributions
+from app.release.contribution import Priced, contributions
 from app.release.instantiation import Combiner, influence
 
 
@@ -87,7 +87,12 @@ class Composition:
             )
 
 
-def weighed(sent: Sent, composed: Composition | None, labels: list[float] | None) -> dict[str, Any]:
+def weighed(
+    sent: Sent,
+    composed: Composition | None,
+    labels: list[float] | None,
+    priced: Priced | None = None,
+) -> dict[str, Any]:
     """Return what each member weighs and, with labels, contributes; and whose composition it is.
 
     A way of combining that is not known here cannot be repeated without a member: what is said of
@@ -105,8 +110,9 @@ def weighed(sent: Sent, composed: Composition | None, labels: list[float] | None
     how = known or sent.combiner or Combiner.MEAN
     found = influence(scores, weights, how)
     truth = None if labels is None else np.array(labels, dtype=np.float64)
+    parts = None if truth is None else contributions(scores, weights, how, truth, priced)
     return {
         **found,
-        "contributions": None if truth is None else contributions(scores, weights, how, truth),
+        "contributions": parts,
         "composed_by": "catalogue" if known else "sender",
     }

@@ -8,12 +8,13 @@ from uuid import UUID
 import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import catalog, gates
+from app import catalog, gates, kpi
 from app.gates import ReleaseStep
 from app.kit.actor import Actor
 from app.kit.refusal import Invalid
 from app.release import instantiation
 from app.release.composition import Composition, Sent, weighed
+from app.release.contribution import Priced
 from app.release.instantiation import Instance
 from app.release.sampling import open_release_case, part_of
 
@@ -55,8 +56,9 @@ async def take_scores(
         tolerance=limit,
         registered=[item.key for item in known] or None,
     )
+    priced = await _priced(session, case) if ensemble and labels else None
     more = {
-        "ensemble": await asyncio.to_thread(weighed, ensemble, composed, labels)
+        "ensemble": await asyncio.to_thread(weighed, ensemble, composed, labels, priced)
         if ensemble
         else None,
         "tolerance_asked": tolerance,
@@ -89,6 +91,15 @@ async def _contracts(session: AsyncSession, case: gates.Case) -> float | None:
     assert case.point_id is not None  # noqa: S101 - a release has a point
     point = await catalog.point_by_id(session, case.tenant_id, case.point_id)
     return catalog.Contract.model_validate(point.contract).instance_tolerance
+
+
+async def _priced(session: AsyncSession, case: gates.Case) -> Priced | None:
+    """Return what right and wrong answers bring at a case's point, if a KPI of it says so."""
+    assert case.point_id is not None  # noqa: S101 - a release has a point
+    for one in await kpi.agreements(session, case.tenant_id, case.point_id):
+        if one.priced:
+            return Priced(one.key, one.unit, **one.prices._asdict())
+    return None
 
 
 async def _composed(session: AsyncSession, case: gates.Case) -> Composition | None:

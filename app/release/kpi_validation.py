@@ -191,3 +191,15 @@ async def kpis_over(session: AsyncSession, asked: drift.KpisOver) -> list[drift.
         )
         for one in await kpi.measure(session, *place, since=asked.since, until=asked.until)
     ]
+
+
+async def kpis_agreed(session: AsyncSession, asked: drift.KpisAgreed) -> frozenset[str]:
+    """Return which KPIs are agreed on at a point now, by key."""
+    found = await kpi.agreements(session, asked.tenant_id, asked.point_id)
+    return frozenset(one.key for one in found)
+
+
+async def lapse_withdrawn(session: AsyncSession, event: kpi.KpiWithdrawn) -> None:
+    """End the alerts about a KPI that is agreed on no more."""
+    by = Actor.system(event.tenant_id)
+    await drift.lapse(session, event.tenant_id, event.point_id, by=by)

@@ -9,7 +9,8 @@ once each time, and that telemetry which policy asks for is missed. Imports acti
 from app.revalidation.backlogs import Backlogs
 from app.revalidation.gaps import watch_arrival
 from app.revalidation.gauges import Gauges
+from app.revalidation.place_gauges import PlaceGauges
 from app.revalidation.reminding import remind
 from app.revalidation.service import review
 
-__all__ = ["Backlogs", "Gauges", "remind", "review", "watch_arrival"]
+__all__ = ["Backlogs", "Gauges", "PlaceGauges", "remind", "review", "watch_arrival"]

@@ -5,6 +5,8 @@ A column of the stream is a field; ``features`` is a struct of the variables, as
 timestamp with a zone or RFC 3339 text; ids are text, or 16 bytes. Pure.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import isfinite
 from typing import Any
 from uuid import UUID
@@ -30,6 +32,13 @@ class BadColumns(BadEvent):
 
 def rows_of(raw: bytes) -> list[Any]:
     """Return the rows of a stream; in place of one that JSON could not carry, why not."""
+    with opened(raw) as batches:
+        return [row for batch in batches for row in _rows(batch)]
+
+
+@contextmanager
+def opened(raw: bytes) -> Iterator[list[Any]]:
+    """Open a stream; yield its record batches, if what they are can be read at all."""
     rows = require_honest(raw, rows=MAX_EVENTS)
     pa = _library()
     try:
@@ -41,7 +50,7 @@ def rows_of(raw: bytes) -> list[Any]:
             batch.validate(full=True)
         if sum(map(_text_in, batches)) > MAX_TEXT:
             raise TooLarge(f"The Arrow stream spells more than {MAX_TEXT} bytes of text.")
-        return [row for batch in batches for row in _rows(batch)]
+        yield batches
     except (pa.ArrowException, ValueError, OSError, MemoryError) as error:
         raise Malformed("The Arrow stream is broken.") from error
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from app.kit.arrays import Ints
 from app.telemetry.events import SHADOW_PREFIX, Event
+from app.telemetry.features import Features, Objects, joined
 from app.telemetry.layout import Layout
 from app.telemetry.segments import Parts
 from app.telemetry.token import Part
@@ -63,8 +64,7 @@ class Batch:
 
     records: Records
     """Shaped (events,), of ``RECORD``."""
-    features: NDArray[np.object_]
-    """Of each event an object of variable names and values."""
+    features: Features
     groups: tuple[Group, ...]
 
     def __len__(self) -> int:
@@ -75,7 +75,8 @@ class Batch:
         """Put events in order; of those that are the same event, the first is kept."""
         places: dict[Group, int] = {}
         records = np.array([_record(event, places) for event in events], RECORD)
-        return cls(records, objects([event.features for event in events]), tuple(places)).once()
+        features = Objects.gather([event.features for event in events])
+        return cls(records, features, tuple(places)).once()
 
     @classmethod
     def merge(cls, batches: Sequence[Self]) -> Self:
@@ -93,7 +94,7 @@ class Batch:
         own = np.array([places[group] for batch in batches for group in batch.groups], np.int64)
         before = np.cumsum([0, *(len(batch.groups) for batch in batches[:-1])])
         records["group"] = own[records["group"] + np.repeat(before, sizes)]
-        features = np.concatenate([batch.features for batch in batches])
+        features = joined([batch.features for batch in batches])
         return cls(records, features, tuple(places)).once()
 
     def once(self) -> Self:
@@ -129,7 +130,7 @@ class Batch:
 
     def only(self, chosen: NDArray[Any]) -> Self:
         """Return the events at some places, or where a mask says so."""
-        return replace(self, records=self.records[chosen], features=self.features[chosen])
+        return replace(self, records=self.records[chosen], features=self.features.only(chosen))
 
     def series(self, places: Mapping[Group, Place]) -> NDArray[np.void]:
         """Return the series of each event."""
@@ -146,13 +147,6 @@ class Batch:
     def of(self, group: Group) -> Ints:
         """Return where the events of a group stand."""
         return np.flatnonzero(self.records["group"] == self.groups.index(group))
-
-
-def objects(values: Sequence[Any]) -> NDArray[np.object_]:
-    """Return objects as an array of them, whatever they hold."""
-    found = np.empty(len(values), object)
-    found[:] = values
-    return found
 
 
 def group_of(part: Part, point_id: bytes, version_id: bytes, arm: str) -> Group:

@@ -71,6 +71,13 @@ FROM asked JOIN telemetry_outcome_history h ON h.tenant_id = %(tenant)s AND h.de
 """
 
 
+_AWAITING = """
+WITH sent AS (SELECT DISTINCT unnest(%(decision)s::uuid[]) AS d)
+SELECT count(*) FROM sent WHERE NOT EXISTS (
+    SELECT FROM telemetry_receipt r WHERE r.tenant_id = %(tenant)s AND r.decision_id = sent.d)
+"""
+
+
 class Sent(NamedTuple):
     """An outcome as it came; ``at`` is microseconds since 1970."""
 
@@ -120,6 +127,16 @@ async def otherwise(
         if said is not None and said != (one.label, one.reward, one.cost):
             found[index] = said
     return found
+
+
+async def awaiting(
+    connection: psycopg.AsyncConnection[Any], tenant_id: UUID, outcomes: Sequence[Sent]
+) -> int:
+    """Return of how many of the outcomes' decisions no event has come."""
+    about = {"tenant": tenant_id, "decision": _decisions(outcomes)}
+    found = await (await connection.execute(_AWAITING, about)).fetchone()
+    assert found is not None  # noqa: S101 - an aggregate has a row
+    return int(found[0])
 
 
 def _by_decision(rows: Sequence[Sent]) -> list[list[Sent]]:

@@ -1,8 +1,7 @@
 """What profiles count of a batch, and what was odd about it. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -44,8 +43,8 @@ def fold(batch: Batch, places: Mapping[Group, Place]) -> Folded:
 def _fold(folded: Folded, batch: Batch, group: Group, place: Place) -> None:
     """Add what a group's events say."""
     layout, names, parts = place.layout, place.names, place.parts
-    events, features = batch.records, batch.features.tolist()
-    columns, exact = _columns(features, names)
+    events, features = batch.records, batch.features
+    columns, exact = features.of(names)
     scores: Any = events["score"]
     codes, values = layout.place([*columns, scores])
     wrong = codes[:, :-1] == layout.invalid
@@ -56,7 +55,7 @@ def _fold(folded: Folded, batch: Batch, group: Group, place: Place) -> None:
                     folded.invalid[owner, group[1]][names[column]] += n
     if not exact and place.known is not None:
         known = place.known
-        for sent, owner in zip(features, events["owner"].tolist(), strict=True):
+        for sent, owner in zip(features.carried(), events["owner"].tolist(), strict=True):
             if not known.issuperset(sent):
                 odd = {name[:LONGEST_NAME] for name in sent if name not in known}
                 folded.unknown[owner, group[1]].update(odd)
@@ -68,21 +67,6 @@ def _fold(folded: Folded, batch: Batch, group: Group, place: Place) -> None:
     if parts:
         predictions = events["prediction"]
         answers = np.where(np.isnan(predictions), scores, predictions)
-        for ids in zip(*(parts.of(sent) for sent in features), strict=True):
+        for ids in zip(*map(parts.of, features.objects()), strict=True):
             found = by_part(ids, hours, codes, values, answers, layout.size)
             folded.deltas.extend((UUID(bytes=one), hour, tally) for one, hour, tally in found)
-
-
-def _columns(
-    features: Sequence[dict[str, Any]], names: Sequence[str]
-) -> tuple[list[Sequence[Any]], bool]:
-    """Return the values of each variable, and whether events carry just those, as nearly always."""
-    if len(names) > 1:
-        pick = itemgetter(*names)
-        try:
-            columns: list[Sequence[Any]] = list(zip(*map(pick, features), strict=True))
-        except KeyError:
-            pass
-        else:
-            return columns, max(map(len, features)) == len(names)
-    return [[one.get(name) for one in features] for name in names], False

@@ -26,8 +26,8 @@ BATCH = 5_000
 _TURNS = 200
 
 _RECEIPTS = """
-DELETE FROM telemetry_receipt WHERE (tenant_id, decision_id, series_id) IN (
-    SELECT r.tenant_id, r.decision_id, r.series_id FROM telemetry_receipt r
+DELETE FROM telemetry_receipt_stored WHERE (tenant_id, decision_id, series_id) IN (
+    SELECT r.tenant_id, r.decision_id, r.series_id FROM telemetry_receipt_stored r
     WHERE r.tenant_id = %(tenant)s AND r.decision_id < %(first)s AND NOT EXISTS (
         SELECT FROM telemetry_series s
         WHERE s.tenant_id = r.tenant_id AND s.id = r.series_id

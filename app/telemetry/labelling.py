@@ -23,7 +23,7 @@ from app.platform.http import Upload
 from app.platform.http.guard import PermissionDenied
 from app.telemetry import store
 from app.telemetry.charts import hour_at
-from app.telemetry.correcting import Said, Sent, otherwise
+from app.telemetry.correcting import Said, Sent, awaiting, otherwise
 from app.telemetry.correcting import store as store_outcomes
 from app.telemetry.events import (
     BadEvent,
@@ -59,14 +59,14 @@ WITH due AS (
                       THEN o.received_at + interval '30 seconds' END
     FROM due WHERE o.tenant_id = due.tenant_id AND o.decision_id = due.decision_id
 ), joined AS (
-    UPDATE telemetry_receipt r SET labelled = true, outcome_revision = due.revision
+    UPDATE telemetry_receipt_stored r SET labelled = true, outcome_revision = due.revision
     FROM due
     WHERE r.tenant_id = due.tenant_id AND r.decision_id = due.decision_id AND NOT r.labelled
     RETURNING r.tenant_id, r.series_id, r.segment_ids, r.at, r.score, r.prediction,
               due.label, due.reward, due.cost, false AS again,
               NULL::float8 AS was_label, NULL::float8 AS was_reward, NULL::float8 AS was_cost
 ), corrected AS (
-    UPDATE telemetry_receipt r SET outcome_revision = due.revision
+    UPDATE telemetry_receipt_stored r SET outcome_revision = due.revision
     FROM due, telemetry_outcome_history h
     WHERE r.tenant_id = due.tenant_id AND r.decision_id = due.decision_id AND r.labelled
       AND r.outcome_revision < due.revision
@@ -122,10 +122,12 @@ async def take(database: Database, actor: Actor, upload: Upload) -> tuple[int, b
         bad += [rejected(places[at], _said_before(good[at], said)) for at, said in others.items()]
         if atomic:
             require_whole(bad)
+        waiting = await awaiting(connection, actor.tenant_id, good)
         await session.commit()
     answer = {
         "accepted": fresh,
         "duplicates": len(good) - fresh - len(others),
+        "awaiting": waiting,
         "rejected": bad,
     }
     return (207 if bad else 200), orjson.dumps(answer)

@@ -107,6 +107,7 @@ class Bins:
 
     def _place_categories(self, column: Sequence[Any]) -> Ints:
         places = {mark: index for index, mark in enumerate(self.marks)}
+        values = column.tolist() if isinstance(column, np.ndarray) else column
         other, unseen, null = range(self.bins, self.bins + 3)
 
         def place(value: Any) -> int:
@@ -118,7 +119,7 @@ class Bins:
                 return found
             return other if text in self.rest else unseen
 
-        return np.fromiter((place(value) for value in column), np.int64, len(column))
+        return np.fromiter(map(place, values), np.int64, len(column))
 
 
 def category(value: Any) -> str:

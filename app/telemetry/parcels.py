@@ -1,120 +1,110 @@
-"""A batch as it goes over the wire: receipts by column, raw events for COPY, profile deltas. Pure.
-
-psycopg looks up a dumper for every value it writes; this is the path every scored event takes, and
-here its rows are records of numpy, packed all at once.
-"""
+"""A batch as it goes over the wire: receipts, raw events for COPY, profile deltas. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from app.telemetry.batch import NAMELESS, Batch, Group, Place
+from app.telemetry.copied import Field, floats, rows, times
 from app.telemetry.folding import Folded, fold
 from app.telemetry.packed import Bigints, Doubles, Packed, Uuids, uuids
 from app.telemetry.segments import MOST_SEGMENTS
 
-_POSTGRES_EPOCH = 946_684_800_000_000  # 2000-01-01 in microseconds since 1970
-_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
-_TRAILER = b"\xff\xff"
+FEWEST_COPIED = 64
+"""Of fewer receipts, the round trips of a COPY that may fail cost more than it saves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parcels:
-    """What is written of a batch: receipts by column, raw events for COPY, profile deltas."""
+    """What is written of a batch: its receipts and raw events for COPY, profile deltas."""
 
     size: int
-    receipts: dict[str, Packed]
+    receipts: bytes | None
+    """Nothing where they are to be inserted row by row."""
     raw: bytes
     folded: Folded
 
 
 def pack(tenant_id: UUID, batch: Batch, places: Mapping[Group, Place]) -> Parcels:
     """Return the parcels of a batch."""
-    records, series = batch.records, batch.series(places)
-    receipts: dict[str, Packed] = {
+    series = batch.series(places)
+    apart = any(places[group].parts for group in batch.groups)
+    copied = len(batch) >= FEWEST_COPIED and not apart
+    return Parcels(
+        len(batch),
+        _receipts(tenant_id, batch, series) if copied else None,
+        _events(tenant_id, batch, series),
+        fold(batch, places),
+    )
+
+
+def _same(tenant_id: UUID, batch: Batch) -> Field:
+    return Field(np.full(len(batch), np.void(tenant_id.bytes)))
+
+
+def _receipts(tenant_id: UUID, batch: Batch, series: NDArray[np.void]) -> bytes:
+    records = batch.records
+    event = records["event"]
+    return rows(
+        [
+            _same(tenant_id, batch),
+            Field(records["decision"]),
+            Field(series),
+            Field(event, event == np.void(NAMELESS)),
+            times(records["at"]),
+            floats(records["score"]),
+            floats(records["prediction"]),
+        ]
+    )
+
+
+def _events(tenant_id: UUID, batch: Batch, series: NDArray[np.void]) -> bytes:
+    records = batch.records
+    return rows(
+        [
+            _same(tenant_id, batch),
+            Field(records["decision"]),
+            Field(series),
+            times(records["at"]),
+            floats(records["latency_ms"]),
+            Field(records["plan_revision"].astype(">i8")),
+            Field(records["generation"].astype(">i8")),
+            Field(records["propensity"].astype(">f8")),
+            Field(records["unit"]),
+            times(records["decided_ms"] * 1000),
+        ],
+        batch.features.texts(),
+    )
+
+
+def columns(batch: Batch, places: Mapping[Group, Place]) -> dict[str, Packed]:
+    """Return receipts by column, to be inserted one by one."""
+    records = batch.records
+    found: dict[str, Packed] = {
         "decision": Uuids.of(records["decision"]),
-        "series": Uuids.of(series),
+        "series": Uuids.of(batch.series(places)),
         "event": Uuids.of(records["event"]),
         "at": Bigints.of(records["at"].astype(">i8")),
         "score": Doubles.of(records["score"].astype(">f8")),
         "prediction": Doubles.of(records["prediction"].astype(">f8")),
     }
     if any(places[group].parts for group in batch.groups):
-        receipts |= _parts(batch, places)
-    return Parcels(len(batch), receipts, encode(tenant_id, batch, series), fold(batch, places))
+        found |= _parts(batch, places)
+    return found
 
 
 def _parts(batch: Batch, places: Mapping[Group, Place]) -> dict[str, Packed]:
     """Return the columns of the parts that events count in besides, filled up."""
     parts = [places[group].parts for group in batch.groups]
+    groups, sent = batch.records["group"].tolist(), batch.features.objects()
     found = [
         part.of(features) if (part := parts[group]) else []
-        for group, features in zip(batch.records["group"].tolist(), batch.features, strict=True)
+        for group, features in zip(groups, sent, strict=True)
     ]
     return {
         f"part{n}": uuids([one[n] if n < len(one) else NAMELESS for one in found])
         for n in range(MOST_SEGMENTS)
     }
-
-
-_COLUMNS = 11
-
-
-def _template(*, latency: bool) -> NDArray[Any]:
-    """Return a row but for its features' bytes, sizes filled in; of a null there is a size only."""
-    fields: dict[str, str] = {
-        "tenant": "V16", "decision": "V16", "series": "V16", "at": ">i8", "latency_ms": ">f8",
-        "plan_revision": ">i8", "generation": ">i8", "propensity": ">f8", "unit": "V8",
-        "decided_at": ">i8",
-    }  # fmt: skip
-    layout: list[tuple[str, str]] = [("columns", ">i2")]
-    for name, kind in fields.items():
-        layout.append((f"size of {name}", ">i4"))
-        if latency or name != "latency_ms":
-            layout.append((name, kind))
-    row = np.zeros(1, [*layout, ("size of features", ">i4"), ("jsonb", "i1")])
-    for name, kind in fields.items():
-        row[f"size of {name}"] = np.dtype(kind).itemsize if name in dict(layout) else -1
-    row["columns"], row["jsonb"] = _COLUMNS, 1
-    return row
-
-
-_ROWS = {latency: _template(latency=latency) for latency in (True, False)}
-
-
-def encode(tenant_id: UUID, batch: Batch, series: NDArray[np.void]) -> bytes:
-    """Return raw events in Postgres' binary COPY format, packed by hand."""
-    features = list(map(orjson.dumps, batch.features))
-    sizes = np.fromiter(map(len, features), np.int64, len(features)) + 1
-    known = ~np.isnan(batch.records["latency_ms"])
-    heads = [b""] * len(features)
-    for latency in (True, False):
-        chosen = np.flatnonzero(known == latency)
-        if len(chosen):
-            rows = _heads(tenant_id, batch.records[chosen], series[chosen], latency=latency)
-            rows["size of features"] = sizes[chosen]
-            found = rows.view(f"V{rows.dtype.itemsize}").tolist()
-            for place, head in zip(chosen.tolist(), found, strict=True):
-                heads[place] = head
-    parts = [_HEADER, *([b""] * (2 * len(features))), _TRAILER]
-    parts[1:-1:2], parts[2:-1:2] = heads, features
-    return b"".join(parts)
-
-
-def _heads(
-    tenant_id: UUID, records: NDArray[np.void], series: NDArray[np.void], *, latency: bool
-) -> Any:
-    rows = np.repeat(_ROWS[latency], len(records))
-    rows["tenant"], rows["series"] = np.void(tenant_id.bytes), series
-    rows["at"] = records["at"] - _POSTGRES_EPOCH
-    rows["decided_at"] = records["decided_ms"] * 1000 - _POSTGRES_EPOCH
-    for name in ("decision", "plan_revision", "generation", "propensity", "unit"):
-        rows[name] = records[name]
-    if latency:
-        rows["latency_ms"] = records["latency_ms"]
-    return rows

@@ -10,9 +10,10 @@ from typing import Any
 
 from app.kit.refusal import Malformed, Refusal, TooLarge
 from app.kit.strictjson import loads_flat
-from app.telemetry import arrow
+from app.telemetry import arrow, columnar
 from app.telemetry.events import MAX_EVENTS, REHEARSED, BadEvent, NoEvents, TooManyEvents, items
 from app.telemetry.reading import JSON_LINES
+from app.telemetry.wholesale import Sent
 
 ARROW = "application/vnd.apache.arrow.stream"
 MEDIA = ("application/json", JSON_LINES, ARROW)
@@ -72,6 +73,14 @@ def understood(media: str, body: bytes, named: Mapping[str, str], noun: str) -> 
             raise BadEvent(f"{name} stands in the body or in the query, not in both.")
         sent[name] = _number(named[name]) if name == "version" else named[name]
     return sent
+
+
+def columns(media: str, body: bytes, named: Mapping[str, str]) -> Sent | None:
+    """Return events by column, if they come so and nothing is odd about them."""
+    if media != ARROW or REHEARSED & named.keys():
+        return None
+    with _mended(_STREAM):
+        return columnar.sent_of(body)
 
 
 def _some(rows: list[Any], noun: str) -> list[Any]:

@@ -168,6 +168,11 @@ TAKEN: dict[str, Any] = {
     "properties": {
         "accepted": {"type": "integer", "description": "Committed by this call."},
         "duplicates": {"type": "integer", "description": "Committed before; not doubled."},
+        "awaiting": {
+            "type": "integer",
+            "description": "Of outcomes: how many of their decisions no event has come of so far."
+            " They count from when one comes; where none is on its way, the ids are wrong.",
+        },
         "rejected": {
             "type": "array",
             "items": {

@@ -1,7 +1,8 @@
-"""Writing a batch: three statements, one commit.
+"""Writing a batch: a few statements, one commit.
 
-1. Receipts: `INSERT … ON CONFLICT DO NOTHING` is the one judge of what is new. The same statement
-   puts up for joining again the outcomes that came before their events.
+1. Receipts: their keys are the one judge of what is new. Nearly always all are, and COPY writes
+   them at two fifths of the cost; where it meets one that is there, `INSERT … ON CONFLICT DO
+   NOTHING` tells which are new. Outcomes that came before their events are put up for joining.
 2. Raw events of the new ones, by binary COPY into the day's partition.
 3. Profile deltas of the new ones, appended.
 
@@ -11,7 +12,7 @@ for each other, never in a circle.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ import psycopg
 
 from app.kit.ids import uuid7
 from app.telemetry.batch import NAMELESS
+from app.telemetry.packed import Packed
 from app.telemetry.parcels import Parcels
 from app.telemetry.segments import MOST_VALUES, REST, Parts, Value
 from app.telemetry.tables import ProfileKind
@@ -55,6 +57,19 @@ _IN_PARTS = _receipts(
     arrays=", %(part0)s::uuid[], %(part1)s::uuid[], %(part2)s::uuid[]",
     names=", p0, p1, p2",
 )
+_KNOWN = """
+SELECT EXISTS (
+    SELECT FROM unnest(%(decision)s::uuid[], %(series)s::uuid[]) AS u (d, s)
+    JOIN telemetry_receipt r ON r.tenant_id = %(tenant)s AND r.decision_id = d AND r.series_id = s)
+"""
+_AWAITED = """
+UPDATE telemetry_outcome SET due_at = now()
+WHERE tenant_id = %(tenant)s AND decision_id = ANY(%(decision)s::uuid[])
+"""
+_COPY_RECEIPTS = """
+COPY telemetry_receipt_stored (tenant_id, decision_id, series_id, event_id, at, score, prediction)
+    FROM STDIN (FORMAT BINARY)
+"""
 _COPY = """
 COPY telemetry_event (tenant_id, decision_id, series_id, at, latency_ms, plan_revision, generation,
     propensity, unit, decided_at, features) FROM STDIN (FORMAT BINARY)
@@ -139,13 +154,36 @@ async def parts_of(
     return found
 
 
+async def any_known(
+    connection: Connection, tenant_id: UUID, decisions: Packed, series: Packed
+) -> bool:
+    """Say whether one of some events has its receipt."""
+    asked = {"tenant": tenant_id, "decision": decisions, "series": series}
+    found = await (await connection.execute(_KNOWN, asked)).fetchone()
+    assert found is not None  # noqa: S101 - an expression has a row
+    return bool(found[0])
+
+
+async def copy_receipts(
+    connection: Connection, tenant_id: UUID, receipts: bytes, decisions: Packed
+) -> bool:
+    """Write receipts if all are new; say whether they were, and else nothing is written."""
+    try:
+        async with connection.transaction(), connection.cursor().copy(_COPY_RECEIPTS) as copy:
+            await copy.write(receipts)
+    except psycopg.errors.UniqueViolation:
+        return False
+    await connection.execute(_AWAITED, {"tenant": tenant_id, "decision": decisions})
+    return True
+
+
 async def insert_receipts(
-    connection: Connection, tenant_id: UUID, parcels: Parcels
+    connection: Connection, tenant_id: UUID, sent: int, columns: Mapping[str, Packed]
 ) -> set[bytes] | None:
     """Insert receipts; return the new ones' decision and series, ``None`` if all are new."""
-    fixed = {"tenant": tenant_id, "sent": parcels.size, "nameless": UUID(bytes=NAMELESS)}
-    query = _IN_PARTS if "part0" in parcels.receipts else _RECEIPTS
-    cursor = await connection.execute(query, {**fixed, **parcels.receipts})
+    fixed = {"tenant": tenant_id, "sent": sent, "nameless": UUID(bytes=NAMELESS)}
+    query = _IN_PARTS if "part0" in columns else _RECEIPTS
+    cursor = await connection.execute(query, {**fixed, **columns})
     found = await cursor.fetchone()
     assert found is not None  # noqa: S101 - an aggregate has a row
     new = found[0]

@@ -161,21 +161,7 @@ class Rehearser(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class Receipt(Base):
-    """A scored event, once: a token is good for one event of its series.
-
-    ``event_id`` is the sender's own name for the event, if he gave one: sent again under another
-    token it is a duplicate too.
-    """
-
-    __tablename__ = "telemetry_receipt"
-    __table_args__ = (
-        Index(
-            "uq_telemetry_receipt_event_id", "tenant_id", "event_id",
-            unique=True, postgresql_where=text("event_id IS NOT NULL"),
-        ),
-    )  # fmt: skip
-
+class _Receipt:
     tenant_id: Mapped[tenant_pk]
     decision_id: Mapped[UUID] = mapped_column(primary_key=True)
     series_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -188,6 +174,30 @@ class Receipt(Base):
     """Of the outcome that its profile was given, once it is labelled."""
     segment_ids: Mapped[list[UUID] | None] = mapped_column(ARRAY(Uuid))
     """The parts of its series that it counts in besides."""
+
+
+class StoredReceipt(_Receipt, Base):
+    """A scored event, once: a token is good for one event of its series.
+
+    ``event_id`` is the sender's own name for the event, if he gave one: sent again under another
+    token it is a duplicate too. It is written by COPY as raw events are, so that a tenant's own are
+    read through ``Receipt`` alone; the workers, who serve all tenants, use it itself.
+    """
+
+    __tablename__ = "telemetry_receipt_stored"
+    __table_args__ = (
+        Index(
+            "uq_telemetry_receipt_stored_event_id", "tenant_id", "event_id",
+            unique=True, postgresql_where=text("event_id IS NOT NULL"),
+        ),
+    )  # fmt: skip
+
+
+class Receipt(_Receipt, Base):
+    """The tenant's own receipts, to the server those of all: a view, through which they change."""
+
+    __tablename__ = "telemetry_receipt"
+    __table_args__ = {"info": {"view": True}}  # noqa: RUF012 - as SQLAlchemy asks for it
 
 
 class _Event:

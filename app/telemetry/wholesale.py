@@ -11,14 +11,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hmac import compare_digest
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from app.kit.arrays import Floats, Ints
-from app.telemetry.batch import NAMELESS, RECORD, Batch, Group, group_of, objects
+from app.telemetry.batch import NAMELESS, RECORD, Batch, Group, group_of
 from app.telemetry.events import (
     AHEAD,
     EARLIEST,
@@ -29,6 +30,7 @@ from app.telemetry.events import (
     Bounds,
     Micros,
 )
+from app.telemetry.features import Features, Objects
 from app.telemetry.token import CLAIM, FORMAT, FROM_URL, TAG, Part, tagger
 
 FEWEST = 32
@@ -52,32 +54,76 @@ class _Odd(Exception):
     """Something of the batch has to be looked at by itself."""
 
 
+_NOT_PLAIN = (_Odd, ValueError, TypeError, OverflowError, AttributeError)
+
+
+class Texts(NamedTuple):
+    """Short texts behind each other, as their bytes, and where each begins; at last the end."""
+
+    letters: NDArray[np.uint8]
+    begins: Ints
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> Self:
+        """Return texts of ASCII."""
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+        letters = np.frombuffer("".join(texts).encode("ascii"), np.uint8)
+        return cls(letters, np.concatenate([[0], np.cumsum(lengths)]))
+
+
+class Sent(NamedTuple):
+    """Events by column: a list of what was sent, or already what is made of it."""
+
+    token: list[Any] | Texts
+    at: list[Any] | Ints
+    event_id: list[Any] | NDArray[np.void]
+    score: list[Any] | Floats
+    prediction: list[Any] | Floats
+    latency_ms: list[Any] | Floats
+    features: Features
+
+
 def read(rows: Sequence[Any], secrets: Mapping[int, bytes], bounds: Bounds) -> Batch | None:
     """Return the events of rows if all are acceptable, and else nothing."""
     if len(rows) < FEWEST or set(map(type, rows)) != {dict}:
         return None
     try:
-        return _read(rows, secrets, bounds)
-    except (_Odd, ValueError, TypeError, OverflowError, AttributeError):
+        return _read(_columns(rows), secrets, bounds)
+    except _NOT_PLAIN:
         return None
 
 
-def _read(rows: Sequence[Any], secrets: Mapping[int, bytes], bounds: Bounds) -> Batch:
+def read_columns(sent: Sent, secrets: Mapping[int, bytes], bounds: Bounds) -> Batch | None:
+    """Return the events of columns if all are acceptable, and else nothing."""
+    try:
+        return _read(sent, secrets, bounds)
+    except _NOT_PLAIN:
+        return None
+
+
+def _columns(rows: Sequence[dict[str, Any]]) -> Sent:
     _require(all(map(FIELDS.issuperset, rows)))
     features = [{} if (sent := row.get("features")) is None else sent for row in rows]
     _require(set(map(type, features)) == {dict})
     kinds = set(map(type, chain.from_iterable(map(dict.values, features))))
     _require(kinds.isdisjoint(NESTED))
-    records = np.empty(len(rows), RECORD)
+    columns: dict[str, Any] = {
+        field: [row.get(field) for row in rows] for field in FIELDS - {"features"}
+    }
+    return Sent(**columns, features=Objects.gather(features))
+
+
+def _read(sent: Sent, secrets: Mapping[int, bytes], bounds: Bounds) -> Batch:
+    records = np.empty(len(sent.features), RECORD)
     records["owner"] = 0
-    records["at"] = read_times([row.get("at") for row in rows])
-    records["event"] = _names([row.get("event_id") for row in rows])
+    records["at"] = read_times(sent.at)
+    records["event"] = _names(sent.event_id)
     for field in ("score", "prediction", "latency_ms"):
-        records[field] = _numbers([row.get(field) for row in rows])
-    groups = _unseal([row.get("token") for row in rows], secrets, records)
+        records[field] = _numbers(getattr(sent, field))
+    groups = _unseal(sent.token, secrets, records)
     _require(not any(bounds.oldest) or min(records["decision"].tolist()) >= bounds.oldest)
     _require(not bounds.erased or bounds.erased.keys().isdisjoint(records["unit"].tolist()))
-    return Batch(records, objects(features), groups).once()
+    return Batch(records, sent.features, groups).once()
 
 
 def _require(holds: object) -> None:
@@ -85,13 +131,14 @@ def _require(holds: object) -> None:
         raise _Odd
 
 
-def read_times(sent: list[Any]) -> Ints:
+def read_times(sent: list[Any] | Ints) -> Ints:
     """Return times as microseconds since 1970."""
-    kinds = set(map(type, sent))
-    if kinds == {Micros}:
+    if isinstance(sent, np.ndarray):
+        found = sent
+    elif set(map(type, sent)) == {Micros}:
         found = np.array(sent, np.int64)
     else:
-        _require(kinds == {str})
+        _require(set(map(type, sent)) == {str})
         times = [datetime.fromisoformat(text) for text in sent]
         _require(all(at.tzinfo for at in times))
         # A float holds seconds to a quarter of a microsecond until 2106: rounding finds it again.
@@ -100,40 +147,46 @@ def read_times(sent: list[Any]) -> Ints:
     return found
 
 
-def _names(sent: list[Any]) -> NDArray[np.void]:
+def _names(sent: list[Any] | NDArray[np.void]) -> NDArray[np.void]:
     """Return senders' ids as 16 bytes each."""
+    if isinstance(sent, np.ndarray):
+        return sent
     if set(map(type, sent)) == {type(None)}:
         return np.zeros(len(sent), "V16")
     names = [NAMELESS if text is None else UUID(text).bytes for text in sent]
     return np.frombuffer(b"".join(names), "V16")
 
 
-def _numbers(sent: list[Any]) -> Floats:
+def _numbers(sent: list[Any] | Floats) -> Floats:
     """Return optional numbers; NaN is none."""
-    kinds = set(map(type, sent))
-    if kinds == {type(None)}:
-        return np.full(len(sent), np.nan)
-    _require(kinds - {type(None)} <= NUMBERS)
-    found = np.array(sent, np.float64)
-    none = np.isnan(found)
-    _require(np.count_nonzero(none) == sent.count(None))
+    if isinstance(sent, np.ndarray):
+        found, none = sent, np.isnan(sent)
+    else:
+        kinds = set(map(type, sent))
+        if kinds == {type(None)}:
+            return np.full(len(sent), np.nan)
+        _require(kinds - {type(None)} <= NUMBERS)
+        found = np.array(sent, np.float64)
+        none = np.isnan(found)
+        _require(np.count_nonzero(none) == sent.count(None))
     _require((np.abs(found[~none]) <= GREATEST).all())
     return found
 
 
 def _unseal(
-    tokens: list[Any], secrets: Mapping[int, bytes], records: NDArray[np.void]
+    sent: list[Any] | Texts, secrets: Mapping[int, bytes], records: NDArray[np.void]
 ) -> tuple[Group, ...]:
     """Write what tokens say into records; return the groups."""
-    _require(set(map(type, tokens)) == {str})
-    lengths = np.fromiter(map(len, tokens), np.int64, len(tokens))
+    if not isinstance(sent, Texts):
+        _require(set(map(type, sent)) == {str})
+        sent = Texts.of(sent)
+    lengths = np.diff(sent.begins)
     distinct = np.unique(lengths)
     _require(len(distinct) <= _MOST_LENGTHS)
     groups: dict[Group, int] = {}
     for length in distinct.tolist():
         chosen = np.flatnonzero(lengths == length)
-        some = tokens if len(chosen) == len(tokens) else [tokens[at] for at in chosen.tolist()]
-        raw = _decoded(some, length)
+        raw = _decoded(sent.letters, sent.begins[chosen], length)
         _require_signed(raw, secrets)
         claims = np.ascontiguousarray(raw[:, : CLAIM.size]).view(_CLAIM)[:, 0]
         for name in (
@@ -144,18 +197,20 @@ def _unseal(
     return tuple(groups)
 
 
-def _decoded(tokens: list[str], length: int) -> NDArray[np.uint8]:
+def _decoded(letters: NDArray[np.uint8], begins: Ints, length: int) -> NDArray[np.uint8]:
     """Return the bytes of tokens of one length, shaped (tokens, bytes)."""
     padding = -length % 4
     size = length * 3 // 4
     _require(size > CLAIM.size + TAG and length % 4 != 1)
     # As many letters as fill whole groups of four; what they add must be nothing.
-    joined = ("A" * padding).join([*tokens, ""]).encode("ascii")
+    padded = np.full((len(begins), length + padding), ord("A"), np.uint8)
+    padded[:, :length] = sliding_window_view(letters, length)[begins]
+    joined = padded.tobytes()
     _require(not any(other in joined for other in (b"+", b"/", b"=")))
     raw = binascii.a2b_base64(joined.translate(FROM_URL))
     width = (length + padding) // 4 * 3
-    _require(len(raw) == width * len(tokens))
-    found = np.frombuffer(raw, np.uint8).reshape(len(tokens), width)
+    _require(len(raw) == width * len(begins))
+    found = np.frombuffer(raw, np.uint8).reshape(len(begins), width)
     _require(not found[:, size:].any())
     return found[:, :size]
 

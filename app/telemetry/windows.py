@@ -21,6 +21,10 @@ _AT_ONCE = 100
 """More hours than so many are unpacked in a thread: others are not to wait for them."""
 
 
+Span = tuple[datetime, datetime]
+"""From a moment up to another."""
+
+
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """A version's traffic at a decision point: its series and how far they are folded.
@@ -78,9 +82,13 @@ async def inputs(
     *,
     since: datetime | None = None,
     until: datetime | None = None,
+    without: Sequence[Span] = (),
 ) -> Tally | None:
-    """Return the profile of the variables over ``[since, until)``; ``None`` of no traffic."""
-    return await _sum(session, tenant_id, series, ProfileKind.INPUTS, since, until)
+    """Return the profile of the variables over ``[since, until)``; ``None`` of no traffic.
+
+    The hours of the spans that it is to be ``without`` are left out.
+    """
+    return await _sum(session, tenant_id, series, ProfileKind.INPUTS, since, until, without)
 
 
 async def outcomes(
@@ -90,9 +98,12 @@ async def outcomes(
     *,
     since: datetime | None = None,
     until: datetime | None = None,
+    without: Sequence[Span] = (),
 ) -> Performance:
-    """Return what the outcomes of events in ``[since, until)`` say."""
-    return performance(await _sum(session, tenant_id, series, ProfileKind.OUTCOMES, since, until))
+    """Return what the outcomes of events in ``[since, until)`` say, likewise."""
+    return performance(
+        await _sum(session, tenant_id, series, ProfileKind.OUTCOMES, since, until, without)
+    )
 
 
 async def _sum(
@@ -102,6 +113,7 @@ async def _sum(
     kind: ProfileKind,
     since: datetime | None,
     until: datetime | None,
+    without: Sequence[Span],
 ) -> Tally | None:
     query = select(HourProfile.payload).where(
         HourProfile.tenant_id == tenant_id,
@@ -112,6 +124,10 @@ async def _sum(
         query = query.where(HourProfile.hour >= hour_at(since))
     if until is not None:
         query = query.where(HourProfile.hour < hour_at(until))
+    for first, end in without:
+        query = query.where(
+            (HourProfile.hour < hour_at(first)) | (HourProfile.hour >= hour_at(end))
+        )
     # In one order: floats are added, and the same hours are to say the same to the last bit.
     query = query.order_by(HourProfile.hour, HourProfile.series_id)
     payloads = list(await session.scalars(query))

@@ -19,7 +19,8 @@ from app.platform.http import Upload
 from app.telemetry import store, unknown
 from app.telemetry.batch import Batch, Group, Place
 from app.telemetry.folding import Noted
-from app.telemetry.parcels import Parcels, pack
+from app.telemetry.packed import Uuids
+from app.telemetry.parcels import Parcels, columns, pack
 from app.telemetry.registry import Declared, Layouts
 from app.telemetry.rows import ARROW
 from app.telemetry.segments import Parts, Value, missing
@@ -78,7 +79,7 @@ class Writer:
                 places = await self._in_parts(session, tenant_id, batches, places)
             merged, parcels = await off_loop(size, _pack, tenant_id, batches, places)
             connection = await driver(session)
-            fresh = await store.insert_receipts(connection, tenant_id, parcels)
+            fresh = await _receive(connection, tenant_id, merged, places, parcels)
             if fresh is not None:
                 merged = merged.among(fresh, places)
                 parcels = await off_loop(size, pack, tenant_id, merged, places)
@@ -165,7 +166,7 @@ def _wanted(batches: Sequence[Batch], places: dict[Group, Place]) -> dict[Group,
                 features
                 for batch in batches
                 if group in batch.groups
-                for features in batch.features[batch.of(group)]
+                for features in batch.features.only(batch.of(group)).objects()
             ]
             if values := missing(place.parts, features):
                 found[group] = values
@@ -177,6 +178,31 @@ def _pack(
 ) -> tuple[Batch, Parcels]:
     merged = Batch.merge(batches)
     return merged, pack(tenant_id, merged, places)
+
+
+async def _receive(
+    connection: store.Connection,
+    tenant_id: UUID,
+    batch: Batch,
+    places: dict[Group, Place],
+    parcels: Parcels,
+) -> set[bytes] | None:
+    """Write receipts; return the new ones' decision and series, ``None`` if all are new.
+
+    A batch that is sent again is known by its first event, before its COPY is refused.
+    """
+    if parcels.receipts is not None:
+        decisions, series = batch.records["decision"], batch.series(places)
+        _, first = np.unique(batch.records["owner"], return_index=True)
+        again = await store.any_known(
+            connection, tenant_id, Uuids.of(decisions[first]), Uuids.of(series[first])
+        )
+        if not again and await store.copy_receipts(
+            connection, tenant_id, parcels.receipts, Uuids.of(decisions)
+        ):
+            return None
+    found = await off_loop(len(batch), columns, batch, places)
+    return await store.insert_receipts(connection, tenant_id, len(batch), found)
 
 
 def _names_of(owner: int, noted: Noted) -> dict[str, int]:

@@ -2,9 +2,10 @@
 
 ``python -m tests.bench.evidence [--evidently] [--nannyml]`` prints a report and, as its last line,
 one JSON object; it exits 0 if the bounds hold and 1 if not. Ingest is measured in turns with a
-COPY of the same rows, the profile of a file in turns with DuckDB's own bare histograms. A peer runs
-in a Python of its own (``MODELWARD_BENCH_EVIDENTLY``, ``MODELWARD_BENCH_NANNYML`` say which; else
-one is made and filled from the package index), over the same Parquet file.
+COPY of the same rows, once by JSON and once by Arrow streams, which is what who sends much sends;
+the profile of a file in turns with DuckDB's own bare histograms. A peer runs in a Python of its own
+(``MODELWARD_BENCH_EVIDENTLY``, ``MODELWARD_BENCH_NANNYML`` say which; else one is made and filled
+from the package index), over the same Parquet file.
 """
 
 import argparse
@@ -43,15 +44,25 @@ def served(plan: spine.Plan) -> dict[str, float]:
             helper("rawcopy", url=server.database_url, lanes=spine.INGEST_LANES)
         )
         copier.ask("create")
-        ingest, acknowledged = spine.measure_ingest(plan, gun, copier, server, crowned)
+        json, acknowledged = spine.measure_ingest(plan, gun, copier, server, crowned)
+        spine.gather_decisions(plan, gun, server, 0, arrow=True)
+        arrow, more = spine.measure_ingest(plan, gun, copier, server, crowned, arrow=True)
         return {
-            "ingest_ratio": median(ingest.ratios),
-            "events_per_second": median(ingest.ours),
-            "copy_rows_per_second": median(ingest.yardstick),
-            **{name: median(values) for name, values in ingest.extra.items()},
-            "events_acknowledged": acknowledged,
+            "ingest_ratio": median(arrow.ratios),
+            "ingest_json_ratio": median(json.ratios),
+            **_rates(arrow),
+            **{f"json_{name}": value for name, value in _rates(json).items()},
+            "events_acknowledged": acknowledged + more,
             **drifting.measure(server.database_url),
         }
+
+
+def _rates(ingest: spine.Pairs) -> dict[str, float]:
+    return {
+        "events_per_second": median(ingest.ours),
+        "copy_rows_per_second": median(ingest.yardstick),
+        **{name: median(values) for name, values in ingest.extra.items()},
+    }
 
 
 def main() -> int:

@@ -16,6 +16,8 @@ from typing import Any
 
 import uvloop
 
+from tests.telemetry.streams import ARROW, stream_of
+
 FEATURES = tuple(f"x{number}" for number in range(10))
 NUMBERED = "bench-point-{:04}"
 """What decision points beside the first are called."""
@@ -118,11 +120,11 @@ async def fire(port: int, requests: Iterable[bytes], lanes: int, seconds: float)
     }
 
 
-def post(path: str, key: str, body: bytes) -> bytes:
+def post(path: str, key: str, body: bytes, media: str = "application/json") -> bytes:
     """Return a whole POST request."""
     return (
         f"POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\n"
-        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        f"content-type: {media}\r\ncontent-length: {len(body)}\r\n\r\n"
     ).encode() + body
 
 
@@ -178,28 +180,32 @@ class Gun:
             requests.append(post(path, self._key, body))
         return summary(await fire(port, requests, lanes, seconds))
 
-    async def ingest(self, port: int, lanes: int, batches: int, size: int) -> dict[str, Any]:
+    async def ingest(
+        self, port: int, lanes: int, batches: int, size: int, *, arrow: bool = False
+    ) -> dict[str, Any]:
         """Report scored events of kept decisions, each decision once."""
-        requests = [self._batch(size) for _ in range(batches)]
+        requests = [self._batch(size, arrow=arrow) for _ in range(batches)]
         found = await fire(port, requests, lanes, 60)
         bodies = [json.loads(answer.partition(b"\r\n\r\n")[2]) for answer in found["answers"]]
         events = sum(body.get("accepted", 0) for body in bodies)
         return {**summary(found), "events": events, "body_bytes": len(requests[0])}
 
-    def _batch(self, size: int) -> bytes:
+    def _batch(self, size: int, *, arrow: bool) -> bytes:
         taken, self._decisions = self._decisions[:size], self._decisions[size:]
         if len(taken) < size:
             raise RuntimeError("There are not enough decisions to report on.")
         events = [
             {
                 "token": json.loads(decision)["token"],
-                "at": datetime.now(UTC).isoformat(),
+                "at": datetime.now(UTC) if arrow else datetime.now(UTC).isoformat(),
                 "features": {name: round(self._random.gauss(), 6) for name in FEATURES},
                 "score": round(self._random.random(), 6),
                 "latency_ms": round(self._random.random() * 20, 3),
             }
             for decision in taken
         ]
+        if arrow:
+            return post("/v1/events", self._key, stream_of(events), ARROW)
         body = json.dumps({"events": events}, separators=(",", ":")).encode()
         return post("/v1/events", self._key, body)
 

@@ -91,7 +91,7 @@ class Copier:
         """Return how many events the server holds, for the reconciliation."""
         cursor = await self._connections[0].execute(
             "SELECT (SELECT count(*) FROM telemetry_event),"
-            " (SELECT count(*) FROM telemetry_receipt)"
+            " (SELECT count(*) FROM telemetry_receipt_stored)"
         )
         found = await cursor.fetchone()
         await self._connections[0].commit()

@@ -34,7 +34,8 @@ BOUNDS = {
     "ready_seconds": ("at most", 5.0),
     "api_rss_mb": ("at most", 250.0),
 }
-BATCH = 1_000
+BATCH, ARROW_BATCH = 1_000, 4_000
+"""Events a call of JSON, and of Arrow, which is for who sends many."""
 ROUTE_LANES = 24
 INGEST_LANES = 4
 RUN_SECONDS = 175
@@ -51,6 +52,10 @@ class Plan:
     route_seconds: float
     ingest_pairs: int
     batches: int
+
+    def ingest(self, *, arrow: bool) -> tuple[str, int, int]:
+        """Return what a round of ingest is called, of how many events a batch, how many batches."""
+        return ("arrow", ARROW_BATCH, self.batches // 2) if arrow else ("json", BATCH, self.batches)
 
 
 FULL = Plan(starts=3, route_pairs=9, route_seconds=1.5, ingest_pairs=5, batches=48)
@@ -117,9 +122,12 @@ def _shoot(gun: Helper, server: Served, seconds: float, *, keep: bool = False) -
     return shot
 
 
-def gather_decisions(plan: Plan, gun: Helper, served: Served, have: int) -> None:
+def gather_decisions(
+    plan: Plan, gun: Helper, served: Served, have: int, *, arrow: bool = False
+) -> None:
     """Ask for as many decisions as ingest will report on and routing has not kept."""
-    missing = (plan.ingest_pairs + 1) * plan.batches * BATCH - have
+    _, size, batches = plan.ingest(arrow=arrow)
+    missing = (plan.ingest_pairs + 1) * batches * size - have
     while missing > 0:
         shot = gun.ask(
             "route", port=served.port, lanes=ROUTE_LANES, seconds=20, most=missing, keep=True
@@ -128,24 +136,37 @@ def gather_decisions(plan: Plan, gun: Helper, served: Served, have: int) -> None
 
 
 def measure_ingest(
-    plan: Plan, gun: Helper, copier: Helper, served: Served, crowned: Crowned
+    plan: Plan,
+    gun: Helper,
+    copier: Helper,
+    served: Served,
+    crowned: Crowned,
+    *,
+    arrow: bool = False,
 ) -> tuple[Pairs, int]:
     """Take turns: the server stores batches, then COPY stores the same rows again.
 
-    The first pair warms both up. COPY waits until the worker has folded what came before.
+    The batches are JSON, or larger ones as Arrow streams. The first pair warms both up. COPY waits
+    until the worker has folded what came before.
     """
     pairs, acknowledged = Pairs(), 0
+    name, size, batches = plan.ingest(arrow=arrow)
     for turn in range(plan.ingest_pairs + 1):
         spent = cpu_seconds(served.pid)
         shot = gun.ask(
-            "ingest", port=served.port, lanes=INGEST_LANES, batches=plan.batches, size=BATCH
+            "ingest",
+            port=served.port,
+            lanes=INGEST_LANES,
+            batches=batches,
+            size=size,
+            arrow=arrow,
         )
         spent = cpu_seconds(served.pid) - spent
         acknowledged += shot["events"]
-        if shot["refused"] or shot["broken"] or shot["events"] != plan.batches * BATCH:
+        if shot["refused"] or shot["broken"] or shot["events"] != batches * size:
             raise BenchFailed(f"An ingest round went wrong: {shot}")
         crowned.drained()
-        copied = copier.ask("copy", size=BATCH)
+        copied = copier.ask("copy", size=size)
         if copied["rows"] != shot["events"]:
             raise BenchFailed(f"{shot['events']} events were acknowledged, {copied} found.")
         if turn:
@@ -156,7 +177,7 @@ def measure_ingest(
             pairs.note("copy_client_cpu_us", copied["load_cpu"] / copied["rows"] * 1e6)
             pairs.note("ingest_load_share", shot["load_cpu"] / shot["seconds"])
             pairs.note("batch_kb", shot["body_bytes"] / 1024)
-            print(_row(pairs, "ingest", "COPY rows/s", "events/s"), flush=True)
+            print(_row(pairs, name, "COPY rows/s", "events/s"), flush=True)
     return pairs, acknowledged
 
 

@@ -1,24 +1,18 @@
-"""What Alertmanager is told: by a receiver that knows its API's schema, and by the real one."""
+"""What Alertmanager is told, by a receiver that knows its API's schema."""
 
 import asyncio
 import json
-import shutil
-import socket
-import subprocess
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from jsonschema import Draft7Validator
 
 from app import identity
 from app.bus import make_bus
 from app.drift.alert_rules import AlertKind
-from app.drift.alertmanager import ALERT_NAMES, PATH, Alertmanager
+from app.drift.alertmanager import ALERT_NAMES, Alertmanager
 from app.drift.rules import Thresholds
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.outbound import Outbound, OutboundRefused
@@ -31,7 +25,6 @@ pytestmark = pytest.mark.anyio
 
 AT_ONCE = Thresholds(hits=1, of=1)
 SETTINGS = Settings(outbound_loopback=True, pool_size=1, pool_wait_seconds=1)
-BINARY = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 LABELS = {"type": "object", "additionalProperties": {"type": "string"}}
 POSTABLE = {
     # postableAlerts of Alertmanager's api/v2/openapi.yaml; endsAt is what we promise besides.
@@ -118,16 +111,28 @@ async def test_what_is_over_is_sent_with_its_end_and_what_fires_anew_without(
     assert datetime.fromisoformat(again["endsAt"]) > datetime.now(UTC)
 
 
-async def test_what_is_silenced_is_left_out(here: Watched, db: Database) -> None:
+async def test_what_was_told_before_it_was_silenced_goes_on_to_be_sent_and_nothing_else_does(
+    here: Watched, db: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also to one that knows of no silences: it is told again, and never said to be over."""
+    await here.window("x", limits=AT_ONCE)
+    rows = [await here.silence(subject=subject) for subject in ("x", "y")]
     await here.window("x", "y", limits=AT_ONCE)
-    row = await here.silence(subject="x")
     with sink() as receiver:
         there = manager(receiver.url)
         await there.push(db)
-        assert [one["labels"]["subject"] for one in posted(receiver)] == ["y"]
-        await here.end_silence(row)
+        (told,) = posted(receiver)
+        assert told["labels"]["subject"] == "x"
+        assert datetime.fromisoformat(told["endsAt"]) > datetime.now(UTC) + timedelta(minutes=3)
+        assert told["annotations"]["silenced_until"] == rows[0].until.isoformat()
+        assert [one.message for one in caplog.records] == ["Alertmanager took no silences"]
+        for row in rows:
+            await here.end_silence(row)
+        await here.tend()
         await there.push(db)
-        assert {one["labels"]["subject"] for one in posted(receiver)} == {"x", "y"}
+        found = {one["labels"]["subject"]: one["annotations"] for one in posted(receiver)}
+        assert found.keys() == {"x", "y"}
+        assert all("silenced_until" not in said for said in found.values())
 
 
 async def test_where_nothing_fires_nothing_is_sent(here: Watched, db: Database) -> None:
@@ -182,69 +187,3 @@ def test_an_address_that_is_not_called_is_said_and_stops_no_worker(
 
 def test_every_kind_has_its_name() -> None:
     assert set(ALERT_NAMES) == set(AlertKind)
-
-
-@pytest.fixture
-def real(tmp_path: Path) -> Iterator[str]:
-    """Alertmanager itself, on a port of its own."""
-    if BINARY is None:
-        pytest.skip("Alertmanager is not installed")
-    config = tmp_path / "alertmanager.yml"
-    config.write_text("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                BINARY, f"--config.file={config}", f"--storage.path={tmp_path}/data",
-                f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address=",
-            ],
-            stdout=log, stderr=log,
-        )  # fmt: skip
-        try:
-            wait(lambda: _ready(url))
-            yield url
-        finally:
-            process.terminate()
-            process.wait(20)
-
-
-def _ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/-/ready").status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def wait(true: Any) -> None:
-    deadline = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-async def test_the_real_alertmanager_takes_what_fires_and_lets_go_of_what_is_over(
-    here: Watched, db: Database, real: str
-) -> None:
-    await here.window("x", "y", limits=AT_ONCE)
-    there = manager(real)
-    await there.push(db)
-
-    def active() -> dict[str, Any]:
-        found = httpx.get(real + PATH, params={"active": "true"}).json()
-        return {one["labels"]["subject"]: one for one in found}
-
-    wait(lambda: active().keys() == {"x", "y"})
-    found = active()["x"]
-    assert found["labels"]["alertname"] == "ModelwardDataDrift"
-    assert found["annotations"]["next"].startswith("GET /v1/alerts/")
-    assert found["status"]["state"] in {"active", "unprocessed"}
-    (episode,) = await here.episodes()
-    begun = datetime.fromisoformat(found["startsAt"])
-    assert abs(begun - episode.at) < timedelta(milliseconds=2)
-
-    await here.resolve()
-    await there.push(db)
-    wait(lambda: active().keys() == {"y"})

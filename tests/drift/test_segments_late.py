@@ -117,7 +117,8 @@ def test_a_window_is_compared_with_the_week_before_its_day_or_seven_windows(
         async with place.database.session(tenant) as session:
             traffic = await telemetry.traffic(session, tenant, play.point, place.version)
             limits = Thresholds(segments=True)
-            looked = Segments(session, tenant, None, limits, traffic.series)
+            there = (play.point, place.version)
+            looked = Segments(session, tenant, there, None, limits, traffic.series)
             found = []
             for day, hour, width in (
                 (0, 12, 12), (2, 0, 6), (2, 6, 6), (2, 18, 6), (20, 6, 6), (20, 0, 24),

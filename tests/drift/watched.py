@@ -16,7 +16,7 @@ from app.audit.tables import AuditEntry
 from app.bus import make_bus
 from app.catalog.rules import AssetKind, PointKind, RiskTier
 from app.catalog.tables import DecisionPoint, Model, Version
-from app.drift import alerts, handling, silences, tending
+from app.drift import alerts, handling, lapsing, silences, tending
 from app.drift.alert_rules import AlertKind, Severity
 from app.drift.alert_tables import Episode, Silence
 from app.drift.rules import Thresholds
@@ -97,10 +97,10 @@ class Watched:
                 session, await self.alert(), comment=comment, by=self.actor(**who)
             )
 
-    async def resolve(self, **who: Any) -> dict[str, Any]:
+    async def resolve(self, *, subject: str = "x", **who: Any) -> dict[str, Any]:
         async with self.session() as session:
             return await handling.resolve(
-                session, await self.alert(), reason="a mistake", by=self.actor(**who)
+                session, await self.alert(subject), reason="a mistake", by=self.actor(**who)
             )
 
     async def silence(self, *, by: Actor | None = None, **what: Any) -> Silence:
@@ -118,6 +118,7 @@ class Watched:
         """Do what is due between windows, as though whoever serves had a seat."""
         bus = make_bus()
         bus.answers.pop(tending.Serving)
+        bus.answers.pop(lapsing.KpisAgreed)
         database = Database(self.db.url, Settings(), bus)
         try:
             await tending.tend(database)

@@ -12,6 +12,7 @@ import httpx
 import pytest
 import yaml
 
+from app.revalidation.place_gauges import GAUGES
 from app.revalidation.terms import State
 from tests.live import Live
 from tests.packaging.test_compose import (
@@ -35,6 +36,11 @@ QUERIES = [
     for panel in PANELS
     for target in panel["targets"]
 ]
+
+CHOICES = {one["name"]: one for one in dashboard()["templating"]["list"]}
+PLACES = {name: labels for name, (_, labels) in GAUGES.items()}
+KNOWN = {"tenant", "kind", "severity", "state", "silenced", "signal"}
+"""Labels that are asked of what is no place's."""
 
 promtool = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
 
@@ -140,7 +146,42 @@ def test_a_query_is_of_metrics_that_exist(query: str) -> None:
     named = set(METRIC.findall(query))
     assert named <= registered()
     assert named or query == 'sum(up{job="modelward"})'
-    assert set(VARIABLE.findall(query)) <= {"__rate_interval"}
+    assert set(VARIABLE.findall(query)) <= {"__rate_interval", *CHOICES}
+
+
+def labels_of(text: str) -> list[tuple[str, set[str]]]:
+    """Return the metrics of an expression, each with the labels that are asked of it."""
+    found = re.findall(r"\b(modelward_[a-z0-9_]+)(?:\{([^}]*)\})?", text)
+    return [(metric, set(re.findall(r"(\w+)[!=]~?=?\"", asked))) for metric, asked in found]
+
+
+def test_the_dashboard_lets_one_choose_by_labels_that_are_there() -> None:
+    assert [*CHOICES] == ["tenant", "decision_point", "model"]
+    known: set[str] = set()
+    for name, one in CHOICES.items():
+        parts = re.fullmatch(r"label_values\((.+), (\w+)\)", one["query"])
+        assert parts is not None
+        assert parts[2] == name
+        assert set(METRIC.findall(parts[1])) <= registered()
+        # What is chosen before narrows what is left to choose from.
+        assert set(VARIABLE.findall(parts[1])) == known
+        assert one["includeAll"] is True
+        assert one["allValue"] == ".*"
+        known.add(name)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_what_is_of_a_tenant_or_a_place_follows_what_was_chosen(query: str) -> None:
+    for metric, asked in labels_of(query):
+        offered = set(PLACES.get(metric, ()))
+        if offered:
+            assert asked == offered & set(CHOICES), metric
+        assert asked <= (offered or KNOWN), metric
+
+
+def test_no_gauge_of_places_is_missing_in_the_dashboard() -> None:
+    shown = {metric for query in QUERIES for metric, _ in labels_of(str(query.values[0]))}
+    assert shown >= PLACES.keys()
 
 
 @promtool

@@ -15,7 +15,7 @@ from app.platform.roles import APP, LOGIN, SERVER, TENANT_SETTING
 from tests.live import Live, make_model
 
 TABLES = sorted(table.name for table in metadata.tables.values() if not table.info.get("view"))
-UNREADABLE = {"telemetry_event"}
+UNREADABLE = {"telemetry_event", "telemetry_receipt_stored"}
 """Written by COPY, which knows no row-level security; read through a view of one's own rows."""
 APPENDED = [
     "audit_entry", "audit_leaf", "audit_node", "audit_checkpoint", "gates_policy",
@@ -83,10 +83,41 @@ def test_without_a_tenant_there_are_no_rows_and_a_stranger_has_none(
         assert everything > 0
 
 
-@pytest.mark.parametrize("role", [APP, SERVER])
-def test_raw_events_can_be_written_and_not_read(owner: psycopg.Connection[Any], role: str) -> None:
+@pytest.mark.parametrize(
+    ("table", "role"),
+    [*((table, APP) for table in sorted(UNREADABLE)), ("telemetry_event", SERVER)],
+)
+def test_what_copy_writes_can_be_written_and_not_read(
+    owner: psycopg.Connection[Any], table: str, role: str
+) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        count(owner, "telemetry_event", role)
+        count(owner, table, role)
+    for statement in ("DELETE FROM {}", "UPDATE {} SET tenant_id = tenant_id", "TRUNCATE {}"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            act(owner, role, sql.SQL(statement).format(sql.Identifier(table)))
+
+
+def test_receipts_are_seen_and_changed_by_their_own_tenant_alone(
+    owner: psycopg.Connection[Any],
+) -> None:
+    mine, other = uuid.uuid4(), uuid.uuid4()
+    receipt = "(tenant_id, decision_id, series_id, at) VALUES ({}, {}, {}, now())"
+    made = sql.SQL("INSERT INTO telemetry_receipt " + receipt).format(
+        sql.Literal(mine), sql.Literal(uuid.uuid4()), sql.Literal(uuid.uuid4())
+    )
+    seen = sql.SQL("SELECT count(*) FROM telemetry_receipt")
+    whose = sql.SQL("SELECT set_config({}, {}, true)")
+    stranger = whose.format(sql.Literal(TENANT_SETTING), sql.Literal(str(other)))
+    changed = sql.SQL("WITH c AS (UPDATE telemetry_receipt SET labelled = true RETURNING 1)"
+                      " SELECT count(*) FROM c")  # fmt: skip
+    gone = sql.SQL("WITH c AS (DELETE FROM telemetry_receipt RETURNING 1) SELECT count(*) FROM c")
+
+    assert act(owner, APP, made, seen, tenant=mine) == 1
+    assert act(owner, APP, made, changed, tenant=mine) == 1
+    for statement in (seen, changed, gone):
+        assert act(owner, APP, made, stranger, statement, tenant=mine) == 0
+    with pytest.raises(psycopg.errors.WithCheckOptionViolation):
+        act(owner, APP, made, tenant=other)
 
 
 def test_a_row_of_another_tenant_is_not_written(owner: psycopg.Connection[Any]) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import r2_score, roc_auc_score
 
 from app.kit.arrays import Floats
-from app.release.contribution import MOST_MEMBERS, contributions
+from app.release.contribution import MOST_MEMBERS, Priced, contributions
 from app.release.instantiation import Combiner, combine
 
 Members = dict[str, Floats]
@@ -86,3 +86,46 @@ def test_of_more_than_eight_nothing_is_said() -> None:
     members, weights, labels = made(4, MOST_MEMBERS + 1, classes=True)
 
     assert contributions(members, weights, Combiner.MEAN, labels) is None
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 4), st.tuples(*[st.floats(-50, 50)] * 4))
+def test_in_money_shares_add_up_to_what_the_ensemble_brings_beyond_the_better_constant_answer(
+    seed: int, count: int, prices: tuple[float, float, float, float]
+) -> None:
+    members, weights, labels = made(seed, count, classes=True)
+    priced = Priced("value", "AUD a decision", *prices)
+    names = sorted(members)
+    # The prices as a matrix: answer, label.
+    paid = np.array([[prices[3], prices[2]], [prices[1], prices[0]]])
+
+    def brings(some: list[str]) -> float:
+        scores = np.stack([members[name] for name in some])
+        answer = combine(scores, np.array([weights[name] for name in some]), Combiner.WEIGHTED_MEAN)
+        yes = (answer >= 0.5).astype(int)
+        return float(np.mean([paid[at, int(label)] for at, label in zip(yes, labels, strict=True)]))
+
+    found = contributions(members, weights, Combiner.WEIGHTED_MEAN, labels, priced)
+
+    assert found is not None
+    money = found["money"]
+    constant = [np.mean([paid[yes, int(label)] for label in labels]) for yes in (0, 1)]
+    assert (money["kpi"], money["unit"]) == ("value", "AUD a decision")
+    assert money["worth"] == pytest.approx(brings(names), abs=1e-9)
+    assert money["without"] == pytest.approx(max(constant), abs=1e-9)
+    shares = sum(one["shapley"] for one in money["members"])
+    assert shares == pytest.approx(money["worth"] - money["without"], abs=1e-9)
+    for one in money["members"]:
+        rest = [name for name in names if name != one["member"]]
+        assert one["left_out"] == pytest.approx(money["worth"] - brings(rest), abs=1e-9)
+
+
+def test_numbers_have_no_price() -> None:
+    members, weights, labels = made(5, 2, classes=False)
+
+    found = contributions(
+        members, weights, Combiner.MEAN, labels, Priced("value", "AUD", 1.0, -1.0, -1.0, 0.0)
+    )
+
+    assert found is not None
+    assert found["money"] is None

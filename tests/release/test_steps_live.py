@@ -232,6 +232,14 @@ def test_instances_are_held_to_the_stricter_tolerance(live: Live, place: Place, 
         "combiner": "majority",
     }
 
+    live["ops"].put(
+        f"/v1/decision-points/{place.point}/kpis/value",
+        {
+            "name": "Value of an answer", "formula": "error_cost", "threshold": 0.0,
+            "unit": "AUD a decision", "prices": {"true_positive": 10, "false_positive": -2},
+        },
+    )  # fmt: skip
+
     own = live["dev"].post(path, scores(labels=[0, 0, 1, 1], ensemble=ensemble))["payload"]
     edit(live, place.point, instance_tolerance=0.001)
     verdict = judged(live, case, INSTANCES)
@@ -243,6 +251,10 @@ def test_instances_are_held_to_the_stricter_tolerance(live: Live, place: Place, 
     assert own["ensemble"]["most_influential"] in {"a", "b"}
     shares = {one["member"]: one["shapley"] for one in own["ensemble"]["contributions"]["members"]}
     assert shares["a"] > 0 > shares["b"]
+    money = own["ensemble"]["contributions"]["money"]
+    # Always yes brings (10 - 2) / 2; so do the two together, whose weights are never a majority.
+    assert (money["kpi"], money["without"]) == ("value", 4)
+    assert [one["alone"] for one in money["members"]] == [1, -5]
     held = evidence_of(verdict, "instances")
     assert (held["tolerance"], held["tolerance_by"]) == (0.001, "contract")
     assert held["dispersion"] == own["dispersion"]

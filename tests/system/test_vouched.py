@@ -334,7 +334,8 @@ UNVOUCHED = {
     # What applications send, by the million: evidence is what was measured on it.
     "telemetry_delta", "telemetry_event", "telemetry_event_own", "telemetry_given",
     "telemetry_hour",
-    "telemetry_outcome", "telemetry_outcome_history", "telemetry_receipt", "telemetry_series",
+    "telemetry_outcome", "telemetry_outcome_history", "telemetry_receipt",
+    "telemetry_receipt_stored", "telemetry_series",
     "telemetry_segment", "telemetry_unknown",
     "telemetry_rehearser",  # who rehearsed is an entry
     "telemetry_erasure",  # who was erased is an entry; this keeps his late events out

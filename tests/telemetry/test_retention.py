@@ -113,9 +113,9 @@ def test_events_of_forgotten_decisions_are_refused_before_their_receipts_go(kept
 
     assert codes(announced) == [(0, "event_too_old"), (1, "event_too_old")]
     assert announced["duplicates"] == 1
-    assert kept.rows("telemetry_receipt") == 3
+    assert kept.rows("telemetry_receipt_stored") == 3
     kept.forget(grace=NO_GRACE)
-    assert kept.rows("telemetry_receipt") == 1
+    assert kept.rows("telemetry_receipt_stored") == 1
     assert codes(kept.send(events)) == [(0, "event_too_old"), (1, "event_too_old")]
     assert codes(kept.send(events[:2])) == [(0, "event_too_old"), (1, "event_too_old")]
 
@@ -166,7 +166,7 @@ def test_an_event_is_taken_once_whatever_is_set_forgotten_and_sent_in_which_orde
 
     assert max(taken.values()) == 1
     assert sum(taken.values()) >= 3
-    assert kept.rows("telemetry_receipt") < sum(taken.values()), "nothing was ever forgotten"
+    assert kept.rows("telemetry_receipt_stored") < sum(taken.values()), "nothing was ever forgotten"
 
 
 def test_raw_events_go_by_the_day_they_came_and_of_that_tenant_alone(kept: Kept) -> None:
@@ -187,14 +187,17 @@ def test_raw_events_go_by_the_day_they_came_and_of_that_tenant_alone(kept: Kept)
     kept.forget(batch=3)
 
     assert kept.rows("telemetry_event") == 5 + 25
-    assert kept.rows("telemetry_receipt") == 25
+    assert kept.rows("telemetry_receipt_stored") == 25
     assert kept.run(kept.bench.profiles(kept.point)).keys() == hours.keys()
 
 
 def test_old_outcomes_go_with_their_receipts_once_they_are_joined(kept: Kept) -> None:
     events = [kept.event(days) for days in (40, 1)]
     kept.send(events)
-    ids = [str(row[0]) for row in kept.ask("SELECT decision_id FROM telemetry_receipt ORDER BY 1")]
+    ids = [
+        str(row[0])
+        for row in kept.ask("SELECT decision_id FROM telemetry_receipt_stored ORDER BY 1")
+    ]
     told = [{"decision_id": one, "label": 1, "at": AT} for one in ids]
     kept.run(kept.bench.outcome(told))
     kept.ask("UPDATE telemetry_outcome SET received_at = received_at - interval '35 days'")
@@ -246,7 +249,7 @@ def test_a_subject_is_erased_under_every_key_that_named_it(kept: Kept) -> None:
     again = kept.send(events)
     assert codes(again) == [(index, "subject_erased") for index in range(3)]
     assert kept.rows("telemetry_event") == 1
-    assert kept.rows("telemetry_receipt") == 4
+    assert kept.rows("telemetry_receipt_stored") == 4
 
 
 def test_what_a_call_has_no_time_for_a_worker_erases(kept: Kept) -> None:

@@ -1,6 +1,7 @@
 """An outcome's revision says one thing: nothing that another system says of it is lost unseen."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -67,3 +68,21 @@ def test_all_or_nothing_is_nothing_then(live: Live, place: Place) -> None:
 
     assert refusal.value.code == "batch_refused"
     assert tell(live, rows[0])["accepted"] == 1, "it was not stored before"
+
+
+def test_who_sends_outcomes_hears_of_how_many_decisions_no_event_has_come(
+    live: Live, place: Place
+) -> None:
+    path = f"/v1/decision-points/{place.point}/route"
+    decided = live["app"].post(path, {"unit": unique("u")})
+    live["app"].post(
+        "/v1/events", {"events": [{"token": decided["token"], "at": AT, "score": 0.5}]}
+    )
+    known, other = decided["decision_id"], decide(live, place)
+    stranger = str(uuid4())
+
+    found = tell(live, *({"decision_id": one, "label": 1} for one in (known, other, stranger)))
+    again = tell(live, {"decision_id": known, "label": 1}, {"decision_id": other, "label": 1})
+
+    assert (found["accepted"], found["awaiting"]) == (3, 2)
+    assert (again["duplicates"], again["awaiting"]) == (2, 1)

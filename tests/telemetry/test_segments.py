@@ -164,6 +164,6 @@ def test_a_point_without_segments_writes_none(bench: tuple[asyncio.Runner, Bench
     with psycopg.connect(place.url) as connection:
         row = connection.execute(
             "SELECT count(segment_ids), (SELECT count(*) FROM telemetry_segment) FROM"
-            " telemetry_receipt"
+            " telemetry_receipt_stored"
         ).fetchone()
     assert row == (0, 0)

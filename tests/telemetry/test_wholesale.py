@@ -38,7 +38,7 @@ def one_by_one(rows: list[Any], bounds: Bounds = EVERYTHING) -> tuple[Batch, lis
 def told(batch: Batch) -> list[Any]:
     """Everything that a batch says, with its groups by name."""
     found = []
-    for record, features in zip(batch.records, batch.features, strict=True):
+    for record, features in zip(batch.records, batch.features.objects(), strict=True):
         values = dict(zip(record.dtype.names, record.item(), strict=True))
         values["group"] = batch.groups[values["group"]]
         found.append((sorted((name, repr(value)) for name, value in values.items()), features))

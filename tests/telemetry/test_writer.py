@@ -83,7 +83,9 @@ def test_a_batch_the_database_refuses_takes_nobody_else_with_it(
 
     assert isinstance(found.pop(7), psycopg.DataError)
     assert found == [(1, {}, {})] * 19
-    assert stored(place.url, "telemetry_receipt") == 19 == stored(place.url, "telemetry_event")
+    assert (
+        stored(place.url, "telemetry_receipt_stored") == 19 == stored(place.url, "telemetry_event")
+    )
 
 
 def test_that_the_database_is_away_is_told_at_once_to_all_who_wait() -> None:
@@ -104,3 +106,57 @@ def test_that_the_database_is_away_is_told_at_once_to_all_who_wait() -> None:
     found = asyncio.run(tell())
 
     assert {type(one) for one in found} == {OperationalError}
+
+
+def test_of_a_long_batch_that_is_partly_known_the_rest_is_new(
+    bench: tuple[asyncio.Runner, Bench],
+) -> None:
+    runner, place = bench
+    writer, point, ids = Writer(place.database), uuid7(), [uuid7() for _ in range(300)]
+
+    def tell(some: list[UUID]) -> int:
+        return runner.run(writer.write(place.actor.tenant_id, batch(place, point, *some))).fresh
+
+    assert [tell(ids[:100]), tell(ids[:100]), tell(ids[50:]), tell(ids)] == [100, 0, 200, 0]
+    assert stored(place.url, "telemetry_receipt_stored") == 300
+    assert stored(place.url, "telemetry_event") == 300
+
+
+def test_what_is_sent_again_makes_no_error_in_the_database_s_log(
+    bench: tuple[asyncio.Runner, Bench],
+) -> None:
+    runner, place = bench
+    writer, point, ids = Writer(place.database), uuid7(), [uuid7() for _ in range(400)]
+    parts = [batch(place, point, *ids[at : at + 100]) for at in range(0, 400, 100)]
+
+    async def tell(some: list[Batch]) -> int:
+        calls = (writer.write(place.actor.tenant_id, one) for one in some)
+        return sum(written.fresh for written in await asyncio.gather(*calls))
+
+    def undone() -> int:
+        runner.run(place.database.close())  # whoever leaves says what he did
+        with psycopg.connect(place.url) as connection:
+            row = connection.execute(
+                "SELECT n_dead_tup FROM pg_stat_user_tables"
+                " WHERE relname = 'telemetry_receipt_stored'"
+            ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    assert runner.run(tell(parts[1:])) == 300
+    assert runner.run(tell(parts[2:])) == 0
+    assert runner.run(tell(parts)) == 100
+    assert undone() == 0, "a COPY was begun and undone"
+
+
+def test_of_a_long_batch_that_the_database_refuses_no_receipt_is_left(
+    bench: tuple[asyncio.Runner, Bench],
+) -> None:
+    runner, place = bench
+    writer, point = Writer(place.database), uuid7()
+    bad = batch(place, point, *(uuid7() for _ in range(100)), x="\0")
+
+    with pytest.raises(psycopg.DataError):
+        runner.run(writer.write(place.actor.tenant_id, bad))
+
+    assert stored(place.url, "telemetry_receipt_stored") == 0
