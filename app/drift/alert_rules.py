@@ -183,6 +183,8 @@ class Seen:
     n: int
     drifting: frozenset[str]
     severe: frozenset[str]
+    placed: bool = True
+    """Whether there is what inputs and scores are held against."""
     shifting: frozenset[str] = frozenset()
     """Variables that have certainly moved, however little."""
     beyond: frozenset[str] = frozenset()
@@ -191,6 +193,8 @@ class Seen:
     """Whether enough outcomes are known to say so of any."""
     estimated: frozenset[str] = frozenset()
     """Watched metrics that are expected to be worse, of those that no outcomes say."""
+    unforeseen: frozenset[str] = frozenset()
+    """Those of which scores let nothing be expected."""
     concept: frozenset[str] = frozenset()
     """What stands changed for the worse."""
     unequal: frozenset[str] = frozenset()
@@ -223,6 +227,14 @@ def _full(seen: Seen, limits: Thresholds, _: str) -> bool:
     return seen.n >= limits.min_rows
 
 
+def _held(seen: Seen, limits: Thresholds, _: str) -> bool:
+    return seen.placed and seen.n >= limits.min_rows
+
+
+def _foreseen(seen: Seen, limits: Thresholds, name: str) -> bool:
+    return seen.n >= limits.min_rows and name not in seen.unforeseen
+
+
 def _labelled(seen: Seen, _: Thresholds, __: str) -> bool:
     return seen.judged
 
@@ -240,14 +252,14 @@ _GRAVE = frozenset({ACCURACY, "mae", "rmse"})
 
 
 SIGNALS: tuple[Signal, ...] = (
-    Signal(AlertKind.DATA, Severity.NOTICE, lambda seen: seen.shifting - {SCORE}, _full),
-    Signal(AlertKind.PREDICTION, Severity.NOTICE, lambda seen: seen.shifting & {SCORE}, _full),
-    Signal(AlertKind.DATA, Severity.WARNING, lambda seen: seen.drifting - {SCORE}, _full),
-    Signal(AlertKind.DATA, Severity.CRITICAL, lambda seen: seen.severe - {SCORE}, _full),
-    Signal(AlertKind.PREDICTION, Severity.WARNING, lambda seen: seen.drifting & {SCORE}, _full),
-    Signal(AlertKind.PREDICTION, Severity.CRITICAL, lambda seen: seen.severe & {SCORE}, _full),
+    Signal(AlertKind.DATA, Severity.NOTICE, lambda seen: seen.shifting - {SCORE}, _held),
+    Signal(AlertKind.PREDICTION, Severity.NOTICE, lambda seen: seen.shifting & {SCORE}, _held),
+    Signal(AlertKind.DATA, Severity.WARNING, lambda seen: seen.drifting - {SCORE}, _held),
+    Signal(AlertKind.DATA, Severity.CRITICAL, lambda seen: seen.severe - {SCORE}, _held),
+    Signal(AlertKind.PREDICTION, Severity.WARNING, lambda seen: seen.drifting & {SCORE}, _held),
+    Signal(AlertKind.PREDICTION, Severity.CRITICAL, lambda seen: seen.severe & {SCORE}, _held),
     Signal(AlertKind.MATHEMATICAL, Severity.WARNING, lambda seen: seen.beyond, _labelled),
-    Signal(AlertKind.ESTIMATED, Severity.WARNING, lambda seen: seen.estimated, _full),
+    Signal(AlertKind.ESTIMATED, Severity.WARNING, lambda seen: seen.estimated, _foreseen),
     Signal(AlertKind.CONCEPT, Severity.WARNING, lambda seen: seen.concept, _full),
     Signal(AlertKind.FAIRNESS, Severity.WARNING, lambda seen: seen.unequal, _compared),
     Signal(AlertKind.MATHEMATICAL, Severity.CRITICAL, lambda seen: seen.beyond & _GRAVE, _labelled),
@@ -291,6 +303,13 @@ def _rank(severity: Severity) -> int:
     return severity.rank
 
 
+def spoken(history: Sequence[Seen], subject: Subject, limits: Thresholds) -> list[Seen]:
+    """Return the windows that could say something of a subject; oldest first."""
+    kind, name = subject
+    signals = [signal for signal in SIGNALS if signal.kind is kind]
+    return [seen for seen in history if any(one.speaks(seen, limits, name) for one in signals)]
+
+
 def recovered(
     history: Sequence[Seen], subject: Subject, limits: Thresholds, since: datetime
 ) -> bool:
@@ -299,10 +318,8 @@ def recovered(
     Back is not persistent: so it takes as long to be believed as it took to be missed, and more.
     A window that could not say, for want of rows or labels, says neither.
     """
-    kind, name = subject
-    signals = [signal for signal in SIGNALS if signal.kind is kind]
-    spoken = [seen for seen in history if any(one.speaks(seen, limits, name) for one in signals)]
-    later = [place for place, seen in enumerate(spoken) if seen.until > since][-limits.of :]
+    said = spoken(history, subject, limits)
+    later = [place for place, seen in enumerate(said) if seen.until > since][-limits.of :]
     return len(later) == limits.of and not any(
-        (kind, name) in lasting(spoken[: place + 1], limits) for place in later
+        subject in lasting(said[: place + 1], limits) for place in later
     )

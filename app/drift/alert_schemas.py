@@ -77,6 +77,9 @@ class EvidenceOut(BaseModel):
     labelled: int
     accuracy: float | None
     degraded: bool | None
+    matures_at: datetime | None = Field(
+        None, description="Its labels are not judged before then; null where they are."
+    )
     before: int | None = Field(
         None, description="Of a segment: rows of its own time before that it is compared with."
     )

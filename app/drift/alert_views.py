@@ -108,6 +108,7 @@ def evidence(alert: Alert, window: Window) -> dict[str, Any]:
         "labelled": of.get("labelled", window.labelled),
         "accuracy": of.get("accuracy", window.accuracy),
         "degraded": None if segment else window.degraded,
+        "matures_at": window.matures_at,
         "before": of.get("before"),
         "left_out": of.get("left_out", 0) if segment else None,
     }

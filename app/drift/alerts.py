@@ -47,13 +47,14 @@ async def settle(session: AsyncSession, windows: Sequence[Window], limits: Thres
     for subject, severity in sorted(lasting.items(), key=lambda item: item[0][1]):
         alert = known.get(subject)
         if alert is None:
-            alert = await _enter(session, newest, subject)
+            alert = await _enter(session, newest, subject, saying.since(seen, subject, limits))
         last = episodes.get(alert.id)
         if rules.begins_anew(last.state if last else None, Happening.BEYOND):
             if last is not None and subject not in saying.lasting_since(windows, last, limits):
                 continue
             number = last.number + 1 if last else 1
-            await fire(session, alert, number=number, severity=severity, since=newest.until)
+            since = saying.since(seen, subject, limits)
+            await fire(session, alert, number=number, severity=severity, since=since)
             moved = True
         elif last is not None and severity.rank > last.severity.rank:
             await _worsen(session, alert, last, severity)
@@ -96,7 +97,9 @@ async def newest_of(
     return {row.alert_id: row for row in rows}
 
 
-async def _enter(session: AsyncSession, window: Window, subject: rules.Subject) -> Alert:
+async def _enter(
+    session: AsyncSession, window: Window, subject: rules.Subject, until: datetime
+) -> Alert:
     """Put down the first window in which something had left its bounds for good."""
     kind, name = subject
     alert = Alert(
@@ -105,7 +108,7 @@ async def _enter(session: AsyncSession, window: Window, subject: rules.Subject) 
         version_id=window.version_id,
         kind=kind,
         subject=name,
-        until=window.until,
+        until=until,
     )
     session.add(alert)
     await session.flush()

@@ -43,6 +43,10 @@ class ChartOut(BaseModel):
     since: datetime
     until: datetime
     bucket_hours: int
+    judged_until: datetime | None = Field(
+        description="Of metrics of outcomes: buckets that end later are of events whose outcomes"
+        " have not had the monitor's `label_delay_hours` yet; null where none is set."
+    )
     lines: list[LineOut] = Field(
         description="One for each version and arm, and segment, with something."
     )

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, telemetry
 from app.drift.known import require_arm, require_variable
+from app.drift.service import thresholds
 from app.drift.statistics import distance
 from app.kit.actor import Actor
 from app.kit.refusal import Invalid
@@ -77,6 +78,8 @@ class Chart:
     until: datetime
     bucket_hours: int
     lines: list[Line]
+    judged_until: datetime | None = None
+    """Of outcomes: what is younger has not had its time to be labelled."""
 
 
 def width_of(hours: int) -> int:
@@ -143,7 +146,11 @@ async def chart(
     if variable is not None and not lines:
         ids = {one.version_id for one in every} | ({wanted} if wanted else set())
         await require_variable(session, point, variable, ids)
-    return Chart(metric, since, until, width, lines)
+    matured = None
+    if metric in telemetry.METRICS:
+        limits = await thresholds(session, by.tenant_id, point.id)
+        matured = limits.matured(await clock(session))
+    return Chart(metric, since, until, width, lines, matured)
 
 
 def _variable_of(metric: str) -> str | None:

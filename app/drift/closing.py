@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import telemetry
 from app.drift.rules import Thresholds
-from app.drift.tables import Monitor, Watch
+from app.drift.tables import Monitor, Watch, Window
 from app.platform.db import clock
 
 QUIET = timedelta(hours=1)
@@ -27,6 +27,9 @@ def due() -> Any:
     width = func.coalesce(
         cast(Monitor.settings["window_hours"].astext, Integer), plain.window_hours
     )
+    delay = func.coalesce(
+        cast(Monitor.settings["label_delay_hours"].astext, Integer), plain.label_delay_hours
+    )
     folded = exists().where(
         hour.tenant_id == series.tenant_id,
         hour.series_id == series.id,
@@ -38,6 +41,14 @@ def due() -> Any:
         (Watch.next_until <= func.now())
         & (Watch.next_until - width * _HOUR < series.through + _HOUR)
         & ~folded
+    )
+    ripe = exists().where(
+        Window.tenant_id == series.tenant_id,
+        Window.point_id == series.point_id,
+        Window.version_id == series.version_id,
+        Window.matures_at.is_not(None),
+        # As the monitor has it now: it may wait for less than when the window was examined.
+        Window.until <= func.now() - delay * _HOUR,
     )
     return (
         select(series.tenant_id, series.point_id, series.version_id)
@@ -57,7 +68,8 @@ def due() -> Any:
             Watch.next_until.is_(None)
             | (Watch.next_until <= series.through)
             | series.touched_hour.is_not(None)
-            | over,
+            | over
+            | ripe,
         )
         .distinct()
     )

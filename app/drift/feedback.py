@@ -21,6 +21,8 @@ SIGMAS = 3.0
 JS = 0.1
 CERTAIN = 0.01
 MIN_ROWS = 500
+LEAST_FALL = 0.02
+"""Bits: as of even odds that become 58 to 42. Less is certain of enough rows, and no loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def feedback(
             f"Where the model exploits, labels exceed scores by {contrast.exploited:+.3f}; where "
             f"it explores, by {contrast.explored:+.3f} (z = {contrast.z:.1f})."
         )
-    if entropy is not None and entropy.falls:
+    if entropy is not None and entropy.falls and _fall(entropy) >= LEAST_FALL:
         reasons.append(
             f"Actions become less varied: their entropy changes by {entropy.slope:.4f} bits a "
             f"window over {entropy.windows} windows."
@@ -99,6 +101,11 @@ def feedback(
             f"{drift.others:.2f} for the others."
         )
     return Feedback(contrast, entropy, drift, tuple(reasons))
+
+
+def _fall(entropy: Trend) -> float:
+    """Return by how many bits actions became less varied over the time looked at."""
+    return -entropy.slope * (entropy.windows - 1)
 
 
 def contrast(explored: Scored, exploited: Scored, *, min_rows: int = MIN_ROWS) -> Contrast | None:

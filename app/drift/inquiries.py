@@ -48,6 +48,13 @@ class Asked:
     routed: tuple[UUID, ...]
     since: datetime
     until: datetime
+    matured: datetime | None = None
+    """Up to when what takes labels is judged; nothing, where all of it is."""
+
+    @property
+    def due(self) -> datetime:
+        """Up to when, of the time asked about, what takes labels is judged."""
+        return self.until if self.matured is None else min(self.until, self.matured)
 
 
 class Source(StrEnum):
@@ -108,13 +115,18 @@ async def asked_of(
     since = since or max(traffic.first_hour or month, month)
     if since >= until:
         raise NotTheirOrder("since is not before until.")
-    return Asked(point, model, version.id, traffic.series, traffic.routed, since, until)
+    limits = await thresholds(session, by.tenant_id, point.id)
+    matured = limits.matured(await clock(session))
+    if matured is not None:
+        # By whole hours, as profiles are; what is younger than asked about is nothing.
+        matured = max(telemetry.begins(telemetry.hour_at(matured), 1), since)
+    return Asked(point, model, version.id, traffic.series, traffic.routed, since, until, matured)
 
 
 async def calibrated(session: AsyncSession, asked: Asked) -> Calibration | None:
     """Return whether a version's probabilities mean what they say; nothing without labels."""
     done = await telemetry.outcomes(
-        session, asked.point.tenant_id, asked.series, since=asked.since, until=asked.until
+        session, asked.point.tenant_id, asked.series, since=asked.since, until=asked.due
     )
     counts, sums = done.by_hundredth()
     return await asyncio.to_thread(calibration, Scored.of_labels(counts, sums))
@@ -123,14 +135,17 @@ async def calibrated(session: AsyncSession, asked: Asked) -> Calibration | None:
 async def fairness_of(
     session: AsyncSession, asked: Asked, variable: str, *, windows: int = WINDOWS
 ) -> Fairness:
-    """Return how the groups of a variable are treated.
+    """Return how the groups of a variable are treated, of the events whose labels are due.
 
     By the profiles of its segments if the contract names it, else by events that are still kept.
     Refused is one that no event has a value of and that nothing knows.
     """
-    tenant_id, since, until = asked.point.tenant_id, asked.since, asked.until
+    tenant_id, since, until = asked.point.tenant_id, asked.since, asked.due
     segments = await _counted_by(session, asked, variable)
-    if segments:
+    rows: list[telemetry.Answered] = []
+    if since >= until:
+        pass  # all of it is too young
+    elif segments:
         rows = await telemetry.answered_in_parts(
             session, tenant_id, segments, since=since, until=until, parts=windows
         )
@@ -191,7 +206,7 @@ async def _counted_by(
 
 async def _covered(session: AsyncSession, asked: Asked, counted: int) -> float | None:
     first = telemetry.hour_at(asked.since)
-    last = telemetry.hour_at(asked.until - timedelta(microseconds=1)) + 1
+    last = telemetry.hour_at(asked.due - timedelta(microseconds=1)) + 1
     events = await telemetry.events_over(session, asked.point.tenant_id, asked.routed, first, last)
     return min(counted / events, 1.0) if events else None
 
@@ -199,7 +214,7 @@ async def _covered(session: AsyncSession, asked: Asked, counted: int) -> float |
 async def feedback_of(session: AsyncSession, asked: Asked, *, windows: int = WINDOWS) -> Feedback:
     """Return which signs there are that a version makes its own evidence."""
     bins = await telemetry.scores_by_chance(
-        session, asked.point.tenant_id, asked.series, since=asked.since, until=asked.until
+        session, asked.point.tenant_id, asked.series, since=asked.since, until=asked.due
     )
     sides = []
     for explored in (True, False):

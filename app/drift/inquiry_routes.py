@@ -49,6 +49,13 @@ class AskedOut(_Out):
     until: datetime
 
 
+class JudgedOut(AskedOut):
+    judged_until: datetime = Field(
+        description="Up to when labels are judged: those of younger events have not had the"
+        " monitor's `label_delay_hours` yet."
+    )
+
+
 class PlaceOut(_Out):
     bin: int = Field(description="Hundredth of the score.")
     n: int
@@ -64,7 +71,7 @@ class RecalibrationOut(_Out):
     slope_error: float
 
 
-class CalibrationOut(AskedOut):
+class CalibrationOut(JudgedOut):
     rows: int
     verdict: Verdict
     ece: float | None = Field(description="Expected calibration error.")
@@ -120,7 +127,7 @@ class ReinforcementOut(_Out):
     reinforcing: bool
 
 
-class FairnessOut(AskedOut):
+class FairnessOut(JudgedOut):
     variable: str
     source: Source = Field(
         description="`profiles` of the variable's segments, by whole hours, if the contract names"
@@ -144,7 +151,7 @@ class ContrastOut(_Out):
     p_value: float
 
 
-class FeedbackOut(AskedOut):
+class FeedbackOut(JudgedOut):
     suspected: bool
     reasons: list[str]
     contrast: ContrastOut | None = Field(
@@ -170,7 +177,7 @@ async def get_calibration(
         if found
         else {**nothing, "rows": 0, "places": (), "verdict": Verdict.UNKNOWN}
     )
-    return {**said, "since": asked.since, "until": asked.until}
+    return {**said, **_of(asked)}
 
 
 @router.get(
@@ -188,7 +195,7 @@ async def get_fairness(
     """Say whether a version treats groups alike, and whether ever less so."""
     found = await inquiries.fairness_of(session, asked, variable, windows=windows)
     said = {name: getattr(found, name) for name in found.__dataclass_fields__}
-    return {**said, "since": asked.since, "until": asked.until}
+    return {**said, **_of(asked)}
 
 
 @router.get("/feedback", response_model=FeedbackOut, responses=responses(NotFound, NotTheirOrder))
@@ -201,7 +208,8 @@ async def get_feedback(
     """Say which signs there are that a version makes the evidence it is judged by."""
     found = await inquiries.feedback_of(session, asked, windows=windows)
     said = ("suspected", "reasons", "contrast", "entropy")
-    return {
-        **{name: getattr(found, name) for name in said}, "since": asked.since,
-        "until": asked.until,
-    }  # fmt: skip
+    return {**{name: getattr(found, name) for name in said}, **_of(asked)}
+
+
+def _of(asked: Asked) -> dict[str, datetime]:
+    return {"since": asked.since, "until": asked.until, "judged_until": asked.due}

@@ -75,6 +75,17 @@ async def late(
     return sorted(found, key=lambda one: one.until), len(ends) > most
 
 
+async def ripe(
+    session: AsyncSession, watch_row: Watch, matured: datetime | None, *, most: int
+) -> tuple[list[Window], bool]:
+    """Return the windows whose labels have had their time, oldest first; and whether more have."""
+    query = select(Window).filter_by(**whose(watch_row)).where(Window.matures_at.is_not(None))
+    if matured is not None:
+        query = query.where(Window.until <= matured)
+    found = list(await session.scalars(query.order_by(Window.until).limit(most + 1)))
+    return found[:most], len(found) > most
+
+
 async def _touched(
     session: AsyncSession, tenant_id: UUID, series: tuple[UUID, ...]
 ) -> Sequence[telemetry.Series]:

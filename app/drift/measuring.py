@@ -17,7 +17,7 @@ from app.kit.ids import uuid7
 
 MEASURED = (
     "n", "variables", "alerting", "labelled", "accuracy", "metrics", "degraded", "estimated",
-    "concept", "basis", "segments", "fairness",
+    "concept", "basis", "segments", "fairness", "matures_at",
 )  # fmt: skip
 """What is measured of a window, again if something comes late."""
 _WEEK, _WEEKS = timedelta(days=7), 4
@@ -31,6 +31,8 @@ class Look(NamedTuple):
     baseline: telemetry.Baseline | None
     series: tuple[UUID, ...]
     segments: Segments
+    matured: datetime | None
+    """Up to when labels are judged; nothing, where all of them are."""
 
 
 def whose(watch_row: Watch) -> dict[str, UUID]:
@@ -46,10 +48,13 @@ async def measure(
     until: datetime,
 ) -> Window:
     """Return a window of a version at a point, not yet stored."""
-    limits, baseline, series, _ = look
+    limits, baseline, series, _, matured = look
+    young = matured is not None and until > matured
     found = await telemetry.inputs(session, watch_row.tenant_id, series, since=since, until=until)
     done = await telemetry.outcomes(session, watch_row.tenant_id, series, since=since, until=until)
-    metrics = degrading.judged(done, baseline.metrics if baseline else {}, limits.min_rows)
+    # What has come before the rest does is not the whole: bad news may take longer than good.
+    promised = baseline.metrics if baseline and not young else {}
+    metrics = degrading.judged(done, promised, limits.min_rows)
     variables: list[dict[str, Any]] = []
     estimated: list[dict[str, Any]] = []
     if found is not None and baseline is not None:
@@ -60,7 +65,7 @@ async def measure(
             rules.compare(layout, profile, found, limits), layout, season, found, limits
         )
         estimated = foreseeing.estimated(
-            layout, found, baseline.curve, baseline.metrics, limits.min_rows
+            layout, found, baseline.curve, baseline.metrics, limits.min_rows, reference=profile
         )
     segments, fairness = await look.segments.measured(since, until)
     return Window(
@@ -72,13 +77,14 @@ async def measure(
         variables=variables,
         alerting=[item["name"] for item in variables if item["drifts"]],
         labelled=done.labelled,
-        accuracy=done.accuracy,
+        accuracy=None if young else done.accuracy,
         metrics=metrics,
         degraded=degrading.degraded(metrics),
         estimated=estimated,
         concept=[],
         segments=segments,
         fairness=fairness,
+        matures_at=until + timedelta(hours=limits.label_delay_hours) if young else None,
         basis={
             "monitor": asdict(limits),
             "baseline": baseline.digest if baseline else None,

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from app.drift.concept import Change, changes
+from app.drift.concept import Change
+from app.drift.rhythms import turns
 from app.telemetry import Performance
 
 LOSS = "loss"
@@ -28,13 +29,17 @@ class Regimes:
     def known(self, until: datetime) -> dict[str, Any] | None:
         """Return the newest change that the hours before a moment show, if they show one.
 
-        It ``stands`` while the version is worse than before its first change.
+        It ``stands`` while the version is worse than before its first change, by half of what the
+        newest had to be to be one, at least. What was before and after are means of their own hours
+        of the week: from change to change only how far each went can be added up.
         """
         shown = [one for one in self.changes if self.first + (one.found + 1) * _HOUR <= until]
         if not shown:
             return None
         newest, before = shown[-1], shown[0].before
-        worse = newest.after > before if self.subject == LOSS else abs(newest.after) > abs(before)
+        went = sum(one.after - one.before for one in shown)
+        more = went if self.subject == LOSS else abs(before + went) - abs(before)
+        worse = more > newest.epsilon / 2
         said = {name: value for name, value in asdict(newest).items() if name != "hour"}
         return {
             **said,
@@ -61,6 +66,6 @@ def regimes(first: datetime, hours: Mapping[int, Performance], count: int) -> li
         for name in ("error", "squared_error", "fourth_error")
     )
     return [
-        Regimes(LOSS, first, changes(rows, square, fourth, strict=True)),
-        Regimes(CALIBRATION, first, changes(rows, error, square, span=2.0, strict=True)),
+        Regimes(LOSS, first, turns(rows, square, fourth)),
+        Regimes(CALIBRATION, first, turns(rows, error, square, span=2.0)),
     ]

@@ -10,6 +10,8 @@ from app.drift import alert_views, hearing, service
 from app.drift.alert_rules import AlertKind, Severity, State
 from app.drift.degrading import WATCHED, Watched
 from app.drift.fairness import Rate
+from app.drift.rules import Against, BusinessAgainst
+from app.drift.season_schemas import KpiSeasonOut, SeasonalOut
 from app.drift.tables import Monitor, Window
 from app.kit.actor import Actor
 from app.kit.input import Input
@@ -69,6 +71,23 @@ class MonitorSettings(Input):
     hits: int = Field(2, ge=1, le=20, description="Windows that must drift …")
     of: int = Field(3, ge=1, le=20, description="… of so many, before there is an alert.")
 
+    label_delay_hours: int = Field(
+        0,
+        ge=0,
+        le=24 * 366,
+        description="So long outcomes take to come, the slowest class of them: what takes labels,"
+        " or outcomes, is judged in windows whose end is so long ago, in younger ones not yet.",
+    )
+    drift_against: Against = Field(
+        "reference",
+        description="What inputs and scores are held against: the version's baseline, or their own"
+        " season, the same weekdays and hours of up to four weeks before.",
+    )
+    business_against: BusinessAgainst = Field(
+        "agreed",
+        description="What KPIs are held against: threshold and tolerance as agreed, or the same"
+        " weekdays and hours of weeks before; by `either` one of both suffices.",
+    )
     metrics: list[Watched] = Field(
         [*WATCHED], max_length=11, description="Promised metrics that raise an alert."
     )
@@ -144,23 +163,19 @@ class MonitorOut(MonitorSettings):
     tell: list[HearerOut]  # type: ignore[assignment]
 
 
-class SeasonalOut(BaseModel):
-    js: float
-    psi: float
-    q_value: float
-    drifts: bool
-
-
 class VariableOut(BaseModel):
     name: str
     js: float
     psi: float
-    ks: float | None
-    wasserstein: float | None = Field(description="In units of the variable.")
+    ks: float | None = Field(description="Of values: nothing where there are none.")
+    wasserstein: float | None = Field(description="Likewise, in units of the variable.")
     p_value: float
     q_value: float
     null_share: float
     unseen_share: float
+    js_values: float | None = Field(
+        None, description="JS of the values alone, nulls left out; nothing where there are none."
+    )
     drifts: bool
     severe: bool
     shift_effect: float | None = Field(
@@ -181,7 +196,12 @@ class MetricOut(BaseModel):
     rows: int
     promised: float
     room: float = Field(description="It may be this much worse than promised.")
-    beyond: bool | None = Field(description="Nothing where too few outcomes are known.")
+    beyond: bool | None = Field(description="Nothing where too little is known to say so.")
+    extrapolated: float | None = Field(
+        None,
+        description="Of an estimate: the share of scores beyond all that the baseline has labels"
+        " of. From 0.05 on nobody knows, and `beyond` is nothing.",
+    )
 
 
 class ChangeOut(BaseModel):
@@ -232,7 +252,13 @@ class WindowKpiOut(BaseModel):
     threshold: float
     tolerance: float
     digest: str = Field(description="Of the definition that it was held against.")
-    missed: bool | None = Field(description="Nothing where too little is known.")
+    enough: bool | None = Field(None, description="Whether enough is known to say anything of it.")
+    seasonal: KpiSeasonOut | None = Field(
+        None, description="Beside other weeks' same weekday and hour; nothing where there are none."
+    )
+    missed: bool | None = Field(
+        description="By the monitor's `business_against`; nothing where too little is known."
+    )
     gravely: bool = Field(description="Missed by more than twice the tolerance, or as an uplift.")
 
 
@@ -244,6 +270,9 @@ class WindowOut(BaseModel):
     since: datetime
     until: datetime
     n: int
+    compared_with: str | None = Field(
+        description="What drifts does so from: `reference`, `season`; nothing where there is none."
+    )
     variables: list[VariableOut]
     share: float | None = Field(description="Of the inputs, how many drift.")
     alerting: list[str]
@@ -259,6 +288,10 @@ class WindowOut(BaseModel):
     fairness: list[UnequalOut] = Field(description="Of the features that the monitor names.")
     kpis: list[WindowKpiOut] = Field(
         description="Of a version with a seat: what was agreed on, and what it came to."
+    )
+    matures_at: datetime | None = Field(
+        description="What takes labels (metrics, accuracy, KPIs of outcomes) is not judged before"
+        " then, by the monitor's `label_delay_hours`; null where it is."
     )
     examined_at: datetime
 

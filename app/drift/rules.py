@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from app.drift.degrading import WATCHED
 from app.drift.shifting import LEAST, shift
 from app.drift.statistics import benjamini_hochberg, distance
 from app.telemetry import SCORE, Layout, Tally
+
+Against = Literal["reference", "season"]
+BusinessAgainst = Literal["agreed", "season", "either"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,16 @@ class Thresholds:
     """Features whose segments are to be treated alike…"""
     fairness_tolerance: float = 0.1
     """…but for so much between a rate of one and of the rest."""
+    label_delay_hours: int = 0
+    """What takes labels is judged of windows whose end is so long ago, of younger ones not yet."""
+    drift_against: Against = "reference"
+    """What inputs and scores are held against: the baseline, or the same hours of weeks before."""
+    business_against: BusinessAgainst = "agreed"
+    """What KPIs are held against: what was agreed, the same hours of weeks before, or both."""
+
+    def matured(self, now: datetime) -> datetime | None:
+        """Return up to when what takes labels is judged; nothing, where all of it is at once."""
+        return now - timedelta(hours=self.label_delay_hours) if self.label_delay_hours else None
 
 
 def compare(
@@ -69,9 +83,9 @@ def compare(
                 "q_value": float(q),
                 "drifts": bool(drifts),
                 "severe": bool(drifts and item.js >= limits.severe_js),
-                "shift_effect": move.effect,
+                "shift_effect": move.effect if move.known else None,
                 "shift_p": move.p_value,
-                "shift_q": float(move_q),
+                "shift_q": float(move_q) if move.known else None,
                 "shifts": bool(
                     enough and comparable and move_q < limits.q and abs(move.effect) >= LEAST
                 ),
@@ -90,15 +104,25 @@ def with_season(
     """Return the rows, each with how far its variable is from the same hours of weeks before.
 
     What drifts from the baseline and not from its season has a rhythm that the baseline does not
-    know. Nothing, where those weeks hold fewer than ``min_rows``.
+    know. Nothing, where those weeks hold fewer than ``min_rows``. A monitor that goes by the season
+    has what drifts, is severe or shifts from it, and without one nothing that does.
     """
+    by_season = limits.drift_against == "season"
     if season is None or season.n < limits.min_rows:
-        return [{**row, "seasonal": None} for row in rows]
-    kept = ("js", "psi", "q_value", "drifts")
+        none = dict.fromkeys(_DECIDED, False) if by_season else {}
+        return [{**row, **none, "seasonal": None} for row in rows]
     return [
-        {**row, "seasonal": {name: other[name] for name in kept}}
+        {
+            **row,
+            **({name: other[name] for name in _DECIDED} if by_season else {}),
+            "seasonal": {name: other[name] for name in _SEASONAL},
+        }
         for row, other in zip(rows, compare(layout, season, window, limits), strict=True)
     ]
+
+
+_DECIDED = ("drifts", "severe", "shifts")
+_SEASONAL = ("js", "psi", "q_value", "shift_effect", "shift_q", *_DECIDED)
 
 
 def _scored(layout: Layout, baseline: Tally) -> bool:

@@ -1,13 +1,14 @@
 """Saying: what windows say that alerts are made of, of the whole and of each segment."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from app.drift import alert_rules as rules
 from app.drift import business, degrading, lapsed
 from app.drift.alert_rules import ACCURACY, Ending, Seen, Severity
 from app.drift.alert_tables import Episode
 from app.drift.rules import Thresholds
-from app.drift.subjects import subject_of
+from app.drift.subjects import parted, subject_of
 from app.drift.tables import Window
 
 
@@ -20,11 +21,14 @@ def look(window: Window, limits: Thresholds) -> Seen:
         until=window.until,
         n=window.n,
         drifting=frozenset(window.alerting),
+        placed=window.compared_with is not None,
         severe=frozenset(item["name"] for item in window.variables if item["severe"]),
         beyond=frozenset(degrading.beyond(metrics, limits.metrics)),
         judged=bool(said),
         shifting=frozenset(item["name"] for item in window.variables if item.get("shifts")),
         estimated=frozenset(degrading.beyond(window.estimated, limits.metrics) - said),
+        unforeseen=frozenset(item["name"] for item in window.estimated if item["beyond"] is None)
+        - said,
         concept=frozenset(item["subject"] for item in window.concept if item["stands"]),
         unequal=frozenset(item["name"] for item in window.fairness or () if item["beyond"]),
         compared=bool(window.fairness),
@@ -74,6 +78,14 @@ def lasting(windows: Sequence[Window], limits: Thresholds) -> dict[rules.Subject
         for (kind, name), severity in rules.lasting(history, limits).items()
         if lapsed.why(kind, name, segment, limits, declared=None, agreed=agreed) is None
     }
+
+
+def since(
+    seen: Mapping[str, Sequence[Seen]], subject: rules.Subject, limits: Thresholds
+) -> datetime:
+    """Return the end of the newest window that could say what lasts: labels come late."""
+    name, segment = parted(subject[1], seen)
+    return rules.spoken(seen[segment], (subject[0], name), limits)[-1].until
 
 
 def lasting_since(

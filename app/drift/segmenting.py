@@ -51,10 +51,12 @@ class Segments:
         baseline: telemetry.Baseline | None,
         limits: Thresholds,
         series: Sequence[UUID],
+        matured: datetime | None = None,
     ) -> None:
         self._about = session, tenant_id
         self._place = place
         self._baseline, self._limits, self._series = baseline, limits, series
+        self._matured = matured
         self._places: dict[Place, list[telemetry.Segment]] | None = None
         self._before: dict[Place, tuple[datetime, Before]] = {}
         self._beyond: tuple[datetime, datetime, dict[str, list[Span]]] | None = None
@@ -71,6 +73,7 @@ class Segments:
         if not self.asked:
             return [], []
         limits, segments = self._limits, []
+        young = self._matured is not None and until > self._matured
         groups: dict[str, dict[str, Group]] = defaultdict(dict)
         for place, some in (await self._known()).items():
             ids = [one.id for one in some if one.through is not None and one.through >= since]
@@ -78,7 +81,8 @@ class Segments:
             if inputs is None:
                 continue
             variable, value = place
-            groups[variable][value] = Group(*telemetry.answers(inputs, done))
+            judged = telemetry.performance(None) if young else done
+            groups[variable][value] = Group(*telemetry.answers(inputs, judged))
             if limits.segments:
                 (earlier, before), left_out = await self._earlier(place, since, until)
                 segments.append(
@@ -86,11 +90,11 @@ class Segments:
                         "segment": f"{variable}={value}",
                         "n": inputs.n,
                         "labelled": done.labelled,
-                        "accuracy": done.accuracy,
+                        "accuracy": judged.accuracy,
                         "before": earlier.n if earlier else 0,
                         "left_out": left_out,
                         "variables": moved(self._baseline, earlier, inputs, limits),
-                        "metrics": worse(self._baseline, before, done, limits),
+                        "metrics": worse(self._baseline, before, judged, limits),
                     }
                 )
         return segments, [

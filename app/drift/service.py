@@ -34,7 +34,7 @@ async def edit_monitor(
     for variable in settings["fairness"]:
         telemetry.require_declared(point, variable)
     # The release before knows none of these: it reads what is chosen of them only.
-    settings = _chosen(settings, ("segments", "fairness", "fairness_tolerance"))
+    settings = _chosen(settings, _NEW)
     found = await session.get(Monitor, (by.tenant_id, point.id))
     if found is not None:
         require_condition(expected, found.revision)
@@ -116,7 +116,11 @@ async def monitor_in_force(session: AsyncSession, asked: gates.MonitorInForce) -
     return {point_id: digest_of(_terms(found)) for point_id, found in limits.items()}
 
 
-_LATER = ("metrics", "window_events", "segments", "fairness", "fairness_tolerance")
+_NEW = (
+    "segments", "fairness", "fairness_tolerance", "label_delay_hours",
+    "drift_against", "business_against",
+)  # fmt: skip
+_LATER = ("metrics", "window_events", *_NEW)
 """Settings that there were not always."""
 
 

@@ -28,6 +28,8 @@ class Shift:
 
     effect: float
     p_value: float
+    known: bool = True
+    """Whether both sides have what could have moved."""
 
 
 def shift(bins: Bins, span: slice, baseline: Tally, window: Tally) -> Shift:
@@ -53,7 +55,7 @@ def location(expected: Ints, actual: Ints) -> Shift:
     both = expected + actual
     n, m, whole = int(expected.sum()), int(actual.sum()), int(both.sum())
     if not n or not m:
-        return Shift(0.0, 1.0)
+        return Shift(0.0, 1.0, known=False)
     scores = ndtri((np.cumsum(both) - both / 2) / whole, where=both > 0, out=np.zeros(len(both)))
     mean = float(both @ scores) / whole
     square = float(both @ (scores - mean) ** 2)
@@ -73,7 +75,7 @@ def homogeneity(expected: Counts, actual: Counts, seldom: Sequence[int] = ()) ->
     """
     n, m = float(expected.sum()), float(actual.sum())
     if not n or not m:
-        return Shift(0.0, 1.0)
+        return Shift(0.0, 1.0, known=False)
     both = expected + actual
     rare = both * min(n, m) / (n + m) < _LEAST_EXPECTED
     rare[list(seldom)] = True

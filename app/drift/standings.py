@@ -14,6 +14,9 @@ from app.drift import degrading, rules
 from app.drift.alert_rules import ACCURACY
 from app.drift.service import thresholds
 from app.drift.tables import Window
+from app.platform.db import clock
+
+Span = tuple[datetime | None, datetime | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Standing:
     """Each promised metric in the newest window."""
     events: int | None = None
     """Of the one window that it was taken as; unknown of several."""
+    judged: Span | None = None
+    """Of which time what takes labels is judged, where that is not all of it."""
 
     @property
     def share(self) -> float | None:
@@ -50,7 +55,10 @@ class Standing:
 async def standing(
     session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID
 ) -> Standing:
-    """Return where a version stands in production, from its last examined windows."""
+    """Return where a version stands in production, from its last examined windows.
+
+    What takes labels is of the last ones that these have had their time in.
+    """
     limits = await thresholds(session, tenant_id, point_id)
     key = {"tenant_id": tenant_id, "point_id": point_id, "version_id": version_id}
     count = await session.scalar(select(func.count(distinct(Window.id))).filter_by(**key))
@@ -58,12 +66,24 @@ async def standing(
         select(Window).filter_by(**key).order_by(Window.until.desc()).limit(limits.of)
     )
     history = list(rows)[::-1]
+    known, span = history, None
+    if (matured := limits.matured(await clock(session))) is not None:
+        rows = await session.scalars(
+            select(Window)
+            .filter_by(**key, matures_at=None)
+            .order_by(Window.until.desc())
+            .limit(limits.of)
+        )
+        known = list(rows)[::-1]
+        span = (known[0].since, known[-1].until) if known else (None, matured)
     baseline = await telemetry.baseline_of(session, tenant_id, version_id)
     reference = baseline.accuracy if baseline else None
     if not history:
-        return Standing(0, None, None, 0, [], [], None, 0, degraded=None, reference=reference)
+        return Standing(
+            0, None, None, 0, [], [], None, 0, degraded=None, reference=reference, judged=span
+        )
     drifting = rules.persistent([set(item.alerting) for item in history], limits)
-    low = rules.persistent([{ACCURACY} if item.degraded else set() for item in history], limits)
+    low = rules.persistent([{ACCURACY} if item.degraded else set() for item in known], limits)
     last = history[-1]
     return Standing(
         windows=count or 0,
@@ -75,11 +95,12 @@ async def standing(
             rules.persistent([_severe(item.variables) for item in history], limits)
             - {telemetry.SCORE}
         ),
-        accuracy=last.accuracy,
-        labelled=last.labelled,
-        degraded=bool(low) if any(item.degraded is not None for item in history) else None,
+        accuracy=known[-1].accuracy if known else None,
+        labelled=known[-1].labelled if known else 0,
+        degraded=bool(low) if any(item.degraded is not None for item in known) else None,
         reference=reference,
-        metrics=last.metrics,
+        metrics=known[-1].metrics if known else (),
+        judged=span,
     )
 
 
@@ -113,7 +134,9 @@ async def _as_one_window(
     traffic = await telemetry.traffic(session, tenant_id, point_id, version_id, rehearsed=rehearsed)
     baseline = await telemetry.baseline_of(session, tenant_id, version_id)
     found = await telemetry.inputs(session, tenant_id, traffic.series, since=since)
-    done = await telemetry.outcomes(session, tenant_id, traffic.series, since=since)
+    # A rehearsal's labels are those of cases that were over before it.
+    matured = None if rehearsed else limits.matured(await clock(session))
+    done = await telemetry.outcomes(session, tenant_id, traffic.series, since=since, until=matured)
     variables: list[dict[str, Any]] = []
     # A rehearsal is looked at once: of too few rows nothing is concluded, and so nothing said.
     enough = found is not None and (not rehearsed or found.n >= limits.min_rows)
@@ -135,6 +158,7 @@ async def _as_one_window(
         reference=baseline.accuracy if baseline else None,
         metrics=metrics,
         events=found.n if found else 0,
+        judged=None if matured is None else (since, matured),
     )
 
 

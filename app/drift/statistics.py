@@ -2,7 +2,8 @@
 
 All functions take counts (or shares) slot by slot, null and unseen slots included, so that a
 variable that goes missing drifts as plainly as one that moves. Of categories, the unseen are
-together with the seldom (``merged``).
+together with the seldom (``merged``). What is of values alone is nothing where one side has none:
+nobody knows whether they moved.
 """
 
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ class Distance:
     p_value: float
     null_share: float
     unseen_share: float
+    js_values: float | None
+    """JS of the values alone: by how much they moved, beside what went missing."""
 
 
 def shares(counts: Counts) -> Floats:
@@ -170,20 +173,31 @@ def distance(bins: Bins, span: slice, baseline: Tally, window: Tally) -> Distanc
     ordered = slice(0, bins.bins)
     numeric = bins.binning is not Binning.CATEGORIES
     null, unseen = bins.slot("null"), bins.slot("unseen")
+    known = _without(before, null), _without(now, null)
+    both = all(side.any() for side in known)
+    placed = numeric and before[ordered].any() and now[ordered].any()
     return Distance(
         name=bins.name,
         js=jensen_shannon(p, q),
         psi=population_stability(expected, actual),
-        ks=kolmogorov_smirnov(shares(before[ordered]), shares(now[ordered])) if numeric else None,
+        ks=kolmogorov_smirnov(shares(before[ordered]), shares(now[ordered])) if placed else None,
         wasserstein=wasserstein(
             before[ordered],
             now[ordered],
             baseline.sums[span][ordered],
             window.sums[span][ordered],
         )
-        if numeric
+        if placed
         else None,
         p_value=chi_square_p(expected, actual),
         null_share=float(whole[null]) if null is not None else 0.0,
         unseen_share=float(whole[unseen]) if unseen is not None else 0.0,
+        js_values=jensen_shannon(*map(shares, merged(bins, *known))) if both else None,
     )
+
+
+def _without(counts: Ints, slot: int | None) -> Ints:
+    found = counts.copy()
+    if slot is not None:
+        found[slot] = 0
+    return found

@@ -38,7 +38,13 @@ class Window(Base):
     """One examined window, with all that was computed from it."""
 
     __tablename__ = "drift_window"
-    __table_args__ = (UniqueConstraint("tenant_id", "point_id", "version_id", "until"),)
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "point_id", "version_id", "until"),
+        Index(
+            "ix_drift_window_matures_at", "tenant_id", "point_id", "version_id", "until",
+            postgresql_where=text("matures_at IS NOT NULL"),
+        ),
+    )  # fmt: skip
 
     tenant_id: Mapped[tenant_pk]
     id: Mapped[uuid_pk]
@@ -64,9 +70,19 @@ class Window(Base):
     """How far from the rest the segment is that is farthest, by feature and rate."""
     kpis: Mapped[list[Json]] = mapped_column(server_default=text("'[]'"))
     """Each agreed KPI as it came to, beside what was agreed, and whether it is missed."""
+    matures_at: Mapped[datetime | None]
+    """Before then what takes labels is not judged; nothing, where it is."""
     basis: Mapped[Json] = mapped_column(server_default=text("'{}'"))
     """What it was judged by: the monitor's settings, digests of baseline and profiles."""
     examined_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    @property
+    def compared_with(self) -> str | None:
+        """What drift is held against: the reference, the season, or nothing where that is none."""
+        monitor = (self.basis or {}).get("monitor", {})
+        if monitor.get("drift_against") != "season":
+            return "reference"
+        return "season" if any(item["seasonal"] for item in self.variables) else None
 
     @property
     def share(self) -> float | None:

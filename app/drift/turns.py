@@ -18,8 +18,14 @@ _REGIME_HOURS = 24 * 90
 class Turns:
     """When the errors of a version's traffic changed; read once, if anybody wants to know."""
 
-    def __init__(self, session: AsyncSession, tenant_id: UUID, traffic: telemetry.Traffic) -> None:
-        self._about = session, tenant_id, traffic
+    def __init__(
+        self,
+        session: AsyncSession,
+        tenant_id: UUID,
+        traffic: telemetry.Traffic,
+        matured: datetime | None = None,
+    ) -> None:
+        self._about = session, tenant_id, traffic, matured
         self._found: list[Regimes] | None = None
 
     async def known(self, until: datetime) -> list[dict[str, Any]]:
@@ -30,13 +36,20 @@ class Turns:
 
 
 async def _regimes(
-    session: AsyncSession, tenant_id: UUID, traffic: telemetry.Traffic
+    session: AsyncSession,
+    tenant_id: UUID,
+    traffic: telemetry.Traffic,
+    matured: datetime | None,
 ) -> list[Regimes]:
     """Return when the errors of a version's traffic changed, over its newest hours."""
     assert traffic.first_hour is not None  # noqa: S101 - there is traffic
     assert traffic.through is not None  # noqa: S101 - likewise
     last = telemetry.hour_at(traffic.through) + 1
+    if matured is not None:
+        last = min(last, telemetry.hour_at(matured))
     first = max(telemetry.hour_at(traffic.first_hour), last - _REGIME_HOURS)
+    if first >= last:
+        return []
     found = await telemetry.profiles_in(
         session, tenant_id, traffic.series, telemetry.ProfileKind.OUTCOMES, first, last, 1
     )

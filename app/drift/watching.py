@@ -19,7 +19,7 @@ from app.drift.segmenting import Segments
 from app.drift.service import thresholds
 from app.drift.tables import Watch, Window
 from app.drift.turns import Turns
-from app.platform.db import ALL_TENANTS, Database
+from app.platform.db import ALL_TENANTS, Database, clock
 from app.platform.rota import for_each
 
 Place = tuple[UUID, UUID, UUID]
@@ -75,18 +75,22 @@ async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, versio
     )
     if watch_row is None:
         return False
+    matured = limits.matured(await clock(session))
     late, more = await lateness.late(
         session, watch_row, limits, traffic.series, most=_WINDOWS_A_TURN
     )
+    ripe, riper = await lateness.ripe(session, watch_row, matured, most=_WINDOWS_A_TURN)
+    late = sorted({one.until: one for one in (*ripe, *late)}.values(), key=lambda one: one.until)
+    more |= riper
     closed = await closing.closed(session, tenant_id, traffic)
     if not late and limits.window_events is None and watch_row.next_until > closed:
         return False  # what came belongs to a window that is open still
     baseline = await telemetry.baseline_of(session, tenant_id, version_id)
-    turns = Turns(session, tenant_id, traffic)
+    turns = Turns(session, tenant_id, traffic, matured)
     segments = Segments(
-        session, tenant_id, (point_id, version_id), baseline, limits, traffic.series
+        session, tenant_id, (point_id, version_id), baseline, limits, traffic.series, matured
     )
-    look = Look(limits, baseline, traffic.series, segments)
+    look = Look(limits, baseline, traffic.series, segments, matured)
     await _again(session, watch_row, look, late, turns)
     history = await _history(session, watch_row)
     if (late and history and await alerts.settle(session, history, limits)) or more:

@@ -8,12 +8,13 @@ from app.kpi.events import KpiWithdrawn
 from app.kpi.measuring import Measured, measure
 from app.kpi.noticing import notice
 from app.kpi.pushed import reporters_of
-from app.kpi.rules import SPEAKS_ALONE
+from app.kpi.rules import SPEAKS_ALONE, Formula
 from app.kpi.service import GuardrailsAsking, apply_kpi, authors_of
 
 __all__ = [
     "SPEAKS_ALONE",
     "Agreed",
+    "Formula",
     "GuardrailsAsking",
     "KpiWithdrawn",
     "Measured",

@@ -47,18 +47,22 @@ async def measure(
     rehearsed: bool = False,
     since: datetime | None = None,
     until: datetime | None = None,
+    judged: tuple[datetime | None, datetime | None] | None = None,
     agreed: Sequence[Agreed] | None = None,
 ) -> list[Measured]:
     """Measure every KPI of a point on one version's decisions in ``[since, until)``.
 
-    They are held against what is agreed now, or against what was ``agreed`` for the occasion.
+    They are held against what is agreed now, or against what was ``agreed`` for the occasion. What
+    is computed from outcomes is of another time, if only that is to be ``judged``.
     """
     if agreed is None:
         agreed = await agreements(session, tenant_id, point_id)
     if not agreed:
         return []
     traffic = await telemetry.traffic(session, tenant_id, point_id, version_id, rehearsed=rehearsed)
-    done = await telemetry.outcomes(session, tenant_id, traffic.series, since=since, until=until)
+    first, last = judged or (since, until)
+    nothing = first is not None and last is not None and first >= last
+    done = await telemetry.outcomes(session, tenant_id, traffic.series, since=first, until=last)
     worth: Attributed | None = None
     measured = []
     for item in agreed:
@@ -67,10 +71,12 @@ async def measure(
                 session, tenant_id, point_id, item.key, item.aggregate, version_id,
                 since=since or traffic.first_hour, until=until,
             )  # fmt: skip
+        elif item.formula in rules.ATTRIBUTED and nothing:
+            found = rules.NONE
         elif item.formula in rules.ATTRIBUTED:
             if worth is None:
                 point = await catalog.point_by_id(session, tenant_id, point_id)
-                worth = await attributed(session, point, version_id, since=since, until=until)
+                worth = await attributed(session, point, version_id, since=first, until=last)
             found = attribution.found(item.formula, worth)
         else:
             found = rules.value(item.formula, done, item.prices)

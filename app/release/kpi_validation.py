@@ -45,6 +45,7 @@ async def measure_kpis(
         rehearsed=rehearsed,
         since=None if rehearsed else stand.since,
         until=None if rehearsed else stand.until,
+        judged=stand.judged,
         agreed=agreed,
         at_least=limits.min_rows if rehearsed else 1,
     )
@@ -94,7 +95,7 @@ async def measure_since(
     """
     key = (session, tenant_id, point_id, version_id)
     stand = await drift.compare_since(*key, since)
-    found = await _facts(*key, stand, rehearsed=False, since=since, until=None)
+    found = await _facts(*key, stand, rehearsed=False, since=since, until=None, judged=stand.judged)
     return found | {
         "traffic": {
             "events": stand.events or 0,
@@ -115,6 +116,7 @@ async def _facts(
     rehearsed: bool,
     since: datetime | None,
     until: datetime | None,
+    judged: tuple[datetime | None, datetime | None] | None,
     agreed: Sequence[kpi.Agreed] | None = None,
     at_least: int = 1,
 ) -> Measured:
@@ -124,7 +126,7 @@ async def _facts(
     """
     measured = await kpi.measure(
         session, tenant_id, point_id, version_id,
-        rehearsed=rehearsed, since=since, until=until, agreed=agreed,
+        rehearsed=rehearsed, since=since, until=until, judged=judged, agreed=agreed,
     )  # fmt: skip
     return {
         "drift": {
@@ -185,6 +187,7 @@ async def kpis_over(session: AsyncSession, asked: drift.KpisOver) -> list[drift.
             missed=one.missed and one.certain,
             gravely=one.gravely and one.certain,
             counted=one.formula not in kpi.SPEAKS_ALONE,
+            matures=one.formula is not kpi.Formula.PUSHED,
         )
         for one in await kpi.measure(session, *place, since=asked.since, until=asked.until)
     ]

@@ -97,6 +97,22 @@ def test_actions_that_stay_as_varied_hardly_ever_fall() -> None:
     assert entropy_trend([np.zeros(3, np.int64)] * 8) is None
 
 
+@pytest.mark.parametrize(("by", "suspected"), [(0.0002, False), (0.001, False), (0.01, True)])
+def test_however_many_rows_make_it_certain_a_trivial_fall_is_no_sign(
+    by: float,
+    suspected: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    rng = np.random.default_rng(16)
+    shares = [[0.3 - by * at, 0.7 + by * at] for at in range(10)]
+    windows = [rng.multinomial(20_000_000, one).astype(np.int64) for one in shares]
+
+    found = entropy_trend(windows)
+
+    assert found is not None
+    assert found.falls
+    assert feedback(entropy=found).suspected is suspected
+
+
 def binned(scores: Floats) -> Ints:
     return np.bincount((scores * 20).astype(np.int64), minlength=20).astype(np.int64)
 

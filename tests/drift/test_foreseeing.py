@@ -1,6 +1,7 @@
 """Windows before their labels, and the moments at which errors changed: as watching joins them."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,6 +62,82 @@ def test_a_regressor_is_expected_to_err_as_it_did_at_the_same_answers() -> None:
     assert found["beyond"]
 
 
+def regressor(rng: np.random.Generator, answers: Floats) -> tuple[Layout, Tally, Any]:
+    """Return what is known of one that errs by 1 at any answer."""
+    layout = Layout((score_bins(answers.tolist()),))
+    truth = answers + rng.normal(0, 1, len(answers))
+    promised = promise(answers, truth, layout.variables[0], probability=False)
+    return layout, scored(layout, answers), promised
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "outside"),
+    [(0, 100, 0.0), (99, 100, 0.0), (50, 150, 0.5), (101, 102, 1.0), (-300, -200, 1.0)],
+)
+def test_of_scores_beyond_the_references_range_nothing_is_expected(
+    low: float, high: float, outside: float
+) -> None:
+    rng = np.random.default_rng(12)
+    layout, reference, promised = regressor(rng, rng.uniform(0, 100, 20_000))
+    window = scored(layout, rng.uniform(low, high, 3000))
+
+    (found,) = estimated(
+        layout, window, promised["curve"], promised["metrics"], 500, reference=reference
+    )
+
+    assert found["extrapolated"] == pytest.approx(outside, abs=0.02)
+    assert found["beyond"] is (None if outside else False)
+
+
+def test_of_answers_that_the_reference_never_gave_nothing_is_expected() -> None:
+    rng = np.random.default_rng(13)
+    layout, reference, promised = regressor(rng, rng.choice([1.0, 2.0, 3.0], 5000))
+    window = scored(layout, rng.choice([1.0, 2.0, 7.0], 3000))
+
+    (found,) = estimated(
+        layout, window, promised["curve"], promised["metrics"], 500, reference=reference
+    )
+
+    assert found["extrapolated"] == pytest.approx(1 / 3, abs=0.03)
+    assert found["beyond"] is None
+
+
+def test_a_probability_beyond_all_that_had_labels_is_extrapolated_and_a_healthy_one_is_not() -> (
+    None
+):
+    rng = np.random.default_rng(14)
+    layout = Layout((score_bins(),))
+    scores = rng.uniform(0.2, 0.6, 10_000)
+    labels = (rng.random(10_000) < scores).astype(float)
+    promised = promise(scores, labels, layout.variables[0], probability=True)
+    assert promised is not None
+
+    def outside(window: Floats) -> set[tuple[bool, bool]]:
+        found = estimated(
+            layout, scored(layout, window), promised["curve"], promised["metrics"], 500,
+            reference=scored(layout, scores),
+        )  # fmt: skip
+        return {(row["extrapolated"] >= 0.05, row["beyond"] is None) for row in found}
+
+    assert outside(rng.uniform(0.2, 0.6, 3000)) == {(False, False)}
+    assert outside(rng.uniform(0.5, 0.9, 3000)) == {(True, True)}
+
+
+def test_a_healthy_window_is_hardly_ever_called_extrapolated() -> None:
+    rng = np.random.default_rng(15)
+    shares = []
+    for draw in (rng.standard_cauchy, rng.standard_normal, rng.standard_exponential):
+        layout, reference, promised = regressor(rng, draw(1000))
+        for _ in range(20):
+            (row,) = estimated(
+                layout, scored(layout, draw(500)), promised["curve"], promised["metrics"], 500,
+                reference=reference,
+            )  # fmt: skip
+            shares.append(row["extrapolated"])
+
+    assert max(shares) < 0.05
+
+
 @pytest.mark.parametrize("curve", [[], [[0.0] * 5] * 100, [[1.0] * 5] * 7])
 def test_without_a_curve_of_the_same_bins_nothing_is_expected(curve: list[list[float]]) -> None:
     layout = Layout((score_bins(),))
@@ -83,13 +160,13 @@ def hours(rng: np.random.Generator, count: int, *, turn: int) -> dict[int, Perfo
 
 def test_a_change_is_known_only_from_the_hour_that_shows_it() -> None:
     rng = np.random.default_rng(3)
-    loss, calibration = regimes(START, hours(rng, 240, turn=120), 240)
-    turned = START + timedelta(hours=120)
+    loss, calibration = regimes(START, hours(rng, 504, turn=336), 504)
+    turned = START + timedelta(hours=336)
 
     assert (loss.subject, calibration.subject) == (LOSS, CALIBRATION)
     for one in (loss, calibration):
         assert one.known(turned) is None
-        known = one.known(START + timedelta(hours=240))
+        known = one.known(START + timedelta(hours=504))
         assert known is not None
         assert known["stands"]
         since = datetime.fromisoformat(known["since"])
@@ -97,16 +174,21 @@ def test_a_change_is_known_only_from_the_hour_that_shows_it() -> None:
         assert datetime.fromisoformat(known["found"]) >= turned
 
 
-def test_a_change_that_went_back_does_not_stand() -> None:
-    rng = np.random.default_rng(4)
-    spoilt = hours(rng, 120, turn=60)
-    back = {120 + place: one for place, one in hours(rng, 240, turn=240).items()}
+@pytest.mark.parametrize("seed", range(4))
+def test_a_change_that_went_back_does_not_stand(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    spoilt = hours(rng, 504, turn=168)
+    back = {504 + place: one for place, one in hours(rng, 336, turn=336).items()}
 
-    loss, _ = regimes(START, spoilt | back, 360)
-    known = loss.known(START + timedelta(hours=360))
+    loss, calibration = regimes(START, spoilt | back, 840)
 
-    assert known is not None
-    assert not known["stands"]
+    for one in (loss, calibration):
+        between, last = (one.known(START + timedelta(hours=at)) for at in (504, 840))
+        assert between is not None
+        assert between["stands"]
+        assert last is not None
+        assert last["since"] > between["since"]
+        assert not last["stands"]
 
 
 def test_of_hours_that_stay_alike_or_are_no_probabilities_nothing_is_said() -> None:

@@ -175,3 +175,38 @@ def test_a_rhythm_drifts_from_the_baseline_and_not_from_its_season() -> None:
     assert not x["seasonal"]["drifts"]
     assert gone["seasonal"]["drifts"]
     assert few["seasonal"] is None
+
+
+@pytest.mark.parametrize("empty", ["window", "baseline"])
+def test_what_has_no_values_went_missing_and_nobody_says_how_far_they_moved(empty: str) -> None:
+    rng = np.random.default_rng(22)
+    numbers = rng.normal(size=2000)
+    layout = Layout(
+        (
+            fit("x", numbers.tolist(), numeric=True),
+            fit("kind", ["a", "b"], numeric=False),
+            score_bins(),
+        )
+    )
+
+    def profile(share: float) -> Tally:
+        gone = int(2000 * share)
+        values = [None] * gone + rng.normal(size=2000 - gone).tolist()
+        kinds = [None] * gone + rng.choice(["a", "b"], 2000 - gone).tolist()
+        return tally(*layout.place([values, kinds, [0.5] * 2000]), layout.size)
+
+    sides = {"baseline": profile(0.0), "window": profile(0.0), empty: profile(1.0)}
+    x, kind, _ = compare(layout, sides["baseline"], sides["window"], LIMITS)
+    half, *_ = compare(layout, profile(0.0), profile(0.5), LIMITS)
+
+    assert (x["ks"], x["wasserstein"], x["shift_effect"], x["shift_q"]) == (None,) * 4
+    assert x["js_values"] is kind["js_values"] is None
+    assert not x["shifts"]
+    assert x["drifts"], "by its nulls, which it is told beside"
+    assert kind["drifts"]
+    assert x["null_share"] == (1.0 if empty == "window" else 0.0)
+    # Half of them missing, and the other half as they were.
+    assert half["drifts"]
+    assert half["js_values"] < 0.02
+    assert half["ks"] < 0.06
+    assert not half["shifts"]

@@ -35,7 +35,8 @@ FREE = {
     # words to look for, pages, conditions, sizes, counts
     "?q", "?tag", "?metric", "?arm", "?bucket_hours", "?variable", "?windows",
     "?limit", "?version", "?if-match", "days",
-    "min_rows", "window_hours", "window_events",
+    "min_rows", "window_hours", "window_events", "label_delay_hours",
+    "drift_against", "business_against",
     "step_hours", "hits", "of", "weight", "burn_in_units", "burn_in_conversions",
     "update_seconds", "half_life_hours", "attribution_hours", "step_minutes", "min_rewards",
     "hours", "last", "max_minutes", "?depth", "?days", "raw_days", "receipt_days",
