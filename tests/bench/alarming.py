@@ -10,6 +10,7 @@ from river.drift import ADWIN
 from app.drift.concept import DELTA, changes
 from app.drift.estimating import estimate
 from app.drift.isotonic import calibrator
+from app.drift.rhythms import turns
 from app.drift.rules import Thresholds, compare, inputs_of, persistent
 from app.drift.scored import Scored
 from app.kit.arrays import Floats
@@ -69,6 +70,13 @@ def by_hours_strictly(seen: Folded) -> list[int]:
     return by_hours(seen, strict=True)
 
 
+def by_rhythm(seen: Folded) -> list[int]:
+    """ADWIN that compares like hours of a week, by which windows and alerts go."""
+    n = np.array([one.labelled for one in seen.hours], np.int64)
+    losses = (n - np.array([one.hits for one in seen.hours])).astype(np.float64)
+    return [(one.found + 1) * HOUR for one in turns(n, losses, losses)]
+
+
 def by_river(seen: Folded) -> list[int]:
     """river's ADWIN, a loss at a time."""
     return [at for at, _ in river(seen.losses)]
@@ -100,5 +108,6 @@ DETECTORS = (
     Detector("CBPE", by_estimate, lambda s: s.mix),
     Detector("ADWIN by hours", by_hours, lambda s: s.loss),
     Detector("ADWIN by hours, strict", by_hours_strictly, lambda s: s.loss),
+    Detector("ADWIN, hours of a week alike", by_rhythm, lambda s: s.loss),
     Detector("river's ADWIN by rows", by_river, lambda s: s.loss),
 )
