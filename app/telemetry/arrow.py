@@ -17,7 +17,8 @@ from app.telemetry.ipc import require_honest
 
 MAX_COLUMNS = 2_000
 MAX_CELLS = 2_000_000
-MAX_TEXT = 64 << 20
+MAX_TEXT = 16 << 20
+"""A dictionary spells a word as often as it is used, and JSON a sign by six."""
 FEATURES = "features"
 _ID_BYTES = 16
 

@@ -22,15 +22,27 @@ class _Odd(Exception):
     """Something of the stream has to be looked at row by row."""
 
 
+_NOT_PLAIN = (_Odd, ValueError, TypeError, OverflowError, AttributeError, NotImplementedError)
+
+
 def sent_of(raw: bytes) -> Sent | None:
     """Return the events of a stream by column; nothing, if they have to be looked at by row."""
     with arrow.opened(raw) as batches:
-        if len(batches) != 1 or batches[0].num_rows < FEWEST:
-            return None
         try:
-            return _Columns(batches[0]).sent()
-        except _Odd:
+            whole = _one(batches)
+            return None if whole.num_rows < FEWEST else _Columns(whole).sent()
+        except _NOT_PLAIN:
             return None
+
+
+def _one(batches: list[Any]) -> Any:
+    """Return record batches as one."""
+    if len(batches) == 1:
+        return batches[0]
+    import pyarrow as pa  # noqa: PLC0415 - as in ``arrow``
+
+    (whole,) = pa.Table.from_batches(batches).combine_chunks().to_batches()
+    return whole
 
 
 def _require(holds: object) -> None:

@@ -159,7 +159,7 @@ def _plain(column: NDArray[Any]) -> Any:
 
 def _spelled(column: NDArray[Any]) -> list[bytes]:
     """Return each value as JSON."""
-    if column.dtype == object:
+    if column.dtype == object or not len(column):
         return list(map(orjson.dumps, column))
     whole = orjson.dumps(np.ascontiguousarray(column), option=orjson.OPT_SERIALIZE_NUMPY)
     return whole[1:-1].split(b",")

@@ -122,7 +122,8 @@ async def take(database: Database, actor: Actor, upload: Upload) -> tuple[int, b
         bad += [rejected(places[at], _said_before(good[at], said)) for at, said in others.items()]
         if atomic:
             require_whole(bad)
-        waiting = await awaiting(connection, actor.tenant_id, good)
+        taken = [one for at, one in enumerate(good) if at not in others]
+        waiting = await awaiting(connection, actor.tenant_id, taken)
         await session.commit()
     answer = {
         "accepted": fresh,

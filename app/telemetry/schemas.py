@@ -170,8 +170,9 @@ TAKEN: dict[str, Any] = {
         "duplicates": {"type": "integer", "description": "Committed before; not doubled."},
         "awaiting": {
             "type": "integer",
-            "description": "Of outcomes: how many of their decisions no event has come of so far."
-            " They count from when one comes; where none is on its way, the ids are wrong.",
+            "description": "Of outcomes that were accepted or are duplicates: of how many decisions"
+            " there is no event. They count from when one comes; where none is on its way, and none"
+            " is older than receipts are kept, the ids are wrong.",
         },
         "rejected": {
             "type": "array",

@@ -60,7 +60,11 @@ _IN_PARTS = _receipts(
 _KNOWN = """
 SELECT EXISTS (
     SELECT FROM unnest(%(decision)s::uuid[], %(series)s::uuid[]) AS u (d, s)
-    JOIN telemetry_receipt r ON r.tenant_id = %(tenant)s AND r.decision_id = d AND r.series_id = s)
+    JOIN telemetry_receipt r ON r.tenant_id = %(tenant)s AND r.decision_id = d AND r.series_id = s
+) OR EXISTS (
+    SELECT FROM telemetry_receipt
+    WHERE tenant_id = %(tenant)s AND event_id = ANY(%(event)s::uuid[])
+        AND event_id <> %(nameless)s)
 """
 _AWAITED = """
 UPDATE telemetry_outcome SET due_at = now()
@@ -155,11 +159,12 @@ async def parts_of(
 
 
 async def any_known(
-    connection: Connection, tenant_id: UUID, decisions: Packed, series: Packed
+    connection: Connection, tenant_id: UUID, decision: Packed, series: Packed, event: Packed
 ) -> bool:
-    """Say whether one of some events has its receipt."""
-    asked = {"tenant": tenant_id, "decision": decisions, "series": series}
-    found = await (await connection.execute(_KNOWN, asked)).fetchone()
+    """Say whether one of some events has its receipt, or its name has one."""
+    asked = {"decision": decision, "series": series, "event": event}
+    fixed = {"tenant": tenant_id, "nameless": UUID(bytes=NAMELESS)}
+    found = await (await connection.execute(_KNOWN, {**fixed, **asked})).fetchone()
     assert found is not None  # noqa: S101 - an expression has a row
     return bool(found[0])
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from app.telemetry.segments import Parts, Value, missing
 from app.telemetry.tables import ProfileKind
 
 _LANES = 3
+_TRIES = 4
 _MOST_EVENTS = 10_000
 _FEW_EVENTS = 64
 _EVENT_BYTES = 256
@@ -70,7 +72,17 @@ class Writer:
         return await self._together(tenant_id, batch)
 
     async def _commit(self, tenant_id: UUID, batches: Sequence[Batch]) -> list[Written]:
-        """Write batches in one transaction; return what became of each."""
+        """Write batches in one transaction; return what became of each.
+
+        Events are in order of decision, and their senders' names for them in none: who names the
+        same ones in another order may wait for us as we for him. One of us begins again then.
+        """
+        for _ in range(_TRIES - 1):
+            with suppress(psycopg.errors.DeadlockDetected):
+                return await self._attempt(tenant_id, batches)
+        return await self._attempt(tenant_id, batches)
+
+    async def _attempt(self, tenant_id: UUID, batches: Sequence[Batch]) -> list[Written]:
         async with self._database.session(tenant_id) as session:
             groups = {group for batch in batches for group in batch.groups}
             places = await self._places(session, tenant_id, groups)
@@ -192,13 +204,12 @@ async def _receive(
     A batch that is sent again is known by its first event, before its COPY is refused.
     """
     if parcels.receipts is not None:
-        decisions, series = batch.records["decision"], batch.series(places)
-        _, first = np.unique(batch.records["owner"], return_index=True)
-        again = await store.any_known(
-            connection, tenant_id, Uuids.of(decisions[first]), Uuids.of(series[first])
-        )
+        records, series = batch.records, batch.series(places)
+        _, first = np.unique(records["owner"], return_index=True)
+        firsts = (column[first] for column in (records["decision"], series, records["event"]))
+        again = await store.any_known(connection, tenant_id, *map(Uuids.of, firsts))
         if not again and await store.copy_receipts(
-            connection, tenant_id, parcels.receipts, Uuids.of(decisions)
+            connection, tenant_id, parcels.receipts, Uuids.of(records["decision"])
         ):
             return None
     found = await off_loop(len(batch), columns, batch, places)

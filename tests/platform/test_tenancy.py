@@ -97,27 +97,46 @@ def test_what_copy_writes_can_be_written_and_not_read(
             act(owner, role, sql.SQL(statement).format(sql.Identifier(table)))
 
 
-def test_receipts_are_seen_and_changed_by_their_own_tenant_alone(
+RECEIPT = "(tenant_id, decision_id, series_id, at) VALUES ({}, {}, {}, now())"
+
+
+def receipt(table: str, tenant: uuid.UUID, key: uuid.UUID) -> sql.Composed:
+    return sql.SQL("INSERT INTO {} " + RECEIPT).format(
+        sql.Identifier(table), sql.Literal(tenant), sql.Literal(key), sql.Literal(key)
+    )
+
+
+def test_receipts_are_seen_by_their_own_tenant_alone_and_changed_by_no_tenant(
     owner: psycopg.Connection[Any],
 ) -> None:
-    mine, other = uuid.uuid4(), uuid.uuid4()
-    receipt = "(tenant_id, decision_id, series_id, at) VALUES ({}, {}, {}, now())"
-    made = sql.SQL("INSERT INTO telemetry_receipt " + receipt).format(
-        sql.Literal(mine), sql.Literal(uuid.uuid4()), sql.Literal(uuid.uuid4())
-    )
+    mine, other, key = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
+    made = receipt("telemetry_receipt", mine, key)
     seen = sql.SQL("SELECT count(*) FROM telemetry_receipt")
-    whose = sql.SQL("SELECT set_config({}, {}, true)")
-    stranger = whose.format(sql.Literal(TENANT_SETTING), sql.Literal(str(other)))
-    changed = sql.SQL("WITH c AS (UPDATE telemetry_receipt SET labelled = true RETURNING 1)"
-                      " SELECT count(*) FROM c")  # fmt: skip
-    gone = sql.SQL("WITH c AS (DELETE FROM telemetry_receipt RETURNING 1) SELECT count(*) FROM c")
+    stranger = sql.SQL("SELECT set_config({}, {}, true)").format(
+        sql.Literal(TENANT_SETTING), sql.Literal(str(other))
+    )
+    taken = made + sql.SQL(
+        " ON CONFLICT (tenant_id, decision_id, series_id) DO UPDATE SET tenant_id = {}"
+    ).format(sql.Literal(other))
+    changed = sql.SQL("UPDATE telemetry_receipt SET labelled = true")
+    gone = sql.SQL("DELETE FROM telemetry_receipt")
 
     assert act(owner, APP, made, seen, tenant=mine) == 1
-    assert act(owner, APP, made, changed, tenant=mine) == 1
-    for statement in (seen, changed, gone):
-        assert act(owner, APP, made, stranger, statement, tenant=mine) == 0
-    with pytest.raises(psycopg.errors.WithCheckOptionViolation):
-        act(owner, APP, made, tenant=other)
+    assert act(owner, APP, made, stranger, seen, tenant=mine) == 0
+    for statement in (changed, gone, taken):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            act(owner, APP, made, stranger, statement, tenant=mine)
+
+
+@pytest.mark.parametrize("tenant", ["", str(uuid.uuid4())])
+@pytest.mark.parametrize("table", ["telemetry_receipt", "telemetry_receipt_stored"])
+def test_a_receipt_of_another_tenant_is_not_written(
+    owner: psycopg.Connection[Any], table: str, tenant: str
+) -> None:
+    refused = (psycopg.errors.CheckViolation, psycopg.errors.WithCheckOptionViolation)
+
+    with pytest.raises(refused):
+        act(owner, APP, receipt(table, uuid.uuid4(), uuid.uuid4()), tenant=tenant)
 
 
 def test_a_row_of_another_tenant_is_not_written(owner: psycopg.Connection[Any]) -> None:

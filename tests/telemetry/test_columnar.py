@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pytest
@@ -109,6 +110,9 @@ def test_by_column_events_are_what_they_are_row_by_row(table: Any) -> None:
         texts = [orjson.dumps(one) for one in batch.features.objects()]
         assert found.features.texts() == batch.features.texts() == texts
         assert counted(found) == counted(batch)
+        nothing = found.only(np.zeros(len(found), bool)).features
+        assert (nothing.texts(), nothing.objects(), len(nothing)) == ([], [], 0)
+        assert all(len(one) == 0 for one in nothing.of(["x", *found.features.names])[0])
 
 
 @pytest.mark.parametrize("same", [True, False])
@@ -140,10 +144,28 @@ def test_batches_of_columns_are_merged_as_batches_of_rows_are(same: bool) -> Non
     assert [len(columns.only(chosen).features) for chosen in some] == [MANY // 2, 3]
 
 
-def test_few_rows_or_several_record_batches_are_looked_at_by_row() -> None:
+def test_few_rows_and_other_fields_are_looked_at_by_row() -> None:
     table = pa.table({"token": ["a"] * MANY, "at": ["b"] * MANY})
 
     assert sent_of(stream_of(table.slice(0, wholesale.FEWEST - 1))) is None
-    assert sent_of(stream_of(pa.concat_tables([table, table]))) is None
     assert sent_of(stream_of(table)) is not None
     assert sent_of(stream_of(table.append_column("more", [["c"] * MANY]))) is None
+
+
+@settings(max_examples=30, deadline=None)
+@given(tables(), st.integers(1, MANY - 1))
+def test_several_record_batches_are_as_one(table: Any, cut: int) -> None:
+    parts = stream_of(pa.concat_tables([table.slice(0, cut), table.slice(cut)]))
+
+    found, whole = sent_of(parts), sent_of(stream_of(table))
+
+    assert (found is None) == (whole is None)
+    if found is not None and whole is not None:
+        assert repr(said(found)) == repr(said(whole))
+
+
+def said(sent: wholesale.Sent) -> list[Any]:
+    assert isinstance(sent.token, wholesale.Texts)
+    letters = sent.token.letters[sent.token.begins[0] : sent.token.begins[-1]].tobytes()
+    numbers = (sent.score, sent.prediction, sent.latency_ms)
+    return [letters, sent.at, sent.event_id, numbers, sent.features.texts()]

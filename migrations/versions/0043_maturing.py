@@ -6,8 +6,8 @@ The previous release judges what labels there are, and leaves this empty.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0042"
-down_revision = "0041"
+revision = "0043"
+down_revision = "0042"
 branch_labels = None
 depends_on = None
 
