@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from app.drift.fairness import CONFIDENCE, Group, Rate, best, rates, sign_of
 from app.drift.trends import LEAST_WINDOWS, Trend, trend
 
+LEAST_WIDENING = 0.01
+"""Of any less, however many rows make it certain, nobody is worse off."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reinforcement:
@@ -22,8 +25,8 @@ class Reinforcement:
 
     @property
     def reinforcing(self) -> bool:
-        """Say whether the gap certainly widens."""
-        return self.trend.rises
+        """Say whether the gap certainly widens, and by enough over the time looked at."""
+        return self.trend.rises and self.trend.slope * (self.trend.windows - 1) >= LEAST_WIDENING
 
 
 def reinforcements(

@@ -193,6 +193,17 @@ def test_a_gap_that_widens_is_reinforced_and_one_that_closes_is_not() -> None:
         assert found[0].trend.falls is not reinforcing
 
 
+@pytest.mark.parametrize(("step", "reinforcing"), [(0.0005, False), (0.002, True)])
+def test_however_many_rows_make_it_certain_a_trivial_widening_reinforces_nothing(
+    step: float,
+    reinforcing: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    (found,) = reinforcements(windows(np.random.default_rng(5), 10, step, rows=20_000_000))
+
+    assert found.trend.rises
+    assert found.reinforcing is reinforcing
+
+
 def test_a_gap_that_stays_is_hardly_ever_called_reinforced() -> None:
     rng = np.random.default_rng(2)
 
