@@ -32,6 +32,16 @@ def breached(live: Live, point: str, name: str, count: int = 1) -> Any:
     return breaches(live, point, name)[0]
 
 
+def fire_business(live: Live, place: Place, key: str) -> None:
+    """Have an alert fire about a KPI that is agreed on: of any other it would end at once."""
+    lift_control(live, "kpi")
+    live["ops"].put(
+        f"/v1/decision-points/{place.point}/kpis/{key}",
+        {"name": key, "formula": "pushed", "threshold": 10.0, "tolerance": 1, "unit": "EUR"},
+    )
+    fire(live, place, key, AlertKind.BUSINESS)
+
+
 def version(live: Live, place: Place) -> Any:
     return live["aud"].get(f"/v1/models/{place.model}/versions/{place.version}")
 
@@ -87,7 +97,7 @@ def test_a_kpi_that_is_missed_has_the_version_validated_and_the_validator_sends_
     ]  # fmt: skip
     assert [one["name"] for one in opened[0]["addressees"]] == ["val"]
 
-    fire(live, place, "margin-2", AlertKind.BUSINESS)
+    fire_business(live, place, "margin-2")
     fire(live, place, "margin", AlertKind.DATA)  # it is of another kind
     assert len(breaches(live, place.point, name)) == 1
 
@@ -128,7 +138,7 @@ def test_whom_a_ramp_brings_in_is_held_and_the_champion_is_not(live: Live, at: C
     at.put({"segments": [{"name": "all", "strategy": strategy}]})
     name = guarded(live, at.champion.point, "alerts.firing > 0", "hold")
     fire(live, at.champion)
-    fire(live, at.challenger, kind=AlertKind.BUSINESS)
+    fire_business(live, at.challenger, "margin")
 
     found = breached(live, at.champion.point, name)
 
@@ -146,7 +156,7 @@ def test_whom_a_ramp_brings_in_is_held_and_the_champion_is_not(live: Live, at: C
 def test_a_champion_is_rolled_back(live: Live, at: Cast) -> None:
     point = at.champion.point
     name = guarded(live, point, "alerts.open.exists(a, a.subject == 'gone')", "rollback")
-    fire(live, at.champion, "gone", AlertKind.BUSINESS)
+    fire_business(live, at.champion, "gone")
 
     found = breached(live, point, name)
 
