@@ -30,6 +30,7 @@ def make_bus() -> Bus:
         routing.apply_plan,
         routing.apply_fallback,
         kpi.apply_kpi,
+        kpi.apply_kpi_scope,
         drift.apply_monitor,
         activation.apply_guardrail,
     ):

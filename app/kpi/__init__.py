@@ -8,6 +8,7 @@ from app.kpi.measuring import Measured, measure
 from app.kpi.noticing import notice
 from app.kpi.pushed import reporters_of
 from app.kpi.rules import SPEAKS_ALONE
+from app.kpi.scopes.agreeing import apply_kpi_scope
 from app.kpi.service import GuardrailsAsking, apply_kpi, authors_of
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Measured",
     "agreements",
     "apply_kpi",
+    "apply_kpi_scope",
     "as_kept",
     "authors_of",
     "kpis_in_force",
