@@ -49,6 +49,7 @@ def make_bus() -> Bus:
     bus.answer(kpi.GuardrailsAsking, activation.guardrails_asking)
     bus.answer(gates.PlanInForce, routing.plan_in_force)
     bus.answer(drift.Serving, routing.serves)
+    bus.answer(kpi.Champions, routing.champions)
     bus.answer(drift.Planning, routing.planned)
     bus.answer(drift.KpisOver, release.kpis_over)
     bus.answer(telemetry.ReleasesEnded, release.releases_ended)

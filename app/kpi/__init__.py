@@ -9,11 +9,14 @@ from app.kpi.noticing import notice
 from app.kpi.pushed import reporters_of
 from app.kpi.rules import SPEAKS_ALONE
 from app.kpi.scopes.agreeing import apply_kpi_scope
+from app.kpi.scopes.measuring import Champion, Champions
 from app.kpi.service import GuardrailsAsking, apply_kpi, authors_of
 
 __all__ = [
     "SPEAKS_ALONE",
     "Agreed",
+    "Champion",
+    "Champions",
     "GuardrailsAsking",
     "Measured",
     "agreements",

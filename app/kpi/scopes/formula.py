@@ -47,6 +47,15 @@ class Quantities:
     whole: Performance
     points: Mapping[str, Performance]
     pushed: Mapping[str, float | None]
+    moved: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """By how much sums are looked at beside what they are: by point, or none, and name."""
+
+    def sum_of(self, of: str, name: str) -> float:
+        """Return a sum or count of a point, or of the whole."""
+        done = self.points.get(of) if of else self.whole
+        if done is None:
+            raise NotReckoned(f"{of} is no point of the scope any more")
+        return float(QUANTITIES[name](done)) + self.moved.get((of, name), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,12 @@ class Expression:
     def points(self) -> frozenset[str]:
         """Whose sums it names."""
         return frozenset(one.of for one in _walk(self.root) if one.kind == "point")
+
+    @property
+    def leaves(self) -> frozenset[tuple[str, str]]:
+        """Every sum or count that it names, with whose it is; of the whole nobody's."""
+        kinds = {"quantity", "point"}
+        return frozenset((one.of, one.name) for one in _walk(self.root) if one.kind in kinds)
 
     @property
     def pushed(self) -> frozenset[str]:
@@ -103,13 +118,8 @@ class Expression:
     def _value(self, node: Node, over: Quantities) -> float:
         if node.kind == "number":
             return node.number
-        if node.kind == "quantity":
-            return float(QUANTITIES[node.name](over.whole))
-        if node.kind == "point":
-            done = over.points.get(node.of)
-            if done is None:
-                raise NotReckoned(f"{node.of} is no point of the scope any more")
-            return float(QUANTITIES[node.name](done))
+        if node.kind in {"quantity", "point"}:
+            return over.sum_of(node.of, node.name)
         if node.kind == "pushed":
             value = over.pushed.get(node.name)
             if value is None:

@@ -1,0 +1,256 @@
+"""Measuring: what a scope's KPIs came to, in all and at each of its points."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import telemetry
+from app.kpi import rules
+from app.kpi.attribution import NotInOrder
+from app.kpi.rules import FREE, NONE, Found, Prices
+from app.kpi.scopes import reporting
+from app.kpi.scopes.formula import Expression, NotReckoned, Quantities
+from app.kpi.scopes.members import Members, members_of
+from app.kpi.scopes.money import is_money, kpis_of, money_at, standing_in
+from app.kpi.scopes.reading import MOST_HOURS, Read, Span, read
+from app.kpi.scopes.reporting import Sums
+from app.kpi.scopes.rules import (
+    REPORTED,
+    ScopeFormula,
+    adds_with_time,
+    disagreement,
+    value,
+)
+from app.kpi.scopes.spread import error_of
+from app.kpi.scopes.tables import Scope, ScopeKpi
+from app.platform.db import clock
+from app.platform.events import Question, ask
+
+A_DAY = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """Which version answers at a point."""
+
+    model: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Champions(Question[dict[str, Champion]]):
+    """Who is champion now, by the points' keys."""
+
+    tenant_id: UUID
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one point contributes."""
+
+    decision_point: str
+    value: float | None
+    outcomes: int
+    champion: Champion | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeMeasured:
+    """A KPI of a scope over a time, against what was agreed, with what each point has of it."""
+
+    key: str
+    name: str
+    formula: ScopeFormula
+    unit: str
+    currency: str | None
+    value: float | None
+    low: float | None
+    high: float | None
+    outcomes: int
+    direction: rules.Direction
+    threshold: float
+    tolerance: float
+    target: float | None
+    missed: bool | None
+    certain: bool
+    since: datetime
+    until: datetime
+    lacking: str | None
+    revision: int
+    parts: list[Part] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a scope's KPIs are measured on: its members, its KPIs, and money that does not mix."""
+
+    scope: Scope
+    members: Members
+    kpis: Sequence[ScopeKpi]
+    mixed: Mapping[str, Sequence[str]] | None
+
+    @property
+    def points(self) -> dict[str, UUID]:
+        """The points, by key."""
+        return self.members.points
+
+    @property
+    def pushed(self) -> list[str]:
+        """The KPIs that are reported."""
+        return [one.key for one in self.kpis if one.formula is ScopeFormula.PUSHED]
+
+
+async def ground_of(session: AsyncSession, scope: Scope) -> Ground:
+    """Return what a scope's KPIs are measured on."""
+    members = (await members_of(session, scope.tenant_id, [scope.id]))[scope.id]
+    kpis = (await kpis_of(session, scope.tenant_id, [scope.id]))[scope.id]
+    money = await money_at(session, scope.tenant_id, set(members.points.values()))
+    return Ground(scope, members, kpis, disagreement(standing_in(members, money, kpis)))
+
+
+async def measure(
+    session: AsyncSession,
+    scope: Scope,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    most: int = MOST_HOURS,
+) -> list[ScopeMeasured]:
+    """Measure every KPI of a scope in ``[since, until)``, by whole hours.
+
+    Without either each is measured over its own last whole days, as it stands by.
+    """
+    ground = await ground_of(session, scope)
+    spans = await _spans(session, ground, since, until)
+    found = await read(
+        session, scope.tenant_id, ground.points, spans.values(), width=A_DAY, most=most
+    )
+    said = {
+        span: await reporting.reported(session, scope.tenant_id, scope.id, ground.pushed, *span)
+        for span in found
+    }
+    champions = await ask(session, Champions(scope.tenant_id, tuple(ground.points))) or {}
+    measured = []
+    for kpi in ground.kpis:
+        span = spans[kpi.key]
+        sums = {key: buckets[0] for key, buckets in said[span].items()}
+        measured.append(_measured(ground, kpi, span, found[span], sums, champions))
+    return measured
+
+
+async def _spans(
+    session: AsyncSession, ground: Ground, since: datetime | None, until: datetime | None
+) -> dict[str, Span]:
+    """Return over which hours each KPI is measured."""
+    now = await clock(session)
+    if since is None and until is None:
+        return {one.key: last_days(one.window_days, now) for one in ground.kpis}
+    found = {}
+    for one in ground.kpis:
+        ends = until or now
+        begins = since or ends - timedelta(days=one.window_days)
+        if begins >= ends:
+            raise NotInOrder("since is not before until.")
+        found[one.key] = span_of(begins, ends)
+    return found
+
+
+def last_days(days: int, now: datetime) -> Span:
+    """Return the last whole days, by UTC."""
+    last = telemetry.hour_at(now) // A_DAY * A_DAY
+    return Span(last - days * A_DAY, last)
+
+
+def span_of(since: datetime, until: datetime) -> Span:
+    """Return the hours of a time; the one that ``until`` begins is not among them."""
+    return Span(telemetry.hour_at(since), telemetry.hour_at(until - timedelta(microseconds=1)) + 1)
+
+
+def found_in(
+    ground: Ground, kpi: ScopeKpi, done: Read, sums: Mapping[str, Sums]
+) -> tuple[Found, str | None]:
+    """Return what a KPI came to, and what keeps anything from being said."""
+    if ground.mixed is not None and is_money(kpi):
+        said = "; ".join(f"{one} at {', '.join(of)}" for one, of in ground.mixed.items())
+        return NONE, f"money of different currencies is not added up: {said}"
+    if kpi.formula is ScopeFormula.PUSHED:
+        found = reporting.found_in(sums.get(kpi.key), kpi.aggregate)
+        return found, None if found.outcomes else "nothing was reported of this time"
+    if kpi.formula is ScopeFormula.EXPRESSION:
+        return reckoned(ground, kpi, done, sums)
+    found = value(kpi.formula, done.whole, prices_of(kpi))
+    return found, None if found.value is not None else "no outcomes of this time say it"
+
+
+def reckoned(
+    ground: Ground, kpi: ScopeKpi, done: Read, sums: Mapping[str, Sums]
+) -> tuple[Found, str | None]:
+    """Return what an expression comes to, or why it comes to nothing."""
+    expression = Expression.read(kpi.expression or "")
+    pushed = {
+        one.key: reporting.found_in(sums.get(one.key), one.aggregate).value
+        for one in ground.kpis
+        if one.formula is ScopeFormula.PUSHED
+    }
+    outcomes = max(done.whole.valued, done.whole.labelled, done.whole.erred)
+    if expression.quantities and not outcomes:
+        return NONE, "there are no outcomes of this time"
+    try:
+        over = Quantities(done.whole, done.points, pushed)
+        found = Found(expression.reckon(over), outcomes, error=error_of(expression, over))
+    except NotReckoned as why:
+        return Found(None, outcomes), str(why)
+    return found, None
+
+
+def prices_of(kpi: ScopeKpi) -> Prices:
+    """Return what an answer of a kind brings."""
+    return Prices(**kpi.prices) if kpi.prices else FREE
+
+
+def _measured(
+    ground: Ground,
+    kpi: ScopeKpi,
+    span: Span,
+    done: Read,
+    sums: Mapping[str, Sums],
+    champions: Mapping[str, Champion],
+) -> ScopeMeasured:
+    found, lacking = found_in(ground, kpi, done, sums)
+    missed: bool | None = rules.missed(found, kpi.direction, kpi.threshold, kpi.tolerance)
+    days = (span.last - span.first) / A_DAY
+    if found.value is None:
+        missed = None
+    elif days != kpi.window_days and adds_with_time(kpi.formula, kpi.aggregate):
+        missed = None
+        lacking = f"its threshold is of {kpi.window_days} days, and this time is of {days:g}"
+    parts = []
+    if kpi.formula not in REPORTED:
+        own = {key: value(kpi.formula, one, prices_of(kpi)) for key, one in done.points.items()}
+        parts = [Part(key, one.value, one.outcomes, champions.get(key)) for key, one in own.items()]
+    return ScopeMeasured(
+        key=kpi.key,
+        name=kpi.name,
+        formula=kpi.formula,
+        unit=kpi.unit,
+        currency=kpi.currency,
+        value=found.value,
+        low=found.interval[0],
+        high=found.interval[1],
+        outcomes=found.outcomes,
+        direction=kpi.direction,
+        threshold=kpi.threshold,
+        tolerance=kpi.tolerance,
+        target=kpi.target,
+        missed=missed,
+        certain=missed is not None and rules.certain(found, kpi.threshold),
+        since=telemetry.begins(span.first, 1),
+        until=telemetry.begins(span.last, 1),
+        lacking=lacking,
+        revision=kpi.revision,
+        parts=parts,
+    )
