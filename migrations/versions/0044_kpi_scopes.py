@@ -132,6 +132,7 @@ def upgrade() -> None:
         sa.Column("low", sa.Double(), nullable=True),
         sa.Column("high", sa.Double(), nullable=True),
         _key("outcomes", sa.BigInteger()),
+        sa.Column("lacking", sa.String(), nullable=True),
         _key("since", sa.DateTime(timezone=True)),
         _key("until", sa.DateTime(timezone=True)),
         _time("at", "clock_timestamp()"),
@@ -141,6 +142,14 @@ def upgrade() -> None:
         "ix_kpi_scope_standing_scope_id", "kpi_scope_standing",
         ["tenant_id", "scope_id", "key", "id"],
     )  # fmt: skip
+    op.create_table(
+        "kpi_scope_look",
+        _key("tenant_id", sa.Uuid()),
+        _key("kpi_id", sa.Uuid()),
+        _key("standing", sa.String(length=40)),
+        sa.Column("value", sa.Double(), nullable=True),
+        sa.PrimaryKeyConstraint("tenant_id", "kpi_id", name=op.f("pk_kpi_scope_look")),
+    )
     for table in _TABLES:
         op.execute(f"SELECT modelward_guard('{table}')")
     for table in ("kpi_scope_value", "kpi_scope_standing"):
@@ -149,7 +158,7 @@ def upgrade() -> None:
 
 _TABLES = (
     "kpi_scope", "kpi_scope_point", "kpi_scope_process", "kpi_scope_kpi", "kpi_scope_value",
-    "kpi_scope_standing",
+    "kpi_scope_standing", "kpi_scope_look",
 )  # fmt: skip
 
 

@@ -341,6 +341,7 @@ UNVOUCHED = {
     "telemetry_erasure",  # who was erased is an entry; this keeps his late events out
     "telemetry_horizon",  # how far a worker has forgotten
     "kpi_scope_value",  # likewise of processes and portfolios
+    "kpi_scope_look",  # the same as it was measured last
     "kpi_scope_standing",  # computed from profiles and what was reported; nothing is decided on it
     "kpi_late",  # hours that a worker is to look at again
     "kpi_value",  # what business systems sent; an entry has the digest of every report

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, gates, identity
@@ -23,7 +23,7 @@ from app.kpi.scopes.rules import (
     ScopeFormula,
     TooManyScoped,
 )
-from app.kpi.scopes.tables import Scope, ScopeKpi
+from app.kpi.scopes.tables import Scope, ScopeKpi, ScopeLook
 from app.platform.db import page
 
 TERMS = (
@@ -52,7 +52,7 @@ async def edit(
     if found is not None:
         require_condition(expected, found.revision)
     elif fields is None:
-        raise NotFound(f"KPI of the scope {scope_key}", key)
+        raise NotFound("KPI of this scope", key)
     if fields is not None:
         await _require_sensible(session, scope, key, fields)
     else:
@@ -131,10 +131,11 @@ async def withdraw(
     scope = await service.scope_by_key(session, scope_key, by=by, lock=True)
     found = await _found(session, scope, key)
     if found is None:
-        raise NotFound(f"KPI of the scope {scope_key}", key)
+        raise NotFound("KPI of this scope", key)
     require_condition(expected, found.revision)
     await _require_reckonable(session, scope, key, None)
     before = _agreed(found)
+    await session.execute(delete(ScopeLook).filter_by(tenant_id=by.tenant_id, kpi_id=found.id))
     await session.delete(found)
     await session.flush()
     await audit.record(
@@ -147,7 +148,7 @@ async def kpi_of(session: AsyncSession, scope_key: str, key: str, *, by: Actor) 
     scope = await service.scope_by_key(session, scope_key, by=by)
     found = await _found(session, scope, key)
     if found is None:
-        raise NotFound(f"KPI of the scope {scope_key}", key)
+        raise NotFound("KPI of this scope", key)
     return found
 
 

@@ -1,16 +1,24 @@
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from app import gates, identity
 from app.kit.actor import Actor, OutOfScope
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
-from app.kpi.scopes import agreeing
+from app.kpi.scopes import agreeing, standing
 from app.kpi.scopes.routes import Name, Reason
-from app.kpi.scopes.rules import AttributedHere, BadScopeFormula, MixedCurrencies, TooManyScoped
+from app.kpi.scopes.rules import (
+    AttributedHere,
+    BadScopeFormula,
+    MixedCurrencies,
+    Standing,
+    TooManyScoped,
+)
 from app.kpi.scopes.schemas import ScopeKpiIn, ScopeKpiOut
-from app.kpi.scopes.tables import ScopeKpi
+from app.kpi.scopes.tables import ScopeKpi, ScopeStanding
 from app.platform.http import (
     Cursor,
     IfMatch,
@@ -25,6 +33,24 @@ from app.platform.http import router as make_router
 from app.platform.http.documented import editing
 
 router = make_router("/v1/kpi-scopes/{scope}/kpis", tag="kpi-scopes")
+
+
+class StandingOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    at: datetime = Field(description="Since when it has stood so.")
+    standing: Standing = Field(
+        description="`missed` for certain, `met`, or `unknown`: not measured, or beyond the"
+        " threshold by no more than chance."
+    )
+    value: float | None = Field(description="As it was measured then.")
+    low: float | None
+    high: float | None
+    outcomes: int
+    lacking: str | None
+    since: datetime = Field(description="When the days begin that were looked at.")
+    until: datetime
+    kpi_revision: int = Field(description="Of the definition that it was held against.")
 
 
 @router.put(
@@ -108,3 +134,24 @@ async def get_scope_kpi(
     found = await agreeing.kpi_of(session, scope, kpi, by=actor)
     etag(response, found.revision)
     return found
+
+
+@router.get(
+    "/{kpi}/standings",
+    response_model=Page[StandingOut],
+    responses=responses(NotFound, BadCursor, OutOfScope),
+)
+async def list_scope_standings(
+    scope: Name,
+    kpi: Name,
+    actor: Annotated[Actor, allow("telemetry:read")],
+    session: Session,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Rows[ScopeStanding]:
+    """List how a KPI has stood at the end of its last whole days, newest first.
+
+    It is looked at every hour; what is listed is each change. What was missed for certain is told
+    as an event `kpi.scope_missed`, and what is met again as `kpi.scope_met`.
+    """
+    return await standing.list_standings(session, scope, kpi, cursor=cursor, limit=limit, by=actor)

@@ -48,7 +48,7 @@ async def report(
     formulas = {one.key: one.formula for one in agreed}
     for one in values:
         if one.kpi not in formulas:
-            raise NotFound(f"KPI of the scope {scope_key}", one.kpi)
+            raise NotFound("KPI of this scope", one.kpi)
         if formulas[one.kpi] is not ScopeFormula.PUSHED:
             raise NotPushed(
                 f"{one.kpi} is computed as {formulas[one.kpi].value}.", filled={"kpi": one.kpi}

@@ -191,6 +191,23 @@ def adds_with_time(formula: ScopeFormula, aggregate: rules.Aggregate) -> bool:
     )
 
 
+def stands(*, missed: bool | None, certain: bool) -> Standing:
+    """Return how a KPI stands: a miss that chance may have made says nothing."""
+    if missed is None or (missed and not certain):
+        return Standing.UNKNOWN
+    return Standing.MISSED if missed else Standing.MET
+
+
+def announces(before: Standing | None, now: Standing) -> bool:
+    """Say whether somebody is told: of a miss that was none before, and of what is met again.
+
+    ``before`` is how it stood when that was last known.
+    """
+    if now is Standing.MISSED:
+        return before is not Standing.MISSED
+    return now is Standing.MET and before is Standing.MISSED
+
+
 def value(formula: ScopeFormula, done: Performance, prices: Prices = FREE) -> Found:
     """Return what the outcomes of all points, or of one, say of a KPI computed from them."""
     if formula is ScopeFormula.TOTAL_REWARD:

@@ -74,7 +74,7 @@ async def series(
     ground = await ground_of(session, scope)
     kpi = next((one for one in ground.kpis if one.key == key), None)
     if kpi is None:
-        raise NotFound(f"KPI of the scope {scope_key}", key)
+        raise NotFound("KPI of this scope", key)
     until = until or await clock(session)
     since = since or until - timedelta(days=_DAYS)
     if since >= until:

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, gates, identity
@@ -18,7 +18,7 @@ from app.kpi.scopes.members import (
 )
 from app.kpi.scopes.money import require_sound
 from app.kpi.scopes.rules import MOST_SCOPES, ScopeKindFixed, ScopeNamed, TooManyScoped
-from app.kpi.scopes.tables import Scope, ScopeKpi, ScopePoint, ScopeProcess
+from app.kpi.scopes.tables import Scope, ScopeKpi, ScopeLook, ScopePoint, ScopeProcess
 from app.platform.db import page
 
 
@@ -113,7 +113,10 @@ async def end(session: AsyncSession, key: str, *, expected: int | None, by: Acto
         for row in await session.scalars(
             select(kind).filter_by(tenant_id=by.tenant_id, scope_id=found.id)
         ):
-            agreed += [row.key] if isinstance(row, ScopeKpi) else []
+            if isinstance(row, ScopeKpi):
+                agreed.append(row.key)
+                look = delete(ScopeLook).filter_by(tenant_id=by.tenant_id, kpi_id=row.id)
+                await session.execute(look)
             await session.delete(row)
     await session.flush()
     await session.delete(found)

@@ -137,7 +137,20 @@ class ScopeStanding(Base):
     low: Mapped[float | None]
     high: Mapped[float | None]
     outcomes: Mapped[int]
+    lacking: Mapped[str | None]
+    """What keeps something from being said."""
     since: Mapped[datetime]
     """When the days begin that were looked at."""
     until: Mapped[datetime]
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class ScopeLook(Base):
+    """What a worker measured of a KPI of a scope last."""
+
+    __tablename__ = "kpi_scope_look"
+
+    tenant_id: Mapped[tenant_pk]
+    kpi_id: Mapped[UUID] = mapped_column(primary_key=True)
+    standing: Mapped[Standing]
+    value: Mapped[float | None]
