@@ -246,6 +246,9 @@ def scope_of(live: Live, place: Place, kpi: str) -> str:
     live["ops"].put(f"/v1/kpi-scopes/{key}/kpis/{kpi}", terms)
     pushed = {"name": "k", "formula": "pushed", "threshold": 0, "unit": "AUD"}
     live["ops"].put(f"/v1/kpi-scopes/{key}/kpis/pushed", pushed)
+    # It stays: what portfolios are made of is not ended.
+    whole = {"kind": "portfolio", "name": "s", "processes": [key]}
+    live["ops"].put(f"/v1/kpi-scopes/{unique('portfolio')}", whole)
     return key
 
 
