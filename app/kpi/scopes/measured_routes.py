@@ -35,6 +35,7 @@ class PartOut(BaseModel):
 
     decision_point: str
     value: float | None = Field(description="The same formula over this point's outcomes alone.")
+    before: float | None = Field(description="The same over the time before, if it is `compared`.")
     outcomes: int
     champion: ChampionOut | None = Field(
         description="Which version answers there now; the value is of all that answered."
@@ -55,6 +56,7 @@ class ScopeMeasuredOut(BaseModel):
         " reported values nothing."
     )
     high: float | None
+    before: float | None = Field(description="Over the time before, if it is `compared`.")
     outcomes: int = Field(description="Decisions whose outcome is known, or values reported.")
     direction: Direction
     threshold: float
@@ -119,13 +121,15 @@ async def measure_scope(
     session: Snapshot,
     since: Countable | None = None,
     until: Countable | None = None,
+    compared: Annotated[bool, Query(description="With the time before, as long.")] = False,  # noqa: FBT002 - a query parameter
 ) -> dict[str, list[ScopeMeasured]]:
     """Measure every KPI of a process or a portfolio, with what each point has of it.
 
     By whole hours. Without `since` and `until` each over its own last `window_days` whole days.
     """
     found = await service.scope_by_key(session, scope, by=actor)
-    return {"measures": await measuring.measure(session, found, since=since, until=until)}
+    measured = await measuring.measure(session, found, since=since, until=until, compared=compared)
+    return {"measures": measured}
 
 
 @router.get(

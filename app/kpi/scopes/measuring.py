@@ -1,7 +1,7 @@
 """Measuring: what a scope's KPIs came to, in all and at each of its points."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -50,10 +50,11 @@ class Champions(Question[dict[str, Champion]]):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one point contributes."""
+    """What one point contributes, and what it did in the time before if that was asked for."""
 
     decision_point: str
     value: float | None
+    before: float | None
     outcomes: int
     champion: Champion | None
 
@@ -81,6 +82,7 @@ class ScopeMeasured:
     until: datetime
     lacking: str | None
     revision: int
+    before: float | None = None
     parts: list[Part] = field(default_factory=list)
 
 
@@ -118,16 +120,22 @@ async def measure(
     *,
     since: datetime | None,
     until: datetime | None,
+    compared: bool = False,
     most: int = MOST_HOURS,
 ) -> list[ScopeMeasured]:
     """Measure every KPI of a scope in ``[since, until)``, by whole hours.
 
-    Without either each is measured over its own last whole days, as it stands by.
+    Without either each is measured over its own last whole days, as it stands by. What is
+    ``compared`` is also measured over the time before, of the same length.
     """
     ground = await ground_of(session, scope)
     spans = await _spans(session, ground, since, until)
+    asked = {*spans.values()}
+    if compared:
+        asked |= {one.before for one in asked}
+    days = all(one.first % A_DAY == 0 for one in asked)
     found = await read(
-        session, scope.tenant_id, ground.points, spans.values(), width=A_DAY, most=most
+        session, scope.tenant_id, ground.points, asked, width=A_DAY if days else 1, most=most
     )
     said = {
         span: await reporting.reported(session, scope.tenant_id, scope.id, ground.pushed, *span)
@@ -137,9 +145,24 @@ async def measure(
     measured = []
     for kpi in ground.kpis:
         span = spans[kpi.key]
-        sums = {key: buckets[0] for key, buckets in said[span].items()}
-        measured.append(_measured(ground, kpi, span, found[span], sums, champions))
+        one = _measured(ground, kpi, span, found[span], _of_one(said[span]), champions)
+        if compared:
+            earlier, sums = found[span.before], _of_one(said[span.before])
+            one = _beside(one, _measured(ground, kpi, span.before, earlier, sums, champions))
+        measured.append(one)
     return measured
+
+
+def _of_one(said: Mapping[str, Mapping[int, Sums]]) -> dict[str, Sums]:
+    return {key: buckets[0] for key, buckets in said.items()}
+
+
+def _beside(one: ScopeMeasured, before: ScopeMeasured) -> ScopeMeasured:
+    """Return what was measured with what it was before."""
+    parts = [
+        replace(part, before=then.value) for part, then in zip(one.parts, before.parts, strict=True)
+    ]
+    return replace(one, before=before.value, parts=parts)
 
 
 async def _spans(
@@ -231,7 +254,9 @@ def _measured(
     parts = []
     if kpi.formula not in REPORTED:
         own = {key: value(kpi.formula, one, prices_of(kpi)) for key, one in done.points.items()}
-        parts = [Part(key, one.value, one.outcomes, champions.get(key)) for key, one in own.items()]
+        parts = [
+            Part(key, one.value, None, one.outcomes, champions.get(key)) for key, one in own.items()
+        ]
     return ScopeMeasured(
         key=kpi.key,
         name=kpi.name,

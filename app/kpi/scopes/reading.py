@@ -36,6 +36,11 @@ class Span(NamedTuple):
     first: int
     last: int
 
+    @property
+    def before(self) -> "Span":
+        """The time before, of the same length; there was none before 1970."""
+        return Span(max(2 * self.first - self.last, 0), max(self.first, 0))
+
 
 @dataclass(frozen=True, slots=True)
 class Read:

@@ -1,17 +1,26 @@
 """What scopes come to, against the rows themselves."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from math import isclose, sqrt
 from typing import Any
 
 import numpy as np
 import pytest
 
-from app.kpi.scopes import measuring
+from app import audit
+from app.kit.actor import Actor
+from app.kpi.scopes import agreeing, measuring, service
 from app.kpi.scopes.measuring import ScopeMeasured
 from app.kpi.scopes.reading import Span, TooMuchToMeasure, read
 from app.kpi.scopes.reporting import Reported, report
-from app.kpi.scopes.rules import ScopeFormula
+from app.kpi.scopes.rules import (
+    MOST_KPIS,
+    MOST_SCOPES,
+    ScopeFormula,
+    ScopeKind,
+    TooManyScoped,
+)
 from app.kpi.scopes.series import ScopeSeries, series
 from app.kpi.scopes.tables import Scope
 from app.platform.db import Database
@@ -127,6 +136,43 @@ async def test_a_kpi_is_measured_over_its_own_days_and_over_the_time_asked(groun
     }  # fmt: skip
     assert "of 1.25" in (asked["d2"].lacking or "")
     assert stands["d2"].until == begins(TODAY, 1)
+
+
+async def test_a_gain_here_that_costs_there_is_seen_beside_the_time_before(
+    ground: Ground,
+) -> None:
+    one, two = sorted([await ground.point() for _ in range(2)])
+    await ground.bring(one, [Brought(TODAY - 30, 10.0), Brought(TODAY - 3, 40.0)])
+    await ground.bring(two, [Brought(TODAY - 30, 50.0), Brought(TODAY - 3, 5.0)])
+    scope = await ground.scope(one, two)
+    await ground.agree(scope, "net")
+
+    # By hours that no day begins with as well.
+    spans = [{}, {"since": begins(TODAY - 10, 1), "until": begins(TODAY + 13, 1)}]
+    for found in [(await measured(ground, scope, **span, compared=True))["net"] for span in spans]:
+        assert (found.before, found.value) == (60.0, 45.0)
+        assert [(part.before, part.value) for part in found.parts] == [(10.0, 40.0), (50.0, 5.0)]
+    assert (await measured(ground, scope))["net"].before is None
+
+
+async def test_there_is_an_end_to_what_is_agreed(ground: Ground) -> None:
+    scope = await ground.scope(await ground.point())
+    for number in range(MOST_KPIS):
+        await ground.agree(scope, f"k{number}", formula=ScopeFormula.PUSHED)
+    place = {"tenant_id": ground.tenant, "kind": ScopeKind.PROCESS, "name": "s"}
+    async with ground.db.transaction(ground.tenant) as session:
+        session.add_all(Scope(**place, key=f"s{one}") for one in range(1, MOST_SCOPES))
+        await audit.record(session, Actor.system(ground.tenant), "made", "kpi-scope")
+    terms = {**dict.fromkeys(agreeing.TERMS), "formula": ScopeFormula.TOTAL_COST}
+    fields = {"kind": ScopeKind.PROCESS, "name": "s", "decision_points": [], "processes": []}
+
+    for call, said in (
+        (partial(agreeing.define, scope_key=scope.key, key="more"), terms),
+        (partial(service.define, key="more"), fields),
+    ):
+        with pytest.raises(TooManyScoped):
+            async with ground.db.transaction(ground.tenant) as session:
+                await call(session, expected=None, fields=said, by=ground.actor())
 
 
 async def test_what_is_reported_comes_to_its_aggregate_and_the_highest_revision_stands(

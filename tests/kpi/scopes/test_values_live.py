@@ -87,6 +87,10 @@ def test_times_are_in_order_and_kpis_exist(live: Live) -> None:
     problem_of(aud.get(f"{path}/series", params={"kpi": "net", **turned}), 422, "not_in_order")
     problem_of(aud.get(f"{path}/series", params={"kpi": "no"}), 404, "not_found")
     problem_of(aud.get(f"{path}/kpis/no/standings"), 404, "not_found")
+    edges = {"since": "1970-01-01T00:00:00Z", "until": "8999-12-31T23:59:59Z", "compared": "true"}
+    assert aud.get(f"{path}/measured", params=edges).status_code == 200
+    assert aud.get(f"{path}/measured", params={"until": edges["since"]}).status_code == 200
+    assert aud.get(f"{path}/series", params={"kpi": "net", "until": edges["since"]}).is_success
     long: dict[str, str | int] = {"kpi": "net", "since": "1970-01-01T00:00:00Z", "bucket_hours": 1}
     problem_of(aud.get(f"{path}/series", params=long), 422, "too_much_to_measure")
 
