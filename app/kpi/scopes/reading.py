@@ -18,8 +18,8 @@ from app import telemetry
 from app.kit.refusal import Invalid
 from app.telemetry import Performance, ProfileKind, Series, Tally
 
-MOST_HOURS = telemetry.MOST_HOURS
-"""So many hours of series are unpacked for one answer."""
+MOST_HOURS = 50_000
+"""So many hours of series are read for one answer: ten points of two versions over ninety days."""
 
 
 class TooMuchToMeasure(Invalid):

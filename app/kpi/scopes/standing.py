@@ -26,7 +26,7 @@ from app.platform.events import publish
 from app.platform.rota import for_each
 
 MOST_HOURS = 250_000
-"""So many hours of series are unpacked for one scope: a hundred points over ninety days."""
+"""So many hours of series are read for one scope: a hundred points over ninety days."""
 
 
 async def stand(database: Database) -> None:

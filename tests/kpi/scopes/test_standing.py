@@ -6,10 +6,10 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import select
 
-from app import audit
+from app import audit, kpi
 from app.kit.actor import Actor
 from app.kpi.rules import Aggregate, Direction, Formula
-from app.kpi.scopes import service, standing
+from app.kpi.scopes import agreeing, service, standing
 from app.kpi.scopes.gauges import ScopeGauges
 from app.kpi.scopes.reporting import Reported, report
 from app.kpi.scopes.rules import ScopeFormula
@@ -62,7 +62,7 @@ async def test_a_standing_is_noted_when_it_changes_and_told_once(ground: Ground)
         scope, "k", formula=ScopeFormula.PUSHED, aggregate=Aggregate.SUM, threshold=10.0
     )
 
-    await stand(ground, scope)
+    await kpi.stand(ground.db)
     for revision, value in enumerate((4.0, 5.0, 30.0, 31.0)):
         await say(ground, scope, "k", value, revision)
         await stand(ground, scope)
@@ -77,6 +77,28 @@ async def test_a_standing_is_noted_when_it_changes_and_told_once(ground: Ground)
     assert (first["scope"], first["kpi"], first["value"], first["threshold"]) == (
         scope.key, "k", 4.0, 10.0,
     )  # fmt: skip
+
+
+async def test_what_is_agreed_anew_is_looked_at_anew_and_what_is_withdrawn_stays_on_record(
+    ground: Ground,
+) -> None:
+    scope = await ground.scope(await ground.point())
+    terms = {"formula": ScopeFormula.PUSHED, "aggregate": Aggregate.SUM}
+    await ground.agree(scope, "k", **terms, threshold=10.0)
+    await say(ground, scope, "k", 4.0, 0)
+    await stand(ground, scope)
+    async with ground.db.transaction(ground.tenant) as session:
+        agreed = await agreeing.kpi_of(session, scope.key, "k", by=ground.actor())
+        fields = {name: getattr(agreed, name) for name in agreeing.TERMS} | {"threshold": 3.0}
+        place = (session, scope.key, "k")
+        await agreeing.define(*place, expected=1, fields=fields, by=ground.actor())
+    await stand(ground, scope)
+    async with ground.db.transaction(ground.tenant) as session:
+        await agreeing.withdraw(session, scope.key, "k", expected=2, by=ground.actor())
+    await stand(ground, scope)
+
+    assert await standings(ground, scope, "k") == [("missed", 4.0), ("met", 4.0)]
+    assert [kind for kind, _ in await told(ground)] == ["kpi.scope_missed", "kpi.scope_met"]
 
 
 async def test_a_miss_that_chance_may_have_made_is_told_to_nobody(ground: Ground) -> None:
