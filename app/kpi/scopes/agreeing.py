@@ -64,6 +64,9 @@ async def edit(
         reason=reason, by=by,
     )  # fmt: skip
     if change is not None:
+        if fields is not None:
+            terms: dict[str, Any] = {"expected": expected, "fields": fields, "by": by}
+            await service.tried(session, define(session, scope_key, key, **terms))
         return change
     if fields is None:
         await withdraw(session, scope_key, key, expected=expected, by=by)
@@ -117,7 +120,7 @@ async def define(
         found.revision += 1
     await session.flush()
     await session.refresh(found)
-    await require_sound(session, [scope])
+    await require_sound(session, [scope], kpi=key)
     await audit.record(
         session, by, "kpi.scope.agreed", f"kpi-scope:{scope.id}", key=key, before=before, **terms
     )

@@ -76,8 +76,13 @@ async def kpis_of(
     return found
 
 
-async def require_sound(session: AsyncSession, scopes: Sequence[Scope]) -> None:
-    """Refuse scopes of too many points, and those whose money is of several currencies."""
+async def require_sound(
+    session: AsyncSession, scopes: Sequence[Scope], *, kpi: str | None = None
+) -> None:
+    """Refuse scopes of too many points, and those whose money is of several currencies.
+
+    Where one ``kpi`` is edited, only its own money is looked at.
+    """
     tenant_id, ids = scopes[0].tenant_id, [one.id for one in scopes]
     members = await members_of(session, tenant_id, ids)
     kpis = await kpis_of(session, tenant_id, ids)
@@ -91,7 +96,7 @@ async def require_sound(session: AsyncSession, scopes: Sequence[Scope]) -> None:
                 f" {MOST_POINTS} are the most."
             )
         agreed = standing_in(members[scope.id], money, kpis[scope.id])
-        adding = [one.key for one in kpis[scope.id] if is_money(one)]
+        adding = [one.key for one in kpis[scope.id] if kpi in {None, one.key} and is_money(one)]
         mixed = disagreement(agreed)
         if adding and mixed is not None:
             said = "; ".join(f"{currency} at {', '.join(of)}" for currency, of in mixed.items())

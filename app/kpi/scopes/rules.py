@@ -85,7 +85,8 @@ class NoSuchMembers(NotFound):
         missing = sorted(names)
         super().__init__(noun, missing[0], mend=mend)
         if missing[1:]:
-            self.detail = f"There are no {noun}s {', '.join(map(repr, missing))}."
+            several = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+            self.detail = f"There are no {several} {', '.join(map(repr, missing))}."
         self.extra["missing"] = missing
 
 

@@ -14,8 +14,9 @@ from app.kit.refusal import NotFound
 from app.kpi.attribution import NotInOrder
 from app.kpi.rules import Found
 from app.kpi.scopes import reporting, service
-from app.kpi.scopes.measuring import A_DAY, Ground, found_in, ground_of, prices_of, span_of
+from app.kpi.scopes.measuring import A_DAY, span_of
 from app.kpi.scopes.reading import MOST_HOURS, Read, Span, TooMuchToMeasure, live_series
+from app.kpi.scopes.reckoning import Ground, found_in, ground_of, prices_of
 from app.kpi.scopes.rules import REPORTED, ScopeFormula, value
 from app.kpi.scopes.tables import ScopeKpi
 from app.platform.db import clock

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -66,11 +66,20 @@ async def edit(
         reason=reason, by=by,
     )  # fmt: skip
     if change is not None:
+        if fields is not None:
+            await tried(session, define(session, key, expected=expected, fields=fields, by=by))
         return change
     if fields is None:
         await end(session, key, expected=expected, by=by)
         return None
     return await define(session, key, expected=expected, fields=fields, by=by)
+
+
+async def tried(session: AsyncSession, act: Awaitable[object]) -> None:
+    """Refuse what could not be carried out once it is approved: do it, and take it back."""
+    savepoint = await session.begin_nested()
+    await act
+    await savepoint.rollback()
 
 
 async def define(

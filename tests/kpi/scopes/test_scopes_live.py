@@ -200,6 +200,7 @@ def test_a_formula_that_cannot_be_reckoned_is_refused_with_its_place(live: Live)
 def test_under_change_control_scopes_and_their_kpis_wait_for_agreement(live: Live) -> None:
     key, point = unique("scope"), make_point(live)
     path = f"/v1/kpi-scopes/{key}"
+    agreed_in(live, point, "AUD")
     control(live, {"approvals": 1, "roles": ["committee"]})
     try:
         for asked, body in ((path, scope(point)), (f"{path}/kpis/net", KPI)):
@@ -209,6 +210,11 @@ def test_under_change_control_scopes_and_their_kpis_wait_for_agreement(live: Liv
             change = answer.json()["id"]
             live["com"].post(f"/v1/changes/{change}:approve", {"reason": "agreed"})
             assert live["aud"].get(asked)["revision"] == 1
+        # What could not be carried out is not asked for.
+        mixed = put(live, f"{path}/kpis/net", {**KPI, "currency": "EUR"}, 1)
+        problem_of(mixed, 409, "mixed_currencies")
+        turned = {**scope(point), "kind": "portfolio"}
+        problem_of(put(live, path, turned, 1), 409, "kpi_scope_kind_fixed")
         for asked in (f"{path}/kpis/net", path):
             change = delete(live, asked, 1).json()["id"]
             live["com"].post(f"/v1/changes/{change}:approve", {"reason": "agreed"})
