@@ -95,6 +95,7 @@ def upgrade() -> None:
         _key("aggregate", sa.String(length=40)),
         sa.Column("expression", sa.String(), nullable=True),
         _key("window_days", sa.BigInteger()),
+        _key("wait_days", sa.BigInteger()),
         _key("revision", sa.BigInteger()),
         _time("created_at", "now()"),
         _of_scope("kpi_scope_kpi"),

@@ -71,7 +71,7 @@ FREE = {
     # of a call to an endpoint: how often and how long, where in its answer, and its own names
     "requests", "concurrency", "timeout_ms", "pointer", "remote_model", "remote_version",
     # KPIs of the decision points that are named beside them, and of what part they are
-    "kpis", "kpi", "?kpi", "segment", "currency", "window_days",
+    "kpis", "kpi", "?kpi", "segment", "currency", "window_days", "wait_days",
     # a formula over the scope's own points and KPIs, of which it finds no others
     "expression",
     # bytes of keys and signatures, and when it was signed

@@ -29,6 +29,7 @@ from app.platform.db import page
 TERMS = (
     "name", "formula", "direction", "threshold", "tolerance", "unit", "currency", "target",
     "prices", "aggregate", "expression", "window_days",
+    "wait_days",
 )  # fmt: skip
 
 

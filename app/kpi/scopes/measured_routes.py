@@ -125,7 +125,8 @@ async def measure_scope(
 ) -> dict[str, list[ScopeMeasured]]:
     """Measure every KPI of a process or a portfolio, with what each point has of it.
 
-    By whole hours. Without `since` and `until` each over its own last `window_days` whole days.
+    By whole hours. Without `since` and `until` each over its own last `window_days` whole days,
+    less those that it waits for (`wait_days`).
     """
     found = await service.scope_by_key(session, scope, by=actor)
     measured = await measuring.measure(session, found, since=since, until=until, compared=compared)

@@ -138,7 +138,7 @@ async def _spans(
     """Return over which hours each KPI is measured."""
     now = await clock(session)
     if since is None and until is None:
-        return {one.key: last_days(one.window_days, now) for one in ground.kpis}
+        return {one.key: last_days(one.window_days, one.wait_days, now) for one in ground.kpis}
     found = {}
     for one in ground.kpis:
         ends = until or now
@@ -149,9 +149,9 @@ async def _spans(
     return found
 
 
-def last_days(days: int, now: datetime) -> Span:
-    """Return the last whole days, by UTC."""
-    last = telemetry.hour_at(now) // A_DAY * A_DAY
+def last_days(days: int, waiting: int, now: datetime) -> Span:
+    """Return the last whole days, by UTC, but for those whose outcomes are waited for."""
+    last = (telemetry.hour_at(now) // A_DAY - waiting) * A_DAY
     return Span(last - days * A_DAY, last)
 
 

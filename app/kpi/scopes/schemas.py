@@ -110,6 +110,13 @@ class ScopeKpiTerms(Input):
     window_days: int = Field(
         1, ge=1, le=MOST_DAYS, description="Over how many of the last whole days (UTC) it stands."
     )
+    wait_days: int = Field(
+        0,
+        ge=0,
+        le=MOST_DAYS,
+        description="How many whole days are left out of these at their end: by then outcomes"
+        " have come.",
+    )
 
 
 class ScopeKpiIn(ScopeKpiTerms):

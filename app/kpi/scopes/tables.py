@@ -71,6 +71,7 @@ class ScopeKpi(Vouched, Base):
     __vouched__ = (
         "scope_id", "key", "name", "formula", "direction", "threshold", "tolerance", "unit",
         "currency", "target", "prices", "aggregate", "expression", "window_days",
+        "wait_days",
     )  # fmt: skip
     __since__ = "created_at"
     __table_args__ = (
@@ -94,6 +95,7 @@ class ScopeKpi(Vouched, Base):
     aggregate: Mapped[Aggregate]
     expression: Mapped[str | None]
     window_days: Mapped[int]
+    wait_days: Mapped[int]
     revision: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

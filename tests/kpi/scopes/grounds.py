@@ -103,6 +103,7 @@ class Ground:
         said: dict[str, Any] = {
             "name": key, "formula": ScopeFormula.TOTAL_NET_VALUE, "threshold": 0.0,
             "direction": Direction.AT_LEAST, "tolerance": 0.0, "unit": "", "window_days": 1,
+            "wait_days": 0,
             "aggregate": Aggregate.MEAN,
         }  # fmt: skip
         async with self.db.transaction(self.tenant) as session:

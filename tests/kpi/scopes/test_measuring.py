@@ -121,18 +121,20 @@ async def test_a_kpi_is_measured_over_its_own_days_and_over_the_time_asked(groun
     for days in (1, 2, 3):
         await ground.agree(scope, f"d{days}", window_days=days, threshold=50.0)
     await ground.agree(scope, "mean", formula=ScopeFormula.MEAN_REWARD, threshold=50.0)
+    await ground.agree(scope, "late", wait_days=2)
 
     stands = await measured(ground, scope)
     since = begins(TODAY - 30, 1)
     asked = await measured(ground, scope, since=since, until=since + timedelta(hours=30))
 
     assert {key: one.value for key, one in stands.items()} == {
-        "d1": 1.0, "d2": 11.0, "d3": 111.0, "mean": 1.0,
+        "d1": 1.0, "d2": 11.0, "d3": 111.0, "mean": 1.0, "late": 100.0,
     }  # fmt: skip
     assert [stands[f"d{days}"].missed for days in (1, 2, 3)] == [True, True, False]
     # Its threshold is of so many days, and 30 hours are none of these; a mean is of any time.
     assert {key: (one.value, one.missed) for key, one in asked.items()} == {
         "d1": (11.0, None), "d2": (11.0, None), "d3": (11.0, None), "mean": (5.5, True),
+        "late": (11.0, None),
     }  # fmt: skip
     assert "of 1.25" in (asked["d2"].lacking or "")
     assert stands["d2"].until == begins(TODAY, 1)
