@@ -30,6 +30,7 @@ def make_bus() -> Bus:
         routing.apply_plan,
         routing.apply_fallback,
         kpi.apply_kpi,
+        kpi.apply_kpi_scope,
         drift.apply_monitor,
         activation.apply_guardrail,
     ):
@@ -49,6 +50,7 @@ def make_bus() -> Bus:
     bus.answer(kpi.GuardrailsAsking, activation.guardrails_asking)
     bus.answer(gates.PlanInForce, routing.plan_in_force)
     bus.answer(drift.Serving, routing.serves)
+    bus.answer(kpi.Champions, routing.champions)
     bus.answer(drift.Planning, routing.planned)
     bus.answer(drift.KpisOver, release.kpis_over)
     bus.answer(drift.KpisAgreed, release.kpis_agreed)

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.routing import Route
 
-from app import catalog, drift, identity, revalidation, routing, telemetry
+from app import catalog, drift, identity, kpi, revalidation, routing, telemetry
 from app.activation import routers as activation_routes
 from app.audit import routers as audit_routes
 from app.bus import make_bus
@@ -95,6 +95,7 @@ def make_api(
         revalidation.Backlogs(database, registry),
         drift.AlertGauges(database, registry),
         revalidation.PlaceGauges(database, registry),
+        kpi.ScopeGauges(database, registry),
     )
     problems.install(api)
     decider = routing.Decider(table, registry)

@@ -9,6 +9,7 @@ from app.drift import tables as drift
 from app.gates import tables as gates
 from app.identity import tables as identity
 from app.kpi import tables as kpi
+from app.kpi.scopes import tables as kpi_scopes
 from app.notifications import tables as notifications
 from app.platform.db import Base
 from app.platform.http import idempotency
@@ -19,7 +20,7 @@ from app.telemetry import tables as telemetry
 
 MODULES = (
     activation, alerts, audit, catalog, drift, gates, guardrails, idempotency, identity, kpi,
-    notifications, release, revalidation, routing, telemetry,
+    kpi_scopes, notifications, release, revalidation, routing, telemetry,
 )  # fmt: skip
 metadata = Base.metadata
 

@@ -115,6 +115,7 @@ async def work(settings: Settings, database_url: str) -> None:
     rota.every(59, "identity.forget_tokens", identity.forget_tokens)
     rota.every(59, "notifications.forget", notifications.forget)
     rota.every(30, "drift.tend", drift.tend)
+    rota.every(3600, "kpi.stand", kpi.stand)
     if (pusher := alert_pusher(settings)) is not None:
         rota.every(drift.ALERTMANAGER_SECONDS, "drift.push_alerts", pusher)
     rota.every(30, "revalidation.remind", revalidation.remind)

@@ -34,6 +34,8 @@ class Action(StrEnum):
     SUBMIT_EVIDENCE = "evidence.submit"
     EDIT_PLAN = "plan.edit"
     EDIT_KPI = "kpi.edit"
+    EDIT_KPI_SCOPE = "kpi_scope.edit"
+    """To say what a process or a portfolio is, and to agree on its KPIs."""
     EDIT_MONITOR = "monitor.edit"
     EDIT_POLICY = "policy.edit"
     EDIT_RIGHTS = "rights.edit"
@@ -181,6 +183,7 @@ LIMITS: dict[Action, tuple[str, ...]] = {
     Action.SUBMIT_EVIDENCE: _EVERYWHERE,
     Action.EDIT_PLAN: _POINT,
     Action.EDIT_KPI: _POINT,
+    Action.EDIT_KPI_SCOPE: (),
     Action.EDIT_MONITOR: _POINT,
     Action.EDIT_POLICY: ("tiers",),
     Action.EDIT_RIGHTS: (),
@@ -269,6 +272,7 @@ _START: dict[Action, tuple[tuple[Role, ...], ...]] = {
     Action.SUBMIT_EVIDENCE: ((_DEV, _VAL, _OPS, _BUS), (_VAL,), (), ()),
     Action.EDIT_PLAN: ((_OPS,), (_COM,), (_DEV,), (_AUD,)),
     Action.EDIT_KPI: ((_OPS, _COM, _BUS), (_COM,), (_DEV,), ()),
+    Action.EDIT_KPI_SCOPE: ((_OPS, _COM, _BUS), (_COM,), (_DEV,), ()),
     Action.EDIT_MONITOR: ((_OPS,), (_OPS,), (_VAL,), ()),
     Action.EDIT_POLICY: ((_ADM,), (_COM,), (_VAL,), (_AUD,)),
     Action.EDIT_RIGHTS: ((_ADM,), (_COM,), (), (_AUD,)),
@@ -310,7 +314,7 @@ _LATER = frozenset(
         Action.PUBLISH_VERSION, Action.EDIT_MODEL, Action.EDIT_POINT, Action.CLASSIFY,
         Action.SUBMIT_EVIDENCE, Action.RUN_PROCEDURE, Action.REPORT_DEPLOYMENT,
         Action.HANDLE_INCIDENT, Action.HAND_OFF, Action.ACCEPT_HAND_OFF, Action.STOP_POINT,
-        Action.RETIRE_VERSION, Action.EDIT_WEBHOOK,
+        Action.RETIRE_VERSION, Action.EDIT_WEBHOOK, Action.EDIT_KPI_SCOPE,
     }
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, func, select, tuple_
+from sqlalchemy import case, func, inspect, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,7 +19,7 @@ from app.kit.refusal import Invalid, Kind, NotFound, Refusal
 from app.kpi.noticing import earliest_hours
 from app.kpi.rules import Aggregate, Formula, Found
 from app.kpi.tables import NOBODY, Definition, Late, Value
-from app.platform.db import clock, page
+from app.platform.db import Base, clock, page
 
 
 class NotPushed(Invalid):
@@ -83,12 +83,7 @@ async def push(session: AsyncSession, key: str, values: Sequence[Pushed], *, by:
         }
         for one in values
     ]  # fmt: skip
-    stored = await session.execute(
-        insert(Value).values(rows).on_conflict_do_nothing().returning(Value.key)
-    )
-    count = len(stored.all())
-    if count < len(rows):
-        await _require_same(session, rows)
+    count = await store(session, Value, rows)
     if count:
         said = [(versions[one.model, one.version], one.at) for one in values]
         session.add_all(
@@ -129,20 +124,26 @@ async def reporters_of(
     return found
 
 
-async def _require_same(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
-    """Refuse a value that was stored as another one; the whole call is undone."""
-    keys = ("tenant_id", "point_id", "key", "at", "segment", "version_id", "revision")
-    known = await session.execute(
-        select(*(getattr(Value, name) for name in keys), Value.value).where(
-            tuple_(*(getattr(Value, name) for name in keys)).in_(
-                [tuple(row[name] for name in keys) for row in rows]
-            )
-        )
+async def store(session: AsyncSession, table: type[Base], rows: Sequence[dict[str, Any]]) -> int:
+    """Store reported values, all or none; return how many had not been stored before.
+
+    One that was stored as another value is refused, and the whole call is undone.
+    """
+    keys = [getattr(table, column.name) for column in inspect(table).primary_key]
+    value: Any = table.value  # type: ignore[attr-defined]
+    done = await session.execute(
+        insert(table).values(list(rows)).on_conflict_do_nothing().returning(keys[-1])
     )
+    count = len(done.all())
+    if count == len(rows):
+        return count
+    asked = {tuple(row[key.key] for key in keys): row for row in rows}
+    known = await session.execute(select(*keys, value).where(tuple_(*keys).in_(list(asked))))
     found = {tuple(row[:-1]): row[-1] for row in known}
     for row in rows:
-        if found[tuple(row[name] for name in keys)] != row["value"]:
+        if found[tuple(row[key.key] for key in keys)] != row["value"]:
             raise SaidOtherwise(f"{row['key']} at {row['at'].isoformat()} was said before.")
+    return count
 
 
 async def list_values(
@@ -187,7 +188,7 @@ async def measured(
             Value.key == key,
             Value.version_id.in_((NOBODY, version_id)),
         )
-        .distinct(Value.at, Value.segment, Value.version_id)
+        .ext(distinct_on(Value.at, Value.segment, Value.version_id))
         .order_by(Value.at, Value.segment, Value.version_id, Value.revision.desc())
     )
     if since is not None:

@@ -75,8 +75,8 @@ async def edit(
 
 
 async def apply_kpi(session: AsyncSession, event: gates.ChangeApproved) -> None:
-    """Carry out an approved change of a KPI."""
-    if event.kind == identity.Governed.KPI:
+    """Carry out an approved change of a decision point's KPI."""
+    if event.kind == identity.Governed.KPI and "point" in event.after:
         author = await identity.acting(session, event.tenant_id, event.requester_id)
         asked = event.after
         place = (session, asked["point"], asked["key"])

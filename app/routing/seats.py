@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, catalog, drift
+from app import audit, catalog, drift, kpi
 from app.kit.actor import Actor
 from app.kit.moment import require_past
 from app.kit.page import Rows
@@ -108,6 +108,12 @@ async def reigning(
         )
     )
     return {key: (seat, model, number) for key, seat, model, number in rows}
+
+
+async def champions(session: AsyncSession, asked: kpi.Champions) -> dict[str, kpi.Champion]:
+    """Return which version is champion now, by the points' keys."""
+    found = await reigning(session, asked.tenant_id, asked.keys)
+    return {key: kpi.Champion(model, number) for key, (_, model, number) in found.items()}
 
 
 async def open_seat(

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.telemetry.tables import HourProfile, ProfileKind
-from app.telemetry.tally import Tally, total
+from app.telemetry.tally import Tally, summed
 
 SECONDS_AN_HOUR = 3600
 MOST_HOURS = 20_000
@@ -104,7 +104,7 @@ def _unpacked(packed: Mapping[UUID, Mapping[int, Sequence[bytes]]]) -> Buckets:
         series_id: {
             bucket: found
             for bucket, payloads in buckets.items()
-            if (found := total(Tally.decode(payload) for payload in payloads)) is not None
+            if (found := summed(payloads)) is not None
         }
         for series_id, buckets in packed.items()
     }

@@ -143,6 +143,41 @@ def total(tallies: Iterable[Tally]) -> Tally | None:
     return found
 
 
+def summed(payloads: Sequence[bytes]) -> Tally | None:
+    """Return the ``total`` of stored tallies, to the last bit, without unpacking each.
+
+    Of those without variables, as outcomes are, it takes a sixth of the time; of others as long.
+    """
+    n = widest = 0
+    places: list[Ints] = []
+    counts: list[Ints] = []
+    sums: list[Floats] = []
+
+    def take(raw: bytes, at: int, used: int) -> None:
+        places.append(np.frombuffer(raw, "<u4", used, at))
+        counts.append(np.frombuffer(raw, "<i8", used, at + 4 * used))
+        sums.append(np.frombuffer(raw, "<f8", used, at + 12 * used))
+
+    for raw in payloads:
+        rows, slots, used, variables = _HEAD.unpack_from(raw)
+        if variables:
+            return total(Tally.decode(payload) for payload in payloads)
+        take(raw, _HEAD.size, used)
+        at = _HEAD.size + 20 * used
+        if at < len(raw):
+            size, slots, more = _TAIL.unpack_from(raw, at)
+            take(raw, at + _TAIL.size + 9 * size, more)
+        n, widest = n + rows, max(widest, slots)
+    if not payloads:
+        return None
+    found = Tally.empty(widest, 0)
+    found.n = n
+    where = np.concatenate(places)
+    np.add.at(found.counts, where, np.concatenate(counts))
+    np.add.at(found.sums, where, np.concatenate(sums))
+    return found
+
+
 def merged(tallies: Sequence[Tally]) -> Tally:
     """Return the exact sum of at least one tally."""
     tallies = _alike(tallies)

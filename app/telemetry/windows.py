@@ -15,7 +15,7 @@ from app.telemetry.charts import begins, hour_at
 from app.telemetry.outcomes import performance
 from app.telemetry.performance import Performance
 from app.telemetry.tables import HourProfile, Outcome, ProfileKind, RawEvent, Receipt, Series
-from app.telemetry.tally import Tally, total
+from app.telemetry.tally import Tally, summed
 
 _AT_ONCE = 100
 """More hours than so many are unpacked in a thread: others are not to wait for them."""
@@ -137,7 +137,7 @@ async def _sum(
 
 
 def _unpacked(payloads: Sequence[bytes]) -> Tally | None:
-    return total(Tally.decode(payload) for payload in payloads)
+    return summed(payloads)
 
 
 async def series_of(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> list[Series]:

@@ -114,7 +114,7 @@ def test_where_if_match_is_asked_for_the_document_requires_it(document: dict[str
     creating = {name for name, required in asked.items() if not required}
     made = {
         "contract-cases", "deployment-terms", "fallback", "monitor", "{guardrail}", "{kpi}",
-        "{target}",
+        "{scope}", "{target}",
     }  # fmt: skip
     assert {name.rpartition("/")[2] for name in creating} == made
     assert len(asked) > len(creating)

@@ -33,6 +33,7 @@ PERMISSIONS = {
     Action.SUBMIT_EVIDENCE: "gates:evidence",
     Action.EDIT_PLAN: "routing:plan",
     Action.EDIT_KPI: "kpi:write",
+    Action.EDIT_KPI_SCOPE: "kpi:write",
     Action.EDIT_MONITOR: "monitor:write",
     Action.EDIT_POLICY: "policy:write",
     Action.EDIT_RIGHTS: "policy:write",

@@ -93,6 +93,11 @@ ONCE: dict[str, dict[str, Callable[[Holdings], Any]]] = {
     "POST /v1/decision-points/{key}/kpi-values": {
         "values": lambda _: [{"kpi": "pushed", "at": AT, "value": 1}],
     },
+    "PUT /v1/kpi-scopes/{scope}": {"kind": lambda _: "process", "processes": lambda _: []},
+    "PUT /v1/kpi-scopes/{scope}/kpis/{kpi}": {"currency": lambda _: "AUD"},
+    "POST /v1/kpi-scopes/{scope}/kpi-values": {
+        "values": lambda _: [{"kpi": "pushed", "at": AT, "value": 1}],
+    },
     "PUT /v1/decision-rights": {
         "body": lambda held: held.live["aud"].get("/v1/decision-rights")["body"],
     },

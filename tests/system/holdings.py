@@ -39,7 +39,7 @@ OWNING = {
     "name", "key", "case_id", "principal_id", "key_id", "decision_id", "rule_id", "delegation_id",
     "request_id", "approval_id", "change_id", "waiver_id", "verdict_id", "procedure_id",
     "incident_id", "webhook_id", "operation_id", "signing_key_id",
-    "experiment_id", "alert_id", "silence_id",
+    "experiment_id", "alert_id", "silence_id", "scope",
 }  # fmt: skip
 """Path parameters that name a thing of one tenant's."""
 WITHIN = {
@@ -94,7 +94,7 @@ class Holdings:
         """Return what a way cannot do without; fail if nobody has thought of it."""
         known = {
             "model": self.place.model, "version": "1", "old_size": "1", "variable": "x",
-            "decision_point": self.place.point, **self.entry,
+            "decision_point": self.place.point, "kpi": self.things["kpi"], **self.entry,
         }  # fmt: skip
         return {name: known[name] for name in required(way)}
 
@@ -168,6 +168,7 @@ def hold(live: Live) -> Holdings:
         "alias": alias,
         "key": place.point,
         "kpi": kpi,
+        "scope": scope_of(live, place, kpi),
         "guardrail": rail,
         "seat_id": next(live["aud"].pages(f"{point}/seats"))["id"],
         "instance": instance,
@@ -234,6 +235,21 @@ def come_back(live: Live, kpi: str) -> Place:
     rehearse(live, place)
     assert release(live, place)["passed"]
     return crown(live, place)
+
+
+def scope_of(live: Live, place: Place, kpi: str) -> str:
+    """Make a process of the point, with a KPI of the same name as the point's, and a pushed one."""
+    key = unique("scope")
+    body = {"kind": "process", "name": "s", "decision_points": [place.point]}
+    live["ops"].put(f"/v1/kpi-scopes/{key}", body)
+    terms = {"name": "k", "threshold": 0, "unit": "AUD", "currency": "AUD"}
+    live["ops"].put(f"/v1/kpi-scopes/{key}/kpis/{kpi}", terms)
+    pushed = {"name": "k", "formula": "pushed", "threshold": 0, "unit": "AUD"}
+    live["ops"].put(f"/v1/kpi-scopes/{key}/kpis/pushed", pushed)
+    # It stays: what portfolios are made of is not ended.
+    whole = {"kind": "portfolio", "name": "s", "processes": [key]}
+    live["ops"].put(f"/v1/kpi-scopes/{unique('portfolio')}", whole)
+    return key
 
 
 def deploy(live: Live, place: Place) -> dict[str, str]:

@@ -72,7 +72,9 @@ FREE = {
     # of a call to an endpoint: how often and how long, where in its answer, and its own names
     "requests", "concurrency", "timeout_ms", "pointer", "remote_model", "remote_version",
     # KPIs of the decision points that are named beside them, and of what part they are
-    "kpis", "kpi", "?kpi", "segment", "currency",
+    "kpis", "kpi", "?kpi", "segment", "currency", "window_days", "wait_days",
+    # a formula over the scope's own points and KPIs, of which it finds no others
+    "expression",
     # bytes of keys and signatures, and when it was signed
     "at", "public_key", "proof", "value",
 }  # fmt: skip
@@ -296,6 +298,16 @@ NAMING: dict[str, tuple[str, int, Named]] = {
         "aud", 404, lambda _, other: {"decision_point": other.place.point},
     ),
     "GET /v1/alerts ?model": ("aud", 404, lambda _, other: {"model": other.place.model}),
+    "PUT /v1/kpi-scopes/{scope} .decision_points": (
+        "ops", 404, lambda _, other: {
+            "kind": "process", "name": "s", "decision_points": [other.place.point],
+        },
+    ),
+    "PUT /v1/kpi-scopes/{scope} .processes": (
+        "ops", 404, lambda _, other: {
+            "kind": "portfolio", "name": "s", "processes": [other.things["scope"]],
+        },
+    ),
     "POST /v1/silences .decision_point": ("ops", 404, quiet),
     "POST /v1/silences .model": ("ops", 404, lambda own, other: quiet(other, own)),
     "GET /v1/experiments ?decision_point": (

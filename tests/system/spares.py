@@ -180,6 +180,22 @@ def kpi(held: Holdings, _: Client) -> str:
     return key
 
 
+def scope(held: Holdings, _: Client) -> str:
+    """Make a process that no portfolio names."""
+    key = unique("scope")
+    body = {"kind": "process", "name": "s", "decision_points": [held.place.point]}
+    held.live["ops"].put(f"/v1/kpi-scopes/{key}", body)
+    return key
+
+
+def scope_kpi(held: Holdings, _: Client) -> str:
+    """Agree on a KPI of the process that stands here."""
+    key = unique("kpi")
+    body = {"name": "A KPI", "formula": "accuracy", "threshold": 0.5, "unit": "share"}
+    held.live["ops"].put(f"/v1/kpi-scopes/{held.things['scope']}/kpis/{key}", body)
+    return key
+
+
 Maker = Callable[[Holdings, Client], str]
 MADE: dict[str, tuple[str, bool, Maker]] = {
     "POST /v1/approval-requests/{request_id}:withdraw": ("request_id", True, request),
@@ -201,6 +217,8 @@ MADE: dict[str, tuple[str, bool, Maker]] = {
     "POST /v1/alerts/{alert_id}:resolve": ("alert_id", False, alert),
     "POST /v1/silences/{silence_id}:end": ("silence_id", False, silenced),
     "DELETE /v1/decision-points/{key}/kpis/{kpi}": ("kpi", False, kpi),
+    "DELETE /v1/kpi-scopes/{scope}": ("scope", False, scope),
+    "DELETE /v1/kpi-scopes/{scope}/kpis/{kpi}": ("kpi", False, scope_kpi),
     "DELETE /v1/webhooks/{webhook_id}": ("webhook_id", False, webhook),
     "POST /v1/principals/{principal_id}:erase": ("principal_id", False, left),
     "POST /v1/principals/{principal_id}:invite": ("principal_id", False, keyless),

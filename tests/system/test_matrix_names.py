@@ -85,7 +85,7 @@ def test_what_a_field_names_of_another_tenant_is_not_found(
     refused = problem_of(answer, status, "not_found" if status == 404 else "owner_required")
     foreign = {
         other.place.model, other.place.point, other.person, other.account,
-        other.cases["activations"], other.entry["stream"], *other.ids,
+        other.cases["activations"], other.entry["stream"], other.things["scope"], *other.ids,
     }  # fmt: skip
     assert [name for name in foreign if name in refused["detail"]], refused
     assert other.seen_in(answer.text, json.dumps(sent)) == set()

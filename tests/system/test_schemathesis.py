@@ -62,6 +62,7 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     # Nobody hands out more than he has, nor what is not his to hand out.
     ("403", ["identity:issue_key", "identity:delegate", "identity:create_trust_rule"]),
     # Made by the first PUT, replaced only with a condition.
+    ("428", ["kpi-scopes:set_scope", "kpi-scopes:define_scope_kpi"]),
     ("428", ["kpi:define_kpi", "drift:set_monitor", "activation:put_target"]),
     ("428", ["activation:set_terms", "routing:set_fallback", "guardrails:set_guardrail"]),
     # Rules between fields, or over what is stored:
@@ -84,6 +85,10 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     ("422", ["identity:create_principal"]),  # a service account, and no other, has an owner
     ("422", ["drift:set_monitor"]),  # no more hits than windows
     ("422", ["kpi:define_kpi", "kpi:push_values"]),  # prices with their formula; pushed ones
+    # Of a process no processes; a formula with what it needs; pushed ones; times in order.
+    ("422", ["kpi-scopes:set_scope", "kpi-scopes:define_scope_kpi"]),
+    ("422", ["kpi-scopes:push_scope_values", "kpi-scopes:measure_scope"]),
+    ("422", ["kpi-scopes:get_scope_series", "kpi-scopes:withdraw_scope_kpi"]),
     ("422", ["drift:get_series", "drift:get_calibration", "kpi:get_value"]),  # times in order
     ("422", ["drift:get_fairness", "drift:get_feedback", "drift:get_multivariate"]),  # likewise
     ("422", ["telemetry:get_telemetry"]),  # a segment that the contract declares

@@ -89,6 +89,10 @@ EDITS = {
     "price of a kpi": "UPDATE kpi_terms SET currency = 'USD' WHERE {tenant}",
     "author of a kpi": "UPDATE kpi_author SET person_id = gen_random_uuid() WHERE {tenant}",
     "name of a kpi": "UPDATE kpi_definition SET name = name || '-not' WHERE {tenant}",
+    "process": "UPDATE kpi_scope SET kind = 'portfolio' WHERE {tenant} AND kind = 'process'",
+    "point of a process": "DELETE FROM kpi_scope_point WHERE {tenant}",
+    "process of a portfolio": "DELETE FROM kpi_scope_process WHERE {tenant}",
+    "kpi of a process": "UPDATE kpi_scope_kpi SET threshold = threshold - 1 WHERE {tenant}",
     "name of an invitation": "UPDATE identity_invitation SET prefix = 'mwi_other' WHERE {tenant}",
     "review": "INSERT INTO revalidation_review (tenant_id, id, point_id, version_id, case_id,"
     " verdict_id, path, until) SELECT tenant_id, gen_random_uuid(), point_id, version_id, case_id,"
@@ -340,6 +344,9 @@ UNVOUCHED = {
     "telemetry_rehearser",  # who rehearsed is an entry
     "telemetry_erasure",  # who was erased is an entry; this keeps his late events out
     "telemetry_horizon",  # how far a worker has forgotten
+    "kpi_scope_value",  # likewise of processes and portfolios
+    "kpi_scope_look",  # the same as it was measured last
+    "kpi_scope_standing",  # computed from profiles and what was reported; nothing is decided on it
     "kpi_late",  # hours that a worker is to look at again
     "kpi_value",  # what business systems sent; an entry has the digest of every report
 }  # fmt: skip

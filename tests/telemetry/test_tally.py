@@ -13,7 +13,7 @@ from app.telemetry import Layout, Tally
 from app.telemetry.layout import fit
 from app.telemetry.outcomes import Labelled, fold, performance
 from app.telemetry.tally import _FIRST_OUTCOMES as FIRST
-from app.telemetry.tally import by_hour, tally, total
+from app.telemetry.tally import by_hour, summed, tally, total
 
 SLOTS, VARIABLES = 9, 3
 # Whole numbers: their sums are exact, so that equal means equal.
@@ -133,6 +133,51 @@ def test_a_tally_survives_being_stored(some: Rows) -> None:
 
     stored.add(found)
     assert same(stored, merged(found, found))
+
+
+OUTCOMES = st.builds(
+    Labelled,
+    st.just(0),
+    *(st.floats(-1e9, 1e9) | st.just(np.nan) for _ in range(2)),
+    st.sampled_from([0.0, 1.0, np.nan]),
+    *(st.floats(-1e9, 1e9) | st.just(np.nan) for _ in range(2)),
+)
+
+
+def of_the_first_release(found: Tally) -> bytes:
+    """Return what the first release wrote: fewer slots, no rest."""
+    used = np.flatnonzero((found.counts[:FIRST] != 0) | (found.sums[:FIRST] != 0.0))
+    packed = (
+        used.astype("<u4").tobytes(), found.counts[used].astype("<i8").tobytes(),
+        found.sums[used].astype("<f8").tobytes(),
+    )  # fmt: skip
+    return b"".join((struct.pack("<QIII", found.n, FIRST, len(used), 0), *packed))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.lists(OUTCOMES, max_size=4), st.booleans()), max_size=6))
+def test_what_is_summed_as_stored_is_the_total_to_the_last_bit(
+    hours: list[tuple[list[Labelled], bool]],
+) -> None:
+    """Of outcomes, those of the first release among them."""
+    folded = [(fold(some), old) for some, old in hours]
+    payloads = [of_the_first_release(one) if old else one.encode() for one, old in folded]
+
+    found, reference = summed(payloads), total(map(Tally.decode, payloads))
+
+    assert (found is None) is (reference is None)
+    assert found is None or reference is None or same(found, reference)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(rows(), max_size=4))
+def test_what_has_variables_is_summed_as_well(parts: list[Rows]) -> None:
+    payloads = [part.tallied().encode() for part in parts]
+
+    found, reference = summed(payloads), total(map(Tally.decode, payloads))
+
+    assert (found is None) is (reference is None)
+    assert found is None or reference is None or same(found, reference)
 
 
 @settings(max_examples=50, deadline=None)

@@ -1,0 +1,206 @@
+"""Measuring: what a scope's KPIs came to, in all and at each of its points."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import telemetry
+from app.kpi import rules
+from app.kpi.attribution import NotInOrder
+from app.kpi.scopes import reporting
+from app.kpi.scopes.reading import MOST_HOURS, Read, Span, read
+from app.kpi.scopes.reckoning import Ground, found_in, ground_of, prices_of
+from app.kpi.scopes.reporting import Sums
+from app.kpi.scopes.rules import (
+    REPORTED,
+    ScopeFormula,
+    adds_with_time,
+    value,
+)
+from app.kpi.scopes.tables import Scope, ScopeKpi
+from app.platform.db import clock
+from app.platform.events import Question, ask
+
+A_DAY = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """Which version answers at a point."""
+
+    model: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Champions(Question[dict[str, Champion]]):
+    """Who is champion now, by the points' keys."""
+
+    tenant_id: UUID
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one point contributes, and what it did in the time before if that was asked for."""
+
+    decision_point: str
+    value: float | None
+    before: float | None
+    outcomes: int
+    champion: Champion | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeMeasured:
+    """A KPI of a scope over a time, against what was agreed, with what each point has of it."""
+
+    key: str
+    name: str
+    formula: ScopeFormula
+    unit: str
+    currency: str | None
+    value: float | None
+    low: float | None
+    high: float | None
+    outcomes: int
+    direction: rules.Direction
+    threshold: float
+    tolerance: float
+    target: float | None
+    missed: bool | None
+    certain: bool
+    since: datetime
+    until: datetime
+    lacking: str | None
+    revision: int
+    before: float | None = None
+    parts: list[Part] = field(default_factory=list)
+
+
+async def measure(
+    session: AsyncSession,
+    scope: Scope,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    compared: bool = False,
+    most: int = MOST_HOURS,
+) -> list[ScopeMeasured]:
+    """Measure every KPI of a scope in ``[since, until)``, by whole hours.
+
+    Without either each is measured over its own last whole days, as it stands by. What is
+    ``compared`` is also measured over the time before, of the same length.
+    """
+    ground = await ground_of(session, scope)
+    spans = await _spans(session, ground, since, until)
+    asked = {*spans.values()}
+    if compared:
+        asked |= {one.before for one in asked}
+    days = all(one.first % A_DAY == 0 for one in asked)
+    found = await read(
+        session, scope.tenant_id, ground.points, asked, width=A_DAY if days else 1, most=most
+    )
+    said = {
+        span: await reporting.reported(session, scope.tenant_id, scope.id, ground.pushed, *span)
+        for span in found
+    }
+    champions = await ask(session, Champions(scope.tenant_id, tuple(ground.points))) or {}
+    measured = []
+    for kpi in ground.kpis:
+        span = spans[kpi.key]
+        one = _measured(ground, kpi, span, found[span], _of_one(said[span]), champions)
+        if compared:
+            earlier, sums = found[span.before], _of_one(said[span.before])
+            one = _beside(one, _measured(ground, kpi, span.before, earlier, sums, champions))
+        measured.append(one)
+    return measured
+
+
+def _of_one(said: Mapping[str, Mapping[int, Sums]]) -> dict[str, Sums]:
+    return {key: buckets[0] for key, buckets in said.items()}
+
+
+def _beside(one: ScopeMeasured, before: ScopeMeasured) -> ScopeMeasured:
+    """Return what was measured with what it was before."""
+    parts = [
+        replace(part, before=then.value) for part, then in zip(one.parts, before.parts, strict=True)
+    ]
+    return replace(one, before=before.value, parts=parts)
+
+
+async def _spans(
+    session: AsyncSession, ground: Ground, since: datetime | None, until: datetime | None
+) -> dict[str, Span]:
+    """Return over which hours each KPI is measured."""
+    now = await clock(session)
+    if since is None and until is None:
+        return {one.key: last_days(one.window_days, one.wait_days, now) for one in ground.kpis}
+    found = {}
+    for one in ground.kpis:
+        ends = until or now
+        begins = since or ends - timedelta(days=one.window_days)
+        if begins >= ends:
+            raise NotInOrder("since is not before until.")
+        found[one.key] = span_of(begins, ends)
+    return found
+
+
+def last_days(days: int, waiting: int, now: datetime) -> Span:
+    """Return the last whole days, by UTC, but for those whose outcomes are waited for."""
+    last = (telemetry.hour_at(now) // A_DAY - waiting) * A_DAY
+    return Span(last - days * A_DAY, last)
+
+
+def span_of(since: datetime, until: datetime) -> Span:
+    """Return the hours of a time; the one that ``until`` begins is not among them."""
+    return Span(telemetry.hour_at(since), telemetry.hour_at(until - timedelta(microseconds=1)) + 1)
+
+
+def _measured(
+    ground: Ground,
+    kpi: ScopeKpi,
+    span: Span,
+    done: Read,
+    sums: Mapping[str, Sums],
+    champions: Mapping[str, Champion],
+) -> ScopeMeasured:
+    found, lacking = found_in(ground, kpi, done, sums)
+    missed: bool | None = rules.missed(found, kpi.direction, kpi.threshold, kpi.tolerance)
+    days = (span.last - span.first) / A_DAY
+    if found.value is None:
+        missed = None
+    elif days != kpi.window_days and adds_with_time(kpi.formula, kpi.aggregate):
+        missed = None
+        lacking = f"its threshold is of {kpi.window_days} days, and this time is of {days:g}"
+    parts = []
+    if kpi.formula not in REPORTED:
+        own = {key: value(kpi.formula, one, prices_of(kpi)) for key, one in done.points.items()}
+        parts = [
+            Part(key, one.value, None, one.outcomes, champions.get(key)) for key, one in own.items()
+        ]
+    return ScopeMeasured(
+        key=kpi.key,
+        name=kpi.name,
+        formula=kpi.formula,
+        unit=kpi.unit,
+        currency=kpi.currency,
+        value=found.value,
+        low=found.interval[0],
+        high=found.interval[1],
+        outcomes=found.outcomes,
+        direction=kpi.direction,
+        threshold=kpi.threshold,
+        tolerance=kpi.tolerance,
+        target=kpi.target,
+        missed=missed,
+        certain=missed is not None and rules.certain(found, kpi.threshold),
+        since=telemetry.begins(span.first, 1),
+        until=telemetry.begins(span.last, 1),
+        lacking=lacking,
+        revision=kpi.revision,
+        parts=parts,
+    )

@@ -1,0 +1,125 @@
+"""Reading: what the outcomes of a scope's points say, summed over whole spans of hours.
+
+Profiles are read point by point, so that no more than one point's hours are in memory; what it
+costs is points × hours, whatever number of decisions there was.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import telemetry
+from app.kit.refusal import Invalid
+from app.telemetry import Performance, ProfileKind, Series, Tally
+
+MOST_HOURS = 50_000
+"""So many hours of series are read for one answer: ten points of two versions over ninety days."""
+
+
+class TooMuchToMeasure(Invalid):
+    """More hours would have to be read than one answer may take."""
+
+    code = "too_much_to_measure"
+    title = "Too much for one answer"
+    mend = "Narrow `since` and `until`; a scope of fewer points can be measured over longer."
+
+
+class Span(NamedTuple):
+    """Hours since 1970, the last one not among them."""
+
+    first: int
+    last: int
+
+    @property
+    def before(self) -> "Span":
+        """The time before, of the same length; there was none before 1970."""
+        return Span(max(2 * self.first - self.last, 0), max(self.first, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What outcomes say of a span: of all points together, and of each by its key."""
+
+    whole: Performance
+    points: Mapping[str, Performance]
+
+
+async def read(
+    session: AsyncSession,
+    tenant_id: UUID,
+    points: Mapping[str, UUID],
+    spans: Iterable[Span],
+    *,
+    width: int,
+    most: int = MOST_HOURS,
+) -> dict[Span, Read]:
+    """Return what outcomes of live traffic say of each span.
+
+    Spans are cut where buckets of ``width`` hours are, counted since 1970; at the ends of the
+    whole time they need not be.
+    """
+    asked = sorted(set(spans))
+    if not asked:
+        return {}
+    first, last = min(one.first for one in asked), max(one.last for one in asked)
+    series = await live_series(session, tenant_id, points.values())
+    ids = [one for some in series.values() for one in some]
+    hours = await telemetry.hours_between(
+        session, tenant_id, ids, ProfileKind.OUTCOMES, first, last
+    )
+    if hours > most:
+        raise TooMuchToMeasure(f"{hours} hours hold outcomes; {most} are read.")
+    wholes: dict[Span, Tally | None] = dict.fromkeys(asked)
+    parts: dict[Span, dict[str, Performance]] = {one: {} for one in asked}
+    for key, point_id in points.items():
+        buckets = await telemetry.profiles_in(
+            session, tenant_id, series[point_id], ProfileKind.OUTCOMES, first, last, width
+        )
+        sums = await asyncio.to_thread(_sums, list(buckets.values()), asked, width)
+        for span, found in sums.items():
+            parts[span][key] = telemetry.performance(found)
+            wholes[span] = _plus(wholes[span], found)
+    return {one: Read(telemetry.performance(wholes[one]), parts[one]) for one in asked}
+
+
+async def live_series(
+    session: AsyncSession, tenant_id: UUID, point_ids: Iterable[UUID]
+) -> dict[UUID, list[UUID]]:
+    """Return the series of points that are production's: no rehearsal, and no shadow's."""
+    rows = await session.execute(
+        select(Series.point_id, Series.id)
+        .where(
+            Series.tenant_id == tenant_id,
+            Series.point_id.in_(list(point_ids)),
+            telemetry.decides(),
+        )
+        .order_by(Series.id)
+    )
+    found: dict[UUID, list[UUID]] = defaultdict(list)
+    for point_id, series_id in rows:
+        found[point_id].append(series_id)
+    return found
+
+
+def _sums(
+    series: Sequence[Mapping[int, Tally]], spans: Iterable[Span], width: int
+) -> dict[Span, Tally | None]:
+    return {
+        span: telemetry.total(
+            tally
+            for buckets in series
+            for bucket, tally in buckets.items()
+            if span.first < (bucket + 1) * width and bucket * width < span.last
+        )
+        for span in spans
+    }
+
+
+def _plus(one: Tally | None, other: Tally | None) -> Tally | None:
+    return telemetry.total(found for found in (one, other) if found is not None)

@@ -1,0 +1,88 @@
+"""Reckoning: what a scope's KPI comes to over what was read, or what keeps it from that."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kpi.rules import FREE, NONE, Found, Prices
+from app.kpi.scopes import reporting
+from app.kpi.scopes.formula import Expression, NotReckoned, Quantities
+from app.kpi.scopes.members import Members, members_of
+from app.kpi.scopes.money import is_money, kpis_of, money_at, standing_in
+from app.kpi.scopes.reading import Read
+from app.kpi.scopes.reporting import Sums
+from app.kpi.scopes.rules import ScopeFormula, disagreement, value
+from app.kpi.scopes.spread import error_of
+from app.kpi.scopes.tables import Scope, ScopeKpi
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a scope's KPIs are measured on: its members, its KPIs, and money that does not mix."""
+
+    scope: Scope
+    members: Members
+    kpis: Sequence[ScopeKpi]
+    mixed: Mapping[str, Sequence[str]] | None
+
+    @property
+    def points(self) -> dict[str, UUID]:
+        """The points, by key."""
+        return self.members.points
+
+    @property
+    def pushed(self) -> list[str]:
+        """The KPIs that are reported."""
+        return [one.key for one in self.kpis if one.formula is ScopeFormula.PUSHED]
+
+
+async def ground_of(session: AsyncSession, scope: Scope) -> Ground:
+    """Return what a scope's KPIs are measured on."""
+    members = (await members_of(session, scope.tenant_id, [scope.id]))[scope.id]
+    kpis = (await kpis_of(session, scope.tenant_id, [scope.id]))[scope.id]
+    money = await money_at(session, scope.tenant_id, set(members.points.values()))
+    return Ground(scope, members, kpis, disagreement(standing_in(members, money, kpis)))
+
+
+def found_in(
+    ground: Ground, kpi: ScopeKpi, done: Read, sums: Mapping[str, Sums]
+) -> tuple[Found, str | None]:
+    """Return what a KPI came to, and what keeps anything from being said."""
+    if ground.mixed is not None and is_money(kpi):
+        said = "; ".join(f"{one} at {', '.join(of)}" for one, of in ground.mixed.items())
+        return NONE, f"money of different currencies is not added up: {said}"
+    if kpi.formula is ScopeFormula.PUSHED:
+        found = reporting.found_in(sums.get(kpi.key), kpi.aggregate)
+        return found, None if found.outcomes else "nothing was reported of this time"
+    if kpi.formula is ScopeFormula.EXPRESSION:
+        return reckoned(ground, kpi, done, sums)
+    found = value(kpi.formula, done.whole, prices_of(kpi))
+    return found, None if found.value is not None else "no outcomes of this time say it"
+
+
+def reckoned(
+    ground: Ground, kpi: ScopeKpi, done: Read, sums: Mapping[str, Sums]
+) -> tuple[Found, str | None]:
+    """Return what an expression comes to, or why it comes to nothing."""
+    expression = Expression.read(kpi.expression or "")
+    pushed = {
+        one.key: reporting.found_in(sums.get(one.key), one.aggregate).value
+        for one in ground.kpis
+        if one.formula is ScopeFormula.PUSHED
+    }
+    outcomes = max(done.whole.valued, done.whole.labelled, done.whole.erred)
+    if expression.quantities and not outcomes:
+        return NONE, "there are no outcomes of this time"
+    try:
+        over = Quantities(done.whole, done.points, pushed)
+        found = Found(expression.reckon(over), outcomes, error=error_of(expression, over))
+    except NotReckoned as why:
+        return Found(None, outcomes), str(why)
+    return found, None
+
+
+def prices_of(kpi: ScopeKpi) -> Prices:
+    """Return what an answer of a kind brings."""
+    return Prices(**kpi.prices) if kpi.prices else FREE

@@ -1,0 +1,226 @@
+"""What a process or a portfolio is, what is agreed for it, and what is never added up. Pure."""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from math import sqrt
+
+from app.kit.refusal import Invalid, Kind, NotFound, Refusal
+from app.kpi import rules
+from app.kpi.rules import FREE, NONE, Formula, Found, Prices
+from app.kpi.scopes.formula import MONEY, Expression
+from app.telemetry import Performance
+
+MOST_POINTS = 100
+MOST_PROCESSES = 50
+MOST_KPIS = 50
+MOST_SCOPES = 200
+MOST_DAYS = 90
+
+
+class ScopeKind(StrEnum):
+    """What decision points are put together as."""
+
+    PROCESS = "process"
+    PORTFOLIO = "portfolio"
+    """Processes, and points besides."""
+
+
+class ScopeFormula(StrEnum):
+    """How a KPI of a scope comes about: a point's formulas, over all points; sums; or one's own."""
+
+    MEAN_REWARD = "mean_reward"
+    CONVERSION_RATE = "conversion_rate"
+    ACCURACY = "accuracy"
+    MEAN_COST = "mean_cost"
+    NET_VALUE = "net_value"
+    ERROR_COST = "error_cost"
+    PRECISION = "precision"
+    RECALL = "recall"
+    F1 = "f1"
+    AUC = "auc"
+    LOG_LOSS = "log_loss"
+    BRIER = "brier"
+    ECE = "ece"
+    MAE = "mae"
+    RMSE = "rmse"
+    BIAS = "bias"
+    UPLIFT = "uplift"
+    UPLIFT_ACROSS = "uplift_across"
+    PUSHED = "pushed"
+    TOTAL_NET_VALUE = "total_net_value"
+    """Rewards less costs, of all decisions in the time."""
+    TOTAL_REWARD = "total_reward"
+    TOTAL_COST = "total_cost"
+    EXPRESSION = "expression"
+    """A formula over sums, counts and reported values."""
+
+
+TOTALS = frozenset(
+    {ScopeFormula.TOTAL_NET_VALUE, ScopeFormula.TOTAL_REWARD, ScopeFormula.TOTAL_COST}
+)
+_OWN = TOTALS | {ScopeFormula.EXPRESSION}
+REPORTED = frozenset({ScopeFormula.PUSHED, ScopeFormula.EXPRESSION})
+"""What points have no part of."""
+_ADDING = TOTALS | {ScopeFormula.MEAN_REWARD, ScopeFormula.MEAN_COST, ScopeFormula.NET_VALUE}
+"""What adds up the money of points."""
+
+
+class Standing(StrEnum):
+    """How a KPI of a scope stood at the end of its last whole days."""
+
+    MET = "met"
+    MISSED = "missed"
+    """Beyond its threshold and tolerance, for certain."""
+    UNKNOWN = "unknown"
+    """Not measured, or beyond its threshold by no more than chance."""
+
+
+class NoSuchMembers(NotFound):
+    """A scope is put together of what there is."""
+
+    title = "No such members"
+    mend = "Create them first, or name others: the lists show what exists for you."
+
+    def __init__(self, noun: str, names: Iterable[str], *, mend: str | None = None) -> None:
+        missing = sorted(names)
+        super().__init__(noun, missing[0], mend=mend)
+        if missing[1:]:
+            several = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+            self.detail = f"There are no {several} {', '.join(map(repr, missing))}."
+        self.extra["missing"] = missing
+
+
+class ScopeNamed(Refusal):
+    """A process that a portfolio is made of is not taken out of it by being deleted."""
+
+    kind = Kind.CONFLICT
+    code = "kpi_scope_named"
+    title = "Portfolios name this process"
+    mend = (
+        "PUT /v1/kpi-scopes/{portfolio}, and the others that `portfolios` names, without it first."
+    )
+
+
+class ScopeKindFixed(Refusal):
+    """What a scope is, it stays: what was measured of it means that."""
+
+    kind = Kind.CONFLICT
+    code = "kpi_scope_kind_fixed"
+    title = "The kind of a scope stays"
+    mend = "PUT one with another key, or DELETE /v1/kpi-scopes/{scope} first."
+
+
+class TooManyScoped(Refusal):
+    """What a tenant or a scope has of this kind has an end."""
+
+    kind = Kind.CONFLICT
+    code = "too_many_scoped"
+    title = "Too many"
+    mend = "DELETE what is not needed any more, or put less together."
+
+
+class MixedCurrencies(Refusal):
+    """Money of different currencies is never added up."""
+
+    kind = Kind.CONFLICT
+    code = "mixed_currencies"
+    title = "Money of different currencies"
+    mend = (
+        "Have the KPIs that `currencies` names agreed in one currency, or PUT"
+        " /v1/kpi-scopes/{scope} without the points of another."
+    )
+
+
+class AttributedHere(Invalid):
+    """What is attributed to a version is compared at its own point, with that point's holdout."""
+
+    code = "attributed_at_points"
+    title = "Uplifts are a point's own"
+    mend = (
+        "PUT /v1/decision-points/{key}/kpis/{kpi} with `formula` {formula}, which sees the points"
+        " downstream as well; of the scope agree on `total_net_value`."
+    )
+
+
+class BadScopeFormula(Invalid):
+    """The expression cannot be reckoned over what the scope is made of."""
+
+    code = "bad_formula"
+    title = "This formula cannot be reckoned"
+    mend = (
+        "Correct it at the line and column that `errors` names; GET /v1/kpi-scopes/{scope} lists"
+        " the points, GET /v1/kpi-scopes/{scope}/kpis the KPIs with `formula` pushed."
+    )
+
+
+def union(own: Iterable[str], *others: Iterable[str]) -> list[str]:
+    """Return the points of a scope: its own and those of its processes, each once."""
+    return sorted({*own, *(one for more in others for one in more)})
+
+
+def fault(
+    formula: ScopeFormula,
+    direction: rules.Direction,
+    threshold: float,
+    target: float | None,
+    currency: str | None,
+) -> str | None:
+    """Say what could never be met, never be missed, or means nothing of what is agreed on."""
+    alike = Formula.NET_VALUE if formula in _OWN else Formula(formula.value)
+    return rules.fault(alike, direction, threshold, target, currency)
+
+
+def adds_money(formula: ScopeFormula, expression: str | None) -> bool:
+    """Say whether a KPI adds up what different points bring or cost."""
+    if formula is ScopeFormula.EXPRESSION and expression is not None:
+        return bool(Expression.read(expression).quantities & MONEY)
+    return formula in _ADDING
+
+
+def disagreement(agreed: Mapping[str, Iterable[str]]) -> dict[str, list[str]] | None:
+    """Return what stands in which currency, where they are several."""
+    found = {currency: sorted(set(where)) for currency, where in sorted(agreed.items()) if where}
+    return found if len(found) > 1 else None
+
+
+def adds_with_time(formula: ScopeFormula, aggregate: rules.Aggregate) -> bool:
+    """Say whether a value grows with the time it is of, so that its threshold is of one window."""
+    return (
+        formula in TOTALS
+        or formula is ScopeFormula.EXPRESSION
+        or (formula is ScopeFormula.PUSHED and aggregate is rules.Aggregate.SUM)
+    )
+
+
+def stands(*, missed: bool | None, certain: bool) -> Standing:
+    """Return how a KPI stands: a miss that chance may have made says nothing."""
+    if missed is None or (missed and not certain):
+        return Standing.UNKNOWN
+    return Standing.MISSED if missed else Standing.MET
+
+
+def announces(before: Standing | None, now: Standing) -> bool:
+    """Say whether somebody is told: of a miss that was none before, and of what is met again.
+
+    ``before`` is how it stood when that was last known.
+    """
+    if now is Standing.MISSED:
+        return before is not Standing.MISSED
+    return now is Standing.MET and before is Standing.MISSED
+
+
+def value(formula: ScopeFormula, done: Performance, prices: Prices = FREE) -> Found:
+    """Return what the outcomes of all points, or of one, say of a KPI computed from them."""
+    if formula is ScopeFormula.TOTAL_REWARD:
+        return _total(done.reward, done.reward_squared, done.rewarded)
+    if formula is ScopeFormula.TOTAL_COST:
+        return _total(done.cost, done.cost_squared, done.costed)
+    if formula is ScopeFormula.TOTAL_NET_VALUE:
+        squares = done.reward_squared + done.cost_squared
+        return _total(done.reward - done.cost, squares, done.valued)
+    return rules.value(Formula(formula.value), done, prices)
+
+
+def _total(total: float, squares: float, rows: int) -> Found:
+    """Return a sum; how many come is chance as well, so that its variance is Σx²."""
+    return Found(total, rows, error=sqrt(squares)) if rows else NONE

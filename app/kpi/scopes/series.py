@@ -1,0 +1,164 @@
+"""Series: a scope's KPI over time, in all and at each of its points."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import telemetry
+from app.kit.actor import Actor
+from app.kit.refusal import NotFound
+from app.kpi.attribution import NotInOrder
+from app.kpi.rules import Found
+from app.kpi.scopes import reporting, service
+from app.kpi.scopes.measuring import A_DAY, span_of
+from app.kpi.scopes.reading import MOST_HOURS, Read, Span, TooMuchToMeasure, live_series
+from app.kpi.scopes.reckoning import Ground, found_in, ground_of, prices_of
+from app.kpi.scopes.rules import REPORTED, ScopeFormula, value
+from app.kpi.scopes.tables import ScopeKpi
+from app.platform.db import clock
+from app.telemetry import Performance, ProfileKind, Tally
+
+_DAYS = 30
+MOST_BUCKETS = 200
+_WIDTHS = (A_DAY, 7 * A_DAY, 28 * A_DAY)
+MOST_FIGURES = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What a KPI came to in one bucket."""
+
+    at: datetime
+    value: float | None
+    low: float | None
+    high: float | None
+    outcomes: int
+    lacking: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PartLine:
+    """What one point contributed, bucket by bucket, where it has something."""
+
+    decision_point: str
+    figures: list[Figure]
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeSeries:
+    """A KPI over time: the whole, and each point beside it."""
+
+    kpi: ScopeKpi
+    since: datetime
+    until: datetime
+    bucket_hours: int
+    figures: list[Figure]
+    parts: list[PartLine]
+
+
+async def series(
+    session: AsyncSession,
+    scope_key: str,
+    key: str,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    bucket_hours: int | None,
+    by: Actor,
+) -> ScopeSeries:
+    """Return a KPI of a scope in buckets of time: days, or wider ones where there are many."""
+    scope = await service.scope_by_key(session, scope_key, by=by)
+    ground = await ground_of(session, scope)
+    kpi = next((one for one in ground.kpis if one.key == key), None)
+    if kpi is None:
+        raise NotFound("KPI of this scope", key)
+    until = until or await clock(session)
+    since = since or until - timedelta(days=_DAYS)
+    if since >= until:
+        raise NotInOrder("since is not before until.")
+    span = span_of(since, until)
+    width = bucket_hours or width_of(span.last - span.first)
+    buckets = range(span.first // width, -(-span.last // width))
+    figures = len(buckets) * (1 + len(ground.points))
+    if figures > MOST_FIGURES:
+        raise TooMuchToMeasure(
+            f"That would be {figures} figures, of each bucket and point one;"
+            f" {MOST_FIGURES} are the most."
+        )
+    wholes, points, parts = await _read(session, ground, kpi, span, width)
+    said = await reporting.reported(session, scope.tenant_id, scope.id, ground.pushed, *span, width)
+    line = []
+    for bucket in buckets:
+        done = Read(
+            telemetry.performance(wholes.get(bucket)),
+            {one: points.get((one, bucket), Performance()) for one in ground.points},
+        )
+        sums = {one: of[bucket] for one, of in said.items() if bucket in of}
+        found, lacking = found_in(ground, kpi, done, sums)
+        line.append(_figure(bucket, width, found, lacking))
+    return ScopeSeries(
+        kpi, telemetry.begins(span.first, 1), telemetry.begins(span.last, 1), width, line, parts
+    )
+
+
+def width_of(hours: int) -> int:
+    """Return days, or the narrowest buckets of which no more than 200 cover a time."""
+    return next((one for one in _WIDTHS if hours <= one * MOST_BUCKETS), _WIDTHS[-1])
+
+
+async def _read(
+    session: AsyncSession, ground: Ground, kpi: ScopeKpi, span: Span, width: int
+) -> tuple[dict[int, Tally], dict[tuple[str, int], Performance], list[PartLine]]:
+    """Return the outcomes of buckets: of the whole, of what a formula names, and each part."""
+    if kpi.formula is ScopeFormula.PUSHED:
+        return {}, {}, []
+    tenant_id = ground.scope.tenant_id
+    live = await live_series(session, tenant_id, ground.points.values())
+    ids = [one for some in live.values() for one in some]
+    hours = await telemetry.hours_between(session, tenant_id, ids, ProfileKind.OUTCOMES, *span)
+    if hours > MOST_HOURS:
+        raise TooMuchToMeasure(f"{hours} hours hold outcomes; {MOST_HOURS} are read.")
+    # What the error of a formula is made of is every point's.
+    kept = kpi.formula is ScopeFormula.EXPRESSION
+    wholes: dict[int, Tally] = {}
+    points: dict[tuple[str, int], Performance] = {}
+    parts = []
+    for key, point_id in ground.points.items():
+        found = await telemetry.profiles_in(
+            session, tenant_id, live[point_id], ProfileKind.OUTCOMES, *span, width
+        )
+        own = await asyncio.to_thread(_by_bucket, live[point_id], found)
+        figures = []
+        for bucket, tally in sorted(own.items()):
+            done = telemetry.performance(tally)
+            wholes[bucket] = _plus(wholes.get(bucket), tally)
+            if kept:
+                points[key, bucket] = done
+            if kpi.formula not in REPORTED:
+                result = value(kpi.formula, done, prices_of(kpi))
+                if result.value is not None:
+                    figures.append(_figure(bucket, width, result, None))
+        if figures:
+            parts.append(PartLine(key, figures))
+    return wholes, points, parts
+
+
+def _by_bucket(ids: Sequence[UUID], found: Mapping[UUID, Mapping[int, Tally]]) -> dict[int, Tally]:
+    own: dict[int, Tally] = {}
+    for one in ids:
+        for bucket, tally in found[one].items():
+            own[bucket] = _plus(own.get(bucket), tally)
+    return own
+
+
+def _plus(one: Tally | None, other: Tally) -> Tally:
+    return other if one is None else telemetry.total([one, other]) or other
+
+
+def _figure(bucket: int, width: int, found: Found, lacking: str | None) -> Figure:
+    low, high = found.interval
+    return Figure(telemetry.begins(bucket, width), found.value, low, high, found.outcomes, lacking)

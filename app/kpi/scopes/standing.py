@@ -1,0 +1,173 @@
+"""Standing: how scopes' KPIs stand at the end of their last whole days, and who is told of it.
+
+Outcomes come late: the same days are looked at every hour until the next one is over. The rows of
+a KPI are held while its standing is noted, and not while it is measured.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kit.actor import Actor
+from app.kit.page import Rows
+from app.kit.refusal import NotFound
+from app.kpi.scopes import service
+from app.kpi.scopes.events import ScopeMet, ScopeMissed
+from app.kpi.scopes.measuring import ScopeMeasured, measure
+from app.kpi.scopes.reading import TooMuchToMeasure
+from app.kpi.scopes.rules import Standing, announces, stands
+from app.kpi.scopes.tables import Scope, ScopeKpi, ScopeLook, ScopeStanding
+from app.platform.db import ALL_TENANTS, Database, clock, page
+from app.platform.events import publish
+from app.platform.rota import for_each
+
+MOST_HOURS = 250_000
+"""So many hours of series are read for one scope: a hundred points over ninety days."""
+
+
+async def stand(database: Database) -> None:
+    """Measure every scope's KPIs over their last whole days, and note how they stand."""
+    async with database.session(ALL_TENANTS) as session:
+        rows = await session.execute(select(ScopeKpi.tenant_id, ScopeKpi.scope_id).distinct())
+        found = [(tenant_id, scope_id) for tenant_id, scope_id in rows]
+    await for_each(database, found, _stand)
+
+
+async def _stand(session: AsyncSession, tenant_id: UUID, scope_id: UUID) -> None:
+    scope = await session.get(Scope, (tenant_id, scope_id))
+    if scope is None:  # ended meanwhile
+        return
+    lacking = None
+    measured: dict[str, ScopeMeasured] = {}
+    try:
+        found = await measure(session, scope, since=None, until=None, most=MOST_HOURS)
+        measured = {one.key: one for one in found}
+    except TooMuchToMeasure as refusal:
+        lacking = refusal.detail
+    # What somebody edits at this moment is looked at again within the hour.
+    rows = await session.scalars(
+        select(ScopeKpi)
+        .filter_by(tenant_id=tenant_id, scope_id=scope_id)
+        .order_by(ScopeKpi.key)
+        .with_for_update(skip_locked=True, key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    kpis = [
+        one for one in rows
+        if lacking or (one.key in measured and measured[one.key].revision == one.revision)
+    ]  # fmt: skip
+    before = await _newest(session, tenant_id, kpis)
+    definite = await _newest(session, tenant_id, kpis, definite=True)
+    for kpi in kpis:
+        row = await _row(session, kpi, measured.get(kpi.key), lacking)
+        await _look(session, row)
+        last = before.get(kpi.id)
+        if last and (last.standing, last.kpi_revision) == (row.standing, row.kpi_revision):
+            continue
+        session.add(row)
+        await session.flush()
+        said = definite.get(kpi.id)
+        await _tell(session, scope, kpi, row, said.standing if said else None)
+
+
+async def _newest(
+    session: AsyncSession, tenant_id: UUID, kpis: Sequence[ScopeKpi], *, definite: bool = False
+) -> Mapping[UUID, ScopeStanding]:
+    """Return how KPIs stood last, or how they stood last when that was known."""
+    query = (
+        select(ScopeStanding)
+        .where(
+            ScopeStanding.tenant_id == tenant_id,
+            ScopeStanding.kpi_id.in_([one.id for one in kpis]),
+        )
+        .ext(distinct_on(ScopeStanding.kpi_id))
+        .order_by(ScopeStanding.kpi_id, ScopeStanding.id.desc())
+    )
+    if definite:
+        query = query.where(ScopeStanding.standing != Standing.UNKNOWN)
+    return {row.kpi_id: row for row in await session.scalars(query)}
+
+
+async def _row(
+    session: AsyncSession, kpi: ScopeKpi, found: ScopeMeasured | None, lacking: str | None
+) -> ScopeStanding:
+    place: dict[str, Any] = {
+        "tenant_id": kpi.tenant_id, "scope_id": kpi.scope_id, "kpi_id": kpi.id, "key": kpi.key,
+        "kpi_revision": kpi.revision,
+    }  # fmt: skip
+    if found is None:
+        now = await clock(session)
+        return ScopeStanding(
+            **place, standing=Standing.UNKNOWN, outcomes=0, since=now, until=now, lacking=lacking
+        )
+    return ScopeStanding(
+        **place,
+        standing=stands(missed=found.missed, certain=found.certain),
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        outcomes=found.outcomes,
+        since=found.since,
+        until=found.until,
+        lacking=found.lacking,
+    )
+
+
+async def _look(session: AsyncSession, row: ScopeStanding) -> None:
+    """Keep what was measured last, for gauges."""
+    said = {"standing": row.standing, "value": row.value}
+    place = {"tenant_id": row.tenant_id, "kpi_id": row.kpi_id}
+    await session.execute(
+        insert(ScopeLook)
+        .values(**place, **said)
+        .on_conflict_do_update(index_elements=list(place), set_=said)
+    )
+
+
+async def _tell(
+    session: AsyncSession,
+    scope: Scope,
+    kpi: ScopeKpi,
+    row: ScopeStanding,
+    before: Standing | None,
+) -> None:
+    if not announces(before, row.standing) or row.value is None:
+        return
+    kind = ScopeMissed if row.standing is Standing.MISSED else ScopeMet
+    await publish(
+        session,
+        kind(
+            tenant_id=scope.tenant_id, scope_id=scope.id, scope=scope.key, kpi_id=kpi.id,
+            kpi=kpi.key, value=row.value, direction=kpi.direction.value, threshold=kpi.threshold,
+            tolerance=kpi.tolerance, unit=kpi.unit, outcomes=row.outcomes, since=row.since,
+            until=row.until,
+        ),
+    )  # fmt: skip
+
+
+async def list_standings(
+    session: AsyncSession,
+    scope_key: str,
+    key: str,
+    *,
+    cursor: str | None,
+    limit: int,
+    by: Actor,
+) -> Rows[ScopeStanding]:
+    """List how a KPI of a scope has stood, newest first; of one that was withdrawn as well."""
+    scope = await service.scope_by_key(session, scope_key, by=by)
+    query = select(ScopeStanding).filter_by(tenant_id=by.tenant_id, scope_id=scope.id, key=key)
+    found = await page(
+        session, query, ScopeStanding.id, cursor=cursor, limit=limit, newest_first=True
+    )
+    if not found.items and cursor is None:
+        agreed = select(ScopeKpi.id).filter_by(
+            tenant_id=by.tenant_id, scope_id=scope.id, key=key
+        )  # fmt: skip
+        if await session.scalar(agreed) is None:
+            raise NotFound("KPI of this scope", key)
+    return found

@@ -1,0 +1,89 @@
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.kit.actor import Actor, OutOfScope
+from app.kit.input import Input
+from app.kit.moment import InTheFuture
+from app.kit.names import NAME
+from app.kit.page import BadCursor, Page, Rows
+from app.kit.refusal import NotFound
+from app.kpi.pushed import NotPushed, SaidOtherwise
+from app.kpi.scopes import reporting
+from app.kpi.scopes.reporting import Reported
+from app.kpi.scopes.routes import Name
+from app.kpi.scopes.tables import ScopeValue
+from app.kpi.value_routes import TakenOut
+from app.platform.http import Cursor, Limit, Session, allow, responses
+from app.platform.http import router as make_router
+from app.platform.http.moment import Countable
+from app.telemetry import GREATEST
+
+router = make_router("/v1/kpi-scopes/{scope}/kpi-values", tag="kpi-scopes")
+
+
+class ScopeValueIn(Input):
+    kpi: str = Field(pattern=NAME)
+    at: Countable
+    value: float = Field(ge=-GREATEST, le=GREATEST)
+    segment: str = Field("", max_length=128, description="A region, a product; of all: nothing.")
+    revision: int = Field(0, ge=0, le=1_000_000, description="Of a correction: the highest stands.")
+
+
+class ScopeValuesIn(Input):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"values": [{"kpi": "complaints", "at": "2026-03-01T00:00:00Z", "value": 12}]}
+            ]
+        },
+    )
+
+    values: list[ScopeValueIn] = Field(min_length=1, max_length=1000)
+
+
+class ScopeValueOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    kpi: str = Field(validation_alias="key")
+    at: datetime
+    segment: str
+    value: float
+    revision: int
+    received_at: datetime
+
+
+@router.post(
+    "",
+    response_model=TakenOut,
+    responses=responses(NotFound, NotPushed, InTheFuture, SaidOtherwise, OutOfScope),
+)
+async def push_scope_values(
+    scope: Name,
+    body: ScopeValuesIn,
+    actor: Annotated[Actor, allow("telemetry:outcome")],
+    session: Session,
+) -> TakenOut:
+    """Report what KPIs of a scope came to, all of them or none; the same again is not doubled."""
+    values = [Reported(**one.model_dump()) for one in body.values]
+    fresh = await reporting.report(session, scope, values, by=actor)
+    return TakenOut(accepted=fresh, duplicates=len(values) - fresh)
+
+
+@router.get(
+    "", response_model=Page[ScopeValueOut], responses=responses(NotFound, BadCursor, OutOfScope)
+)
+async def list_scope_values(
+    scope: Name,
+    actor: Annotated[Actor, allow("telemetry:read")],
+    session: Session,
+    kpi: Annotated[str | None, Query(pattern=NAME)] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Rows[ScopeValue]:
+    """List what was reported of a scope, corrected values and what they were before."""
+    return await reporting.list_values(
+        session, scope, kpi=kpi, cursor=cursor, limit=limit, by=actor
+    )
