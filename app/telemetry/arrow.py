@@ -41,7 +41,7 @@ def rows_of(raw: bytes) -> list[Any]:
 def opened(raw: bytes) -> Iterator[list[Any]]:
     """Open a stream; yield its record batches, if what they are can be read at all."""
     rows = require_honest(raw, rows=MAX_EVENTS)
-    pa = _library()
+    pa = library()
     try:
         with pa.ipc.open_stream(pa.py_buffer(raw)) as stream:
             if rows * _columns_of(stream.schema) > MAX_CELLS:
@@ -56,7 +56,8 @@ def opened(raw: bytes) -> Iterator[list[Any]]:
         raise Malformed("The Arrow stream is broken.") from error
 
 
-def _library() -> Any:
+def library() -> Any:
+    """Return pyarrow."""
     import pyarrow.compute  # noqa: PLC0415 - 60 MB that only processes sent a stream carry
 
     return pyarrow
@@ -64,7 +65,7 @@ def _library() -> Any:
 
 def _columns_of(schema: Any) -> int:
     """Refuse columns that are not read; return how many there are."""
-    types = _library().types
+    types = library().types
     names = _distinct(schema.names, "columns")
     for field in schema:
         if field.name != FEATURES:
@@ -94,7 +95,7 @@ def _distinct(names: list[str], what: str) -> set[str]:
 
 def _require_readable(kind: Any, name: str, *, own: bool) -> None:
     """Refuse a column's type, if nothing is made of it; times and ids are an event's own."""
-    types = _library().types
+    types = library().types
     kind = getattr(kind, "storage_type", kind)
     if types.is_dictionary(kind):
         kind = kind.value_type
@@ -103,31 +104,32 @@ def _require_readable(kind: Any, name: str, *, own: bool) -> None:
             raise BadColumns(f"The times of {name[:100]!r} have no zone.")
         return
     identity = own and types.is_fixed_size_binary(kind) and kind.byte_width == _ID_BYTES
-    if not (identity or _is_text(kind) or _is_plain(kind)):
+    if not (identity or is_text(kind) or _is_plain(kind)):
         raise BadColumns(f"{name[:100]!r} is a column of {str(kind)[:100]}, which is not read.")
 
 
 def _is_plain(kind: Any) -> bool:
-    types = _library().types
+    types = library().types
     single = types.is_float32(kind) or types.is_float64(kind)
     return bool(types.is_integer(kind) or types.is_boolean(kind) or types.is_null(kind) or single)
 
 
-def _is_text(kind: Any) -> bool:
-    types = _library().types
+def is_text(kind: Any) -> bool:
+    """Say whether a column of this type is text."""
+    types = library().types
     return bool(types.is_string(kind) or types.is_large_string(kind))
 
 
 def _text_in(batch: Any) -> int:
     """Return how many bytes of text a batch spells, its dictionaries' words as often as used."""
-    pa = _library()
+    pa = library()
     size = 0
     for column in _flat(batch):
-        plain = getattr(column, "storage", column)
-        if pa.types.is_dictionary(plain.type) and _is_text(plain.type.value_type):
-            lengths = pa.compute.binary_length(plain.dictionary).take(plain.indices)
-        elif _is_text(plain.type):
-            lengths = pa.compute.binary_length(plain)
+        stored = getattr(column, "storage", column)
+        if pa.types.is_dictionary(stored.type) and is_text(stored.type.value_type):
+            lengths = pa.compute.binary_length(stored.dictionary).take(stored.indices)
+        elif is_text(stored.type):
+            lengths = pa.compute.binary_length(stored)
         else:
             continue
         size += pa.compute.sum(lengths).as_py() or 0
@@ -136,7 +138,7 @@ def _text_in(batch: Any) -> int:
 
 def _flat(batch: Any) -> list[Any]:
     """Return the columns of a batch, with those inside of features in its place."""
-    struct = _library().types.is_struct
+    struct = library().types.is_struct
     found: list[Any] = []
     for column in batch.columns:
         found += column.flatten() if struct(column.type) else [column]
@@ -152,7 +154,7 @@ def _rows(batch: Any) -> list[Any]:
                     row[name] = value
     if FEATURES in batch.schema.names:
         features = batch.column(FEATURES)
-        if _library().types.is_struct(features.type):
+        if library().types.is_struct(features.type):
             _add_features(rows, features)
     return rows
 
@@ -174,11 +176,16 @@ def _add_features(rows: list[Any], features: Any) -> None:
                 rows[index] = BadEvent(f"Feature {name[:100]!r} holds the NUL character.")
 
 
-def _values(column: Any) -> list[Any]:
-    pa = _library()
+def plain(column: Any) -> Any:
+    """Return a column without what is around its values: an extension, a dictionary."""
     column = getattr(column, "storage", column)
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+    coded = library().types.is_dictionary(column.type)
+    return column.dictionary_decode() if coded else column
+
+
+def _values(column: Any) -> list[Any]:
+    pa = library()
+    column = plain(column)
     kind = column.type
     if pa.types.is_timestamp(kind):
         return _micros(column.view(pa.int64()).to_pylist(), kind.unit)
@@ -188,9 +195,10 @@ def _values(column: Any) -> list[Any]:
     return found
 
 
-_TO_MICROS = {"s": (1_000_000, 1), "ms": (1_000, 1), "us": (1, 1), "ns": (1, 1_000)}
+TO_MICROS = {"s": (1_000_000, 1), "ms": (1_000, 1), "us": (1, 1), "ns": (1, 1_000)}
+"""By the unit of a time: what makes microseconds of it, times and by."""
 
 
 def _micros(values: list[int | None], unit: str) -> list[Micros | None]:
-    times, by = _TO_MICROS[unit]
+    times, by = TO_MICROS[unit]
     return [None if value is None else Micros(value * times // by) for value in values]

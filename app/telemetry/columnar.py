@@ -13,16 +13,7 @@ from app.telemetry import arrow
 from app.telemetry.batch import NAMELESS
 from app.telemetry.events import FIELDS
 from app.telemetry.features import Columns
-from app.telemetry.wholesale import FEWEST, Sent, Texts
-
-_MICROS = {"s": (1_000_000, 1), "ms": (1_000, 1), "us": (1, 1), "ns": (1, 1_000)}
-
-
-class _Odd(Exception):
-    """Something of the stream has to be looked at row by row."""
-
-
-_NOT_PLAIN = (_Odd, ValueError, TypeError, OverflowError, AttributeError, NotImplementedError)
+from app.telemetry.wholesale import FEWEST, NOT_PLAIN, Sent, Texts, require
 
 
 def sent_of(raw: bytes) -> Sent | None:
@@ -31,7 +22,7 @@ def sent_of(raw: bytes) -> Sent | None:
         try:
             whole = _one(batches)
             return None if whole.num_rows < FEWEST else _Columns(whole).sent()
-        except _NOT_PLAIN:
+        except NOT_PLAIN:
             return None
 
 
@@ -39,25 +30,16 @@ def _one(batches: list[Any]) -> Any:
     """Return record batches as one."""
     if len(batches) == 1:
         return batches[0]
-    import pyarrow as pa  # noqa: PLC0415 - as in ``arrow``
-
-    (whole,) = pa.Table.from_batches(batches).combine_chunks().to_batches()
+    (whole,) = arrow.library().Table.from_batches(batches).combine_chunks().to_batches()
     return whole
-
-
-def _require(holds: object) -> None:
-    if not holds:
-        raise _Odd
 
 
 class _Columns:
     """The columns of a record batch."""
 
     def __init__(self, batch: Any) -> None:
-        import pyarrow.compute  # noqa: PLC0415 - as in ``arrow``
-
-        _require(FIELDS.issuperset(batch.schema.names))
-        self._pa: Any = pyarrow
+        require(FIELDS.issuperset(batch.schema.names))
+        self._pa = arrow.library()
         self._size: int = batch.num_rows
         self._columns = dict(zip(batch.schema.names, batch.columns, strict=True))
 
@@ -78,20 +60,11 @@ class _Columns:
         column = self._columns.get(name)
         if column is None or self._pa.types.is_null(column.type):
             return None
-        return self._plain(column)
-
-    def _plain(self, column: Any) -> Any:
-        column = getattr(column, "storage", column)
-        decoded = self._pa.types.is_dictionary(column.type)
-        return column.dictionary_decode() if decoded else column
-
-    def _is_text(self, column: Any) -> bool:
-        types = self._pa.types
-        return bool(types.is_string(column.type) or types.is_large_string(column.type))
+        return arrow.plain(column)
 
     def _tokens(self) -> Texts:
         column = self._column("token")
-        _require(column is not None and self._is_text(column) and not column.null_count)
+        require(column is not None and arrow.is_text(column.type) and not column.null_count)
         _, begins, letters = column.buffers()
         width = np.int64 if self._pa.types.is_large_string(column.type) else np.int32
         there = slice(column.offset, column.offset + self._size + 1)
@@ -101,12 +74,12 @@ class _Columns:
 
     def _times(self) -> list[Any] | Ints:
         column = self._column("at")
-        _require(column is not None and not column.null_count)
+        require(column is not None and not column.null_count)
         if not self._pa.types.is_timestamp(column.type):
             return list(column.to_pylist())
-        times, by = _MICROS[column.type.unit]
+        times, by = arrow.TO_MICROS[column.type.unit]
         found: Ints = column.view(self._pa.int64()).to_numpy()
-        _require(np.abs(found).max() <= np.iinfo(np.int64).max // times)
+        require(np.abs(found).max() <= np.iinfo(np.int64).max // times)
         return found * times // by
 
     def _ids(self) -> Any:
@@ -126,36 +99,36 @@ class _Columns:
         if column is None:
             return np.full(self._size, np.nan)
         kind = column.type
-        _require(types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind))
+        require(types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind))
         as_floats = column.cast(self._pa.float64(), safe=False)
         found: Floats = as_floats.to_numpy(zero_copy_only=False)
-        _require(np.count_nonzero(np.isnan(found)) == column.null_count)
+        require(np.count_nonzero(np.isnan(found)) == column.null_count)
         return found
 
     def _features(self) -> Columns:
         column = self._column(arrow.FEATURES)
         if column is None:
             return Columns(self._size, (), ())
-        _require(not column.null_count)
+        require(not column.null_count)
         kind = column.type
         names = tuple(kind.field(index).name for index in range(kind.num_fields))
         return Columns(self._size, names, tuple(map(self._values, column.flatten())))
 
     def _values(self, column: Any) -> Any:
-        column, types = self._plain(column), self._pa.types
+        column, types = arrow.plain(column), self._pa.types
         kind = column.type
         if types.is_integer(kind) and not column.null_count:
             width = np.uint64 if types.is_uint64(kind) else np.int64
             return column.to_numpy().astype(width, copy=False)
         if types.is_floating(kind) and not column.null_count:
             found = column.to_numpy().astype(np.float64, copy=False)
-            _require(np.isfinite(found).all())
+            require(np.isfinite(found).all())
             return found
         values = column.to_pylist()
         if types.is_floating(kind):
-            _require(all(value is None or np.isfinite(value) for value in values))
-        elif self._is_text(column):
-            _require(not any(value and "\0" in value for value in values))
+            require(all(value is None or np.isfinite(value) for value in values))
+        elif arrow.is_text(column.type):
+            require(not any(value and "\0" in value for value in values))
         plain = np.empty(self._size, object)
         plain[:] = values
         return plain

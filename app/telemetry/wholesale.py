@@ -50,11 +50,14 @@ _PART, _POINT, _VERSION = (
 )
 
 
-class _Odd(Exception):
+class Odd(Exception):
     """Something of the batch has to be looked at by itself."""
 
 
-_NOT_PLAIN = (_Odd, ValueError, TypeError, OverflowError, AttributeError)
+NOT_PLAIN = (
+    Odd, ValueError, TypeError, OverflowError, AttributeError, NotImplementedError,
+)  # fmt: skip
+"""What is raised of a batch that has to be looked at row by row."""
 
 
 class Texts(NamedTuple):
@@ -89,7 +92,7 @@ def read(rows: Sequence[Any], secrets: Mapping[int, bytes], bounds: Bounds) -> B
         return None
     try:
         return _read(_columns(rows), secrets, bounds)
-    except _NOT_PLAIN:
+    except NOT_PLAIN:
         return None
 
 
@@ -97,16 +100,16 @@ def read_columns(sent: Sent, secrets: Mapping[int, bytes], bounds: Bounds) -> Ba
     """Return the events of columns if all are acceptable, and else nothing."""
     try:
         return _read(sent, secrets, bounds)
-    except _NOT_PLAIN:
+    except NOT_PLAIN:
         return None
 
 
 def _columns(rows: Sequence[dict[str, Any]]) -> Sent:
-    _require(all(map(FIELDS.issuperset, rows)))
+    require(all(map(FIELDS.issuperset, rows)))
     features = [{} if (sent := row.get("features")) is None else sent for row in rows]
-    _require(set(map(type, features)) == {dict})
+    require(set(map(type, features)) == {dict})
     kinds = set(map(type, chain.from_iterable(map(dict.values, features))))
-    _require(kinds.isdisjoint(NESTED))
+    require(kinds.isdisjoint(NESTED))
     columns: dict[str, Any] = {
         field: [row.get(field) for row in rows] for field in FIELDS - {"features"}
     }
@@ -121,14 +124,15 @@ def _read(sent: Sent, secrets: Mapping[int, bytes], bounds: Bounds) -> Batch:
     for field in ("score", "prediction", "latency_ms"):
         records[field] = _numbers(getattr(sent, field))
     groups = _unseal(sent.token, secrets, records)
-    _require(not any(bounds.oldest) or min(records["decision"].tolist()) >= bounds.oldest)
-    _require(not bounds.erased or bounds.erased.keys().isdisjoint(records["unit"].tolist()))
+    require(not any(bounds.oldest) or min(records["decision"].tolist()) >= bounds.oldest)
+    require(not bounds.erased or bounds.erased.keys().isdisjoint(records["unit"].tolist()))
     return Batch(records, sent.features, groups).once()
 
 
-def _require(holds: object) -> None:
+def require(holds: object) -> None:
+    """Have a batch of which this does not hold looked at row by row."""
     if not holds:
-        raise _Odd
+        raise Odd
 
 
 def read_times(sent: list[Any] | Ints) -> Ints:
@@ -138,12 +142,12 @@ def read_times(sent: list[Any] | Ints) -> Ints:
     elif set(map(type, sent)) == {Micros}:
         found = np.array(sent, np.int64)
     else:
-        _require(set(map(type, sent)) == {str})
+        require(set(map(type, sent)) == {str})
         times = [datetime.fromisoformat(text) for text in sent]
-        _require(all(at.tzinfo for at in times))
+        require(all(at.tzinfo for at in times))
         # A float holds seconds to a quarter of a microsecond until 2106: rounding finds it again.
         found = np.rint(np.array([at.timestamp() for at in times]) * 1e6).astype(np.int64)
-    _require(found.min() >= EARLIEST and found.max() <= time.time_ns() // 1000 + AHEAD)
+    require(found.min() >= EARLIEST and found.max() <= time.time_ns() // 1000 + AHEAD)
     return found
 
 
@@ -165,11 +169,11 @@ def _numbers(sent: list[Any] | Floats) -> Floats:
         kinds = set(map(type, sent))
         if kinds == {type(None)}:
             return np.full(len(sent), np.nan)
-        _require(kinds - {type(None)} <= NUMBERS)
+        require(kinds - {type(None)} <= NUMBERS)
         found = np.array(sent, np.float64)
         none = np.isnan(found)
-        _require(np.count_nonzero(none) == sent.count(None))
-    _require((np.abs(found[~none]) <= GREATEST).all())
+        require(np.count_nonzero(none) == sent.count(None))
+    require((np.abs(found[~none]) <= GREATEST).all())
     return found
 
 
@@ -178,11 +182,11 @@ def _unseal(
 ) -> tuple[Group, ...]:
     """Write what tokens say into records; return the groups."""
     if not isinstance(sent, Texts):
-        _require(set(map(type, sent)) == {str})
+        require(set(map(type, sent)) == {str})
         sent = Texts.of(sent)
     lengths = np.diff(sent.begins)
     distinct = np.unique(lengths)
-    _require(len(distinct) <= _MOST_LENGTHS)
+    require(len(distinct) <= _MOST_LENGTHS)
     groups: dict[Group, int] = {}
     for length in distinct.tolist():
         chosen = np.flatnonzero(lengths == length)
@@ -201,34 +205,34 @@ def _decoded(letters: NDArray[np.uint8], begins: Ints, length: int) -> NDArray[n
     """Return the bytes of tokens of one length, shaped (tokens, bytes)."""
     padding = -length % 4
     size = length * 3 // 4
-    _require(size > CLAIM.size + TAG and length % 4 != 1)
+    require(size > CLAIM.size + TAG and length % 4 != 1)
     # As many letters as fill whole groups of four; what they add must be nothing.
     padded = np.full((len(begins), length + padding), ord("A"), np.uint8)
     padded[:, :length] = sliding_window_view(letters, length)[begins]
     joined = padded.tobytes()
-    _require(not any(other in joined for other in (b"+", b"/", b"=")))
+    require(not any(other in joined for other in (b"+", b"/", b"=")))
     raw = binascii.a2b_base64(joined.translate(FROM_URL))
     width = (length + padding) // 4 * 3
-    _require(len(raw) == width * len(begins))
+    require(len(raw) == width * len(begins))
     found = np.frombuffer(raw, np.uint8).reshape(len(begins), width)
-    _require(not found[:, size:].any())
+    require(not found[:, size:].any())
     return found[:, :size]
 
 
 def _require_signed(raw: NDArray[np.uint8], secrets: Mapping[int, bytes]) -> None:
     """Require that each was sealed with one of the secrets."""
-    _require((raw[:, 0] == FORMAT).all())
+    require((raw[:, 0] == FORMAT).all())
     width = raw.shape[1]
     body = width - TAG
     for key in np.unique(raw[:, 1]).tolist():
         secret = secrets.get(key)
         if secret is None:
-            raise _Odd
+            raise Odd
         mine = raw[raw[:, 1] == key]
         tag = tagger(secret)
         whole = mine.tobytes()
         tags = [tag(whole[at : at + body]) for at in range(0, len(whole), width)]
-        _require(compare_digest(b"".join(tags), mine[:, body:].tobytes()))
+        require(compare_digest(b"".join(tags), mine[:, body:].tobytes()))
 
 
 def _grouped(raw: NDArray[np.uint8], groups: dict[Group, int]) -> Ints:
@@ -245,5 +249,5 @@ def _grouped(raw: NDArray[np.uint8], groups: dict[Group, int]) -> Ints:
         same = (keys[left] == keys[left[0]]).all(axis=1)
         found[left[same]] = groups.setdefault(group, len(groups))
         left = left[~same]
-        _require(len(groups) <= _MOST_GROUPS)
+        require(len(groups) <= _MOST_GROUPS)
     return found

@@ -13,7 +13,7 @@ from app.drift.isotonic import calibrator
 from app.drift.rhythms import turns
 from app.drift.rules import Thresholds, compare, inputs_of, persistent
 from app.drift.scored import Scored
-from app.kit.arrays import Floats
+from app.kit.arrays import Floats, Ints
 from tests.bench.folded import Folded
 from tests.bench.streams import HOUR, WINDOW, Stream
 
@@ -59,11 +59,16 @@ def by_estimate(seen: Folded) -> list[int]:
     return raised(history)
 
 
-def by_hours(seen: Folded, *, strict: bool = False) -> list[int]:
-    """ADWIN over hours of 0/1 loss."""
+def _hourly(seen: Folded) -> tuple[Ints, Floats, Floats]:
+    """Of each hour the rows, their losses and these squared: of 0 and 1 the same."""
     n = np.array([one.labelled for one in seen.hours], np.int64)
     losses = (n - np.array([one.hits for one in seen.hours])).astype(np.float64)
-    return [(one.found + 1) * HOUR for one in changes(n, losses, losses, strict=strict)]
+    return n, losses, losses
+
+
+def by_hours(seen: Folded, *, strict: bool = False) -> list[int]:
+    """ADWIN over hours of 0/1 loss."""
+    return [(one.found + 1) * HOUR for one in changes(*_hourly(seen), strict=strict)]
 
 
 def by_hours_strictly(seen: Folded) -> list[int]:
@@ -72,9 +77,7 @@ def by_hours_strictly(seen: Folded) -> list[int]:
 
 def by_rhythm(seen: Folded) -> list[int]:
     """ADWIN that compares like hours of a week, by which windows and alerts go."""
-    n = np.array([one.labelled for one in seen.hours], np.int64)
-    losses = (n - np.array([one.hits for one in seen.hours])).astype(np.float64)
-    return [(one.found + 1) * HOUR for one in turns(n, losses, losses)]
+    return [(one.found + 1) * HOUR for one in turns(*_hourly(seen))]
 
 
 def by_river(seen: Folded) -> list[int]:

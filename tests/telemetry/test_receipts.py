@@ -1,7 +1,6 @@
 """Receipts: each event once, whichever way its batch is written, and looked up, never searched."""
 
 import asyncio
-from collections.abc import Iterator
 from uuid import UUID
 
 import psycopg
@@ -16,18 +15,9 @@ from app.telemetry.events import Event
 from app.telemetry.token import Claim, Part
 from app.telemetry.writer import Writer
 from tests.telemetry.plays import Bench
-from tests.telemetry.test_writer import AT, batch, stored
+from tests.telemetry.test_writer import AT, batch, made, stored  # noqa: F401 - a fixture
 
 TABLE = "telemetry_receipt_stored"
-
-
-@pytest.fixture(name="bench")
-def made(empty_database: str) -> Iterator[tuple[asyncio.Runner, Bench]]:
-    with asyncio.Runner() as runner:
-        bench = Bench(empty_database)
-        runner.run(bench.prepare())
-        yield runner, bench
-        runner.run(bench.database.close())
 
 
 def named(bench: Bench, point: UUID, *names: UUID) -> Batch:
