@@ -39,13 +39,11 @@ class PricesIn(Input):
     true_negative: float = Field(0.0, ge=-GREATEST, le=GREATEST)
 
 
-class KpiTerms(Input):
+class AgreedTerms(Input):
+    """What is agreed on about any KPI, of a decision point or of several together."""
+
     name: str = Field(min_length=1, max_length=200)
-    formula: Formula = Formula.MEAN_REWARD
     direction: Direction = Direction.AT_LEAST
-    threshold: float = Field(
-        allow_inf_nan=False, description="Of a share, such as accuracy, from 0 to 1."
-    )
     tolerance: float = Field(0.0, ge=0, allow_inf_nan=False)
     unit: str = Field(max_length=64)
     currency: str | None = Field(None, pattern=r"^[A-Z]{3}$", description="Of money: ISO 4217.")
@@ -58,6 +56,13 @@ class KpiTerms(Input):
         None, description="Of `error_cost`: what an answer of each kind brings; costs are negative."
     )
     aggregate: Aggregate = Field(Aggregate.MEAN, description="What pushed values come to.")
+
+
+class KpiTerms(AgreedTerms):
+    formula: Formula = Formula.MEAN_REWARD
+    threshold: float = Field(
+        allow_inf_nan=False, description="Of a share, such as accuracy, from 0 to 1."
+    )
 
 
 class KpiIn(KpiTerms):

@@ -27,14 +27,19 @@ router = make_router("/v1/decision-points/{key}", tag="kpi")
 Name = Annotated[str, Path(pattern=NAME)]
 
 
-class ValueIn(Input):
+class ReportedIn(Input):
+    """A value of a KPI, of a decision point or of several together."""
+
     kpi: str = Field(pattern=NAME)
     at: Countable
     value: float = Field(ge=-GREATEST, le=GREATEST)
     segment: str = Field("", max_length=128, description="A region, a product; of all: nothing.")
+    revision: int = Field(0, ge=0, le=1_000_000, description="Of a correction: the highest stands.")
+
+
+class ValueIn(ReportedIn):
     model: str | None = Field(None, pattern=NAME, description="Whose, if it is one version's.")
     version: int | None = Field(None, ge=1, lt=MOST)
-    revision: int = Field(0, ge=0, le=1_000_000, description="Of a correction: the highest stands.")
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -5,8 +5,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.kit.input import Input
 from app.kit.names import NAME
-from app.kpi.routes import PricesIn
-from app.kpi.rules import Aggregate, Direction
+from app.kpi.routes import AgreedTerms
 from app.kpi.scopes.formula import QUANTITIES
 from app.kpi.scopes.parsing import MAX_LENGTH
 from app.kpi.scopes.rules import (
@@ -71,8 +70,7 @@ class ScopeOut(BaseModel):
     revision: int
 
 
-class ScopeKpiTerms(Input):
-    name: str = Field(min_length=1, max_length=200)
+class ScopeKpiTerms(AgreedTerms):
     formula: ScopeFormula = Field(
         ScopeFormula.TOTAL_NET_VALUE,
         description="Over the outcomes of all versions' live traffic at all points: one of a"
@@ -80,24 +78,11 @@ class ScopeKpiTerms(Input):
         " `pushed`, what is reported for the scope; or `expression`. Uplifts are refused: they are"
         " a point's own.",
     )
-    direction: Direction = Direction.AT_LEAST
     threshold: float = Field(
         allow_inf_nan=False,
         description="Of what adds up with time (a total, a pushed sum, an expression): of"
         " `window_days` days. Of a share, such as accuracy, from 0 to 1.",
     )
-    tolerance: float = Field(0.0, ge=0, allow_inf_nan=False)
-    unit: str = Field(max_length=64)
-    currency: str | None = Field(None, pattern=r"^[A-Z]{3}$", description="Of money: ISO 4217.")
-    target: float | None = Field(
-        None,
-        allow_inf_nan=False,
-        description="What is hoped for beyond the threshold; only the threshold decides.",
-    )
-    prices: PricesIn | None = Field(
-        None, description="Of `error_cost`: what an answer of each kind brings; costs are negative."
-    )
-    aggregate: Aggregate = Field(Aggregate.MEAN, description="What pushed values come to.")
     expression: str | None = Field(
         None,
         max_length=MAX_LENGTH,

@@ -15,21 +15,11 @@ from app.kpi.scopes import reporting
 from app.kpi.scopes.reporting import Reported
 from app.kpi.scopes.routes import Name
 from app.kpi.scopes.tables import ScopeValue
-from app.kpi.value_routes import TakenOut
+from app.kpi.value_routes import ReportedIn, TakenOut
 from app.platform.http import Cursor, Limit, Session, allow, responses
 from app.platform.http import router as make_router
-from app.platform.http.moment import Countable
-from app.telemetry import GREATEST
 
 router = make_router("/v1/kpi-scopes/{scope}/kpi-values", tag="kpi-scopes")
-
-
-class ScopeValueIn(Input):
-    kpi: str = Field(pattern=NAME)
-    at: Countable
-    value: float = Field(ge=-GREATEST, le=GREATEST)
-    segment: str = Field("", max_length=128, description="A region, a product; of all: nothing.")
-    revision: int = Field(0, ge=0, le=1_000_000, description="Of a correction: the highest stands.")
 
 
 class ScopeValuesIn(Input):
@@ -41,7 +31,7 @@ class ScopeValuesIn(Input):
         },
     )
 
-    values: list[ScopeValueIn] = Field(min_length=1, max_length=1000)
+    values: list[ReportedIn] = Field(min_length=1, max_length=1000)
 
 
 class ScopeValueOut(BaseModel):
