@@ -53,6 +53,7 @@ def make_bus() -> Bus:
     bus.answer(kpi.Champions, routing.champions)
     bus.answer(drift.Planning, routing.planned)
     bus.answer(drift.KpisOver, release.kpis_over)
+    bus.answer(drift.KpiToDraw, release.kpi_drawn)
     bus.answer(drift.KpisAgreed, release.kpis_agreed)
     bus.answer(telemetry.ReleasesEnded, release.releases_ended)
     bus.answer(routing.CausesStanding, activation.causes_standing)

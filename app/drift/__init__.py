@@ -14,6 +14,7 @@ from app.drift.business import KpiSeen
 from app.drift.events import AlertAcknowledged, AlertRaised, AlertResolved
 from app.drift.gauges import AlertGauges
 from app.drift.known import Planned, Planning
+from app.drift.kpi_charting import KpiDrawn, KpiToDraw, ReportedLine
 from app.drift.lapsing import KpisAgreed, lapse
 from app.drift.newest import Newest, newest, newest_kpis, standing_at
 from app.drift.rules import Thresholds, compare
@@ -34,12 +35,15 @@ __all__ = [
     "AlertRaised",
     "AlertResolved",
     "Alertmanager",
+    "KpiDrawn",
     "KpiSeen",
+    "KpiToDraw",
     "KpisAgreed",
     "KpisOver",
     "Newest",
     "Planned",
     "Planning",
+    "ReportedLine",
     "Serving",
     "Severity",
     "Standing",

@@ -4,7 +4,8 @@ from typing import Annotated
 from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.drift.charting import BadChart, Chart, TooMuchToChart, chart
+from app.drift.charting import Chart, chart
+from app.drift.drawing import BadChart, TooMuchToChart
 from app.drift.known import NoSuchArm, NoSuchVariable
 from app.kit.actor import Actor
 from app.kit.names import MOST, NAME
@@ -29,9 +30,9 @@ class PointOut(BaseModel):
 class LineOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
-    model: str
-    version: int
-    arm: str
+    model: str | None = Field(description="Null of what was reported of the whole point.")
+    version: int | None
+    arm: str = Field(description="Empty of what was reported.")
     segment: str = Field(description="`state=NSW`; empty of the whole traffic.")
     points: list[PointOut]
 
@@ -69,7 +70,8 @@ async def get_series(
             max_length=200,
             description="`events`; of outcomes `accuracy`, `auc`, `log_loss`, `ece`, `mae`,"
             " `reward`, `cost` and so on; of a variable or of `score` `mean:`, `null_share:`,"
-            " `unseen_share:`, `js:`, `psi:`, `ks:` or `wasserstein:` and its name.",
+            " `unseen_share:`, `js:`, `psi:`, `ks:` or `wasserstein:` and its name; `kpi:` and the"
+            " key of a KPI that is agreed on here.",
             examples=["psi:demand"],
         ),
     ] = "events",

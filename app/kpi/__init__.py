@@ -8,8 +8,9 @@ from app.kpi.agreement import Agreed, agreements, agreements_by_point, as_kept, 
 from app.kpi.events import KpiWithdrawn
 from app.kpi.measuring import Measured, measure
 from app.kpi.noticing import notice
+from app.kpi.over_time import over_time
 from app.kpi.pushed import reporters_of
-from app.kpi.rules import SPEAKS_ALONE, Formula
+from app.kpi.rules import SPEAKS_ALONE, Formula, Found
 from app.kpi.scopes.agreeing import apply_kpi_scope
 from app.kpi.scopes.gauges import ScopeGauges
 from app.kpi.scopes.measuring import Champion, Champions
@@ -22,6 +23,7 @@ __all__ = [
     "Champion",
     "Champions",
     "Formula",
+    "Found",
     "GuardrailsAsking",
     "KpiWithdrawn",
     "Measured",
@@ -35,6 +37,7 @@ __all__ = [
     "kpis_in_force",
     "measure",
     "notice",
+    "over_time",
     "reporters_of",
     "stand",
 ]

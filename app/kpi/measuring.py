@@ -80,25 +80,72 @@ async def measure(
             found = attribution.found(item.formula, worth)
         else:
             found = rules.value(item.formula, done, item.prices)
-        limits = (item.direction, item.threshold, item.tolerance)
-        measured.append(
-            Measured(
-                key=item.key,
-                name=item.name,
-                unit=item.unit,
-                value=found.value,
-                direction=item.direction,
-                threshold=item.threshold,
-                tolerance=item.tolerance,
-                missed=rules.missed(found, *limits),
-                certain=rules.certain(found, item.threshold),
-                outcomes=found.outcomes,
-                low=found.interval[0],
-                high=found.interval[1],
-                target=item.target,
-                formula=item.formula,
-                gravely=rules.gravely(item.formula, found, *limits),
-                digest=item.digest,
-            )
-        )
+        measured.append(_held(item, found))
     return measured
+
+
+async def measure_segments(
+    session: AsyncSession,
+    point: catalog.DecisionPoint,
+    version_id: UUID,
+    segment: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[tuple[str, Measured]]:
+    """Measure the KPIs of a point on each part of a version's traffic that ``segment`` names.
+
+    Of each KPI the parts of which it is known. What is known of units, which are of no part, is
+    left out. A name is refused that neither the contract nor what was reported knows.
+    """
+    place = (session, point.tenant_id, point.id)
+    traffic = await telemetry.traffic(*place, version_id)
+    unknown, parts = None, dict[str, list[UUID]]()
+    try:
+        for one in await telemetry.named_segments(session, point, traffic.series, segment):
+            parts.setdefault(f"{one.variable}={one.value}", []).append(one.id)
+    except telemetry.NoSuchSegment as error:
+        unknown = error  # unless somebody has reported of it
+    done = {
+        name: await telemetry.outcomes(session, point.tenant_id, ids, since=since, until=until)
+        for name, ids in parts.items()
+    }
+    measured = []
+    for item in await agreements(*place):
+        if item.formula is rules.Formula.PUSHED:
+            found = await pushed.measured_apart(
+                *place, item.key, item.aggregate, version_id,
+                segment=segment, since=since or traffic.first_hour, until=until,
+            )  # fmt: skip
+        elif item.formula in rules.ATTRIBUTED:
+            found = {}
+        else:
+            found = {name: rules.value(item.formula, of, item.prices) for name, of in done.items()}
+        known = {name: one for name, one in found.items() if one.value is not None}
+        measured += [(name, _held(item, known[name])) for name in sorted(known)]
+    if unknown is not None and not measured:
+        raise unknown
+    return measured
+
+
+def _held(item: Agreed, found: rules.Found) -> Measured:
+    """Hold what was found against what was agreed."""
+    limits = (item.direction, item.threshold, item.tolerance)
+    return Measured(
+        key=item.key,
+        name=item.name,
+        unit=item.unit,
+        value=found.value,
+        direction=item.direction,
+        threshold=item.threshold,
+        tolerance=item.tolerance,
+        missed=rules.missed(found, *limits),
+        certain=rules.certain(found, item.threshold),
+        outcomes=found.outcomes,
+        low=found.interval[0],
+        high=found.interval[1],
+        target=item.target,
+        formula=item.formula,
+        gravely=rules.gravely(item.formula, found, *limits),
+        digest=item.digest,
+    )

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, func, inspect, select, tuple_
+from sqlalchemy import ColumnElement, inspect, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,6 +17,7 @@ from app.kit.moment import require_past
 from app.kit.page import Rows
 from app.kit.refusal import Invalid, Kind, NotFound, Refusal
 from app.kpi.noticing import earliest_hours
+from app.kpi.reported import reported_by, reported_of
 from app.kpi.rules import Aggregate, Formula, Found
 from app.kpi.tables import NOBODY, Definition, Late, Value
 from app.platform.db import Base, clock, page
@@ -180,39 +181,95 @@ async def measured(
     The version's own, if there are any, else the point's; of one time what was said of the whole,
     else its segments: nothing is counted twice.
     """
-    standing = (
-        select(Value.at, Value.segment, Value.version_id, Value.value)
-        .where(
-            Value.tenant_id == tenant_id,
-            Value.point_id == point_id,
-            Value.key == key,
-            Value.version_id.in_((NOBODY, version_id)),
-        )
-        .ext(distinct_on(Value.at, Value.segment, Value.version_id))
-        .order_by(Value.at, Value.segment, Value.version_id, Value.revision.desc())
-    )
+    where = _standing_for(tenant_id, point_id, key, version_id, since=since, until=until)
+    found = await reported_by(session, Value, [Value.version_id], where)
+    of = next((found[one,] for one in (version_id, NOBODY) if (one,) in found), {})
+    return reported_of(of.get(0), aggregate)
+
+
+async def measured_apart(
+    session: AsyncSession,
+    tenant_id: UUID,
+    point_id: UUID,
+    key: str,
+    aggregate: Aggregate,
+    version_id: UUID,
+    *,
+    segment: str,
+    since: datetime | None,
+    until: datetime | None,
+) -> dict[str, Found]:
+    """Return what the values of each segment come to, likewise.
+
+    Of that which is named, and of those that are spelt as a value of it: ``state=NSW`` of `state`.
+    """
+    where = _standing_for(tenant_id, point_id, key, version_id, since=since, until=until)
+    where.append(_spelt(segment))
+    every = await reported_by(session, Value, [Value.version_id, Value.segment], where)
+    found = dict[str, Found]()
+    for whose in (NOBODY, version_id):
+        own = {name: of[0] for (one, name), of in every.items() if one == whose}
+        found |= {name: of.found(aggregate) for name, of in own.items()}
+    return found
+
+
+async def over_time(
+    session: AsyncSession,
+    tenant_id: UUID,
+    point_id: UUID,
+    key: str,
+    aggregate: Aggregate,
+    *,
+    version_id: UUID | None,
+    segment: str | None,
+    since: datetime,
+    until: datetime,
+    width: int,
+) -> dict[tuple[UUID, str], dict[int, Found]]:
+    """Return what values come to in buckets, by whose they are and segment, of the whole ``""``."""
+    where = [
+        Value.tenant_id == tenant_id,
+        Value.point_id == point_id,
+        Value.key == key,
+        Value.at >= since,
+        Value.at < until,
+    ]
+    if version_id is not None:
+        where.append(Value.version_id == version_id)
+    by: list[Any] = [Value.version_id]
+    if segment is not None:
+        by.append(Value.segment)
+        where.append(_spelt(segment))
+    found = await reported_by(session, Value, by, where, width)
+    return {
+        (which[0], which[1] if segment is not None else ""): {
+            bucket: said.found(aggregate) for bucket, said in buckets.items()
+        }
+        for which, buckets in found.items()
+    }
+
+
+def _standing_for(
+    tenant_id: UUID,
+    point_id: UUID,
+    key: str,
+    version_id: UUID,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+) -> list[ColumnElement[bool]]:
+    found = [
+        Value.tenant_id == tenant_id,
+        Value.point_id == point_id,
+        Value.key == key,
+        Value.version_id.in_((NOBODY, version_id)),
+    ]
     if since is not None:
-        standing = standing.where(Value.at >= since)
+        found.append(Value.at >= since)
     if until is not None:
-        standing = standing.where(Value.at < until)
-    every = standing.subquery()
-    own = select(every.c.at).where(every.c.version_id == version_id).exists()
-    whose = case((own, version_id), else_=NOBODY)
-    mine = select(every).where(every.c.version_id == whose).subquery()
-    whole = mine.alias()
-    rows = (
-        select(mine)
-        .where(
-            (mine.c.segment == "")
-            | ~select(whole.c.at).where(whole.c.at == mine.c.at, whole.c.segment == "").exists()
-        )
-        .subquery()
-    )
-    if aggregate is Aggregate.NEWEST:
-        newest = select(func.max(rows.c.at)).scalar_subquery()
-        query = select(func.avg(rows.c.value), func.count()).where(rows.c.at == newest)
-    else:
-        reduce = func.sum if aggregate is Aggregate.SUM else func.avg
-        query = select(reduce(rows.c.value), func.count())
-    value, count = (await session.execute(query)).one()
-    return Found(value, count)
+        found.append(Value.at < until)
+    return found
+
+
+def _spelt(segment: str) -> ColumnElement[bool]:
+    return (Value.segment == segment) | Value.segment.startswith(f"{segment}=", autoescape=True)

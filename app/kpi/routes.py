@@ -11,7 +11,7 @@ from app.kit.names import MOST, NAME
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.kpi import measuring, service
-from app.kpi.measuring import Measured
+from app.kpi.attribution import NotInOrder
 from app.kpi.rules import Aggregate, Direction, Formula, KpiWatched, fault
 from app.platform.http import (
     Cursor,
@@ -19,13 +19,15 @@ from app.platform.http import (
     IfMatchToReplace,
     Limit,
     Session,
+    Snapshot,
     allow,
     etag,
     responses,
 )
 from app.platform.http import router as make_router
 from app.platform.http.documented import editing
-from app.telemetry import GREATEST
+from app.platform.http.moment import Countable
+from app.telemetry import GREATEST, NoSuchSegment
 
 router = make_router("/v1/decision-points/{key}/kpis", tag="kpi")
 
@@ -127,6 +129,7 @@ class MeasuredOut(BaseModel):
     formula: Formula
     gravely: bool = Field(description="Missed by more than twice the tolerance, or as an uplift.")
     digest: str = Field(description="Of the definition that it was held against.")
+    segment: str = Field("", description="Which part it is of, as `state=NSW`; none: the whole.")
 
 
 class MeasuresOut(BaseModel):
@@ -215,15 +218,46 @@ async def get_kpi(
     return (await service.shown(session, actor.tenant_id, [found]))[0]
 
 
-@router.get(":measure", response_model=MeasuresOut, responses=responses(NotFound))
+@router.get(
+    ":measure", response_model=MeasuresOut, responses=responses(NotFound, NotInOrder, NoSuchSegment)
+)
 async def measure_kpis(
     key: Name,
     model: Annotated[str, Query(pattern=NAME)],
     version: Annotated[int, Query(ge=1, lt=MOST)],
     actor: Annotated[Actor, allow("telemetry:read")],
-    session: Session,
-) -> dict[str, list[Measured]]:
-    """Measure every KPI on the production decisions of one version."""
+    session: Snapshot,
+    since: Countable | None = None,
+    until: Countable | None = None,
+    segment: Annotated[
+        str | None,
+        Query(
+            max_length=300,
+            description="One of the contract's `segments`, as `state`: each of its values; or one"
+            " of them, as `state=NSW`. Reported values count by the `segment` that they name.",
+        ),
+    ] = None,
+) -> dict[str, list[MeasuredOut]]:
+    """Measure every KPI on the production decisions of one version.
+
+    Of outcomes by whole hours. Without `since` and `until` over all of the version's time. Of a
+    `segment` uplifts are left out, which are known of units only, and so is what has no value.
+    """
     point = await catalog.point_by_key(session, key, by=actor)
     found = await catalog.find_version(session, model, version, by=actor)
-    return {"measures": await measuring.measure(session, actor.tenant_id, point.id, found.id)}
+    if since and until and since >= until:
+        raise NotInOrder("since is not before until.")
+    if segment is None:
+        whole = await measuring.measure(
+            session, actor.tenant_id, point.id, found.id, since=since, until=until
+        )
+        return {"measures": [MeasuredOut.model_validate(one) for one in whole]}
+    parts = await measuring.measure_segments(
+        session, point, found.id, segment, since=since, until=until
+    )
+    return {
+        "measures": [
+            MeasuredOut.model_validate(one).model_copy(update={"segment": name})
+            for name, one in parts
+        ]
+    }

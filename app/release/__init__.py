@@ -7,6 +7,7 @@ telemetry, catalog.
 """
 
 from app.release.events import VersionMoved, VersionReturned
+from app.release.kpi_drawn import kpi_drawn
 from app.release.kpi_validation import (
     conclude,
     kpis_agreed,
@@ -32,6 +33,7 @@ __all__ = [
     "about",
     "cases_in_force",
     "conclude",
+    "kpi_drawn",
     "kpis_agreed",
     "kpis_over",
     "lapse_withdrawn",

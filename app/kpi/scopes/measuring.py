@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import telemetry
 from app.kpi import rules
 from app.kpi.attribution import NotInOrder
+from app.kpi.reported import Reported
 from app.kpi.scopes import reporting
 from app.kpi.scopes.reading import MOST_HOURS, Read, Span, read
 from app.kpi.scopes.reckoning import Ground, found_in, ground_of, prices_of
-from app.kpi.scopes.reporting import Sums
 from app.kpi.scopes.rules import (
     REPORTED,
     ScopeFormula,
@@ -120,7 +120,7 @@ async def measure(
     return measured
 
 
-def _of_one(said: Mapping[str, Mapping[int, Sums]]) -> dict[str, Sums]:
+def _of_one(said: Mapping[str, Mapping[int, Reported]]) -> dict[str, Reported]:
     return {key: buckets[0] for key, buckets in said.items()}
 
 
@@ -165,7 +165,7 @@ def _measured(
     kpi: ScopeKpi,
     span: Span,
     done: Read,
-    sums: Mapping[str, Sums],
+    sums: Mapping[str, Reported],
     champions: Mapping[str, Champion],
 ) -> ScopeMeasured:
     found, lacking = found_in(ground, kpi, done, sums)

@@ -6,13 +6,12 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.kpi.reported import Reported, reported_of
 from app.kpi.rules import FREE, NONE, Found, Prices
-from app.kpi.scopes import reporting
 from app.kpi.scopes.formula import Expression, NotReckoned, Quantities
 from app.kpi.scopes.members import Members, members_of
 from app.kpi.scopes.money import is_money, kpis_of, money_at, standing_in
 from app.kpi.scopes.reading import Read
-from app.kpi.scopes.reporting import Sums
 from app.kpi.scopes.rules import ScopeFormula, disagreement, value
 from app.kpi.scopes.spread import error_of
 from app.kpi.scopes.tables import Scope, ScopeKpi
@@ -47,14 +46,14 @@ async def ground_of(session: AsyncSession, scope: Scope) -> Ground:
 
 
 def found_in(
-    ground: Ground, kpi: ScopeKpi, done: Read, sums: Mapping[str, Sums]
+    ground: Ground, kpi: ScopeKpi, done: Read, sums: Mapping[str, Reported]
 ) -> tuple[Found, str | None]:
     """Return what a KPI came to, and what keeps anything from being said."""
     if ground.mixed is not None and is_money(kpi):
         said = "; ".join(f"{one} at {', '.join(of)}" for one, of in ground.mixed.items())
         return NONE, f"money of different currencies is not added up: {said}"
     if kpi.formula is ScopeFormula.PUSHED:
-        found = reporting.found_in(sums.get(kpi.key), kpi.aggregate)
+        found = reported_of(sums.get(kpi.key), kpi.aggregate)
         return found, None if found.outcomes else "nothing was reported of this time"
     if kpi.formula is ScopeFormula.EXPRESSION:
         return reckoned(ground, kpi, done, sums)
@@ -63,12 +62,12 @@ def found_in(
 
 
 def reckoned(
-    ground: Ground, kpi: ScopeKpi, done: Read, sums: Mapping[str, Sums]
+    ground: Ground, kpi: ScopeKpi, done: Read, sums: Mapping[str, Reported]
 ) -> tuple[Found, str | None]:
     """Return what an expression comes to, or why it comes to nothing."""
     expression = Expression.read(kpi.expression or "")
     pushed = {
-        one.key: reporting.found_in(sums.get(one.key), one.aggregate).value
+        one.key: reported_of(sums.get(one.key), one.aggregate).value
         for one in ground.kpis
         if one.formula is ScopeFormula.PUSHED
     }

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, cast, func, select
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, telemetry
@@ -17,18 +16,16 @@ from app.kit.moment import require_past
 from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kpi.pushed import NotPushed, store
-from app.kpi.rules import NONE, Aggregate, Found
+from app.kpi.reported import Reported, reported_by
 from app.kpi.scopes import service
 from app.kpi.scopes.money import kpis_of
 from app.kpi.scopes.rules import ScopeFormula
 from app.kpi.scopes.tables import ScopeValue
 from app.platform.db import clock, page
 
-_SECONDS_AN_HOUR = 3600
-
 
 @dataclass(frozen=True, slots=True)
-class Reported:
+class Report:
     """One value as it was sent."""
 
     kpi: str
@@ -39,7 +36,7 @@ class Reported:
 
 
 async def report(
-    session: AsyncSession, scope_key: str, values: Sequence[Reported], *, by: Actor
+    session: AsyncSession, scope_key: str, values: Sequence[Report], *, by: Actor
 ) -> int:
     """Store values of a scope's KPIs, all or none; return how many had not been stored before."""
     scope = await service.scope_by_key(session, scope_key, by=by)
@@ -94,27 +91,6 @@ async def list_values(
     return await page(session, query, *order, cursor=cursor, limit=limit)
 
 
-class Sums(NamedTuple):
-    """What the values of a time come to, in each of the three ways."""
-
-    total: float
-    mean: float
-    newest: float
-    values: int
-
-    def found(self, aggregate: Aggregate) -> Found:
-        """Return it as one KPI reads it."""
-        ways = {
-            Aggregate.SUM: self.total, Aggregate.MEAN: self.mean, Aggregate.NEWEST: self.newest,
-        }  # fmt: skip
-        return Found(ways[aggregate], self.values)
-
-
-def found_in(sums: Sums | None, aggregate: Aggregate) -> Found:
-    """Return what was reported of a time, or nothing."""
-    return NONE if sums is None else sums.found(aggregate)
-
-
 async def reported(
     session: AsyncSession,
     tenant_id: UUID,
@@ -123,51 +99,24 @@ async def reported(
     first: int,
     last: int,
     width: int | None = None,
-) -> dict[str, dict[int, Sums]]:
+) -> dict[str, dict[int, Reported]]:
     """Return what values of the hours ``[first, last)`` come to, by KPI and bucket.
 
-    Of one time what was said of the whole counts, else its segments; the highest revision stands.
     Buckets are ``width`` hours wide, counted since 1970; without, all is in one, 0.
     """
     if not keys:
         return {}
-    place = (ScopeValue.key, ScopeValue.at, ScopeValue.segment)
-    standing = (
-        select(*place, ScopeValue.value)
-        .where(
+    found = await reported_by(
+        session,
+        ScopeValue,
+        [ScopeValue.key],
+        [
             ScopeValue.tenant_id == tenant_id,
             ScopeValue.scope_id == scope_id,
             ScopeValue.key.in_(keys),
             ScopeValue.at >= telemetry.begins(first, 1),
             ScopeValue.at < telemetry.begins(last, 1),
-        )
-        .ext(distinct_on(*place))
-        .order_by(*place, ScopeValue.revision.desc())
-        .subquery()
+        ],
+        width,
     )
-    hours = func.floor(func.extract("epoch", standing.c.at) / _SECONDS_AN_HOUR)
-    bucket = cast(func.floor(hours / width), BigInteger) if width else cast(0, BigInteger)
-    whole = standing.alias()
-    said_whole = (
-        select(whole.c.at)
-        .where(
-            whole.c.key == standing.c.key, whole.c.at == standing.c.at, whole.c.segment == ""
-        )
-        .exists()
-    )  # fmt: skip
-    rows = (
-        select(standing.c.key, standing.c.at, standing.c.value, bucket.label("bucket"))
-        .where((standing.c.segment == "") | ~said_whole)
-        .subquery()
-    )
-    newest = func.max(rows.c.at).over(partition_by=(rows.c.key, rows.c.bucket))
-    each = select(rows, newest.label("newest")).subquery()
-    found: dict[str, dict[int, Sums]] = {}
-    for key, at, *sums in await session.execute(
-        select(
-            each.c.key, each.c.bucket, func.sum(each.c.value), func.avg(each.c.value),
-            func.avg(each.c.value).filter(each.c.at == each.c.newest), func.count(),
-        ).group_by(each.c.key, each.c.bucket)
-    ):  # fmt: skip
-        found.setdefault(key, {})[at] = Sums(*sums)
-    return found
+    return {key: buckets for (key,), buckets in found.items()}

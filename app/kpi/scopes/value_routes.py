@@ -12,7 +12,7 @@ from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.kpi.pushed import NotPushed, SaidOtherwise
 from app.kpi.scopes import reporting
-from app.kpi.scopes.reporting import Reported
+from app.kpi.scopes.reporting import Report
 from app.kpi.scopes.routes import Name
 from app.kpi.scopes.tables import ScopeValue
 from app.kpi.value_routes import ReportedIn, TakenOut
@@ -57,7 +57,7 @@ async def push_scope_values(
     session: Session,
 ) -> TakenOut:
     """Report what KPIs of a scope came to, all of them or none; the same again is not doubled."""
-    values = [Reported(**one.model_dump()) for one in body.values]
+    values = [Report(**one.model_dump()) for one in body.values]
     fresh = await reporting.report(session, scope, values, by=actor)
     return TakenOut(accepted=fresh, duplicates=len(values) - fresh)
 

@@ -13,7 +13,7 @@ from app.kit.actor import Actor
 from app.kpi.scopes import agreeing, measuring, service
 from app.kpi.scopes.measuring import ScopeMeasured
 from app.kpi.scopes.reading import Span, TooMuchToMeasure, read
-from app.kpi.scopes.reporting import Reported, report
+from app.kpi.scopes.reporting import Report, report
 from app.kpi.scopes.rules import (
     MOST_KPIS,
     MOST_SCOPES,
@@ -188,7 +188,7 @@ async def test_what_is_reported_comes_to_its_aggregate_and_the_highest_revision_
             (second, "nsw", 1.0, 0), (second, "vic", 4.0, 0),
             (begins(TODAY - 60, 1), "", 5000.0, 0)]  # fmt: skip
     values = [
-        Reported(how, at, value, segment, revision)
+        Report(how, at, value, segment, revision)
         for how in ("sum", "mean", "newest")
         for at, segment, value, revision in said
     ]

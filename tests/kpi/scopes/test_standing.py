@@ -11,7 +11,7 @@ from app.kit.actor import Actor
 from app.kpi.rules import Aggregate, Direction, Formula
 from app.kpi.scopes import agreeing, service, standing
 from app.kpi.scopes.gauges import ScopeGauges
-from app.kpi.scopes.reporting import Reported, report
+from app.kpi.scopes.reporting import Report, report
 from app.kpi.scopes.rules import ScopeFormula
 from app.kpi.scopes.tables import Scope
 from app.kpi.tables import Definition, Terms
@@ -51,7 +51,7 @@ async def told(ground: Ground) -> list[tuple[str, dict[str, Any]]]:
 
 
 async def say(ground: Ground, scope: Scope, key: str, value: float, revision: int) -> None:
-    said = Reported(key, begins(TODAY - 5, 1), value, "", revision)
+    said = Report(key, begins(TODAY - 5, 1), value, "", revision)
     async with ground.db.transaction(ground.tenant) as session:
         await report(session, scope.key, [said], by=ground.actor())
 
