@@ -33,6 +33,7 @@ from app.platform.http.guard import name_roles
 from app.platform.http.metrics import HttpMetrics
 from app.platform.http.quick import Quick
 from app.platform.outbound import Outbound
+from app.platform.rota_gauges import RotaGauges
 from app.platform.settings import Settings
 from app.platform.shelf import Shelf
 from app.release import routers as release_routes
@@ -96,6 +97,7 @@ def make_api(
         drift.AlertGauges(database, registry),
         revalidation.PlaceGauges(database, registry),
         kpi.ScopeGauges(database, registry),
+        RotaGauges(database, registry),
     )
     problems.install(api)
     decider = routing.Decider(table, registry)

@@ -10,6 +10,7 @@ missed or failed is done at the next pulse, by whichever worker is there.
 import asyncio
 import logging
 import signal
+from datetime import timedelta
 
 from app import (
     activation,
@@ -72,7 +73,8 @@ def alert_pusher(settings: Settings) -> Job | None:
     if not settings.alertmanager_url:
         return None
     try:
-        return drift.Alertmanager(settings.alertmanager_url, Outbound(settings)).push
+        stands = timedelta(minutes=settings.alertmanager_stands_minutes)
+        return drift.Alertmanager(settings.alertmanager_url, Outbound(settings), stands).push
     except OutboundRefused as refusal:
         logger.critical(
             "Alertmanager is not told of alerts: MODELWARD_ALERTMANAGER_URL is not called",

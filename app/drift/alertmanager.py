@@ -1,8 +1,9 @@
 """Alertmanager is told what fires, every so often, as Prometheus tells it.
 
 What it is told again and again it keeps; what it is no longer told it lets go, so that a server
-that has died leaves no alert behind for ever. So each alert is sent with an end a few turns away,
-and with its real one once it is resolved. No database session is open meanwhile.
+that has died leaves no alert behind for ever. So each alert is sent with an end some time away,
+and with its real one once it is resolved. To Alertmanager that end is one, whoever was away: the
+time is longer than outages mostly are. No database session is open meanwhile.
 
 What was told and is silenced since goes on to be sent: what is no longer sent is over, to
 Alertmanager, and it would say so. It is told to be quiet about it instead.
@@ -41,8 +42,6 @@ ALERT_NAMES = {
     rules.AlertKind.FAIRNESS: "ModelwardUnequalTreatment",
     rules.AlertKind.BUSINESS: "ModelwardBusinessDrift",
 }
-_STANDS = timedelta(minutes=4)
-"""How long what fires is believed without being sent again: Prometheus's own four turns."""
 _RESOLVED = timedelta(minutes=15)
 """So long is sent, as Prometheus does, that something is over."""
 _BATCH = 500
@@ -75,8 +74,9 @@ class Posted:
 class Alertmanager:
     """The way to one Alertmanager."""
 
-    def __init__(self, url: str, outbound: Outbound) -> None:
+    def __init__(self, url: str, outbound: Outbound, stands: timedelta) -> None:
         outbound.check(url)
+        self._stands = stands
         self._url = url.rstrip("/") + PATH
         self._outbound = outbound
         self._quieting = Quieting(url, outbound)
@@ -84,7 +84,7 @@ class Alertmanager:
     async def push(self, database: Database) -> None:
         """Send every tenant's alerts that fire, and those that were resolved lately."""
         async with database.session(ALL_TENANTS) as session:
-            found = await standing(session)
+            found = await standing(session, self._stands)
             now = await clock(session)
         if not found:
             return
@@ -115,8 +115,11 @@ class Alertmanager:
             )
 
 
-async def standing(session: AsyncSession) -> list[Posted]:
-    """Return what Alertmanager is to know now: all that fires, or did lately, and was told."""
+async def standing(session: AsyncSession, stands: timedelta) -> list[Posted]:
+    """Return what Alertmanager is to know now: all that fires, or did lately, and was told.
+
+    What fires is believed for as long as it ``stands`` without being sent again.
+    """
     now = await clock(session)
     lately = func.clock_timestamp() - _RESOLVED
     rows = await session.execute(
@@ -151,8 +154,9 @@ async def standing(session: AsyncSession) -> list[Posted]:
     newest: dict[UUID, Posted] = {}
     for alert, episode, model, version, point, until in rows:
         newest[alert.id] = _posted(
-            alert, episode, model.name, version.number, point, names[alert.tenant_id], now, until
-        )
+            alert, episode, model.name, version.number, point, names[alert.tenant_id],
+            now + stands, until,
+        )  # fmt: skip
     return list(newest.values())
 
 
@@ -163,7 +167,7 @@ def _posted(
     number: int,
     point: str,
     tenant: str,
-    now: datetime,
+    believed_until: datetime,
     muted_until: datetime | None,
 ) -> Posted:
     until = muted_until if episode.state in rules.STANDING else None
@@ -186,6 +190,6 @@ def _posted(
             **({"silenced_until": until.isoformat()} if until else {}),
         },
         starts_at=episode.at,
-        ends_at=episode.resolved_at or now + _STANDS,
+        ends_at=episode.resolved_at or believed_until,
         quiet_until=until,
     )

@@ -8,6 +8,7 @@ down, the alert stands there all the same: it may be told again, and is never sa
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -69,17 +70,25 @@ class Quieting:
         """Have a silence for each that is wanted, and none for the others that are ``known``."""
         try:
             there = _ours(orjson.loads((await self._call("GET", self._url + "s")).body))
-            for one in wanted:
-                id_, until = there.pop(one.alert_id, (None, now))
-                if until < one.until - _CLOSE:
-                    await self._call("POST", self._url + "s", one.body(id_, now))
-            for alert_id, (id_, _) in there.items():
-                if alert_id in known:
-                    await self._call("DELETE", f"{self._url}/{id_}")
-        except (Unheard, ValueError, LookupError, TypeError) as error:
+        except (Unheard, ValueError, TypeError) as error:
             # Who cannot be reached at all is said where alerts are sent.
             if wanted:
                 logger.warning("Alertmanager took no silences", extra={"reason": str(error)})
+            return
+        for one in wanted:
+            id_, until = there.pop(one.alert_id, (None, now))
+            if until < one.until - _CLOSE:
+                await self._ask("POST", self._url + "s", one.body(id_, now))
+        for alert_id, (id_, _) in there.items():
+            if alert_id in known:
+                await self._ask("DELETE", f"{self._url}/{id_}")
+
+    async def _ask(self, method: str, url: str, body: dict[str, Any] | None = None) -> None:
+        """Ask for one silence; where it is refused the others are asked for all the same."""
+        try:
+            await self._call(method, url, body)
+        except Unheard as error:
+            logger.warning("Alertmanager refused a silence", extra={"reason": str(error)})
 
     async def _call(self, method: str, url: str, body: dict[str, Any] | None = None) -> Fetched:
         headers = {"Content-Type": "application/json", "User-Agent": "Modelward"}
@@ -97,14 +106,16 @@ class Quieting:
 
 
 def _ours(found: Sequence[Mapping[str, Any]]) -> dict[UUID, tuple[str, datetime]]:
-    """Return our silences in force by whose alerts they are: their ids, and their ends."""
-    return {
-        UUID(one["comment"].removeprefix(_COMMENT)): (
-            one["id"],
-            datetime.fromisoformat(one["endsAt"]),
-        )
-        for one in found
-        if one["createdBy"] == AUTHOR
-        and one["comment"].startswith(_COMMENT)
-        and one["status"]["state"] != "expired"
-    }
+    """Return our silences in force by whose alerts they are: their ids, and their ends.
+
+    What only looks like one of ours is somebody else's.
+    """
+    ours = {}
+    for one in found:
+        with suppress(ValueError, LookupError, TypeError, AttributeError):
+            if one["createdBy"] == AUTHOR and one["status"]["state"] != "expired":
+                before, alert_id = one["comment"].split(_COMMENT)
+                ends = datetime.fromisoformat(one["endsAt"])
+                if not before:
+                    ours[UUID(alert_id)] = one["id"], ends
+    return ours

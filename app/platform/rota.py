@@ -10,11 +10,12 @@ the database one question a second.
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import LiteralString, TypeVarTuple
+from typing import Any, LiteralString, TypeVarTuple
 from uuid import UUID
 
 import psycopg
@@ -30,8 +31,11 @@ Ts = TypeVarTuple("Ts")
 Job = Callable[[Database], Awaitable[None]]
 _BEAT_SECONDS = 1.0
 _STOP_SECONDS = 10.0
+# Due later than after its next turn is nothing: the clock that said so was ahead, or is set back.
 # The next turn is due a little early, so that no beat comes just before it and waits for another.
 _EARLY = 0.9
+# What was done is written at most so often, and at once if it failed.
+_TOLD_SECONDS = 10.0
 _NOTE: LiteralString = """
 INSERT INTO platform_rota (name, due) SELECT unnest(%s::text[]), clock_timestamp()
 ON CONFLICT DO NOTHING
@@ -40,11 +44,22 @@ _TAKE: LiteralString = """
 WITH mine AS (
     SELECT * FROM unnest(%s::text[], %s::float[]) AS m (name, seconds)
 ), due AS (
-    SELECT name FROM platform_rota JOIN mine USING (name) WHERE due <= clock_timestamp()
+    SELECT name FROM platform_rota JOIN mine USING (name)
+    WHERE due <= clock_timestamp()
+        OR due > clock_timestamp() + make_interval(secs => 2 * mine.seconds)
     FOR UPDATE OF platform_rota SKIP LOCKED
 )
 UPDATE platform_rota AS r SET due = clock_timestamp() + make_interval(secs => m.seconds)
 FROM mine AS m JOIN due USING (name) WHERE r.name = m.name RETURNING r.name
+"""
+_FORGET: LiteralString = """
+UPDATE platform_rota SET done_at = NULL WHERE name <> ALL(%s::text[]) AND done_at IS NOT NULL
+"""
+_DONE: LiteralString = """
+UPDATE platform_rota AS r SET seconds = d.seconds, failures = failures + d.failed,
+    done_at = CASE WHEN d.done THEN clock_timestamp() ELSE coalesce(done_at, clock_timestamp()) END
+FROM unnest(%s::text[], %s::float[], %s::bool[], %s::int[]) AS d (name, seconds, done, failed)
+WHERE r.name = d.name
 """
 
 
@@ -55,6 +70,18 @@ class _Job:
     do: Job
 
 
+@dataclass(slots=True)
+class _Record:
+    """What became of a job's turns since that was written last."""
+
+    done: bool = False
+    failed: int = 0
+    told: float = -_TOLD_SECONDS
+
+    def due(self, now: float) -> bool:
+        return bool(self.failed) or (self.done and now - self.told >= _TOLD_SECONDS)
+
+
 class Rota:
     """The worker's side of it."""
 
@@ -62,6 +89,7 @@ class Rota:
         self._database = database
         self._jobs: dict[str, _Job] = {}
         self._at_work: dict[asyncio.Task[None], str] = {}
+        self._records: dict[str, _Record] = {}
         self._stop = asyncio.Event()
 
     def every(self, seconds: float, name: str, job: Job, *, at_once: int = 1) -> None:
@@ -100,6 +128,7 @@ class Rota:
         )
         async with connection:
             await connection.execute(_NOTE, [list(self._jobs)])
+            await connection.execute(_FORGET, [list(self._jobs)])
             logger.info("the worker is at work", extra={"jobs": len(self._jobs)})
             while not self._stop.is_set():
                 busy = Counter(self._at_work.values())
@@ -110,13 +139,37 @@ class Rota:
                     task = asyncio.create_task(self._do(name, free[name].do))
                     self._at_work[task] = name
                     task.add_done_callback(self._at_work.pop)
+                await self._tell(connection)
                 await self._rest()
 
     async def _do(self, name: str, job: Job) -> None:
+        record = self._records.setdefault(name, _Record())
         try:
             await job(self._database)
         except Exception:
+            record.failed += 1
             logger.exception("a job failed", extra={"job": name})
+        else:
+            record.done = True
+
+    async def _tell(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        """Write what became of jobs, for whoever watches the workers."""
+        now = time.monotonic()
+        told = {name: one for name, one in self._records.items() if one.due(now)}
+        if not told:
+            return
+        records = told.values()
+        await connection.execute(
+            _DONE,
+            [
+                list(told),
+                [self._jobs[name].seconds for name in told],
+                [one.done for one in records],
+                [one.failed for one in records],
+            ],
+        )
+        for one in records:
+            one.done, one.failed, one.told = False, 0, now
 
     async def _rest(self) -> None:
         """Wait for the next beat, or for the end."""

@@ -120,6 +120,13 @@ class Settings(BaseSettings):
         description="Base of an Alertmanager's API v2, which is told of every alert that fires."
         " Called as webhooks are: https and public, but for OUTBOUND_PRIVATE_HOSTS and _LOOPBACK.",
     )
+    alertmanager_stands_minutes: float = Field(
+        30.0,
+        ge=1,
+        le=7 * 24 * 60,
+        description="How long Alertmanager believes that an alert fires without being told again:"
+        " longer than workers or the database are mostly away, or it says that all is resolved.",
+    )
     webhook_timeout_seconds: float = Field(
         10.0, gt=0, le=30, description="A receiver that has not answered by then has failed."
     )

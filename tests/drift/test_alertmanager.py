@@ -25,6 +25,7 @@ pytestmark = pytest.mark.anyio
 
 AT_ONCE = Thresholds(hits=1, of=1)
 SETTINGS = Settings(outbound_loopback=True, pool_size=1, pool_wait_seconds=1)
+STANDS = timedelta(minutes=30)
 LABELS = {"type": "object", "additionalProperties": {"type": "string"}}
 POSTABLE = {
     # postableAlerts of Alertmanager's api/v2/openapi.yaml; endsAt is what we promise besides.
@@ -52,7 +53,7 @@ async def db(empty_database: str) -> AsyncIterator[Database]:
 
 
 def manager(url: str) -> Alertmanager:
-    return Alertmanager(url, Outbound(SETTINGS))
+    return Alertmanager(url, Outbound(SETTINGS), STANDS)
 
 
 def posted(receiver: Sink) -> list[dict[str, Any]]:
@@ -86,7 +87,7 @@ async def test_what_fires_is_sent_with_its_labels_again_and_again(
     }  # fmt: skip
     assert first["startsAt"] == second["startsAt"]
     assert first["endsAt"] < second["endsAt"]
-    assert datetime.fromisoformat(second["endsAt"]) > datetime.now(UTC) + timedelta(minutes=3)
+    assert datetime.fromisoformat(second["endsAt"]) > datetime.now(UTC) + timedelta(minutes=29)
     assert first["annotations"]["next"] == f"GET /v1/alerts/{await here.alert()}"
     assert "x of m@1 at p" in first["annotations"]["summary"]
     assert receiver.got[0].headers["content-type"] == "application/json"
@@ -123,7 +124,7 @@ async def test_what_was_told_before_it_was_silenced_goes_on_to_be_sent_and_nothi
         await there.push(db)
         (told,) = posted(receiver)
         assert told["labels"]["subject"] == "x"
-        assert datetime.fromisoformat(told["endsAt"]) > datetime.now(UTC) + timedelta(minutes=3)
+        assert datetime.fromisoformat(told["endsAt"]) > datetime.now(UTC) + timedelta(minutes=29)
         assert told["annotations"]["silenced_until"] == rows[0].until.isoformat()
         assert [one.message for one in caplog.records] == ["Alertmanager took no silences"]
         for row in rows:
@@ -180,7 +181,7 @@ def test_an_address_that_is_not_called_is_said_and_stops_no_worker(
     for url in ("http://127.0.0.1:9093", "not a url", "https://user:word@alerts.example.com"):
         assert alert_pusher(Settings(alertmanager_url=url)) is None
         with pytest.raises(OutboundRefused):
-            Alertmanager(url, Outbound(Settings()))
+            Alertmanager(url, Outbound(Settings()), STANDS)
     assert {record.levelname for record in caplog.records} == {"CRITICAL"}
     assert alert_pusher(Settings(alertmanager_url="https://alerts.example.com")) is not None
 

@@ -179,15 +179,19 @@ async def test_what_ends_while_it_is_silenced_is_said_to_be_over(
         "createdBy": "Modelward", "comment": "GET /v1/alerts/00000000-0000-0000-0000-000000000007",
     }  # fmt: skip
     real.silence(theirs)
+    # Somebody has begun from one of ours and written on.
+    written = {**theirs, "comment": "GET /v1/alerts/?state=firing is noisy"}
+    real.silence(written)
     await here.window("x", limits=AT_ONCE)
     there = manager(real.url)
     await there.push(db)
     wait(lambda: real.told("x"))
     await here.silence(subject="x")
     await there.push(db)
-    assert len(real.silences()) == 2
+    assert len(real.silences()) == 3
     await here.resolve()
     await there.push(db)
 
     wait(lambda: real.told("x")[-1] == "resolved")
-    assert [one["comment"] for one in real.silences()] == [theirs["comment"]]
+    left = {one["comment"] for one in real.silences()}
+    assert left == {theirs["comment"], written["comment"]}

@@ -6,10 +6,13 @@ from contextlib import asynccontextmanager
 
 import psycopg
 import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import text
 
 from app.bus import make_bus
-from app.platform.db import Database
+from app.platform.db import ALL_TENANTS, Database
 from app.platform.rota import Job, Rota
+from app.platform.rota_gauges import RotaGauges
 from app.platform.settings import Settings
 from tests.conftest import named
 
@@ -100,6 +103,60 @@ async def test_a_job_that_hangs_is_not_begun_again_here_but_elsewhere(
         held.set()
 
     assert (begun.count("here"), begun.count("waits")) == (1, 2)
+
+
+async def test_a_clock_that_is_set_back_keeps_nothing_waiting(databases: list[Database]) -> None:
+    seen: list[str] = []
+    rota = Rota(databases[0])
+    rota.every(1, "often", counting(seen, "often"))
+    rota.every(3600, "rare", counting(seen, "rare"))
+    async with at_work(rota):
+        await until(lambda: "rare" in seen)
+    async with databases[0].transaction(ALL_TENANTS) as session:
+        await session.execute(text("UPDATE platform_rota SET due = due + interval '1 day'"))
+    seen.clear()
+
+    async with at_work(rota := Rota(databases[0])):
+        rota.every(1, "often", counting(seen, "often"))
+        rota.every(3600, "rare", counting(seen, "rare"))
+        await until(lambda: seen.count("often") >= 3)
+
+    assert seen.count("rare") == 1
+
+
+async def test_what_is_done_what_fails_and_what_nobody_does_is_told_to_prometheus(
+    databases: list[Database],
+) -> None:
+    registry = CollectorRegistry()
+    gauges = RotaGauges(databases[1], registry)
+
+    async def fail() -> None:
+        raise ValueError("as planned")
+
+    def figure(name: str, job: str) -> float | None:
+        return registry.get_sample_value(f"modelward_job_{name}", {"job": job})
+
+    seen: list[str] = []
+    rota = Rota(databases[0])
+    rota.every(1, "done", counting(seen, "done"))
+    rota.every(1, "failing", counting(seen, "failing", fail))
+    async with at_work(rota):
+        await until(lambda: seen.count("failing") >= 4)
+    async with databases[0].transaction(ALL_TENANTS) as session:
+        await session.execute(text("UPDATE platform_rota SET done_at = done_at - interval '1 h'"))
+    await gauges.count()
+
+    assert (figure("failures_total", "done"), figure("late_seconds", "nosuch")) == (0, None)
+    assert (figure("failures_total", "failing") or 0) >= 2
+    assert 3590 < (figure("late_seconds", "done") or 0) < 3700
+    assert 3590 < (figure("late_seconds", "failing") or 0) < 3700
+
+    async with at_work(after := Rota(databases[0])):
+        after.every(1, "done", counting(seen, "done"))
+        begun = seen.count("done")
+        await until(lambda: seen.count("done") >= begun + 2)
+    await gauges.count()
+    assert (figure("late_seconds", "done"), figure("late_seconds", "failing")) == (0, None)
 
 
 async def test_what_is_begun_is_finished_when_a_worker_stops(databases: list[Database]) -> None:
