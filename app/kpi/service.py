@@ -11,7 +11,7 @@ from app.kit.actor import Actor
 from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_condition
-from app.kpi import rules
+from app.kpi import ended, rules
 from app.kpi.events import KpiWithdrawn
 from app.kpi.rules import KpiWatched
 from app.kpi.tables import Author, Definition, Terms
@@ -57,6 +57,8 @@ async def edit(
     found = await _found(session, by.tenant_id, point.id, key)
     if found is not None:
         require_condition(expected, found.revision)
+    elif fields is not None:
+        await ended.first_revision(session, by.tenant_id, point.id, key, expected=expected)
     if fields is None:
         await _require_unwatched(session, point, key, found)
     before = await _agreed(session, found) if found else None
@@ -110,7 +112,11 @@ async def define(
     before = None
     own = {name: value for name, value in fields.items() if name not in TERMS}
     if found is None:
-        found = Definition(tenant_id=by.tenant_id, point_id=point.id, key=key, **own)
+        place = (session, by.tenant_id, point.id, key)
+        begins = await ended.first_revision(*place, expected=expected)
+        found = Definition(
+            tenant_id=by.tenant_id, point_id=point.id, key=key, revision=begins, **own
+        )
         session.add(found)
     else:
         require_condition(expected, found.revision)
@@ -152,6 +158,10 @@ async def withdraw(
             await session.delete(row)
     await session.flush()
     await session.delete(found)
+    ended.keep(
+        session, by.tenant_id, point.id,
+        id_=found.id, key=key, revision=found.revision, said=before,
+    )  # fmt: skip
     await session.flush()
     await audit.record(session, by, "kpi.withdrawn", f"point:{point.id}", key=key, before=before)
     await publish(

@@ -111,3 +111,22 @@ class Author(Vouched, Base):
     definition_id: Mapped[UUID] = mapped_column(primary_key=True)
     person_id: Mapped[UUID] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class Ended(Vouched, Base):
+    """A KPI, or a scope of them, that was agreed on once. Rows are appended, never updated."""
+
+    __tablename__ = "kpi_ended"
+    __vouched__ = ("place_id", "key", "revision", "said", "at")
+    __table_args__ = (Index("ix_kpi_ended_place_id", "tenant_id", "place_id", "key"),)
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[uuid_pk]
+    """That it had."""
+    place_id: Mapped[UUID]
+    """Whose it was: a decision point's, or a scope's; a scope is nobody's."""
+    key: Mapped[str]
+    revision: Mapped[int]
+    """The last that it had."""
+    said: Mapped[Json]
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

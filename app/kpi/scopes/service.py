@@ -10,6 +10,7 @@ from app.kit.actor import Actor
 from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_condition
+from app.kpi import ended
 from app.kpi.scopes.members import (
     members_of,
     points_named,
@@ -17,9 +18,16 @@ from app.kpi.scopes.members import (
     processes_named,
 )
 from app.kpi.scopes.money import require_sound
+from app.kpi.scopes.reviewing import seen, would_be
 from app.kpi.scopes.rules import MOST_SCOPES, ScopeKindFixed, ScopeNamed, TooManyScoped
 from app.kpi.scopes.tables import Scope, ScopeKpi, ScopeLook, ScopePoint, ScopeProcess
+from app.kpi.tables import NOBODY
 from app.platform.db import page
+
+TERMS = (
+    "name", "formula", "direction", "threshold", "tolerance", "unit", "currency", "target",
+    "prices", "aggregate", "expression", "window_days", "wait_days",
+)  # fmt: skip
 
 
 async def scope_by_key(session: AsyncSession, key: str, *, by: Actor, lock: bool = False) -> Scope:
@@ -59,10 +67,15 @@ async def edit(
         await _require_unnamed(session, key, found)
     else:
         await _members(session, fields, by=by)
+        if found is None:
+            await ended.first_revision(session, by.tenant_id, NOBODY, key, expected=expected)
     change = await gates.propose(
         session, identity.Governed.KPI, f"kpi scope {key}",
         expected=expected, before=before,
-        after={"kpi_scope": key, "key": None, "fields": fields},
+        after={
+            "kpi_scope": key, "key": None, "fields": fields, "scope": await seen(session, found),
+            "points": await would_be(session, fields, by=by),
+        },
         reason=reason, by=by,
     )  # fmt: skip
     if change is not None:
@@ -91,7 +104,11 @@ async def define(
     before: dict[str, Any] | None = None
     if found is None:
         await _require_room(session, by.tenant_id)
-        found = Scope(tenant_id=by.tenant_id, key=key, kind=fields["kind"], name=fields["name"])
+        begins = await ended.first_revision(session, by.tenant_id, NOBODY, key, expected=expected)
+        found = Scope(
+            tenant_id=by.tenant_id, key=key, kind=fields["kind"], name=fields["name"],
+            revision=begins,
+        )  # fmt: skip
         session.add(found)
     else:
         require_condition(expected, found.revision)
@@ -118,22 +135,35 @@ async def end(session: AsyncSession, key: str, *, expected: int | None, by: Acto
     require_condition(expected, found.revision)
     before = (await shown(session, by.tenant_id, [found]))[0]
     agreed = []
+    place = (session, by.tenant_id)
     for kind in (ScopeKpi, ScopePoint, ScopeProcess):
         for row in await session.scalars(
             select(kind).filter_by(tenant_id=by.tenant_id, scope_id=found.id)
         ):
             if isinstance(row, ScopeKpi):
                 agreed.append(row.key)
+                ended.keep(*place, found.id, **ending(row))
                 look = delete(ScopeLook).filter_by(tenant_id=by.tenant_id, kpi_id=row.id)
                 await session.execute(look)
             await session.delete(row)
     await session.flush()
     await session.delete(found)
+    ended.keep(*place, NOBODY, id_=found.id, key=key, revision=found.revision, said=before)
     await session.flush()
     await audit.record(
         session, by, "kpi.scope.ended", _stream(found), key=key, before=before,
         kpis=sorted(agreed),
     )  # fmt: skip
+
+
+def ending(kpi: ScopeKpi) -> dict[str, Any]:
+    """Return what is kept of a KPI that ends."""
+    return {"id_": kpi.id, "key": kpi.key, "revision": kpi.revision, "said": agreed_terms(kpi)}
+
+
+def agreed_terms(kpi: ScopeKpi) -> dict[str, Any]:
+    """Return all that is agreed about a KPI."""
+    return {name: getattr(kpi, name) for name in TERMS}
 
 
 async def list_scopes(

@@ -1,0 +1,36 @@
+"""What was agreed on once is known by its id. The release before keeps none of it."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0048"
+down_revision = "0044"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "kpi_ended",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("place_id", sa.Uuid(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("said", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("clock_timestamp()"),
+            nullable=False,
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_kpi_ended")),
+    )
+    op.create_index("ix_kpi_ended_place_id", "kpi_ended", ["tenant_id", "place_id", "key"])
+    op.execute("SELECT modelward_guard('kpi_ended')")
+    op.execute("REVOKE UPDATE, DELETE ON kpi_ended FROM modelward_app, modelward_server")
+
+
+def downgrade() -> None:
+    op.drop_table("kpi_ended")
