@@ -112,9 +112,16 @@ class AttributedOut(BaseModel):
     share: float = Field(description="The share of the units that was looked at.")
     here: WorthOut | None = Field(description="Reward less cost, against the holdout.")
     elsewhere: Mapping[str, WorthOut | None] = Field(
-        description="The same units at the decision points downstream."
+        description="The same units at the decision points downstream that your key sees."
     )
-    together: WorthOut | None = Field(description="Here and downstream as one sum a unit.")
+    together: WorthOut | None = Field(
+        description="Here and at all decision points downstream as one sum a unit, whichever of"
+        " them your key sees."
+    )
+    unseen: int = Field(
+        description="How many decision points downstream are in the sum and not among `elsewhere`:"
+        " your key does not see them."
+    )
     lacking: str | None = Field(description="What keeps anything from being said.")
 
 

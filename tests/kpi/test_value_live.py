@@ -9,6 +9,7 @@ import pytest
 from app.client import Problem
 from app.kpi.routes import KpiOut
 from tests.live import Live, champion, lift_control, unique, wait_folded
+from tests.platform.wire import speaker
 from tests.routing.plans import Cast, cast
 
 UNITS = 900
@@ -190,6 +191,22 @@ def test_what_is_gained_here_and_lost_downstream_is_shown_as_one_sum(at: Cast) -
         together["per_unit"]["difference"] * seen["champion"]
     )
     assert (measured(at, here)["missed"], measured(at, across)["missed"]) == (False, True)
+    assert found["unseen"] == 0
+    # Whoever sees a part of the points sees the same sum, and that others are in it.
+    narrow = at_some_points(live, at.champion.point)
+    asked = f"{at.path}/value?model={place.model}&version={place.version}"
+    assert speaker(live, "aud").get(asked, headers=narrow).json() == {
+        **found,
+        "elsewhere": {},
+        "unseen": 1,
+    }
+
+
+def at_some_points(live: Live, *points: str) -> dict[str, str]:
+    """Return what an auditor's key for some decision points sends with each call."""
+    me = live["aud"].get("/v1/me")["id"]
+    key = live["aud"].post(f"/v1/principals/{me}/keys", {"days": 1, "points": list(points)})["key"]
+    return {"Authorization": f"Bearer {key}"}
 
 
 def held(at: Cast) -> set[str]:
