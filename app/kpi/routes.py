@@ -12,6 +12,7 @@ from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.kpi import measuring, service
 from app.kpi.attribution import NotInOrder
+from app.kpi.money import MixedCurrencies
 from app.kpi.rules import Aggregate, Direction, Formula, KpiWatched, fault
 from app.platform.http import (
     Cursor,
@@ -139,7 +140,7 @@ class MeasuresOut(BaseModel):
 @router.put(
     "/{kpi}",
     response_model=KpiOut,
-    responses=editing(NotFound, identity.DecisionDenied) | gates.ACCEPTED,
+    responses=editing(NotFound, identity.DecisionDenied, MixedCurrencies) | gates.ACCEPTED,
 )
 async def define_kpi(
     key: Name,

@@ -122,7 +122,14 @@ class AttributedOut(BaseModel):
         description="How many decision points downstream are in the sum and not among `elsewhere`:"
         " your key does not see them."
     )
-    lacking: str | None = Field(description="What keeps anything from being said.")
+    currency_unknown: list[str] = Field(
+        description="Decision points that are in the sum and at which no currency is agreed, of"
+        " those that your key sees: what they bring is taken to be of the same."
+    )
+    lacking: str | None = Field(
+        description="What keeps anything from being said; or only `together`, of money of different"
+        " currencies."
+    )
 
 
 @router.post(

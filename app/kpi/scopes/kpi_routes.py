@@ -8,12 +8,12 @@ from app import gates, identity
 from app.kit.actor import Actor, OutOfScope
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
+from app.kpi.money import MixedCurrencies
 from app.kpi.scopes import agreeing, standing
 from app.kpi.scopes.routes import Name, Reason
 from app.kpi.scopes.rules import (
     AttributedHere,
     BadScopeFormula,
-    MixedCurrencies,
     Standing,
     TooManyScoped,
 )

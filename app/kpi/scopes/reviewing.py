@@ -15,11 +15,11 @@ from app import gates
 from app.kit.actor import Actor
 from app.kit.canonical import plain
 from app.kit.revision import Stale
+from app.kpi.money import MixedCurrencies
 from app.kpi.scopes.members import members_of, points_named, processes_named
 from app.kpi.scopes.rules import (
     AttributedHere,
     BadScopeFormula,
-    MixedCurrencies,
     ScopeKindFixed,
     ScopeNamed,
     TooManyScoped,

@@ -7,9 +7,9 @@ from app.kit.actor import Actor, OutOfScope
 from app.kit.names import NAME
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
+from app.kpi.money import MixedCurrencies
 from app.kpi.scopes import service
 from app.kpi.scopes.rules import (
-    MixedCurrencies,
     NoSuchMembers,
     ScopeKindFixed,
     ScopeNamed,
