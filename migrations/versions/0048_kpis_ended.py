@@ -1,4 +1,9 @@
-"""What was agreed on once is known by its id. The release before keeps none of it."""
+"""What was agreed on once is known by its id; what was looked at last says against what.
+
+The release before keeps none of it, and reads what it knew.
+"""
+
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,7 +35,21 @@ def upgrade() -> None:
     op.create_index("ix_kpi_ended_place_id", "kpi_ended", ["tenant_id", "place_id", "key"])
     op.execute("SELECT modelward_guard('kpi_ended')")
     op.execute("REVOKE UPDATE, DELETE ON kpi_ended FROM modelward_app, modelward_server")
+    for column in _of_looks():
+        op.add_column("kpi_scope_look", column)
+
+
+def _of_looks() -> list[sa.Column[Any]]:
+    return [
+        sa.Column("known", sa.String(length=40), nullable=True),
+        sa.Column("measured_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("silent", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("threshold", sa.Double(), nullable=True),
+        sa.Column("target", sa.Double(), nullable=True),
+    ]
 
 
 def downgrade() -> None:
+    for column in _of_looks():
+        op.drop_column("kpi_scope_look", column.name)
     op.drop_table("kpi_ended")

@@ -152,6 +152,7 @@ async def list_scope_standings(
     """List how a KPI has stood at the end of its last whole days, newest first.
 
     It is looked at every hour; what is listed is each change. What was missed for certain is told
-    as an event `kpi.scope_missed`, and what is met again as `kpi.scope_met`.
+    as an event `kpi.scope_missed`, what is met again as `kpi.scope_met`, and what is not measured
+    any more as `kpi.scope_unknown`.
     """
     return await standing.list_standings(session, scope, kpi, cursor=cursor, limit=limit, by=actor)

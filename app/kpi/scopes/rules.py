@@ -202,14 +202,23 @@ def stands(*, missed: bool | None, certain: bool) -> Standing:
     return Standing.MISSED if missed else Standing.MET
 
 
-def announces(before: Standing | None, now: Standing) -> bool:
+def announces(before: Standing | None, now: Standing, *, silent: bool = False) -> bool:
     """Say whether somebody is told: of a miss that was none before, and of what is met again.
 
-    ``before`` is how it stood when that was last known.
+    ``before`` is how it stood when that was last known; of what was ``silent`` since, how it
+    stands now is told, whatever it is.
     """
     if now is Standing.MISSED:
-        return before is not Standing.MISSED
-    return now is Standing.MET and before is Standing.MISSED
+        return silent or before is not Standing.MISSED
+    return now is Standing.MET and (silent or before is Standing.MISSED)
+
+
+def falls_silent(before: Standing | None, *, measured: bool, due: bool, silent: bool) -> bool:
+    """Say whether somebody is told that a KPI is not measured: once, until it is known again.
+
+    Of one that was never known only when that is ``due``: its days were all after it was agreed on.
+    """
+    return not measured and not silent and (before is not None or due)
 
 
 def value(formula: ScopeFormula, done: Performance, prices: Prices = FREE) -> Found:

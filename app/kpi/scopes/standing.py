@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,10 +16,10 @@ from app.kit.actor import Actor
 from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kpi.scopes import service
-from app.kpi.scopes.events import ScopeMet, ScopeMissed
+from app.kpi.scopes.events import ScopeMet, ScopeMissed, ScopeUnknown
 from app.kpi.scopes.measuring import ScopeMeasured, measure
 from app.kpi.scopes.reading import TooMuchToMeasure
-from app.kpi.scopes.rules import Standing, announces, stands
+from app.kpi.scopes.rules import Standing, announces, falls_silent, stands
 from app.kpi.scopes.tables import Scope, ScopeKpi, ScopeLook, ScopeStanding
 from app.platform.db import ALL_TENANTS, Database, clock, page
 from app.platform.events import publish
@@ -62,16 +62,33 @@ async def _stand(session: AsyncSession, tenant_id: UUID, scope_id: UUID) -> None
     ]  # fmt: skip
     before = await _newest(session, tenant_id, kpis)
     definite = await _newest(session, tenant_id, kpis, definite=True)
+    looks = await _looks(session, tenant_id, kpis)
     for kpi in kpis:
         row = await _row(session, kpi, measured.get(kpi.key), lacking)
-        await _look(session, row)
-        last = before.get(kpi.id)
-        if last and (last.standing, last.kpi_revision) == (row.standing, row.kpi_revision):
-            continue
-        session.add(row)
-        await session.flush()
-        said = definite.get(kpi.id)
-        await _tell(session, scope, kpi, row, said.standing if said else None)
+        last, known = before.get(kpi.id), definite.get(kpi.id)
+        if not (last and (last.standing, last.kpi_revision) == (row.standing, row.kpi_revision)):
+            session.add(row)
+            await session.flush()
+        look = looks.get(kpi.id)
+        silent = await _tell(
+            session, scope, kpi, row,
+            known.standing if known else None, silent=look is not None and look.silent,
+        )  # fmt: skip
+        if row.standing is not Standing.UNKNOWN:
+            known = row
+        await _look(session, kpi, row, known.standing if known else None, silent=silent)
+
+
+async def _looks(
+    session: AsyncSession, tenant_id: UUID, kpis: Sequence[ScopeKpi]
+) -> Mapping[UUID, ScopeLook]:
+    """Return what was measured of KPIs last."""
+    rows = await session.scalars(
+        select(ScopeLook).where(
+            ScopeLook.tenant_id == tenant_id, ScopeLook.kpi_id.in_([one.id for one in kpis])
+        )
+    )
+    return {row.kpi_id: row for row in rows}
 
 
 async def _newest(
@@ -117,9 +134,21 @@ async def _row(
     )
 
 
-async def _look(session: AsyncSession, row: ScopeStanding) -> None:
-    """Keep what was measured last, for gauges."""
-    said = {"standing": row.standing, "value": row.value}
+async def _look(
+    session: AsyncSession,
+    kpi: ScopeKpi,
+    row: ScopeStanding,
+    known: Standing | None,
+    *,
+    silent: bool,
+) -> None:
+    """Keep what was measured last and what it was held against, for gauges."""
+    said: dict[str, Any] = {
+        "standing": row.standing, "value": row.value, "known": known, "silent": silent,
+        "threshold": kpi.threshold, "target": kpi.target,
+    }  # fmt: skip
+    if row.value is not None:
+        said["measured_at"] = func.clock_timestamp()
     place = {"tenant_id": row.tenant_id, "kpi_id": row.kpi_id}
     await session.execute(
         insert(ScopeLook)
@@ -134,19 +163,25 @@ async def _tell(
     kpi: ScopeKpi,
     row: ScopeStanding,
     before: Standing | None,
-) -> None:
-    if not announces(before, row.standing) or row.value is None:
-        return
-    kind = ScopeMissed if row.standing is Standing.MISSED else ScopeMet
-    await publish(
-        session,
-        kind(
-            tenant_id=scope.tenant_id, scope_id=scope.id, scope=scope.key, kpi_id=kpi.id,
-            kpi=kpi.key, value=row.value, direction=kpi.direction.value, threshold=kpi.threshold,
-            tolerance=kpi.tolerance, unit=kpi.unit, outcomes=row.outcomes, since=row.since,
-            until=row.until,
-        ),
-    )  # fmt: skip
+    *,
+    silent: bool,
+) -> bool:
+    """Tell how it stands, where that is to be told; return whether it is said to be silent."""
+    facts: dict[str, Any] = {
+        "tenant_id": scope.tenant_id, "scope_id": scope.id, "scope": scope.key, "kpi_id": kpi.id,
+        "kpi": kpi.key, "kpi_revision": kpi.revision, "direction": kpi.direction.value,
+        "threshold": kpi.threshold, "tolerance": kpi.tolerance, "unit": kpi.unit,
+        "since": row.since, "until": row.until,
+    }  # fmt: skip
+    if row.value is not None and announces(before, row.standing, silent=silent):
+        kind = ScopeMissed if row.standing is Standing.MISSED else ScopeMet
+        await publish(session, kind(**facts, value=row.value, outcomes=row.outcomes))
+    due = row.since >= kpi.created_at
+    falls = falls_silent(before, measured=row.value is not None, due=due, silent=silent)
+    if falls:
+        was = before.value if before else None
+        await publish(session, ScopeUnknown(**facts, known=was, lacking=row.lacking))
+    return row.standing is Standing.UNKNOWN and (silent or falls)
 
 
 async def list_standings(

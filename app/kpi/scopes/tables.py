@@ -148,7 +148,7 @@ class ScopeStanding(Base):
 
 
 class ScopeLook(Base):
-    """What a worker measured of a KPI of a scope last."""
+    """What a worker measured of a KPI of a scope last, and what it held it against."""
 
     __tablename__ = "kpi_scope_look"
 
@@ -156,3 +156,11 @@ class ScopeLook(Base):
     kpi_id: Mapped[UUID] = mapped_column(primary_key=True)
     standing: Mapped[Standing]
     value: Mapped[float | None]
+    known: Mapped[Standing | None]
+    """How it stood when that was last known."""
+    measured_at: Mapped[datetime | None]
+    """When it had a value last."""
+    silent: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether somebody was told that it is not measured, since it was last known how it stands."""
+    threshold: Mapped[float | None]
+    target: Mapped[float | None]
