@@ -14,6 +14,8 @@ down_revision = "0044"
 branch_labels = None
 depends_on = None
 
+_JSON = postgresql.JSONB(astext_type=sa.Text())
+
 
 def upgrade() -> None:
     op.create_table(
@@ -23,7 +25,7 @@ def upgrade() -> None:
         sa.Column("place_id", sa.Uuid(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.Column("said", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("said", _JSON, nullable=False),
         sa.Column(
             "at",
             sa.DateTime(timezone=True),
@@ -37,6 +39,8 @@ def upgrade() -> None:
     op.execute("REVOKE UPDATE, DELETE ON kpi_ended FROM modelward_app, modelward_server")
     for column in _of_looks():
         op.add_column("kpi_scope_look", column)
+    op.add_column("kpi_scope_standing", sa.Column("scope_revision", sa.BigInteger(), nullable=True))
+    op.add_column("kpi_scope_standing", sa.Column("points", _JSON, nullable=True))
 
 
 def _of_looks() -> list[sa.Column[Any]]:
@@ -52,4 +56,6 @@ def _of_looks() -> list[sa.Column[Any]]:
 def downgrade() -> None:
     for column in _of_looks():
         op.drop_column("kpi_scope_look", column.name)
+    for name in ("scope_revision", "points"):
+        op.drop_column("kpi_scope_standing", name)
     op.drop_table("kpi_ended")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, gates, identity
@@ -25,8 +25,9 @@ from app.kpi.scopes.rules import (
     ScopeFormula,
     TooManyScoped,
 )
-from app.kpi.scopes.tables import Scope, ScopeKpi, ScopeLook
+from app.kpi.scopes.tables import Scope, ScopeKpi
 from app.platform.db import page
+from app.platform.events import publish
 
 TERMS = service.TERMS
 
@@ -152,13 +153,12 @@ async def withdraw(
     require_condition(expected, found.revision)
     await _require_reckonable(session, scope, key, None)
     before = service.agreed_terms(found)
-    await session.execute(delete(ScopeLook).filter_by(tenant_id=by.tenant_id, kpi_id=found.id))
-    await session.delete(found)
-    ended.keep(session, by.tenant_id, scope.id, **service.ending(found))
+    gone = await service.take_out(session, scope, found, ended_too=False)
     await session.flush()
     await audit.record(
         session, by, "kpi.scope.withdrawn", f"kpi-scope:{scope.id}", key=key, before=before
     )
+    await publish(session, gone)
 
 
 async def kpi_of(session: AsyncSession, scope_key: str, key: str, *, by: Actor) -> ScopeKpi:

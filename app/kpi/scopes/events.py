@@ -12,6 +12,9 @@ class ScopeKpiTold(Event):
 
     scope_id: UUID
     scope: str
+    scope_revision: int
+    points: tuple[str, ...]
+    """What the scope is of."""
     kpi_id: UUID
     kpi: str
     kpi_revision: int
@@ -29,6 +32,10 @@ class ScopeKpiKnown(ScopeKpiTold):
 
     value: float
     outcomes: int
+    joined: tuple[str, ...]
+    """Points that it was not of when it was last known how it stood."""
+    left: tuple[str, ...]
+    """Points that it was of then, and is no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,3 +61,19 @@ class ScopeUnknown(ScopeKpiTold):
     known: str | None
     """How it stood when that was last known."""
     lacking: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScopeKpiWithdrawn(Event):
+    """A KPI of a process or a portfolio is agreed on no more; what was open about it is over."""
+
+    type: ClassVar[str] = "kpi.scope_withdrawn"
+
+    scope_id: UUID
+    scope: str
+    kpi_id: UUID
+    kpi: str
+    known: str | None
+    """How it stood when that was last known."""
+    ended: bool
+    """Whether the whole scope ended."""

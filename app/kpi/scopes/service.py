@@ -2,7 +2,7 @@ from collections.abc import Awaitable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, gates, identity
@@ -11,6 +11,7 @@ from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_condition
 from app.kpi import ended
+from app.kpi.scopes.events import ScopeKpiWithdrawn
 from app.kpi.scopes.members import (
     members_of,
     points_named,
@@ -19,10 +20,11 @@ from app.kpi.scopes.members import (
 )
 from app.kpi.scopes.money import require_sound
 from app.kpi.scopes.reviewing import seen, would_be
-from app.kpi.scopes.rules import MOST_SCOPES, ScopeKindFixed, ScopeNamed, TooManyScoped
+from app.kpi.scopes.rules import MOST_SCOPES, ScopeKindFixed, ScopeNamed, Standing, TooManyScoped
 from app.kpi.scopes.tables import Scope, ScopeKpi, ScopeLook, ScopePoint, ScopeProcess
 from app.kpi.tables import NOBODY
 from app.platform.db import page
+from app.platform.events import publish
 
 TERMS = (
     "name", "formula", "direction", "threshold", "tolerance", "unit", "currency", "target",
@@ -134,31 +136,44 @@ async def end(session: AsyncSession, key: str, *, expected: int | None, by: Acto
     assert found is not None  # noqa: S101 - or it was refused
     require_condition(expected, found.revision)
     before = (await shown(session, by.tenant_id, [found]))[0]
-    agreed = []
-    place = (session, by.tenant_id)
-    for kind in (ScopeKpi, ScopePoint, ScopeProcess):
-        for row in await session.scalars(
-            select(kind).filter_by(tenant_id=by.tenant_id, scope_id=found.id)
-        ):
-            if isinstance(row, ScopeKpi):
-                agreed.append(row.key)
-                ended.keep(*place, found.id, **ending(row))
-                look = delete(ScopeLook).filter_by(tenant_id=by.tenant_id, kpi_id=row.id)
-                await session.execute(look)
+    place = {"tenant_id": by.tenant_id, "scope_id": found.id}
+    kpis = list(await session.scalars(select(ScopeKpi).filter_by(**place)))
+    gone = [await take_out(session, found, one, ended_too=True) for one in kpis]
+    for kind in (ScopePoint, ScopeProcess):
+        for row in await session.scalars(select(kind).filter_by(**place)):
             await session.delete(row)
     await session.flush()
     await session.delete(found)
-    ended.keep(*place, NOBODY, id_=found.id, key=key, revision=found.revision, said=before)
+    ended.keep(
+        session, by.tenant_id, NOBODY,
+        id_=found.id, key=key, revision=found.revision, said=before,
+    )  # fmt: skip
     await session.flush()
     await audit.record(
         session, by, "kpi.scope.ended", _stream(found), key=key, before=before,
-        kpis=sorted(agreed),
+        kpis=sorted(one.kpi for one in gone),
     )  # fmt: skip
+    await publish(session, *gone)
 
 
-def ending(kpi: ScopeKpi) -> dict[str, Any]:
-    """Return what is kept of a KPI that ends."""
-    return {"id_": kpi.id, "key": kpi.key, "revision": kpi.revision, "said": agreed_terms(kpi)}
+async def take_out(
+    session: AsyncSession, scope: Scope, kpi: ScopeKpi, *, ended_too: bool
+) -> ScopeKpiWithdrawn:
+    """Take a KPI from a scope; return what is told of it, so that nothing about it stays open."""
+    look = await session.get(ScopeLook, (kpi.tenant_id, kpi.id), populate_existing=True)
+    known = None
+    if look is not None:
+        known = look.known or (None if look.standing is Standing.UNKNOWN else look.standing)
+        await session.delete(look)
+    ended.keep(
+        session, kpi.tenant_id, scope.id,
+        id_=kpi.id, key=kpi.key, revision=kpi.revision, said=agreed_terms(kpi),
+    )  # fmt: skip
+    await session.delete(kpi)
+    return ScopeKpiWithdrawn(
+        tenant_id=kpi.tenant_id, scope_id=scope.id, scope=scope.key, kpi_id=kpi.id, kpi=kpi.key,
+        known=None if known is None else known.value, ended=ended_too,
+    )  # fmt: skip
 
 
 def agreed_terms(kpi: ScopeKpi) -> dict[str, Any]:

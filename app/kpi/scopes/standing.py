@@ -18,6 +18,7 @@ from app.kit.refusal import NotFound
 from app.kpi.scopes import service
 from app.kpi.scopes.events import ScopeMet, ScopeMissed, ScopeUnknown
 from app.kpi.scopes.measuring import ScopeMeasured, measure
+from app.kpi.scopes.members import members_of
 from app.kpi.scopes.reading import TooMuchToMeasure
 from app.kpi.scopes.rules import Standing, announces, falls_silent, stands
 from app.kpi.scopes.tables import Scope, ScopeKpi, ScopeLook, ScopeStanding
@@ -41,6 +42,7 @@ async def _stand(session: AsyncSession, tenant_id: UUID, scope_id: UUID) -> None
     scope = await session.get(Scope, (tenant_id, scope_id))
     if scope is None:  # ended meanwhile
         return
+    points = await _points(session, scope)
     lacking = None
     measured: dict[str, ScopeMeasured] = {}
     try:
@@ -63,20 +65,33 @@ async def _stand(session: AsyncSession, tenant_id: UUID, scope_id: UUID) -> None
     before = await _newest(session, tenant_id, kpis)
     definite = await _newest(session, tenant_id, kpis, definite=True)
     looks = await _looks(session, tenant_id, kpis)
+    if points != await _points(session, scope):
+        return
+    place = {"scope_revision": scope.revision, "points": points}
     for kpi in kpis:
-        row = await _row(session, kpi, measured.get(kpi.key), lacking)
+        row = await _row(session, kpi, measured.get(kpi.key), lacking, place)
         last, known = before.get(kpi.id), definite.get(kpi.id)
-        if not (last and (last.standing, last.kpi_revision) == (row.standing, row.kpi_revision)):
+        if last is None or not _alike(last, row):
             session.add(row)
             await session.flush()
         look = looks.get(kpi.id)
         silent = await _tell(
-            session, scope, kpi, row,
-            known.standing if known else None, silent=look is not None and look.silent,
+            session, scope, kpi, row, known, silent=look is not None and look.silent,
         )  # fmt: skip
         if row.standing is not Standing.UNKNOWN:
             known = row
         await _look(session, kpi, row, known.standing if known else None, silent=silent)
+
+
+async def _points(session: AsyncSession, scope: Scope) -> list[str]:
+    return list((await members_of(session, scope.tenant_id, [scope.id]))[scope.id].points)
+
+
+def _alike(last: ScopeStanding, now: ScopeStanding) -> bool:
+    """Say whether nothing has changed: neither how it stands, nor of what, nor against what."""
+    if last.points is not None and last.points != now.points:
+        return False
+    return (last.standing, last.kpi_revision) == (now.standing, now.kpi_revision)
 
 
 async def _looks(
@@ -110,9 +125,14 @@ async def _newest(
 
 
 async def _row(
-    session: AsyncSession, kpi: ScopeKpi, found: ScopeMeasured | None, lacking: str | None
+    session: AsyncSession,
+    kpi: ScopeKpi,
+    found: ScopeMeasured | None,
+    lacking: str | None,
+    of: Mapping[str, Any],
 ) -> ScopeStanding:
     place: dict[str, Any] = {
+        **of,
         "tenant_id": kpi.tenant_id, "scope_id": kpi.scope_id, "kpi_id": kpi.id, "key": kpi.key,
         "kpi_revision": kpi.revision,
     }  # fmt: skip
@@ -162,20 +182,33 @@ async def _tell(
     scope: Scope,
     kpi: ScopeKpi,
     row: ScopeStanding,
-    before: Standing | None,
+    known: ScopeStanding | None,
     *,
     silent: bool,
 ) -> bool:
-    """Tell how it stands, where that is to be told; return whether it is said to be silent."""
+    """Tell how it stands, where that is to be told; return whether it is said to be silent.
+
+    ``known`` is how it stood when that was last known.
+    """
+    before = known.standing if known else None
+    points = set(row.points or ())
     facts: dict[str, Any] = {
-        "tenant_id": scope.tenant_id, "scope_id": scope.id, "scope": scope.key, "kpi_id": kpi.id,
+        "tenant_id": scope.tenant_id, "scope_id": scope.id, "scope": scope.key,
+        "scope_revision": scope.revision, "points": tuple(sorted(points)), "kpi_id": kpi.id,
         "kpi": kpi.key, "kpi_revision": kpi.revision, "direction": kpi.direction.value,
         "threshold": kpi.threshold, "tolerance": kpi.tolerance, "unit": kpi.unit,
         "since": row.since, "until": row.until,
     }  # fmt: skip
     if row.value is not None and announces(before, row.standing, silent=silent):
         kind = ScopeMissed if row.standing is Standing.MISSED else ScopeMet
-        await publish(session, kind(**facts, value=row.value, outcomes=row.outcomes))
+        then = set(known.points or ()) if known and known.points is not None else points
+        await publish(
+            session,
+            kind(
+                **facts, value=row.value, outcomes=row.outcomes,
+                joined=tuple(sorted(points - then)), left=tuple(sorted(then - points)),
+            ),
+        )  # fmt: skip
     due = row.since >= kpi.created_at
     falls = falls_silent(before, measured=row.value is not None, due=due, silent=silent)
     if falls:

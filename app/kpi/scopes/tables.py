@@ -2,6 +2,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.audit import Vouched
@@ -134,6 +135,9 @@ class ScopeStanding(Base):
     kpi_id: Mapped[UUID]
     key: Mapped[str]
     kpi_revision: Mapped[int]
+    scope_revision: Mapped[int | None]
+    points: Mapped[list[str] | None] = mapped_column(JSONB)
+    """What the scope was of; not known of those from before that was kept."""
     standing: Mapped[Standing]
     value: Mapped[float | None]
     low: Mapped[float | None]

@@ -98,7 +98,9 @@ async def test_what_is_agreed_anew_is_looked_at_anew_and_what_is_withdrawn_stays
     await stand(ground, scope)
 
     assert await standings(ground, scope, "k") == [("missed", 4.0), ("met", 4.0)]
-    assert [kind for kind, _ in await told(ground)] == ["kpi.scope_missed", "kpi.scope_met"]
+    assert [kind for kind, _ in await told(ground)] == [
+        "kpi.scope_missed", "kpi.scope_met", "kpi.scope_withdrawn",
+    ]  # fmt: skip
 
 
 async def test_a_miss_that_chance_may_have_made_is_told_to_nobody(ground: Ground) -> None:
