@@ -1,5 +1,10 @@
-"""Ended: what was agreed on once, by the id that it had, so that its key begins nothing twice."""
+"""Ended: what was agreed on once, by the id that it had, so that its key begins nothing twice.
 
+Revisions under a key go on from one KPI to the next. So the last revision of the one before tells
+them apart, or 0 where there was none: what is reported of a KPI is kept with it, as its life.
+"""
+
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -44,3 +49,23 @@ async def first_revision(
     if expected is not None:
         raise Stale(f"You edited revision {expected} of {key}; there is no {key} here now.")
     return (used or 0) + 1
+
+
+async def lives(
+    session: AsyncSession,
+    tenant_id: UUID,
+    place_id: UUID,
+    keys: Collection[str],
+    *,
+    before: int | None = None,
+) -> dict[str, int]:
+    """Return which KPI there is under each key now, or was at a revision: see above."""
+    query = (
+        select(Ended.key, func.max(Ended.revision))
+        .where(Ended.tenant_id == tenant_id, Ended.place_id == place_id, Ended.key.in_(keys))
+        .group_by(Ended.key)
+    )
+    if before is not None:
+        query = query.where(Ended.revision < before)
+    found = {key: last for key, last in await session.execute(query)}  # noqa: C416 - rows
+    return {key: found.get(key, 0) for key in keys}

@@ -68,7 +68,7 @@ async def measure(
     for item in agreed:
         if item.formula is rules.Formula.PUSHED:
             found = await pushed.measured(
-                session, tenant_id, point_id, item.key, item.aggregate, version_id,
+                session, tenant_id, point_id, item, version_id,
                 since=since or traffic.first_hour, until=until,
             )  # fmt: skip
         elif item.formula in rules.ATTRIBUTED and nothing:
@@ -114,7 +114,7 @@ async def measure_segments(
     for item in await agreements(*place):
         if item.formula is rules.Formula.PUSHED:
             found = await pushed.measured_apart(
-                *place, item.key, item.aggregate, version_id,
+                *place, item, version_id,
                 segment=segment, since=since or traffic.first_hour, until=until,
             )  # fmt: skip
         elif item.formula in rules.ATTRIBUTED:

@@ -47,7 +47,7 @@ async def over_time(
     if item.formula is not Formula.PUSHED:
         return OverTime(lambda done: rules.value(item.formula, done, item.prices))
     found = await pushed.over_time(
-        session, tenant_id, point_id, key, item.aggregate,
+        session, tenant_id, point_id, item,
         version_id=version_id, segment=segment,
         since=telemetry.begins(first, 1), until=telemetry.begins(last, 1), width=width,
     )  # fmt: skip

@@ -16,9 +16,11 @@ from app.kit.canonical import digest as digest_of
 from app.kit.moment import require_past
 from app.kit.page import Rows
 from app.kit.refusal import Invalid, Kind, NotFound, Refusal
+from app.kpi import ended
+from app.kpi.agreement import Agreed
 from app.kpi.noticing import earliest_hours
 from app.kpi.reported import reported_by, reported_of
-from app.kpi.rules import Aggregate, Formula, Found
+from app.kpi.rules import Formula, Found
 from app.kpi.tables import NOBODY, Definition, Late, Value
 from app.platform.db import Base, clock, page
 
@@ -46,7 +48,7 @@ class Pushed:
 
     kpi: str
     at: datetime
-    value: float
+    value: float | None
     segment: str
     model: str | None
     version: int | None
@@ -76,11 +78,13 @@ async def push(session: AsyncSession, key: str, values: Sequence[Pushed], *, by:
                 f"{one.kpi} is computed as {formulas[one.kpi].value}.", filled={"kpi": one.kpi}
             )
         require_past(one.at, now)
+    lives = await ended.lives(session, by.tenant_id, point.id, {one.kpi for one in values})
     rows = [
         {
             "tenant_id": by.tenant_id, "point_id": point.id, "key": one.kpi, "at": one.at,
             "segment": one.segment, "version_id": versions[one.model, one.version],
-            "revision": one.revision, "value": one.value, "person_id": by.person_id,
+            "revision": one.revision, "life": lives[one.kpi], "value": one.value,
+            "person_id": by.person_id,
         }
         for one in values
     ]  # fmt: skip
@@ -106,7 +110,8 @@ async def reporters_of(
     session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID
 ) -> dict[str, set[UUID]]:
     """Return who reported the values of a point's KPIs that stand for a version, by key."""
-    place = (Value.key, Value.at, Value.segment, Value.version_id)
+    # What was said of a KPI before it was withdrawn, a case may go by still.
+    place = (Value.key, Value.at, Value.segment, Value.version_id, Value.life)
     standing = (
         select(Value.key, Value.person_id)
         .where(
@@ -155,22 +160,37 @@ async def list_values(
     cursor: str | None,
     limit: int,
     by: Actor,
-) -> Rows[Value]:
+) -> Rows[dict[str, Any]]:
     """List what was pushed at a point, corrected values too, oldest first."""
     point = await catalog.point_by_key(session, key, by=by)
     query = select(Value).filter_by(tenant_id=by.tenant_id, point_id=point.id)
     if kpi is not None:
         query = query.filter_by(key=kpi)
-    order: tuple[Any, ...] = (Value.at, Value.key, Value.segment, Value.version_id, Value.revision)
-    return await page(session, query, *order, cursor=cursor, limit=limit)
+    order: tuple[Any, ...] = (
+        Value.at, Value.key, Value.segment, Value.version_id, Value.life, Value.revision,
+    )  # fmt: skip
+    found = await page(session, query, *order, cursor=cursor, limit=limit)
+    shown = await as_listed(session, by.tenant_id, point.id, found.items)
+    return Rows(shown, found.next_cursor)
+
+
+async def as_listed(
+    session: AsyncSession, tenant_id: UUID, place_id: UUID, values: Sequence[Any]
+) -> list[dict[str, Any]]:
+    """Return reported values with whether the KPI that they are of has been withdrawn."""
+    lives = await ended.lives(session, tenant_id, place_id, {one.key for one in values})
+    columns = [column.key for column in inspect(type(values[0])).columns] if values else []
+    return [
+        {name: getattr(one, name) for name in columns} | {"withdrawn": one.life < lives[one.key]}
+        for one in values
+    ]
 
 
 async def measured(
     session: AsyncSession,
     tenant_id: UUID,
     point_id: UUID,
-    key: str,
-    aggregate: Aggregate,
+    item: Agreed,
     version_id: UUID,
     *,
     since: datetime | None,
@@ -181,18 +201,19 @@ async def measured(
     The version's own, if there are any, else the point's; of one time what was said of the whole,
     else its segments: nothing is counted twice.
     """
-    where = _standing_for(tenant_id, point_id, key, version_id, since=since, until=until)
+    where = await _standing_for(
+        session, tenant_id, point_id, item, version_id, since=since, until=until
+    )
     found = await reported_by(session, Value, [Value.version_id], where)
     of = next((found[one,] for one in (version_id, NOBODY) if (one,) in found), {})
-    return reported_of(of.get(0), aggregate)
+    return reported_of(of.get(0), item.aggregate)
 
 
 async def measured_apart(
     session: AsyncSession,
     tenant_id: UUID,
     point_id: UUID,
-    key: str,
-    aggregate: Aggregate,
+    item: Agreed,
     version_id: UUID,
     *,
     segment: str,
@@ -203,13 +224,15 @@ async def measured_apart(
 
     Of that which is named, and of those that are spelt as a value of it: ``state=NSW`` of `state`.
     """
-    where = _standing_for(tenant_id, point_id, key, version_id, since=since, until=until)
+    where = await _standing_for(
+        session, tenant_id, point_id, item, version_id, since=since, until=until
+    )
     where.append(_spelt(segment))
     every = await reported_by(session, Value, [Value.version_id, Value.segment], where)
     found = dict[str, Found]()
     for whose in (NOBODY, version_id):
         own = {name: of[0] for (one, name), of in every.items() if one == whose}
-        found |= {name: of.found(aggregate) for name, of in own.items()}
+        found |= {name: of.found(item.aggregate) for name, of in own.items()}
     return found
 
 
@@ -217,8 +240,7 @@ async def over_time(
     session: AsyncSession,
     tenant_id: UUID,
     point_id: UUID,
-    key: str,
-    aggregate: Aggregate,
+    item: Agreed,
     *,
     version_id: UUID | None,
     segment: str | None,
@@ -227,13 +249,8 @@ async def over_time(
     width: int,
 ) -> dict[tuple[UUID, str], dict[int, Found]]:
     """Return what values come to in buckets, by whose they are and segment, of the whole ``""``."""
-    where = [
-        Value.tenant_id == tenant_id,
-        Value.point_id == point_id,
-        Value.key == key,
-        Value.at >= since,
-        Value.at < until,
-    ]
+    where = await _of(session, tenant_id, point_id, item)
+    where += [Value.at >= since, Value.at < until]
     if version_id is not None:
         where.append(Value.version_id == version_id)
     by: list[Any] = [Value.version_id]
@@ -243,27 +260,38 @@ async def over_time(
     found = await reported_by(session, Value, by, where, width)
     return {
         (which[0], which[1] if segment is not None else ""): {
-            bucket: said.found(aggregate) for bucket, said in buckets.items()
+            bucket: said.found(item.aggregate) for bucket, said in buckets.items()
         }
         for which, buckets in found.items()
     }
 
 
-def _standing_for(
+async def _of(
+    session: AsyncSession, tenant_id: UUID, point_id: UUID, item: Agreed
+) -> list[ColumnElement[bool]]:
+    """Return what holds of the values of this KPI, and of no other that had its key."""
+    place = (session, tenant_id, point_id)
+    lives = await ended.lives(*place, [item.key], before=item.revision)
+    return [
+        Value.tenant_id == tenant_id,
+        Value.point_id == point_id,
+        Value.key == item.key,
+        Value.life == lives[item.key],
+    ]
+
+
+async def _standing_for(
+    session: AsyncSession,
     tenant_id: UUID,
     point_id: UUID,
-    key: str,
+    item: Agreed,
     version_id: UUID,
     *,
     since: datetime | None,
     until: datetime | None,
 ) -> list[ColumnElement[bool]]:
-    found = [
-        Value.tenant_id == tenant_id,
-        Value.point_id == point_id,
-        Value.key == key,
-        Value.version_id.in_((NOBODY, version_id)),
-    ]
+    found = await _of(session, tenant_id, point_id, item)
+    found.append(Value.version_id.in_((NOBODY, version_id)))
     if since is not None:
         found.append(Value.at >= since)
     if until is not None:

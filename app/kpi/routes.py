@@ -181,7 +181,8 @@ async def withdraw_kpi(
     """Withdraw a KPI: it is neither listed nor measured any more.
 
     Cases go on by what was agreed when they began, what it came to stays on record, and so do its
-    pushed values, which count again if it is agreed on anew. An alert about it is resolved by hand.
+    pushed values. What is agreed on anew under the key is another KPI, and begins without them: it
+    may mean something else. An alert about it is resolved by hand.
     """
     change = await service.edit(
         session, key, kpi, expected=expected, fields=None, reason=reason, by=actor

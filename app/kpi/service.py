@@ -156,7 +156,7 @@ async def define(
 async def withdraw(
     session: AsyncSession, point_key: str, key: str, *, expected: int | None, by: Actor
 ) -> None:
-    """Agree on a KPI no longer; values that were pushed stay, as does what it came to by then."""
+    """Agree on a KPI no longer; its pushed values and what it came to by then stay on record."""
     point = await catalog.point_by_key(session, point_key, by=by, lock=True)
     found = await _found(session, by.tenant_id, point.id, key)
     await _require_unwatched(session, point, key, found)

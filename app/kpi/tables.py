@@ -73,7 +73,10 @@ class Value(Base):
     segment: Mapped[str] = mapped_column(primary_key=True)
     version_id: Mapped[UUID] = mapped_column(primary_key=True)
     revision: Mapped[int] = mapped_column(primary_key=True, server_default=text("0"))
-    value: Mapped[float]
+    life: Mapped[int] = mapped_column(primary_key=True, server_default=text("0"))
+    """Of which KPI that had the key: the last revision of the one before it, or 0."""
+    value: Mapped[float | None]
+    """Nothing where what was said is taken back."""
     person_id: Mapped[UUID | None]
     """Who reported it; not known of those from before that was kept."""
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -41,6 +41,23 @@ def upgrade() -> None:
         op.add_column("kpi_scope_look", column)
     op.add_column("kpi_scope_standing", sa.Column("scope_revision", sa.BigInteger(), nullable=True))
     op.add_column("kpi_scope_standing", sa.Column("points", _JSON, nullable=True))
+    for table, own in _VALUES.items():
+        op.add_column(
+            table, sa.Column("life", sa.BigInteger(), server_default=sa.text("0"), nullable=False)
+        )
+        op.alter_column(table, "value", existing_type=sa.Double(), nullable=True)
+        _key_of(table, [*own, "life"])
+
+
+_VALUES = {
+    "kpi_value": ["tenant_id", "point_id", "key", "at", "segment", "version_id", "revision"],
+    "kpi_scope_value": ["tenant_id", "scope_id", "key", "at", "segment", "revision"],
+}
+
+
+def _key_of(table: str, columns: list[str]) -> None:
+    op.drop_constraint(f"pk_{table}", table, type_="primary")
+    op.create_primary_key(f"pk_{table}", table, columns)
 
 
 def _of_looks() -> list[sa.Column[Any]]:
@@ -54,6 +71,11 @@ def _of_looks() -> list[sa.Column[Any]]:
 
 
 def downgrade() -> None:
+    for table, own in _VALUES.items():
+        op.execute(f"DELETE FROM {table} WHERE life > 0 OR value IS NULL")  # noqa: S608
+        _key_of(table, own)
+        op.alter_column(table, "value", existing_type=sa.Double(), nullable=False)
+        op.drop_column(table, "life")
     for column in _of_looks():
         op.drop_column("kpi_scope_look", column.name)
     for name in ("scope_revision", "points"):

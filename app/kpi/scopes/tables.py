@@ -115,7 +115,10 @@ class ScopeValue(Base):
     at: Mapped[datetime] = mapped_column(primary_key=True)
     segment: Mapped[str] = mapped_column(primary_key=True)
     revision: Mapped[int] = mapped_column(primary_key=True, server_default=text("0"))
-    value: Mapped[float]
+    life: Mapped[int] = mapped_column(primary_key=True, server_default=text("0"))
+    """Of which KPI that had the key: the last revision of the one before it, or 0."""
+    value: Mapped[float | None]
+    """Nothing where what was said is taken back."""
     person_id: Mapped[UUID]
     """Who reported it."""
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
