@@ -155,6 +155,7 @@ async def list_scope_standings(
 ) -> Rows[ScopeStanding]:
     """List how a KPI has stood at the end of its last whole days, newest first.
 
+    Of a scope that has ended, by its `id` in place of a key.
     It is looked at every hour; what is listed is each change, of how it stands, of what is agreed,
     and of the points that the scope is of. What was missed for certain is told
     as an event `kpi.scope_missed`, what is met again as `kpi.scope_met`, and what is not measured

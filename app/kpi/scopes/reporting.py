@@ -82,16 +82,16 @@ async def list_values(
     limit: int,
     by: Actor,
 ) -> Rows[dict[str, Any]]:
-    """List what was reported of a scope, corrected values too, oldest first."""
-    scope = await service.scope_by_key(session, scope_key, by=by)
-    query = select(ScopeValue).filter_by(tenant_id=by.tenant_id, scope_id=scope.id)
+    """List what was reported of a scope, corrected values too, oldest first; see ``on_record``."""
+    scope_id = await service.on_record(session, scope_key, by=by)
+    query = select(ScopeValue).filter_by(tenant_id=by.tenant_id, scope_id=scope_id)
     if kpi is not None:
         query = query.filter_by(key=kpi)
     order: tuple[Any, ...] = (
         ScopeValue.at, ScopeValue.key, ScopeValue.segment, ScopeValue.life, ScopeValue.revision,
     )  # fmt: skip
     found = await page(session, query, *order, cursor=cursor, limit=limit)
-    shown = await as_listed(session, by.tenant_id, scope.id, found.items)
+    shown = await as_listed(session, by.tenant_id, scope_id, found.items)
     return Rows(shown, found.next_cursor)
 
 

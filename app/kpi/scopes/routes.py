@@ -79,7 +79,8 @@ async def end_scope(
 ) -> Any:
     """End a scope and withdraw its KPIs; a process that portfolios name stays.
 
-    What was reported of it and how it stood stays on record.
+    What was reported of it and how it stood stays on record, and is read by its `id`: see
+    `GET /v1/kpi-scopes?ended=true`.
     """
     change = await service.edit(
         session, scope, expected=expected, fields=None, reason=reason, by=actor
@@ -93,8 +94,13 @@ async def list_scopes(
     session: Session,
     cursor: Cursor = None,
     limit: Limit = 50,
+    ended: Annotated[  # noqa: FBT002 - a query parameter
+        bool, Query(description="Those that have ended instead: their records are read by `id`.")
+    ] = False,
 ) -> Rows[dict[str, Any]]:
-    """List processes and portfolios by key."""
+    """List processes and portfolios by key, those that there are or those that there were."""
+    if ended:
+        return await service.list_ended(session, cursor=cursor, limit=limit, by=actor)
     return await service.list_scopes(session, cursor=cursor, limit=limit, by=actor)
 
 

@@ -1,4 +1,5 @@
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from app.kpi.scopes.money import require_sound
 from app.kpi.scopes.reviewing import seen, would_be
 from app.kpi.scopes.rules import MOST_SCOPES, ScopeKindFixed, ScopeNamed, Standing, TooManyScoped
 from app.kpi.scopes.tables import Scope, ScopeKpi, ScopeLook, ScopePoint, ScopeProcess
-from app.kpi.tables import NOBODY
+from app.kpi.tables import NOBODY, Ended
 from app.platform.db import page
 from app.platform.events import publish
 
@@ -179,6 +180,32 @@ async def take_out(
 def agreed_terms(kpi: ScopeKpi) -> dict[str, Any]:
     """Return all that is agreed about a KPI."""
     return {name: getattr(kpi, name) for name in TERMS}
+
+
+async def on_record(session: AsyncSession, name: str, *, by: Actor) -> UUID:
+    """Return the id of a scope by its key, or of one that has ended by that id."""
+    found = await _found(session, name, by=by, lock=False)
+    if found is not None:
+        return found.id
+    with suppress(ValueError):
+        gone = await session.get(Ended, (by.tenant_id, UUID(name)))
+        if gone is not None and gone.place_id == NOBODY:
+            return gone.id
+    raise NotFound(
+        "KPI scope", name,
+        mend="GET /v1/kpi-scopes lists what there is; with `ended=true` what there was, of which"
+        " records are read by its `id`.",
+    )  # fmt: skip
+
+
+async def list_ended(
+    session: AsyncSession, *, cursor: str | None, limit: int, by: Actor
+) -> Rows[dict[str, Any]]:
+    """List the scopes that a tenant had, as they were at their end, by key."""
+    by.require_point(None)
+    query = select(Ended).filter_by(tenant_id=by.tenant_id, place_id=NOBODY)
+    found = await page(session, query, Ended.key, Ended.id, cursor=cursor, limit=limit)
+    return Rows([{**one.said, "ended_at": one.at} for one in found.items], found.next_cursor)
 
 
 async def list_scopes(

@@ -22,6 +22,7 @@ from app.kpi.scopes.members import members_of
 from app.kpi.scopes.reading import TooMuchToMeasure
 from app.kpi.scopes.rules import Standing, announces, falls_silent, stands
 from app.kpi.scopes.tables import Scope, ScopeKpi, ScopeLook, ScopeStanding
+from app.kpi.tables import Ended
 from app.platform.db import ALL_TENANTS, Database, clock, page
 from app.platform.events import publish
 from app.platform.rota import for_each
@@ -226,16 +227,19 @@ async def list_standings(
     limit: int,
     by: Actor,
 ) -> Rows[ScopeStanding]:
-    """List how a KPI of a scope has stood, newest first; of one that was withdrawn as well."""
-    scope = await service.scope_by_key(session, scope_key, by=by)
-    query = select(ScopeStanding).filter_by(tenant_id=by.tenant_id, scope_id=scope.id, key=key)
+    """List how a KPI of a scope has stood, newest first; of one that was withdrawn as well.
+
+    Of a scope that has ended by its id.
+    """
+    scope_id = await service.on_record(session, scope_key, by=by)
+    place = {"tenant_id": by.tenant_id, "key": key}
+    query = select(ScopeStanding).filter_by(**place, scope_id=scope_id)
     found = await page(
         session, query, ScopeStanding.id, cursor=cursor, limit=limit, newest_first=True
     )
     if not found.items and cursor is None:
-        agreed = select(ScopeKpi.id).filter_by(
-            tenant_id=by.tenant_id, scope_id=scope.id, key=key
-        )  # fmt: skip
-        if await session.scalar(agreed) is None:
+        agreed = select(ScopeKpi.id).filter_by(**place, scope_id=scope_id)
+        gone = select(Ended.id).filter_by(**place, place_id=scope_id)
+        if await session.scalar(agreed.union(gone).limit(1)) is None:
             raise NotFound("KPI of this scope", key)
     return found

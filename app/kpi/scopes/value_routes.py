@@ -76,7 +76,10 @@ async def list_scope_values(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Rows[dict[str, Any]]:
-    """List what was reported of a scope, corrected values and what they were before."""
+    """List what was reported of a scope, corrected values and what they were before.
+
+    Of a scope that has ended, by its `id` in place of a key.
+    """
     return await reporting.list_values(
         session, scope, kpi=kpi, cursor=cursor, limit=limit, by=actor
     )
