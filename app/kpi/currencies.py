@@ -3,15 +3,16 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog
-from app.kpi.money import Sort, currencies_for, disagreement, sort_of
-from app.kpi.rules import MONEY
+from app.kit.actor import Actor
+from app.kpi.money import MixedCurrencies, Sort, currencies_for, disagreement, listed, sort_of
+from app.kpi.rules import MONEY, Formula
 from app.kpi.tables import Definition, Terms
 
 _UNSEEN = "a decision point downstream"
@@ -86,3 +87,26 @@ async def downstream_money(
         if not known and seen:
             unknown.append(one.key)
     return Downstream(disagreement(agreed), unknown if agreed else [])
+
+
+async def require_one_currency(
+    session: AsyncSession,
+    point: catalog.DecisionPoint,
+    key: str,
+    fields: dict[str, Any],
+    *,
+    by: Actor,
+) -> None:
+    """Refuse one sum of what is gained here and lost downstream in another currency."""
+    if fields["formula"] != Formula.UPLIFT_ACROSS:
+        return
+    kpi = (key, fields.get("currency"))
+    mixed = (await downstream_money(session, point, keys=by.points, kpi=kpi)).mixed
+    if mixed is not None:
+        raise MixedCurrencies(
+            f"{key} would be one sum of {listed(mixed)}.",
+            currencies=mixed,
+            mend=f"PUT /v1/decision-points/{point.key}/kpis/{key} with `formula` uplift, which is"
+            " of this point alone, or have the KPIs agreed in one currency where `currencies`"
+            " says.",
+        )

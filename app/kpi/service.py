@@ -12,9 +12,9 @@ from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_condition
 from app.kpi import ended, rules
-from app.kpi.currencies import downstream_money
+from app.kpi.currencies import require_one_currency
 from app.kpi.events import KpiWithdrawn
-from app.kpi.money import MixedCurrencies, listed
+from app.kpi.money import MixedCurrencies
 from app.kpi.rules import KpiWatched
 from app.kpi.tables import Author, Definition, Terms
 from app.platform.db import page
@@ -64,7 +64,7 @@ async def edit(
     if fields is None:
         await _require_unwatched(session, point, key, found)
     else:
-        await _require_one_currency(session, point, key, fields, by=by)
+        await require_one_currency(session, point, key, fields, by=by)
     before = await _agreed(session, found) if found else None
     change = await gates.propose(
         session, identity.Governed.KPI, f"kpi {key} of {point_key}",
@@ -117,7 +117,7 @@ async def define(
 ) -> Definition:
     """Agree on a KPI for a decision point, or change it."""
     point = await catalog.point_by_key(session, point_key, by=by, lock=True)
-    await _require_one_currency(session, point, key, fields, by=by)
+    await require_one_currency(session, point, key, fields, by=by)
     found = await _found(session, by.tenant_id, point.id, key)
     stood = await _agreed(session, found) if found else None
     before = None
@@ -192,29 +192,6 @@ async def _require_unwatched(
             f"Guardrails of {point.key} ask for {key}: {', '.join(watching)}.",
             guardrails=watching,
             filled={"key": point.key, "name": watching[0]},
-        )
-
-
-async def _require_one_currency(
-    session: AsyncSession,
-    point: catalog.DecisionPoint,
-    key: str,
-    fields: dict[str, Any],
-    *,
-    by: Actor,
-) -> None:
-    """Refuse one sum of what is gained here and lost downstream in another currency."""
-    if fields["formula"] != rules.Formula.UPLIFT_ACROSS:
-        return
-    kpi = (key, fields.get("currency"))
-    mixed = (await downstream_money(session, point, keys=by.points, kpi=kpi)).mixed
-    if mixed is not None:
-        raise MixedCurrencies(
-            f"{key} would be one sum of {listed(mixed)}.",
-            currencies=mixed,
-            mend=f"PUT /v1/decision-points/{point.key}/kpis/{key} with `formula` uplift, which is"
-            " of this point alone, or have the KPIs agreed in one currency where `currencies`"
-            " says.",
         )
 
 

@@ -12,7 +12,7 @@ from app.kit.refusal import NotFound
 from app.kit.revision import require_condition
 from app.kpi import ended
 from app.kpi.rules import ATTRIBUTED
-from app.kpi.scopes import service
+from app.kpi.scopes import service, withdrawing
 from app.kpi.scopes.formula import Expression
 from app.kpi.scopes.members import members_of
 from app.kpi.scopes.money import kpis_of, require_sound
@@ -26,10 +26,11 @@ from app.kpi.scopes.rules import (
     TooManyScoped,
 )
 from app.kpi.scopes.tables import Scope, ScopeKpi
+from app.kpi.scopes.withdrawing import agreed_terms, take_out
 from app.platform.db import page
 from app.platform.events import publish
 
-TERMS = service.TERMS
+TERMS = withdrawing.TERMS
 
 
 async def edit(
@@ -61,7 +62,7 @@ async def edit(
         await _require_reckonable(session, scope, key, None)
     change = await gates.propose(
         session, identity.Governed.KPI, f"kpi {key} of scope {scope_key}",
-        expected=expected, before=service.agreed_terms(found) if found else None,
+        expected=expected, before=agreed_terms(found) if found else None,
         after={
             "kpi_scope": scope_key, "key": key, "fields": fields,
             "scope": await seen(session, scope),
@@ -129,7 +130,7 @@ async def define(
         session.add(found)
     else:
         require_condition(expected, found.revision)
-        before = service.agreed_terms(found)
+        before = agreed_terms(found)
         for name, value in terms.items():
             setattr(found, name, value)
         found.revision += 1
@@ -152,8 +153,8 @@ async def withdraw(
         raise NotFound("KPI of this scope", key)
     require_condition(expected, found.revision)
     await _require_reckonable(session, scope, key, None)
-    before = service.agreed_terms(found)
-    gone = await service.take_out(session, scope, found, ended_too=False)
+    before = agreed_terms(found)
+    gone = await take_out(session, scope, found, ended_too=False)
     await session.flush()
     await audit.record(
         session, by, "kpi.scope.withdrawn", f"kpi-scope:{scope.id}", key=key, before=before

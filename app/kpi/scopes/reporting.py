@@ -20,6 +20,7 @@ from app.kpi.pushed import NotPushed, as_listed, store
 from app.kpi.reported import Reported, reported_by
 from app.kpi.scopes import service
 from app.kpi.scopes.money import kpis_of
+from app.kpi.scopes.records import on_record
 from app.kpi.scopes.rules import ScopeFormula
 from app.kpi.scopes.tables import ScopeValue
 from app.platform.db import clock, page
@@ -83,7 +84,7 @@ async def list_values(
     by: Actor,
 ) -> Rows[dict[str, Any]]:
     """List what was reported of a scope, corrected values too, oldest first; see ``on_record``."""
-    scope_id = await service.on_record(session, scope_key, by=by)
+    scope_id = await on_record(session, scope_key, by=by)
     query = select(ScopeValue).filter_by(tenant_id=by.tenant_id, scope_id=scope_id)
     if kpi is not None:
         query = query.filter_by(key=kpi)

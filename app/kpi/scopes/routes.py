@@ -8,7 +8,7 @@ from app.kit.names import NAME
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.kpi.money import MixedCurrencies
-from app.kpi.scopes import service
+from app.kpi.scopes import records, service
 from app.kpi.scopes.rules import (
     NoSuchMembers,
     ScopeKindFixed,
@@ -100,7 +100,7 @@ async def list_scopes(
 ) -> Rows[dict[str, Any]]:
     """List processes and portfolios by key, those that there are or those that there were."""
     if ended:
-        return await service.list_ended(session, cursor=cursor, limit=limit, by=actor)
+        return await records.list_ended(session, cursor=cursor, limit=limit, by=actor)
     return await service.list_scopes(session, cursor=cursor, limit=limit, by=actor)
 
 

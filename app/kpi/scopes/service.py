@@ -1,5 +1,4 @@
 from collections.abc import Awaitable, Sequence
-from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +11,6 @@ from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_condition
 from app.kpi import ended
-from app.kpi.scopes.events import ScopeKpiWithdrawn
 from app.kpi.scopes.members import (
     members_of,
     points_named,
@@ -21,16 +19,12 @@ from app.kpi.scopes.members import (
 )
 from app.kpi.scopes.money import require_sound
 from app.kpi.scopes.reviewing import seen, would_be
-from app.kpi.scopes.rules import MOST_SCOPES, ScopeKindFixed, ScopeNamed, Standing, TooManyScoped
-from app.kpi.scopes.tables import Scope, ScopeKpi, ScopeLook, ScopePoint, ScopeProcess
-from app.kpi.tables import NOBODY, Ended
+from app.kpi.scopes.rules import MOST_SCOPES, ScopeKindFixed, ScopeNamed, TooManyScoped
+from app.kpi.scopes.tables import Scope, ScopeKpi, ScopePoint, ScopeProcess
+from app.kpi.scopes.withdrawing import take_out
+from app.kpi.tables import NOBODY
 from app.platform.db import page
 from app.platform.events import publish
-
-TERMS = (
-    "name", "formula", "direction", "threshold", "tolerance", "unit", "currency", "target",
-    "prices", "aggregate", "expression", "window_days", "wait_days",
-)  # fmt: skip
 
 
 async def scope_by_key(session: AsyncSession, key: str, *, by: Actor, lock: bool = False) -> Scope:
@@ -155,57 +149,6 @@ async def end(session: AsyncSession, key: str, *, expected: int | None, by: Acto
         kpis=sorted(one.kpi for one in gone),
     )  # fmt: skip
     await publish(session, *gone)
-
-
-async def take_out(
-    session: AsyncSession, scope: Scope, kpi: ScopeKpi, *, ended_too: bool
-) -> ScopeKpiWithdrawn:
-    """Take a KPI from a scope; return what is told of it, so that nothing about it stays open."""
-    look = await session.get(ScopeLook, (kpi.tenant_id, kpi.id), populate_existing=True)
-    known = None
-    if look is not None:
-        known = look.known or (None if look.standing is Standing.UNKNOWN else look.standing)
-        await session.delete(look)
-    ended.keep(
-        session, kpi.tenant_id, scope.id,
-        id_=kpi.id, key=kpi.key, revision=kpi.revision, said=agreed_terms(kpi),
-    )  # fmt: skip
-    await session.delete(kpi)
-    return ScopeKpiWithdrawn(
-        tenant_id=kpi.tenant_id, scope_id=scope.id, scope=scope.key, kpi_id=kpi.id, kpi=kpi.key,
-        known=None if known is None else known.value, ended=ended_too,
-    )  # fmt: skip
-
-
-def agreed_terms(kpi: ScopeKpi) -> dict[str, Any]:
-    """Return all that is agreed about a KPI."""
-    return {name: getattr(kpi, name) for name in TERMS}
-
-
-async def on_record(session: AsyncSession, name: str, *, by: Actor) -> UUID:
-    """Return the id of a scope by its key, or of one that has ended by that id."""
-    found = await _found(session, name, by=by, lock=False)
-    if found is not None:
-        return found.id
-    with suppress(ValueError):
-        gone = await session.get(Ended, (by.tenant_id, UUID(name)))
-        if gone is not None and gone.place_id == NOBODY:
-            return gone.id
-    raise NotFound(
-        "KPI scope", name,
-        mend="GET /v1/kpi-scopes lists what there is; with `ended=true` what there was, of which"
-        " records are read by its `id`.",
-    )  # fmt: skip
-
-
-async def list_ended(
-    session: AsyncSession, *, cursor: str | None, limit: int, by: Actor
-) -> Rows[dict[str, Any]]:
-    """List the scopes that a tenant had, as they were at their end, by key."""
-    by.require_point(None)
-    query = select(Ended).filter_by(tenant_id=by.tenant_id, place_id=NOBODY)
-    found = await page(session, query, Ended.key, Ended.id, cursor=cursor, limit=limit)
-    return Rows([{**one.said, "ended_at": one.at} for one in found.items], found.next_cursor)
 
 
 async def list_scopes(

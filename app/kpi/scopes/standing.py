@@ -15,11 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.kit.actor import Actor
 from app.kit.page import Rows
 from app.kit.refusal import NotFound
-from app.kpi.scopes import service
 from app.kpi.scopes.events import ScopeMet, ScopeMissed, ScopeUnknown
 from app.kpi.scopes.measuring import ScopeMeasured, measure
 from app.kpi.scopes.members import members_of
 from app.kpi.scopes.reading import TooMuchToMeasure
+from app.kpi.scopes.records import on_record
 from app.kpi.scopes.rules import Standing, announces, falls_silent, stands
 from app.kpi.scopes.tables import Scope, ScopeKpi, ScopeLook, ScopeStanding
 from app.kpi.tables import Ended
@@ -231,7 +231,7 @@ async def list_standings(
 
     Of a scope that has ended by its id.
     """
-    scope_id = await service.on_record(session, scope_key, by=by)
+    scope_id = await on_record(session, scope_key, by=by)
     place = {"tenant_id": by.tenant_id, "key": key}
     query = select(ScopeStanding).filter_by(**place, scope_id=scope_id)
     found = await page(
