@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import catalog, telemetry
 from app.kit.moment import said
 from app.kit.refusal import Invalid
+from app.kpi.currencies import downstream_money
+from app.kpi.money import listed
 from app.kpi.rules import Formula, Found
 from app.kpi.steady import parts, steady
 from app.kpi.worth import Brought, Worth, lacking, worth
@@ -40,6 +42,10 @@ class Attributed:
     here: Worth | None
     elsewhere: Mapping[str, Worth | None]
     together: Worth | None
+    unseen: int
+    """Points downstream that are part of the sum, and that the caller does not see."""
+    currency_unknown: list[str]
+    """Points that are in the sum, of those that are seen, and at which no currency is agreed."""
     lacking: str | None
 
 
@@ -57,16 +63,16 @@ async def attributed(
     Of it only that is looked at in which their shares stood still (``steady``): the answer says
     since when.
     Also at the decision points downstream, as far as they lie: what is gained here may be lost
-    there. Who may see some points only names their ``keys``.
+    there. Who may see some points only names their ``keys``: the sum is of all points, as it is in
+    a KPI that is agreed over them (``uplift_across``), and only its parts are shown to him.
     """
     if since and until and since >= until:
         raise NotInOrder("since is not before until.")
     tenant_id = point.tenant_id
-    below = [
-        one
-        for one in await catalog.downstream_of(session, point)
-        if keys is None or one.key in keys
-    ]
+    below = await catalog.downstream_of(session, point)
+    shown = [one.key for one in below if keys is None or one.key in keys]
+    unseen = len(below) - len(shown)
+    money = await downstream_money(session, point, keys=keys)
     series = {
         place.key: [
             one
@@ -86,7 +92,7 @@ async def attributed(
     spans = [_span(group) for group in (mine, others)]
     if None in spans:
         why = "the version has no traffic here" if spans[0] is None else "there is no holdout"
-        return Attributed(since, until, 0, 0, 1.0, None, {}, None, why)
+        return Attributed(since, until, 0, 0, 1.0, None, {}, None, unseen, money.unknown, why)
     begins = max(span[0] for span in spans if span)
     ends = min(span[1] for span in spans if span)
     first, last = max(since or begins, begins), min(until or ends, ends)
@@ -97,7 +103,7 @@ async def attributed(
                 f"version and holdout were there from {said(begins)} to {said(ends)}:"
                 " nothing of that is in the time asked about"
             )
-        return Attributed(since, until, 0, 0, 1.0, None, {}, None, why)
+        return Attributed(since, until, 0, 0, 1.0, None, {}, None, unseen, money.unknown, why)
     groups = {_TREATED: [one.id for one in mine], telemetry.HOLDOUT: [one.id for one in others]}
     since, until = await _stood(session, tenant_id, groups, first, last), last
     found = await telemetry.brought_by(
@@ -126,11 +132,13 @@ async def attributed(
             f" {lacks}: leave them as they are for longer, or name an `until` at the end of a time"
             " in which they stood still"
         )
+    if lacks is None and money.mixed is not None:
+        lacks = f"money of different currencies is not added up: {listed(money.mixed)}"
     units, kept = found.units[_TREATED], found.units[telemetry.HOLDOUT]
     return Attributed(
         since, until, round(units / found.share), round(kept / found.share), found.share,
-        at(point.key), {place.key: at(place.key) for place in below}, at(""),
-        lacks,
+        at(point.key), {key: at(key) for key in shown},
+        at("") if money.mixed is None else None, unseen, money.unknown, lacks,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, telemetry
-from app.kpi import attribution, pushed, rules
+from app.kpi import attribution, rules, standing_values
 from app.kpi.agreement import Agreed, agreements
 from app.kpi.attribution import Attributed, attributed
 
@@ -67,8 +67,8 @@ async def measure(
     measured = []
     for item in agreed:
         if item.formula is rules.Formula.PUSHED:
-            found = await pushed.measured(
-                session, tenant_id, point_id, item.key, item.aggregate, version_id,
+            found = await standing_values.measured(
+                session, tenant_id, point_id, item, version_id,
                 since=since or traffic.first_hour, until=until,
             )  # fmt: skip
         elif item.formula in rules.ATTRIBUTED and nothing:
@@ -113,8 +113,8 @@ async def measure_segments(
     measured = []
     for item in await agreements(*place):
         if item.formula is rules.Formula.PUSHED:
-            found = await pushed.measured_apart(
-                *place, item.key, item.aggregate, version_id,
+            found = await standing_values.measured_apart(
+                *place, item, version_id,
                 segment=segment, since=since or traffic.first_hour, until=until,
             )  # fmt: skip
         elif item.formula in rules.ATTRIBUTED:

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import telemetry
-from app.kpi import pushed, rules
+from app.kpi import rules, standing_values
 from app.kpi.agreement import agreements
 from app.kpi.rules import ATTRIBUTED, Formula, Found
 from app.kpi.tables import NOBODY
@@ -46,8 +46,8 @@ async def over_time(
         )
     if item.formula is not Formula.PUSHED:
         return OverTime(lambda done: rules.value(item.formula, done, item.prices))
-    found = await pushed.over_time(
-        session, tenant_id, point_id, key, item.aggregate,
+    found = await standing_values.over_time(
+        session, tenant_id, point_id, item,
         version_id=version_id, segment=segment,
         since=telemetry.begins(first, 1), until=telemetry.begins(last, 1), width=width,
     )  # fmt: skip

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, inspect, select, tuple_
+from sqlalchemy import inspect, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,9 +16,9 @@ from app.kit.canonical import digest as digest_of
 from app.kit.moment import require_past
 from app.kit.page import Rows
 from app.kit.refusal import Invalid, Kind, NotFound, Refusal
+from app.kpi import ended
 from app.kpi.noticing import earliest_hours
-from app.kpi.reported import reported_by, reported_of
-from app.kpi.rules import Aggregate, Formula, Found
+from app.kpi.rules import Formula
 from app.kpi.tables import NOBODY, Definition, Late, Value
 from app.platform.db import Base, clock, page
 
@@ -46,7 +46,7 @@ class Pushed:
 
     kpi: str
     at: datetime
-    value: float
+    value: float | None
     segment: str
     model: str | None
     version: int | None
@@ -76,11 +76,13 @@ async def push(session: AsyncSession, key: str, values: Sequence[Pushed], *, by:
                 f"{one.kpi} is computed as {formulas[one.kpi].value}.", filled={"kpi": one.kpi}
             )
         require_past(one.at, now)
+    lives = await ended.lives(session, by.tenant_id, point.id, {one.kpi for one in values})
     rows = [
         {
             "tenant_id": by.tenant_id, "point_id": point.id, "key": one.kpi, "at": one.at,
             "segment": one.segment, "version_id": versions[one.model, one.version],
-            "revision": one.revision, "value": one.value, "person_id": by.person_id,
+            "revision": one.revision, "life": lives[one.kpi], "value": one.value,
+            "person_id": by.person_id,
         }
         for one in values
     ]  # fmt: skip
@@ -106,7 +108,8 @@ async def reporters_of(
     session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID
 ) -> dict[str, set[UUID]]:
     """Return who reported the values of a point's KPIs that stand for a version, by key."""
-    place = (Value.key, Value.at, Value.segment, Value.version_id)
+    # What was said of a KPI before it was withdrawn, a case may go by still.
+    place = (Value.key, Value.at, Value.segment, Value.version_id, Value.life)
     standing = (
         select(Value.key, Value.person_id)
         .where(
@@ -155,121 +158,27 @@ async def list_values(
     cursor: str | None,
     limit: int,
     by: Actor,
-) -> Rows[Value]:
+) -> Rows[dict[str, Any]]:
     """List what was pushed at a point, corrected values too, oldest first."""
     point = await catalog.point_by_key(session, key, by=by)
     query = select(Value).filter_by(tenant_id=by.tenant_id, point_id=point.id)
     if kpi is not None:
         query = query.filter_by(key=kpi)
-    order: tuple[Any, ...] = (Value.at, Value.key, Value.segment, Value.version_id, Value.revision)
-    return await page(session, query, *order, cursor=cursor, limit=limit)
+    order: tuple[Any, ...] = (
+        Value.at, Value.key, Value.segment, Value.version_id, Value.life, Value.revision,
+    )  # fmt: skip
+    found = await page(session, query, *order, cursor=cursor, limit=limit)
+    shown = await as_listed(session, by.tenant_id, point.id, found.items)
+    return Rows(shown, found.next_cursor)
 
 
-async def measured(
-    session: AsyncSession,
-    tenant_id: UUID,
-    point_id: UUID,
-    key: str,
-    aggregate: Aggregate,
-    version_id: UUID,
-    *,
-    since: datetime | None,
-    until: datetime | None,
-) -> Found:
-    """Return what the values of ``[since, until)`` come to.
-
-    The version's own, if there are any, else the point's; of one time what was said of the whole,
-    else its segments: nothing is counted twice.
-    """
-    where = _standing_for(tenant_id, point_id, key, version_id, since=since, until=until)
-    found = await reported_by(session, Value, [Value.version_id], where)
-    of = next((found[one,] for one in (version_id, NOBODY) if (one,) in found), {})
-    return reported_of(of.get(0), aggregate)
-
-
-async def measured_apart(
-    session: AsyncSession,
-    tenant_id: UUID,
-    point_id: UUID,
-    key: str,
-    aggregate: Aggregate,
-    version_id: UUID,
-    *,
-    segment: str,
-    since: datetime | None,
-    until: datetime | None,
-) -> dict[str, Found]:
-    """Return what the values of each segment come to, likewise.
-
-    Of that which is named, and of those that are spelt as a value of it: ``state=NSW`` of `state`.
-    """
-    where = _standing_for(tenant_id, point_id, key, version_id, since=since, until=until)
-    where.append(_spelt(segment))
-    every = await reported_by(session, Value, [Value.version_id, Value.segment], where)
-    found = dict[str, Found]()
-    for whose in (NOBODY, version_id):
-        own = {name: of[0] for (one, name), of in every.items() if one == whose}
-        found |= {name: of.found(aggregate) for name, of in own.items()}
-    return found
-
-
-async def over_time(
-    session: AsyncSession,
-    tenant_id: UUID,
-    point_id: UUID,
-    key: str,
-    aggregate: Aggregate,
-    *,
-    version_id: UUID | None,
-    segment: str | None,
-    since: datetime,
-    until: datetime,
-    width: int,
-) -> dict[tuple[UUID, str], dict[int, Found]]:
-    """Return what values come to in buckets, by whose they are and segment, of the whole ``""``."""
-    where = [
-        Value.tenant_id == tenant_id,
-        Value.point_id == point_id,
-        Value.key == key,
-        Value.at >= since,
-        Value.at < until,
+async def as_listed(
+    session: AsyncSession, tenant_id: UUID, place_id: UUID, values: Sequence[Any]
+) -> list[dict[str, Any]]:
+    """Return reported values with whether the KPI that they are of has been withdrawn."""
+    lives = await ended.lives(session, tenant_id, place_id, {one.key for one in values})
+    columns = [column.key for column in inspect(type(values[0])).columns] if values else []
+    return [
+        {name: getattr(one, name) for name in columns} | {"withdrawn": one.life < lives[one.key]}
+        for one in values
     ]
-    if version_id is not None:
-        where.append(Value.version_id == version_id)
-    by: list[Any] = [Value.version_id]
-    if segment is not None:
-        by.append(Value.segment)
-        where.append(_spelt(segment))
-    found = await reported_by(session, Value, by, where, width)
-    return {
-        (which[0], which[1] if segment is not None else ""): {
-            bucket: said.found(aggregate) for bucket, said in buckets.items()
-        }
-        for which, buckets in found.items()
-    }
-
-
-def _standing_for(
-    tenant_id: UUID,
-    point_id: UUID,
-    key: str,
-    version_id: UUID,
-    *,
-    since: datetime | None,
-    until: datetime | None,
-) -> list[ColumnElement[bool]]:
-    found = [
-        Value.tenant_id == tenant_id,
-        Value.point_id == point_id,
-        Value.key == key,
-        Value.version_id.in_((NOBODY, version_id)),
-    ]
-    if since is not None:
-        found.append(Value.at >= since)
-    if until is not None:
-        found.append(Value.at < until)
-    return found
-
-
-def _spelt(segment: str) -> ColumnElement[bool]:
-    return (Value.segment == segment) | Value.segment.startswith(f"{segment}=", autoescape=True)

@@ -42,9 +42,9 @@ async def reported_by(
 ) -> dict[tuple[Any, ...], dict[int, Reported]]:
     """Return what a table's values come to by some of its columns, then by bucket.
 
-    The highest revision of a value stands. Of one time what was said of the whole counts, else its
-    segments; each by itself if it is among the columns. Buckets are ``width`` hours wide, counted
-    since 1970; without, all is in one, 0.
+    The highest revision of a value stands, and if it takes the value back, none. Of one time what
+    was said of the whole counts, else its segments; each by itself if it is among the columns.
+    Buckets are ``width`` hours wide, counted since 1970; without, all is in one, 0.
     """
     names = [one.key for one in by]
     apart = "segment" in names
@@ -58,11 +58,15 @@ async def reported_by(
     )
     hours = func.floor(func.extract("epoch", standing.c.at) / _SECONDS_AN_HOUR)
     bucket = cast(func.floor(hours / width), BigInteger) if width else cast(0, BigInteger)
-    rows = select(standing, bucket.label("bucket"))
+    rows = select(standing, bucket.label("bucket")).where(standing.c.value.is_not(None))
     if not apart:
         whole = standing.alias()
         same = [whole.c[name] == standing.c[name] for name in (*names, "at")]
-        said_whole = select(whole.c.at).where(*same, whole.c.segment == "").exists()
+        said_whole = (
+            select(whole.c.at)
+            .where(*same, whole.c.segment == "", whole.c.value.is_not(None))
+            .exists()
+        )
         rows = rows.where((standing.c.segment == "") | ~said_whole)
     each = rows.subquery()
     groups = [each.c[name] for name in (*names, "bucket")]

@@ -12,6 +12,7 @@ from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
 from app.kpi import measuring, service
 from app.kpi.attribution import NotInOrder
+from app.kpi.money import MixedCurrencies
 from app.kpi.rules import Aggregate, Direction, Formula, KpiWatched, fault
 from app.platform.http import (
     Cursor,
@@ -139,7 +140,7 @@ class MeasuresOut(BaseModel):
 @router.put(
     "/{kpi}",
     response_model=KpiOut,
-    responses=editing(NotFound, identity.DecisionDenied) | gates.ACCEPTED,
+    responses=editing(NotFound, identity.DecisionDenied, MixedCurrencies) | gates.ACCEPTED,
 )
 async def define_kpi(
     key: Name,
@@ -180,7 +181,8 @@ async def withdraw_kpi(
     """Withdraw a KPI: it is neither listed nor measured any more.
 
     Cases go on by what was agreed when they began, what it came to stays on record, and so do its
-    pushed values, which count again if it is agreed on anew. An alert about it is resolved by hand.
+    pushed values. What is agreed on anew under the key is another KPI, and begins without them: it
+    may mean something else. An alert about it is resolved by hand.
     """
     change = await service.edit(
         session, key, kpi, expected=expected, fields=None, reason=reason, by=actor

@@ -11,8 +11,10 @@ from app.kit.actor import Actor
 from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_condition
-from app.kpi import rules
+from app.kpi import ended, rules
+from app.kpi.currencies import require_one_currency
 from app.kpi.events import KpiWithdrawn
+from app.kpi.money import MixedCurrencies
 from app.kpi.rules import KpiWatched
 from app.kpi.tables import Author, Definition, Terms
 from app.platform.db import page
@@ -57,8 +59,12 @@ async def edit(
     found = await _found(session, by.tenant_id, point.id, key)
     if found is not None:
         require_condition(expected, found.revision)
+    elif fields is not None:
+        await ended.first_revision(session, by.tenant_id, point.id, key, expected=expected)
     if fields is None:
         await _require_unwatched(session, point, key, found)
+    else:
+        await require_one_currency(session, point, key, fields, by=by)
     before = await _agreed(session, found) if found else None
     change = await gates.propose(
         session, identity.Governed.KPI, f"kpi {key} of {point_key}",
@@ -82,8 +88,14 @@ async def apply_kpi(session: AsyncSession, event: gates.ChangeApproved) -> None:
         place = (session, asked["point"], asked["key"])
         if asked["fields"] is None:
             await withdraw(*place, expected=event.expected, by=author)
-        else:
+            return
+        try:
             await define(*place, expected=event.expected, fields=asked["fields"], by=author)
+        except MixedCurrencies as refusal:  # which is for who asked to mend
+            raise gates.ApprovalVoid(
+                f"The change of {event.target} cannot be carried out any more: {refusal.detail}",
+                changed=[event.target],
+            ) from refusal
 
 
 async def _found(
@@ -105,12 +117,17 @@ async def define(
 ) -> Definition:
     """Agree on a KPI for a decision point, or change it."""
     point = await catalog.point_by_key(session, point_key, by=by, lock=True)
+    await require_one_currency(session, point, key, fields, by=by)
     found = await _found(session, by.tenant_id, point.id, key)
     stood = await _agreed(session, found) if found else None
     before = None
     own = {name: value for name, value in fields.items() if name not in TERMS}
     if found is None:
-        found = Definition(tenant_id=by.tenant_id, point_id=point.id, key=key, **own)
+        place = (session, by.tenant_id, point.id, key)
+        begins = await ended.first_revision(*place, expected=expected)
+        found = Definition(
+            tenant_id=by.tenant_id, point_id=point.id, key=key, revision=begins, **own
+        )
         session.add(found)
     else:
         require_condition(expected, found.revision)
@@ -139,7 +156,7 @@ async def define(
 async def withdraw(
     session: AsyncSession, point_key: str, key: str, *, expected: int | None, by: Actor
 ) -> None:
-    """Agree on a KPI no longer; values that were pushed stay, as does what it came to by then."""
+    """Agree on a KPI no longer; its pushed values and what it came to by then stay on record."""
     point = await catalog.point_by_key(session, point_key, by=by, lock=True)
     found = await _found(session, by.tenant_id, point.id, key)
     await _require_unwatched(session, point, key, found)
@@ -152,6 +169,10 @@ async def withdraw(
             await session.delete(row)
     await session.flush()
     await session.delete(found)
+    ended.keep(
+        session, by.tenant_id, point.id,
+        id_=found.id, key=key, revision=found.revision, said=before,
+    )  # fmt: skip
     await session.flush()
     await audit.record(session, by, "kpi.withdrawn", f"point:{point.id}", key=key, before=before)
     await publish(

@@ -73,7 +73,10 @@ class Value(Base):
     segment: Mapped[str] = mapped_column(primary_key=True)
     version_id: Mapped[UUID] = mapped_column(primary_key=True)
     revision: Mapped[int] = mapped_column(primary_key=True, server_default=text("0"))
-    value: Mapped[float]
+    life: Mapped[int] = mapped_column(primary_key=True, server_default=text("0"))
+    """Of which KPI that had the key: the last revision of the one before it, or 0."""
+    value: Mapped[float | None]
+    """Nothing where what was said is taken back."""
     person_id: Mapped[UUID | None]
     """Who reported it; not known of those from before that was kept."""
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -110,4 +113,23 @@ class Author(Vouched, Base):
     tenant_id: Mapped[tenant_pk]
     definition_id: Mapped[UUID] = mapped_column(primary_key=True)
     person_id: Mapped[UUID] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class Ended(Vouched, Base):
+    """A KPI, or a scope of them, that was agreed on once. Rows are appended, never updated."""
+
+    __tablename__ = "kpi_ended"
+    __vouched__ = ("place_id", "key", "revision", "said", "at")
+    __table_args__ = (Index("ix_kpi_ended_place_id", "tenant_id", "place_id", "key"),)
+
+    tenant_id: Mapped[tenant_pk]
+    id: Mapped[uuid_pk]
+    """That it had."""
+    place_id: Mapped[UUID]
+    """Whose it was: a decision point's, or a scope's; a scope is nobody's."""
+    key: Mapped[str]
+    revision: Mapped[int]
+    """The last that it had."""
+    said: Mapped[Json]
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

@@ -16,7 +16,7 @@ from app.kit.refusal import NotFound
 from app.kpi import pushed
 from app.kpi.attribution import Attributed, NotInOrder, attributed
 from app.kpi.pushed import NotPushed, Pushed, SaidOtherwise
-from app.kpi.tables import NOBODY, Value
+from app.kpi.tables import NOBODY
 from app.platform.http import Cursor, Limit, Session, Snapshot, allow, responses
 from app.platform.http import router as make_router
 from app.platform.http.moment import Countable
@@ -32,9 +32,19 @@ class ReportedIn(Input):
 
     kpi: str = Field(pattern=NAME)
     at: Countable
-    value: float = Field(ge=-GREATEST, le=GREATEST)
+    value: float | None = Field(
+        ge=-GREATEST,
+        le=GREATEST,
+        description="With null what was said is taken back, under a higher `revision`.",
+    )
     segment: str = Field("", max_length=128, description="A region, a product; of all: nothing.")
     revision: int = Field(0, ge=0, le=1_000_000, description="Of a correction: the highest stands.")
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.value is None and not self.revision:
+            raise ValueError("value is null: what was said is taken back by a revision above 0")
+        return self
 
 
 class ValueIn(ReportedIn):
@@ -71,10 +81,14 @@ class ValueOut(BaseModel):
     kpi: str = Field(validation_alias="key")
     at: datetime
     segment: str
-    value: float
+    value: float | None = Field(description="Null where what was said is taken back.")
     version_id: UUID | None = Field(description="Whose; nobody's where it is the whole point's.")
     revision: int
     received_at: datetime
+    withdrawn: bool = Field(
+        description="Whether the KPI that it was reported of has been withdrawn: it counts no more,"
+        " nor for another one that was agreed on under the key since."
+    )
 
     @field_validator("version_id", mode="before")
     @classmethod
@@ -112,10 +126,24 @@ class AttributedOut(BaseModel):
     share: float = Field(description="The share of the units that was looked at.")
     here: WorthOut | None = Field(description="Reward less cost, against the holdout.")
     elsewhere: Mapping[str, WorthOut | None] = Field(
-        description="The same units at the decision points downstream."
+        description="The same units at the decision points downstream that your key sees."
     )
-    together: WorthOut | None = Field(description="Here and downstream as one sum a unit.")
-    lacking: str | None = Field(description="What keeps anything from being said.")
+    together: WorthOut | None = Field(
+        description="Here and at all decision points downstream as one sum a unit, whichever of"
+        " them your key sees."
+    )
+    unseen: int = Field(
+        description="How many decision points downstream are in the sum and not among `elsewhere`:"
+        " your key does not see them."
+    )
+    currency_unknown: list[str] = Field(
+        description="Decision points that are in the sum and at which no currency is agreed, of"
+        " those that your key sees: what they bring is taken to be of the same."
+    )
+    lacking: str | None = Field(
+        description="What keeps anything from being said; or only `together`, of money of different"
+        " currencies."
+    )
 
 
 @router.post(
@@ -140,7 +168,7 @@ async def list_values(
     kpi: Annotated[str | None, Query(pattern=NAME)] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
-) -> Rows[Value]:
+) -> Rows[dict[str, Any]]:
     """List what KPIs were reported to be, corrected values and what they were before."""
     return await pushed.list_values(session, key, kpi=kpi, cursor=cursor, limit=limit, by=actor)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from app.kit.refusal import Invalid
-from app.release.contribution import Priced, contributions
+from app.release.contribution import Priced, contributions, lacking
 from app.release.instantiation import Combiner, influence
 
 
@@ -114,5 +114,6 @@ def weighed(
     return {
         **found,
         "contributions": parts,
+        "contributions_lacking": lacking(len(sent.members), labelled=truth is not None),
         "composed_by": "catalogue" if known else "sender",
     }

@@ -30,6 +30,8 @@ class Priced(NamedTuple):
     false_positive: float
     false_negative: float
     true_negative: float
+    others: tuple[str, ...] = ()
+    """KPIs that have prices too, by which nothing is reckoned."""
 
     def mean(self, positive: NDArray[np.bool_], labels: Floats) -> float:
         """Return what answers bring a decision."""
@@ -73,7 +75,28 @@ def contributions(
         "worth": worth[tuple(range(len(names)))],
         "members": _shares(names, {(): 0.0, **worth}),
         "money": _money(names, answers, labels, priced) if priced and classes else None,
+        "money_lacking": _unpriced(priced, classes=classes),
     }
+
+
+def lacking(members: int, *, labelled: bool) -> str | None:
+    """Say why nothing is known of what members contribute."""
+    if not labelled:
+        return "the sample has no labels"
+    if members > MOST_MEMBERS:
+        return (
+            f"of {members} members there are {2**members} ensembles to be tried; of at most"
+            f" {MOST_MEMBERS} members they are"
+        )
+    return None
+
+
+def _unpriced(priced: Priced | None, *, classes: bool) -> str | None:
+    if not classes:
+        return "the labels are numbers, whose answers are neither right nor wrong"
+    if priced is None:
+        return "no KPI with the formula error_cost is agreed at the decision point"
+    return None
 
 
 def _money(
@@ -86,6 +109,7 @@ def _money(
     nobody = max(priced.mean(np.full(len(labels), always), labels) for always in (True, False))
     return {
         "kpi": priced.kpi,
+        "kpis_not_used": list(priced.others),
         "unit": priced.unit,
         "worth": worth[tuple(range(len(names)))],
         "without": nobody,

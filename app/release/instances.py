@@ -94,12 +94,15 @@ async def _contracts(session: AsyncSession, case: gates.Case) -> float | None:
 
 
 async def _priced(session: AsyncSession, case: gates.Case) -> Priced | None:
-    """Return what right and wrong answers bring at a case's point, if a KPI of it says so."""
+    """Return what right and wrong answers bring at a case's point, as the first KPI says by key."""
     assert case.point_id is not None  # noqa: S101 - a release has a point
-    for one in await kpi.agreements(session, case.tenant_id, case.point_id):
-        if one.priced:
-            return Priced(one.key, one.unit, **one.prices._asdict())
-    return None
+    agreed_on = await kpi.agreements(session, case.tenant_id, case.point_id)
+    priced = [one for one in agreed_on if one.priced]
+    if not priced:
+        return None
+    first, *others = priced
+    more = tuple(one.key for one in others)
+    return Priced(first.key, first.unit, **first.prices._asdict(), others=more)
 
 
 async def _composed(session: AsyncSession, case: gates.Case) -> Composition | None:

@@ -9,6 +9,7 @@ import pytest
 from app.client import Problem
 from app.kpi.routes import KpiOut
 from tests.live import Live, champion, lift_control, unique, wait_folded
+from tests.platform.wire import problem_of, speaker
 from tests.routing.plans import Cast, cast
 
 UNITS = 900
@@ -139,6 +140,7 @@ def decide(live: Live, path: str, earns: dict[str, float], spread: float) -> dic
 
 def test_what_is_gained_here_and_lost_downstream_is_shown_as_one_sum(at: Cast) -> None:
     live = at.live
+    agree(at, formula="net_value", currency="EUR")
     below = champion(live)
     contract = live["aud"].get(f"/v1/decision-points/{below.point}")
     live["ops"].patch(
@@ -190,6 +192,32 @@ def test_what_is_gained_here_and_lost_downstream_is_shown_as_one_sum(at: Cast) -
         together["per_unit"]["difference"] * seen["champion"]
     )
     assert (measured(at, here)["missed"], measured(at, across)["missed"]) == (False, True)
+    assert found["unseen"] == 0
+    # Whoever sees a part of the points sees the same sum, and that others are in it.
+    narrow = at_some_points(live, at.champion.point)
+    asked = f"{at.path}/value?model={place.model}&version={place.version}"
+    parted = {"elsewhere": {}, "unseen": 1, "currency_unknown": []}
+    assert speaker(live, "aud").get(asked, headers=narrow).json() == {**found, **parted}
+
+    # What is lost there in another currency is not taken from what is gained here.
+    assert found["currency_unknown"] == [below.point]
+    terms = {"name": "k", "threshold": 0, "unit": "JPY", "currency": "JPY"}
+    live["ops"].put(f"{path}/kpis/net", terms)
+    mixed = speaker(live, "aud").get(asked).json()
+    assert (mixed["here"], mixed["elsewhere"]) == (found["here"], found["elsewhere"])
+    assert (mixed["together"], measured(at, across)["value"]) == (None, None)
+    assert f"EUR at {place.point}; JPY at {below.point}" in mixed["lacking"]
+    body = {"name": "k", "threshold": 0, "unit": "EUR", "formula": "uplift_across"}
+    put = speaker(live, "ops").put(f"{at.path}/kpis/{unique('kpi')}", json=body)
+    refused = problem_of(put, 409, "mixed_currencies")
+    assert refused["currencies"] == {"EUR": [place.point], "JPY": [below.point]}
+
+
+def at_some_points(live: Live, *points: str) -> dict[str, str]:
+    """Return what an auditor's key for some decision points sends with each call."""
+    me = live["aud"].get("/v1/me")["id"]
+    key = live["aud"].post(f"/v1/principals/{me}/keys", {"days": 1, "points": list(points)})["key"]
+    return {"Authorization": f"Bearer {key}"}
 
 
 def held(at: Cast) -> set[str]:

@@ -58,7 +58,7 @@ def test_a_withdrawn_kpi_is_neither_listed_nor_measured_and_can_be_agreed_on_ane
     problem_of(withdraw(live, path, 1), 404, "not_found")
     live["com"].put(path, KPI)
     again = live["aud"].get(path)
-    assert (again["revision"], again["target"], again["currency"]) == (1, None, None)
+    assert (again["revision"], again["target"], again["currency"]) == (2, None, None)
 
 
 def test_a_withdrawal_is_in_the_log_with_what_was_agreed(live: Live) -> None:

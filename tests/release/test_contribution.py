@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import r2_score, roc_auc_score
 
 from app.kit.arrays import Floats
-from app.release.contribution import MOST_MEMBERS, Priced, contributions
+from app.release.contribution import MOST_MEMBERS, Priced, contributions, lacking
 from app.release.instantiation import Combiner, combine
 
 Members = dict[str, Floats]
@@ -86,6 +86,9 @@ def test_of_more_than_eight_nothing_is_said() -> None:
     members, weights, labels = made(4, MOST_MEMBERS + 1, classes=True)
 
     assert contributions(members, weights, Combiner.MEAN, labels) is None
+    assert "512 ensembles" in (lacking(MOST_MEMBERS + 1, labelled=True) or "")
+    assert lacking(MOST_MEMBERS, labelled=True) is None
+    assert "no labels" in (lacking(2, labelled=False) or "")
 
 
 @settings(max_examples=25, deadline=None)
@@ -129,3 +132,4 @@ def test_numbers_have_no_price() -> None:
 
     assert found is not None
     assert found["money"] is None
+    assert "numbers" in found["money_lacking"]

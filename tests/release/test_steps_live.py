@@ -232,13 +232,15 @@ def test_instances_are_held_to_the_stricter_tolerance(live: Live, place: Place, 
         "combiner": "majority",
     }
 
-    live["ops"].put(
-        f"/v1/decision-points/{place.point}/kpis/value",
-        {
-            "name": "Value of an answer", "formula": "error_cost", "threshold": 0.0,
-            "unit": "AUD a decision", "prices": {"true_positive": 10, "false_positive": -2},
-        },
-    )  # fmt: skip
+    unpriced = live["dev"].post(path, scores(labels=[0, 0, 1, 1], ensemble=ensemble))["payload"]
+    for key, brings in (("value", 10), ("value-too", 99)):
+        live["ops"].put(
+            f"/v1/decision-points/{place.point}/kpis/{key}",
+            {
+                "name": "Value of an answer", "formula": "error_cost", "threshold": 0.0,
+                "unit": "AUD a decision", "prices": {"true_positive": brings, "false_positive": -2},
+            },
+        )  # fmt: skip
 
     own = live["dev"].post(path, scores(labels=[0, 0, 1, 1], ensemble=ensemble))["payload"]
     edit(live, place.point, instance_tolerance=0.001)
@@ -254,6 +256,9 @@ def test_instances_are_held_to_the_stricter_tolerance(live: Live, place: Place, 
     money = own["ensemble"]["contributions"]["money"]
     # Always yes brings (10 - 2) / 2; so do the two together, whose weights are never a majority.
     assert (money["kpi"], money["without"]) == ("value", 4)
+    assert money["kpis_not_used"] == ["value-too"]
+    missing = unpriced["ensemble"]["contributions"]
+    assert (missing["money"], "error_cost" in missing["money_lacking"]) == (None, True)
     assert [one["alone"] for one in money["members"]] == [1, -5]
     held = evidence_of(verdict, "instances")
     assert (held["tolerance"], held["tolerance_by"]) == (0.001, "contract")
@@ -307,6 +312,7 @@ def test_an_ensemble_is_weighed_as_the_catalogue_says_it_is_made(live: Live) -> 
     greatest = refused({"members": members, "combiner": "max"})
 
     assert (found["composed_by"], found["combiner"]) == ("catalogue", "weighted_mean")
+    assert found["contributions_lacking"] == "the sample has no labels"
     assert {one["member"]: one["weight"] for one in found["members"]} == {first: 3, second: 1}
     # Without the heavier one its answers are the lighter one's: 0.35, 0.45, ... become 0.8, 0.6.
     without = next(one for one in found["members"] if one["member"] == first)["left_out"]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, gates, identity
@@ -10,12 +10,14 @@ from app.kit.actor import Actor
 from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_condition
+from app.kpi import ended
 from app.kpi.rules import ATTRIBUTED
-from app.kpi.scopes import service
+from app.kpi.scopes import service, withdrawing
 from app.kpi.scopes.formula import Expression
 from app.kpi.scopes.members import members_of
 from app.kpi.scopes.money import kpis_of, require_sound
 from app.kpi.scopes.parsing import BadFormula
+from app.kpi.scopes.reviewing import for_who_asked, require_as_seen, seen
 from app.kpi.scopes.rules import (
     MOST_KPIS,
     AttributedHere,
@@ -23,14 +25,12 @@ from app.kpi.scopes.rules import (
     ScopeFormula,
     TooManyScoped,
 )
-from app.kpi.scopes.tables import Scope, ScopeKpi, ScopeLook
+from app.kpi.scopes.tables import Scope, ScopeKpi
+from app.kpi.scopes.withdrawing import agreed_terms, take_out
 from app.platform.db import page
+from app.platform.events import publish
 
-TERMS = (
-    "name", "formula", "direction", "threshold", "tolerance", "unit", "currency", "target",
-    "prices", "aggregate", "expression", "window_days",
-    "wait_days",
-)  # fmt: skip
+TERMS = withdrawing.TERMS
 
 
 async def edit(
@@ -54,14 +54,19 @@ async def edit(
         require_condition(expected, found.revision)
     elif fields is None:
         raise NotFound("KPI of this scope", key)
+    else:
+        await ended.first_revision(session, by.tenant_id, scope.id, key, expected=expected)
     if fields is not None:
         await _require_sensible(session, scope, key, fields)
     else:
         await _require_reckonable(session, scope, key, None)
     change = await gates.propose(
         session, identity.Governed.KPI, f"kpi {key} of scope {scope_key}",
-        expected=expected, before=_agreed(found) if found else None,
-        after={"kpi_scope": scope_key, "key": key, "fields": fields},
+        expected=expected, before=agreed_terms(found) if found else None,
+        after={
+            "kpi_scope": scope_key, "key": key, "fields": fields,
+            "scope": await seen(session, scope),
+        },
         reason=reason, by=by,
     )  # fmt: skip
     if change is not None:
@@ -80,8 +85,14 @@ async def apply_kpi_scope(session: AsyncSession, event: gates.ChangeApproved) ->
     if event.kind != identity.Governed.KPI or "kpi_scope" not in event.after:
         return
     author = await identity.acting(session, event.tenant_id, event.requester_id)
+    with for_who_asked(event):
+        await require_as_seen(session, event, by=author)
+        await _carry_out(session, event, by=author)
+
+
+async def _carry_out(session: AsyncSession, event: gates.ChangeApproved, *, by: Actor) -> None:
     scope, key, fields = (event.after[name] for name in ("kpi_scope", "key", "fields"))
-    condition: dict[str, Any] = {"expected": event.expected, "by": author}
+    condition: dict[str, Any] = {"expected": event.expected, "by": by}
     if key is None and fields is None:
         await service.end(session, scope, **condition)
     elif key is None:
@@ -111,11 +122,15 @@ async def define(
         count = len((await kpis_of(session, by.tenant_id, [scope.id]))[scope.id])
         if count >= MOST_KPIS:
             raise TooManyScoped(f"{scope_key} has {count} KPIs; {MOST_KPIS} are the most.")
-        found = ScopeKpi(tenant_id=by.tenant_id, scope_id=scope.id, key=key, **terms)
+        place = (session, by.tenant_id, scope.id, key)
+        begins = await ended.first_revision(*place, expected=expected)
+        found = ScopeKpi(
+            tenant_id=by.tenant_id, scope_id=scope.id, key=key, revision=begins, **terms
+        )
         session.add(found)
     else:
         require_condition(expected, found.revision)
-        before = _agreed(found)
+        before = agreed_terms(found)
         for name, value in terms.items():
             setattr(found, name, value)
         found.revision += 1
@@ -138,13 +153,13 @@ async def withdraw(
         raise NotFound("KPI of this scope", key)
     require_condition(expected, found.revision)
     await _require_reckonable(session, scope, key, None)
-    before = _agreed(found)
-    await session.execute(delete(ScopeLook).filter_by(tenant_id=by.tenant_id, kpi_id=found.id))
-    await session.delete(found)
+    before = agreed_terms(found)
+    gone = await take_out(session, scope, found, ended_too=False)
     await session.flush()
     await audit.record(
         session, by, "kpi.scope.withdrawn", f"kpi-scope:{scope.id}", key=key, before=before
     )
+    await publish(session, gone)
 
 
 async def kpi_of(session: AsyncSession, scope_key: str, key: str, *, by: Actor) -> ScopeKpi:
@@ -216,7 +231,3 @@ async def _require_reckonable(
                 ],
                 filled={"scope": scope.key},
             ) from fault  # fmt: skip
-
-
-def _agreed(found: ScopeKpi) -> dict[str, Any]:
-    return {name: getattr(found, name) for name in TERMS}

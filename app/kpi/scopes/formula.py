@@ -32,7 +32,6 @@ QUANTITIES: dict[str, Callable[[Performance], float]] = {
     "squared_error": lambda done: done.squared_error,
 }
 """Sums and counts of outcomes, by name; ``decisions`` are those with a reward or a cost."""
-MONEY = frozenset({"reward", "cost"})
 _CALLS: dict[str, Callable[[float, float], float]] = {"min": min, "max": max}
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import identity
@@ -24,9 +24,11 @@ MOST_SHOWN = 200
 _OF_KPI = ("tenant", "scope", "kpi")
 _FAMILIES = {
     "modelward_kpi_scope_value": "What a process' or portfolio's KPI came to.",
-    "modelward_kpi_scope_threshold": "What was agreed for it.",
+    "modelward_kpi_scope_threshold": "What it was held against.",
     "modelward_kpi_scope_target": "What is hoped for beyond that, where something is.",
-    "modelward_kpi_scope_missed": "Whether it is missed for certain.",
+    "modelward_kpi_scope_missed": "Whether it was missed for certain when that was last known.",
+    "modelward_kpi_scope_unmeasured": "Whether it has no value now.",
+    "modelward_kpi_scope_measured_timestamp_seconds": "When it had a value last, since 1970.",
 }
 
 
@@ -76,7 +78,12 @@ class ScopeGauges(Collector):
         ranked = (
             select(
                 ScopeKpi.tenant_id, Scope.key.label("scope"), ScopeKpi.key.label("kpi"),
-                ScopeKpi.threshold, ScopeKpi.target, ScopeLook.value, ScopeLook.standing,
+                # Of one look all of them: an edit since shows with the next.
+                func.coalesce(ScopeLook.threshold, ScopeKpi.threshold).label("threshold"),
+                case((ScopeLook.threshold.is_(None), ScopeKpi.target), else_=ScopeLook.target)
+                .label("target"),
+                ScopeLook.value, func.coalesce(ScopeLook.known, ScopeLook.standing).label("known"),
+                func.extract("epoch", ScopeLook.measured_at).label("measured"),
                 place.label("place"),
                 func.count().over(partition_by=ScopeKpi.tenant_id).label("whole"),
             )
@@ -95,7 +102,10 @@ class ScopeGauges(Collector):
         found = _Counted(figures={name: {} for name in _FAMILIES})
         for row in rows:
             labels = (names.get(row.tenant_id, ""), row.scope, row.kpi)
-            figures = (row.value, row.threshold, row.target, row.standing is Standing.MISSED)
+            figures = (
+                row.value, row.threshold, row.target, row.known == Standing.MISSED,
+                row.value is None, row.measured,
+            )  # fmt: skip
             for name, value in zip(_FAMILIES, figures, strict=True):
                 if value is not None:
                     found.figures[name][labels] = float(value)

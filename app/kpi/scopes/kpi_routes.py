@@ -8,12 +8,12 @@ from app import gates, identity
 from app.kit.actor import Actor, OutOfScope
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
+from app.kpi.money import MixedCurrencies
 from app.kpi.scopes import agreeing, standing
 from app.kpi.scopes.routes import Name, Reason
 from app.kpi.scopes.rules import (
     AttributedHere,
     BadScopeFormula,
-    MixedCurrencies,
     Standing,
     TooManyScoped,
 )
@@ -51,6 +51,10 @@ class StandingOut(BaseModel):
     since: datetime = Field(description="When the days begin that were looked at.")
     until: datetime
     kpi_revision: int = Field(description="Of the definition that it was held against.")
+    scope_revision: int | None = Field(description="Of the scope that was looked at.")
+    points: list[str] | None = Field(
+        description="What the scope was of; not known of what was looked at before it was kept."
+    )
 
 
 @router.put(
@@ -151,7 +155,10 @@ async def list_scope_standings(
 ) -> Rows[ScopeStanding]:
     """List how a KPI has stood at the end of its last whole days, newest first.
 
-    It is looked at every hour; what is listed is each change. What was missed for certain is told
-    as an event `kpi.scope_missed`, and what is met again as `kpi.scope_met`.
+    Of a scope that has ended, by its `id` in place of a key.
+    It is looked at every hour; what is listed is each change, of how it stands, of what is agreed,
+    and of the points that the scope is of. What was missed for certain is told
+    as an event `kpi.scope_missed`, what is met again as `kpi.scope_met`, and what is not measured
+    any more as `kpi.scope_unknown`.
     """
     return await standing.list_standings(session, scope, kpi, cursor=cursor, limit=limit, by=actor)

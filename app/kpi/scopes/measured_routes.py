@@ -49,7 +49,13 @@ class ScopeMeasuredOut(BaseModel):
     name: str
     formula: ScopeFormula
     unit: str
-    currency: str | None
+    currency: str | None = Field(
+        description="Of money: the KPI's own, or else the one that is agreed at its points."
+    )
+    currency_unknown: list[str] = Field(
+        description="Points that are in it and at which no currency is agreed: what they bring is"
+        " taken to be of the same."
+    )
     value: float | None
     low: float | None = Field(
         description="Where it surely lies: three standard errors around what outcomes say; of"

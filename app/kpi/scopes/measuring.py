@@ -63,6 +63,8 @@ class ScopeMeasured:
     formula: ScopeFormula
     unit: str
     currency: str | None
+    currency_unknown: list[str]
+    """Points of which nobody said in what currency they are."""
     value: float | None
     low: float | None
     high: float | None
@@ -187,7 +189,8 @@ def _measured(
         name=kpi.name,
         formula=kpi.formula,
         unit=kpi.unit,
-        currency=kpi.currency,
+        currency=ground.money.currency_of(kpi),
+        currency_unknown=ground.money.unknown_to(kpi),
         value=found.value,
         low=found.interval[0],
         high=found.interval[1],

@@ -2,65 +2,75 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kpi.rules import MONEY
+from app.kpi.currencies import money_at
+from app.kpi.money import MixedCurrencies, Sort, currencies_for, disagreement, listed
 from app.kpi.scopes.members import Members, members_of
-from app.kpi.scopes.rules import (
-    MOST_POINTS,
-    MixedCurrencies,
-    TooManyScoped,
-    adds_money,
-    disagreement,
-)
+from app.kpi.scopes.rules import MOST_POINTS, ScopeFormula, TooManyScoped, sorts_of
 from app.kpi.scopes.tables import Scope, ScopeKpi
-from app.kpi.tables import Definition, Terms
 
 
-async def money_at(
-    session: AsyncSession, tenant_id: UUID, point_ids: Collection[UUID]
-) -> dict[UUID, set[str]]:
-    """Return the currencies of what is agreed at points, of those where one is named."""
-    rows = await session.execute(
-        select(Definition.point_id, Terms.currency)
-        .join(
-            Terms,
-            (Terms.tenant_id == Definition.tenant_id) & (Terms.definition_id == Definition.id),
-        )
-        .where(
-            Definition.tenant_id == tenant_id,
-            Definition.point_id.in_(point_ids),
-            Definition.formula.in_(MONEY),
-            Terms.currency.is_not(None),
-        )
-    )
-    found: dict[UUID, set[str]] = defaultdict(set)
-    for point_id, currency in rows:
-        if currency is not None:
-            found[point_id].add(currency)
-    return found
+@dataclass(frozen=True, slots=True)
+class Money:
+    """Of what money a scope's points are, and what is agreed of itself."""
+
+    points: Mapping[str, Mapping[Sort, Iterable[str]]]
+    own: Sequence[ScopeKpi]
+
+    @staticmethod
+    def of(
+        members: Members,
+        found: Mapping[UUID, Mapping[Sort, Iterable[str]]],
+        kpis: Sequence[ScopeKpi],
+    ) -> "Money":
+        """Return that of a scope, from what is agreed at points."""
+        return Money({key: found.get(id_, {}) for key, id_ in members.points.items()}, kpis)
+
+    def standing(self, sort: Sort) -> dict[str, list[str]]:
+        """Return what is agreed in which currency: points by key, and KPIs of the scope itself."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for key, agreed in self.points.items():
+            for currency in currencies_for(sort, agreed):
+                found[currency].append(key)
+        for kpi in self.own:
+            if kpi.currency is not None and sort in sorts(kpi):
+                found[kpi.currency].append(f"KPI {kpi.key} of the scope")
+        return found
+
+    def mixed_for(self, kpi: ScopeKpi) -> dict[str, list[str]] | None:
+        """Return what keeps a KPI's money from being added up: what stands in which currency."""
+        mixed = (disagreement(self.standing(sort)) for sort in sorted(sorts(kpi)))
+        return next((one for one in mixed if one is not None), None)
+
+    def currency_of(self, kpi: ScopeKpi) -> str | None:
+        """Return of which money a KPI is: its own, or all that is known of what it adds up."""
+        if kpi.currency is not None or kpi.formula is ScopeFormula.EXPRESSION:
+            return kpi.currency
+        known = {one for sort in sorts(kpi) for one in self.standing(sort)}
+        return known.pop() if len(known) == 1 else None
+
+    def unknown_to(self, kpi: ScopeKpi) -> list[str]:
+        """Return the points of which nobody said in what currency they are, and the KPI is."""
+        if self.currency_of(kpi) is None or kpi.formula in _OF_NO_POINT:
+            return []
+        return [
+            key
+            for key, agreed in self.points.items()
+            if not any(currencies_for(sort, agreed) for sort in sorts(kpi))
+        ]
 
 
-def standing_in(
-    members: Members, money: Mapping[UUID, Iterable[str]], kpis: Iterable[ScopeKpi]
-) -> dict[str, list[str]]:
-    """Return what is agreed in which currency: points by key, and KPIs of the scope itself."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for key, point_id in members.points.items():
-        for currency in money.get(point_id, ()):
-            found[currency].append(key)
-    for kpi in kpis:
-        if kpi.currency is not None:
-            found[kpi.currency].append(f"KPI {kpi.key} of the scope")
-    return found
+_OF_NO_POINT = frozenset({ScopeFormula.PUSHED})
 
 
-def is_money(kpi: ScopeKpi) -> bool:
-    """Say whether it matters to a KPI of which currency what is added up is."""
-    return kpi.currency is not None or adds_money(kpi.formula, kpi.expression)
+def sorts(kpi: ScopeKpi) -> frozenset[Sort]:
+    """Return what money of different points a KPI adds up."""
+    return sorts_of(kpi.formula, kpi.expression, kpi.currency)
 
 
 async def kpis_of(
@@ -95,13 +105,12 @@ async def require_sound(
                 f"The {scope.kind.value} {scope.key} would be of {count} decision points;"
                 f" {MOST_POINTS} are the most."
             )
-        agreed = standing_in(members[scope.id], money, kpis[scope.id])
-        adding = [one.key for one in kpis[scope.id] if kpi in {None, one.key} and is_money(one)]
-        mixed = disagreement(agreed)
-        if adding and mixed is not None:
-            said = "; ".join(f"{currency} at {', '.join(of)}" for currency, of in mixed.items())
-            raise MixedCurrencies(
-                f"{', '.join(adding)} of {scope.key} would be of {said}.",
-                currencies=mixed,
-                filled={"scope": scope.key},
-            )
+        agreed = Money.of(members[scope.id], money, kpis[scope.id])
+        for one in kpis[scope.id]:
+            mixed = agreed.mixed_for(one) if kpi in {None, one.key} else None
+            if mixed is not None:
+                raise MixedCurrencies(
+                    f"{one.key} of {scope.key} would be of {listed(mixed)}.",
+                    currencies=mixed,
+                    filled={"scope": scope.key},
+                )

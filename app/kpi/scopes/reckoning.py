@@ -6,25 +6,27 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.kpi.currencies import money_at
+from app.kpi.money import listed
 from app.kpi.reported import Reported, reported_of
 from app.kpi.rules import FREE, NONE, Found, Prices
 from app.kpi.scopes.formula import Expression, NotReckoned, Quantities
 from app.kpi.scopes.members import Members, members_of
-from app.kpi.scopes.money import is_money, kpis_of, money_at, standing_in
+from app.kpi.scopes.money import Money, kpis_of
 from app.kpi.scopes.reading import Read
-from app.kpi.scopes.rules import ScopeFormula, disagreement, value
+from app.kpi.scopes.rules import ScopeFormula, value
 from app.kpi.scopes.spread import error_of
 from app.kpi.scopes.tables import Scope, ScopeKpi
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What a scope's KPIs are measured on: its members, its KPIs, and money that does not mix."""
+    """What a scope's KPIs are measured on: its members, its KPIs, and of what money they are."""
 
     scope: Scope
     members: Members
     kpis: Sequence[ScopeKpi]
-    mixed: Mapping[str, Sequence[str]] | None
+    money: Money
 
     @property
     def points(self) -> dict[str, UUID]:
@@ -42,16 +44,16 @@ async def ground_of(session: AsyncSession, scope: Scope) -> Ground:
     members = (await members_of(session, scope.tenant_id, [scope.id]))[scope.id]
     kpis = (await kpis_of(session, scope.tenant_id, [scope.id]))[scope.id]
     money = await money_at(session, scope.tenant_id, set(members.points.values()))
-    return Ground(scope, members, kpis, disagreement(standing_in(members, money, kpis)))
+    return Ground(scope, members, kpis, Money.of(members, money, kpis))
 
 
 def found_in(
     ground: Ground, kpi: ScopeKpi, done: Read, sums: Mapping[str, Reported]
 ) -> tuple[Found, str | None]:
     """Return what a KPI came to, and what keeps anything from being said."""
-    if ground.mixed is not None and is_money(kpi):
-        said = "; ".join(f"{one} at {', '.join(of)}" for one, of in ground.mixed.items())
-        return NONE, f"money of different currencies is not added up: {said}"
+    mixed = ground.money.mixed_for(kpi)
+    if mixed is not None:
+        return NONE, f"money of different currencies is not added up: {listed(mixed)}"
     if kpi.formula is ScopeFormula.PUSHED:
         found = reported_of(sums.get(kpi.key), kpi.aggregate)
         return found, None if found.outcomes else "nothing was reported of this time"

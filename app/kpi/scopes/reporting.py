@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, telemetry
@@ -15,10 +15,12 @@ from app.kit.canonical import digest as digest_of
 from app.kit.moment import require_past
 from app.kit.page import Rows
 from app.kit.refusal import NotFound
-from app.kpi.pushed import NotPushed, store
+from app.kpi import ended
+from app.kpi.pushed import NotPushed, as_listed, store
 from app.kpi.reported import Reported, reported_by
 from app.kpi.scopes import service
 from app.kpi.scopes.money import kpis_of
+from app.kpi.scopes.records import on_record
 from app.kpi.scopes.rules import ScopeFormula
 from app.kpi.scopes.tables import ScopeValue
 from app.platform.db import clock, page
@@ -30,7 +32,7 @@ class Report:
 
     kpi: str
     at: datetime
-    value: float
+    value: float | None
     segment: str
     revision: int
 
@@ -51,11 +53,12 @@ async def report(
                 f"{one.kpi} is computed as {formulas[one.kpi].value}.", filled={"kpi": one.kpi}
             )
         require_past(one.at, now)
+    lives = await ended.lives(session, by.tenant_id, scope.id, {one.kpi for one in values})
     rows = [
         {
             "tenant_id": by.tenant_id, "scope_id": scope.id, "key": one.kpi, "at": one.at,
-            "segment": one.segment, "revision": one.revision, "value": one.value,
-            "person_id": by.person_id,
+            "segment": one.segment, "revision": one.revision, "life": lives[one.kpi],
+            "value": one.value, "person_id": by.person_id,
         }
         for one in values
     ]  # fmt: skip
@@ -79,16 +82,18 @@ async def list_values(
     cursor: str | None,
     limit: int,
     by: Actor,
-) -> Rows[ScopeValue]:
-    """List what was reported of a scope, corrected values too, oldest first."""
-    scope = await service.scope_by_key(session, scope_key, by=by)
-    query = select(ScopeValue).filter_by(tenant_id=by.tenant_id, scope_id=scope.id)
+) -> Rows[dict[str, Any]]:
+    """List what was reported of a scope, corrected values too, oldest first; see ``on_record``."""
+    scope_id = await on_record(session, scope_key, by=by)
+    query = select(ScopeValue).filter_by(tenant_id=by.tenant_id, scope_id=scope_id)
     if kpi is not None:
         query = query.filter_by(key=kpi)
     order: tuple[Any, ...] = (
-        ScopeValue.at, ScopeValue.key, ScopeValue.segment, ScopeValue.revision,
+        ScopeValue.at, ScopeValue.key, ScopeValue.segment, ScopeValue.life, ScopeValue.revision,
     )  # fmt: skip
-    return await page(session, query, *order, cursor=cursor, limit=limit)
+    found = await page(session, query, *order, cursor=cursor, limit=limit)
+    shown = await as_listed(session, by.tenant_id, scope_id, found.items)
+    return Rows(shown, found.next_cursor)
 
 
 async def reported(
@@ -106,6 +111,7 @@ async def reported(
     """
     if not keys:
         return {}
+    lives = await ended.lives(session, tenant_id, scope_id, keys)
     found = await reported_by(
         session,
         ScopeValue,
@@ -113,7 +119,7 @@ async def reported(
         [
             ScopeValue.tenant_id == tenant_id,
             ScopeValue.scope_id == scope_id,
-            ScopeValue.key.in_(keys),
+            tuple_(ScopeValue.key, ScopeValue.life).in_(list(lives.items())),
             ScopeValue.at >= telemetry.begins(first, 1),
             ScopeValue.at < telemetry.begins(last, 1),
         ],

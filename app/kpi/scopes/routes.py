@@ -7,9 +7,9 @@ from app.kit.actor import Actor, OutOfScope
 from app.kit.names import NAME
 from app.kit.page import BadCursor, Page, Rows
 from app.kit.refusal import NotFound
-from app.kpi.scopes import service
+from app.kpi.money import MixedCurrencies
+from app.kpi.scopes import records, service
 from app.kpi.scopes.rules import (
-    MixedCurrencies,
     NoSuchMembers,
     ScopeKindFixed,
     ScopeNamed,
@@ -79,7 +79,8 @@ async def end_scope(
 ) -> Any:
     """End a scope and withdraw its KPIs; a process that portfolios name stays.
 
-    What was reported of it and how it stood stays on record.
+    What was reported of it and how it stood stays on record, and is read by its `id`: see
+    `GET /v1/kpi-scopes?ended=true`.
     """
     change = await service.edit(
         session, scope, expected=expected, fields=None, reason=reason, by=actor
@@ -93,8 +94,13 @@ async def list_scopes(
     session: Session,
     cursor: Cursor = None,
     limit: Limit = 50,
+    ended: Annotated[  # noqa: FBT002 - a query parameter
+        bool, Query(description="Those that have ended instead: their records are read by `id`.")
+    ] = False,
 ) -> Rows[dict[str, Any]]:
-    """List processes and portfolios by key."""
+    """List processes and portfolios by key, those that there are or those that there were."""
+    if ended:
+        return await records.list_ended(session, cursor=cursor, limit=limit, by=actor)
     return await service.list_scopes(session, cursor=cursor, limit=limit, by=actor)
 
 

@@ -1,13 +1,14 @@
 """What a process or a portfolio is, what is agreed for it, and what is never added up. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from enum import StrEnum
 from math import sqrt
 
 from app.kit.refusal import Invalid, Kind, NotFound, Refusal
 from app.kpi import rules
+from app.kpi.money import ERRORS, Sort
 from app.kpi.rules import FREE, NONE, Formula, Found, Prices
-from app.kpi.scopes.formula import MONEY, Expression
+from app.kpi.scopes.formula import Expression
 from app.telemetry import Performance
 
 MOST_POINTS = 100
@@ -59,10 +60,20 @@ TOTALS = frozenset(
     {ScopeFormula.TOTAL_NET_VALUE, ScopeFormula.TOTAL_REWARD, ScopeFormula.TOTAL_COST}
 )
 _OWN = TOTALS | {ScopeFormula.EXPRESSION}
+QUANTITIES_OF = {
+    Sort.VALUE: frozenset({"reward", "cost"}),
+    Sort.ERRORS: frozenset({"absolute_error", "squared_error"}),
+}
+"""Sums that are of money, or may be."""
 REPORTED = frozenset({ScopeFormula.PUSHED, ScopeFormula.EXPRESSION})
 """What points have no part of."""
-_ADDING = TOTALS | {ScopeFormula.MEAN_REWARD, ScopeFormula.MEAN_COST, ScopeFormula.NET_VALUE}
-"""What adds up the money of points."""
+_ADDING = TOTALS | {
+    ScopeFormula.MEAN_REWARD, ScopeFormula.MEAN_COST, ScopeFormula.NET_VALUE,
+    ScopeFormula.ERROR_COST,
+}  # fmt: skip
+"""What adds up the money of points, or has one price for what goes wrong at all of them."""
+_ERRORS = frozenset(ScopeFormula(one.value) for one in ERRORS)
+"""What adds up how far forecasts are off; not all of them are of money."""
 
 
 class Standing(StrEnum):
@@ -119,18 +130,6 @@ class TooManyScoped(Refusal):
     mend = "DELETE what is not needed any more, or put less together."
 
 
-class MixedCurrencies(Refusal):
-    """Money of different currencies is never added up."""
-
-    kind = Kind.CONFLICT
-    code = "mixed_currencies"
-    title = "Money of different currencies"
-    mend = (
-        "Have the KPIs that `currencies` names agreed in one currency, or PUT"
-        " /v1/kpi-scopes/{scope} without the points of another."
-    )
-
-
 class AttributedHere(Invalid):
     """What is attributed to a version is compared at its own point, with that point's holdout."""
 
@@ -170,17 +169,21 @@ def fault(
     return rules.fault(alike, direction, threshold, target, currency)
 
 
-def adds_money(formula: ScopeFormula, expression: str | None) -> bool:
-    """Say whether a KPI adds up what different points bring or cost."""
+def sorts_of(
+    formula: ScopeFormula, expression: str | None, currency: str | None
+) -> frozenset[Sort]:
+    """Return what money of different points a KPI adds up: none, of one sort, or of both."""
+    found = set[Sort]()
     if formula is ScopeFormula.EXPRESSION and expression is not None:
-        return bool(Expression.read(expression).quantities & MONEY)
-    return formula in _ADDING
-
-
-def disagreement(agreed: Mapping[str, Iterable[str]]) -> dict[str, list[str]] | None:
-    """Return what stands in which currency, where they are several."""
-    found = {currency: sorted(set(where)) for currency, where in sorted(agreed.items()) if where}
-    return found if len(found) > 1 else None
+        named = Expression.read(expression).quantities
+        found |= {sort for sort, sums in QUANTITIES_OF.items() if named & sums}
+    elif formula in _ERRORS:
+        found.add(Sort.ERRORS)
+    elif formula in _ADDING:
+        found.add(Sort.VALUE)
+    if currency is not None and not found:
+        found.add(Sort.VALUE)
+    return frozenset(found)
 
 
 def adds_with_time(formula: ScopeFormula, aggregate: rules.Aggregate) -> bool:
@@ -199,14 +202,23 @@ def stands(*, missed: bool | None, certain: bool) -> Standing:
     return Standing.MISSED if missed else Standing.MET
 
 
-def announces(before: Standing | None, now: Standing) -> bool:
+def announces(before: Standing | None, now: Standing, *, silent: bool = False) -> bool:
     """Say whether somebody is told: of a miss that was none before, and of what is met again.
 
-    ``before`` is how it stood when that was last known.
+    ``before`` is how it stood when that was last known; of what was ``silent`` since, how it
+    stands now is told, whatever it is.
     """
     if now is Standing.MISSED:
-        return before is not Standing.MISSED
-    return now is Standing.MET and before is Standing.MISSED
+        return silent or before is not Standing.MISSED
+    return now is Standing.MET and (silent or before is Standing.MISSED)
+
+
+def falls_silent(before: Standing | None, *, measured: bool, due: bool, silent: bool) -> bool:
+    """Say whether somebody is told that a KPI is not measured: once, until it is known again.
+
+    Of one that was never known only when that is ``due``: its days were all after it was agreed on.
+    """
+    return not measured and not silent and (before is not None or due)
 
 
 def value(formula: ScopeFormula, done: Performance, prices: Prices = FREE) -> Found:

@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Self
 from uuid import UUID
 
@@ -68,6 +69,9 @@ class ScopeOut(BaseModel):
         description="All that it is of: its own and those of its processes, each once."
     )
     revision: int
+    ended_at: datetime | None = Field(
+        None, description="Of one that has ended, which is as it was then; else nothing."
+    )
 
 
 class ScopeKpiTerms(AgreedTerms):

@@ -2,7 +2,7 @@ from collections.abc import Awaitable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, gates, identity
@@ -10,6 +10,7 @@ from app.kit.actor import Actor
 from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_condition
+from app.kpi import ended
 from app.kpi.scopes.members import (
     members_of,
     points_named,
@@ -17,9 +18,13 @@ from app.kpi.scopes.members import (
     processes_named,
 )
 from app.kpi.scopes.money import require_sound
+from app.kpi.scopes.reviewing import seen, would_be
 from app.kpi.scopes.rules import MOST_SCOPES, ScopeKindFixed, ScopeNamed, TooManyScoped
-from app.kpi.scopes.tables import Scope, ScopeKpi, ScopeLook, ScopePoint, ScopeProcess
+from app.kpi.scopes.tables import Scope, ScopeKpi, ScopePoint, ScopeProcess
+from app.kpi.scopes.withdrawing import take_out
+from app.kpi.tables import NOBODY
 from app.platform.db import page
+from app.platform.events import publish
 
 
 async def scope_by_key(session: AsyncSession, key: str, *, by: Actor, lock: bool = False) -> Scope:
@@ -59,10 +64,15 @@ async def edit(
         await _require_unnamed(session, key, found)
     else:
         await _members(session, fields, by=by)
+        if found is None:
+            await ended.first_revision(session, by.tenant_id, NOBODY, key, expected=expected)
     change = await gates.propose(
         session, identity.Governed.KPI, f"kpi scope {key}",
         expected=expected, before=before,
-        after={"kpi_scope": key, "key": None, "fields": fields},
+        after={
+            "kpi_scope": key, "key": None, "fields": fields, "scope": await seen(session, found),
+            "points": await would_be(session, fields, by=by),
+        },
         reason=reason, by=by,
     )  # fmt: skip
     if change is not None:
@@ -91,7 +101,11 @@ async def define(
     before: dict[str, Any] | None = None
     if found is None:
         await _require_room(session, by.tenant_id)
-        found = Scope(tenant_id=by.tenant_id, key=key, kind=fields["kind"], name=fields["name"])
+        begins = await ended.first_revision(session, by.tenant_id, NOBODY, key, expected=expected)
+        found = Scope(
+            tenant_id=by.tenant_id, key=key, kind=fields["kind"], name=fields["name"],
+            revision=begins,
+        )  # fmt: skip
         session.add(found)
     else:
         require_condition(expected, found.revision)
@@ -117,23 +131,24 @@ async def end(session: AsyncSession, key: str, *, expected: int | None, by: Acto
     assert found is not None  # noqa: S101 - or it was refused
     require_condition(expected, found.revision)
     before = (await shown(session, by.tenant_id, [found]))[0]
-    agreed = []
-    for kind in (ScopeKpi, ScopePoint, ScopeProcess):
-        for row in await session.scalars(
-            select(kind).filter_by(tenant_id=by.tenant_id, scope_id=found.id)
-        ):
-            if isinstance(row, ScopeKpi):
-                agreed.append(row.key)
-                look = delete(ScopeLook).filter_by(tenant_id=by.tenant_id, kpi_id=row.id)
-                await session.execute(look)
+    place = {"tenant_id": by.tenant_id, "scope_id": found.id}
+    kpis = list(await session.scalars(select(ScopeKpi).filter_by(**place)))
+    gone = [await take_out(session, found, one, ended_too=True) for one in kpis]
+    for kind in (ScopePoint, ScopeProcess):
+        for row in await session.scalars(select(kind).filter_by(**place)):
             await session.delete(row)
     await session.flush()
     await session.delete(found)
+    ended.keep(
+        session, by.tenant_id, NOBODY,
+        id_=found.id, key=key, revision=found.revision, said=before,
+    )  # fmt: skip
     await session.flush()
     await audit.record(
         session, by, "kpi.scope.ended", _stream(found), key=key, before=before,
-        kpis=sorted(agreed),
+        kpis=sorted(one.kpi for one in gone),
     )  # fmt: skip
+    await publish(session, *gone)
 
 
 async def list_scopes(

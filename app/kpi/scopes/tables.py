@@ -2,6 +2,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.audit import Vouched
@@ -114,7 +115,10 @@ class ScopeValue(Base):
     at: Mapped[datetime] = mapped_column(primary_key=True)
     segment: Mapped[str] = mapped_column(primary_key=True)
     revision: Mapped[int] = mapped_column(primary_key=True, server_default=text("0"))
-    value: Mapped[float]
+    life: Mapped[int] = mapped_column(primary_key=True, server_default=text("0"))
+    """Of which KPI that had the key: the last revision of the one before it, or 0."""
+    value: Mapped[float | None]
+    """Nothing where what was said is taken back."""
     person_id: Mapped[UUID]
     """Who reported it."""
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -134,6 +138,9 @@ class ScopeStanding(Base):
     kpi_id: Mapped[UUID]
     key: Mapped[str]
     kpi_revision: Mapped[int]
+    scope_revision: Mapped[int | None]
+    points: Mapped[list[str] | None] = mapped_column(JSONB)
+    """What the scope was of; not known of those from before that was kept."""
     standing: Mapped[Standing]
     value: Mapped[float | None]
     low: Mapped[float | None]
@@ -148,7 +155,7 @@ class ScopeStanding(Base):
 
 
 class ScopeLook(Base):
-    """What a worker measured of a KPI of a scope last."""
+    """What a worker measured of a KPI of a scope last, and what it held it against."""
 
     __tablename__ = "kpi_scope_look"
 
@@ -156,3 +163,11 @@ class ScopeLook(Base):
     kpi_id: Mapped[UUID] = mapped_column(primary_key=True)
     standing: Mapped[Standing]
     value: Mapped[float | None]
+    known: Mapped[Standing | None]
+    """How it stood when that was last known."""
+    measured_at: Mapped[datetime | None]
+    """When it had a value last."""
+    silent: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether somebody was told that it is not measured, since it was last known how it stands."""
+    threshold: Mapped[float | None]
+    target: Mapped[float | None]

@@ -1,5 +1,5 @@
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,7 +14,6 @@ from app.kpi.pushed import NotPushed, SaidOtherwise
 from app.kpi.scopes import reporting
 from app.kpi.scopes.reporting import Report
 from app.kpi.scopes.routes import Name
-from app.kpi.scopes.tables import ScopeValue
 from app.kpi.value_routes import ReportedIn, TakenOut
 from app.platform.http import Cursor, Limit, Session, allow, responses
 from app.platform.http import router as make_router
@@ -40,9 +39,13 @@ class ScopeValueOut(BaseModel):
     kpi: str = Field(validation_alias="key")
     at: datetime
     segment: str
-    value: float
+    value: float | None = Field(description="Null where what was said is taken back.")
     revision: int
     received_at: datetime
+    withdrawn: bool = Field(
+        description="Whether the KPI that it was reported of has been withdrawn: it counts no more,"
+        " nor for another one that was agreed on under the key since."
+    )
 
 
 @router.post(
@@ -72,8 +75,11 @@ async def list_scope_values(
     kpi: Annotated[str | None, Query(pattern=NAME)] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
-) -> Rows[ScopeValue]:
-    """List what was reported of a scope, corrected values and what they were before."""
+) -> Rows[dict[str, Any]]:
+    """List what was reported of a scope, corrected values and what they were before.
+
+    Of a scope that has ended, by its `id` in place of a key.
+    """
     return await reporting.list_values(
         session, scope, kpi=kpi, cursor=cursor, limit=limit, by=actor
     )

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.kpi.money import disagreement
 from app.kpi.rules import ATTRIBUTED, Formula
 from app.kpi.scopes.rules import (
     ScopeFormula,
     Standing,
     announces,
-    disagreement,
     stands,
     union,
     value,

@@ -98,7 +98,9 @@ async def test_what_is_agreed_anew_is_looked_at_anew_and_what_is_withdrawn_stays
     await stand(ground, scope)
 
     assert await standings(ground, scope, "k") == [("missed", 4.0), ("met", 4.0)]
-    assert [kind for kind, _ in await told(ground)] == ["kpi.scope_missed", "kpi.scope_met"]
+    assert [kind for kind, _ in await told(ground)] == [
+        "kpi.scope_missed", "kpi.scope_met", "kpi.scope_withdrawn",
+    ]  # fmt: skip
 
 
 async def test_a_miss_that_chance_may_have_made_is_told_to_nobody(ground: Ground) -> None:
@@ -182,9 +184,12 @@ async def test_gauges_show_what_was_measured_last_and_nothing_that_has_ended(
     await gauges.count()
     lines = [one for one in generate_latest(registry).decode().splitlines() if scope.key in one]
 
-    assert {one.partition("{")[0]: float(one.rpartition(" ")[2]) for one in lines} == {
+    shown = {one.partition("{")[0]: float(one.rpartition(" ")[2]) for one in lines}
+    assert shown.pop("modelward_kpi_scope_measured_timestamp_seconds") > 0
+    assert shown == {
         "modelward_kpi_scope_value": 5.0, "modelward_kpi_scope_threshold": 10.0,
         "modelward_kpi_scope_target": 20.0, "modelward_kpi_scope_missed": 1.0,
+        "modelward_kpi_scope_unmeasured": 0.0,
     }  # fmt: skip
     async with ground.db.transaction(ground.tenant) as session:
         await service.end(session, scope.key, expected=1, by=ground.actor())

@@ -1,0 +1,112 @@
+"""Currencies: in which of them the KPIs of decision points are agreed."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import catalog
+from app.kit.actor import Actor
+from app.kpi.money import MixedCurrencies, Sort, currencies_for, disagreement, listed, sort_of
+from app.kpi.rules import MONEY, Formula
+from app.kpi.tables import Definition, Terms
+
+_UNSEEN = "a decision point downstream"
+
+
+async def money_at(
+    session: AsyncSession,
+    tenant_id: UUID,
+    point_ids: Collection[UUID],
+    *,
+    but: tuple[UUID, str] | None = None,
+) -> dict[UUID, dict[Sort, set[str]]]:
+    """Return the currencies of what is agreed at points, by what it is of.
+
+    Of those points where one is named; one KPI of a point is left out (``but``).
+    """
+    rows = await session.execute(
+        select(Definition.point_id, Definition.key, Definition.formula, Terms.currency)
+        .join(
+            Terms,
+            (Terms.tenant_id == Definition.tenant_id) & (Terms.definition_id == Definition.id),
+        )
+        .where(
+            Definition.tenant_id == tenant_id,
+            Definition.point_id.in_(point_ids),
+            Definition.formula.in_(MONEY),
+            Terms.currency.is_not(None),
+        )
+    )
+    found: dict[UUID, dict[Sort, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for point_id, key, formula, currency in rows:
+        sort = sort_of(formula)
+        if sort is not None and currency is not None and (point_id, key) != but:
+            found[point_id][sort].add(currency)
+    return found
+
+
+class Downstream(NamedTuple):
+    """Of what money decisions are, here and downstream."""
+
+    mixed: Mapping[str, Sequence[str]] | None
+    unknown: list[str]
+    """Points at which no currency is agreed, where one is at others."""
+
+
+async def downstream_money(
+    session: AsyncSession,
+    point: catalog.DecisionPoint,
+    *,
+    keys: AbstractSet[str] | None,
+    kpi: tuple[str, str | None] | None = None,
+) -> Downstream:
+    """Return whether money of a point and of those downstream is of one currency.
+
+    With a ``kpi`` of the point as it is to be, by key and currency. Points that are not among the
+    ``keys`` are not named.
+    """
+    points = [point, *await catalog.downstream_of(session, point)]
+    money = await money_at(
+        session, point.tenant_id, {one.id for one in points},
+        but=None if kpi is None else (point.id, kpi[0]),
+    )  # fmt: skip
+    agreed: dict[str, list[str]] = defaultdict(list)
+    unknown = []
+    for one in points:
+        known = currencies_for(Sort.VALUE, money.get(one.id, {}))
+        if kpi is not None and one is point and kpi[1] is not None:
+            known.add(kpi[1])
+        seen = keys is None or one.key in keys
+        for currency in known:
+            agreed[currency].append(one.key if seen else _UNSEEN)
+        if not known and seen:
+            unknown.append(one.key)
+    return Downstream(disagreement(agreed), unknown if agreed else [])
+
+
+async def require_one_currency(
+    session: AsyncSession,
+    point: catalog.DecisionPoint,
+    key: str,
+    fields: dict[str, Any],
+    *,
+    by: Actor,
+) -> None:
+    """Refuse one sum of what is gained here and lost downstream in another currency."""
+    if fields["formula"] != Formula.UPLIFT_ACROSS:
+        return
+    kpi = (key, fields.get("currency"))
+    mixed = (await downstream_money(session, point, keys=by.points, kpi=kpi)).mixed
+    if mixed is not None:
+        raise MixedCurrencies(
+            f"{key} would be one sum of {listed(mixed)}.",
+            currencies=mixed,
+            mend=f"PUT /v1/decision-points/{point.key}/kpis/{key} with `formula` uplift, which is"
+            " of this point alone, or have the KPIs agreed in one currency where `currencies`"
+            " says.",
+        )
