@@ -20,7 +20,6 @@ from app.drift.alert_rules import Happening, Severity, State
 from app.drift.alert_tables import Episode
 from app.drift.events import AlertRaised, AlertResolved, AlertTold, AlertWorsened
 from app.drift.rules import Thresholds
-from app.drift.subjects import parted
 from app.drift.tables import Alert, Window
 from app.kit.actor import Actor
 from app.platform.events import publish
@@ -36,7 +35,7 @@ async def settle(session: AsyncSession, windows: Sequence[Window], limits: Thres
     moved = False
     newest = windows[-1]
     seen = saying.histories(windows, limits)
-    lasting = saying.lasting(windows, limits)
+    lasting = saying.lasting(seen, limits, agreed={row["key"] for row in newest.kpis})
     rows = await session.scalars(
         select(Alert).filter_by(
             tenant_id=newest.tenant_id, point_id=newest.point_id, version_id=newest.version_id
@@ -46,27 +45,25 @@ async def settle(session: AsyncSession, windows: Sequence[Window], limits: Thres
     episodes = await newest_of(session, newest.tenant_id, {row.id for row in known.values()})
     for subject, severity in sorted(lasting.items(), key=lambda item: item[0][1]):
         alert = known.get(subject)
-        if alert is None:
-            alert = await _enter(session, newest, subject, saying.since(seen, subject, limits))
-        last = episodes.get(alert.id)
+        last = episodes.get(alert.id) if alert else None
         if rules.begins_anew(last.state if last else None, Happening.BEYOND):
-            if last is not None and subject not in saying.lasting_since(windows, last, limits):
+            begun = saying.begun(*saying.about(seen, subject), limits, last)
+            if begun is None:
                 continue
+            if alert is None:
+                alert = await _enter(session, newest, subject, begun.since)
             number = last.number + 1 if last else 1
-            since = saying.since(seen, subject, limits)
-            await fire(session, alert, number=number, severity=severity, since=since)
+            await fire(session, alert, number=number, severity=begun.severity, since=begun.since)
             moved = True
-        elif last is not None and severity.rank > last.severity.rank:
+        elif alert is not None and last is not None and severity.rank > last.severity.rank:
             await _worsen(session, alert, last, severity)
             moved = True
     for subject, alert in known.items():
         last = episodes.get(alert.id)
         if last is None or last.state not in rules.STANDING or subject in lasting:
             continue
-        name, segment = parted(subject[1], seen)
-        if not segment and name.endswith("]") and not saying.names(windows, name):
-            continue  # of a segment that none of these windows says anything of
-        if rules.recovered(seen[segment], (subject[0], name), limits, last.since):
+        history, own = saying.about(seen, subject)
+        if rules.left(history, own, limits, last.since, last.severity) is None:
             await end(session, alert, last, Happening.RECOVERED, by=Actor.system(alert.tenant_id))
             moved = True
     return moved

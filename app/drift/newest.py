@@ -24,7 +24,7 @@ Place = tuple[UUID, UUID]
 """A decision point, and a version there."""
 _OVERALL = (
     "until", "n", "variables", "alerting", "metrics", "degraded", "estimated", "concept",
-    "fairness", "kpis",
+    "fairness", "kpis", "basis",
 )  # fmt: skip
 """Of a window all but its segments, which are many."""
 _BACK = 64
@@ -59,7 +59,7 @@ async def newest(
         mine = limits.get(point_id, Thresholds())
         found[point_id, version_id] = Newest(
             until=window.until,
-            beyond=rules.out_of_bounds(saying.look(window, mine), mine),
+            beyond=rules.out_of_bounds(saying.look(window, mine)),
             js=_farthest(window.variables),
         )
     return found

@@ -219,8 +219,8 @@ async def test_the_evidence_are_the_windows_that_made_it_last(here: Watched) -> 
 
     ends = [row["until"] - START for row in shown["evidence"]]
     assert ends == [timedelta(days=day) for day in (3, 2, 1)]
-    assert [row["variable"] and row["variable"]["js"] for row in shown["evidence"]] == [
-        0.3, 0.3, None,
+    assert [row["variable"]["js"] for row in shown["evidence"]] == [
+        0.3, 0.3, 0.0,
     ]  # fmt: skip
     assert shown["next"][0] == f"POST /v1/alerts/{await here.alert()}:acknowledge"
 

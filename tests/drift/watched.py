@@ -26,6 +26,7 @@ from app.kit.actor import Actor
 from app.notifications.tables import Outgoing
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.settings import Settings
+from app.telemetry import SCORE
 from tests.live import Live, Place, unique
 from tests.tenants import database_of
 
@@ -47,6 +48,8 @@ class Watched:
     model: str
     key: str
     seen: list[UUID] = field(default_factory=list)
+    variables: set[str] = field(default_factory=lambda: {"x", "y", SCORE})
+    """What windows have: all that there is, whether it drifts or not."""
 
     def actor(self, role: Role = Role.OPERATOR, *, points: frozenset[str] | None = None) -> Actor:
         roles = frozenset({role.value})
@@ -66,14 +69,18 @@ class Watched:
         """Have the next day's window examined; ``more`` is said in it besides."""
         until = START + timedelta(days=len(self.seen) + 1)
         names = sorted({*drifting, *severe})
+        self.variables |= {*names}
         async with self.db.transaction(self.tenant) as session:
             made = Window(
                 tenant_id=self.tenant, point_id=self.point, version_id=self.version,
                 since=until - timedelta(days=1), until=until, n=n, labelled=n if degraded else 0,
                 accuracy=None, degraded=degraded, alerting=names,
                 variables=[
-                    {"name": name, "js": 0.3, "drifts": True, "severe": name in severe}
-                    for name in names
+                    {
+                        "name": name, "js": 0.3 if name in names else 0.0,
+                        "drifts": name in names, "severe": name in severe,
+                    }
+                    for name in sorted(self.variables)
                 ],
                 kpis=[
                     {"key": key, "missed": KPI[word], "gravely": word == "gravely"}
