@@ -128,7 +128,7 @@ class AlertOver(Refusal):
     kind = Kind.CONFLICT
     code = "alert_over"
     title = "The alert is resolved"
-    mend = "GET /v1/alerts/{alert_id} shows its episodes; a window still beyond makes it fire anew."
+    mend = "GET /v1/alerts/{alert_id} shows its episodes; a later window beyond makes it fire anew."
 
 
 class AlreadyAcknowledged(Refusal):

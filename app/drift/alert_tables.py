@@ -60,6 +60,15 @@ class Episode(Vouched, Base):
     reason: Mapped[str | None]
     told_at: Mapped[datetime | None]
     """When its event was sent; not yet while it is silenced."""
+    through: Mapped[datetime | None]
+    """End of the newest window that said anything of it when somebody resolved it, or it left."""
+    fired_at: Mapped[datetime | None]
+    """When it last began to fire, or to fire worse; nothing, of the release before."""
+    worst: Mapped[Severity | None]
+    """The worst it has been; nothing, of the release before."""
+    told_severity: Mapped[Severity | None]
+    told_state: Mapped[State | None]
+    """What was last told of it; nothing, of the release before."""
 
 
 class Hearing(Vouched, Base):

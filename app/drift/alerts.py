@@ -21,8 +21,9 @@ from app.drift.alert_tables import Episode
 from app.drift.events import AlertRaised, AlertResolved, AlertTold, AlertWorsened
 from app.drift.rules import Thresholds
 from app.drift.tables import Alert, Window
+from app.drift.tenure import Serving, Tenure
 from app.kit.actor import Actor
-from app.platform.events import publish
+from app.platform.events import ask, publish
 
 Told = TypeVar("Told", bound=AlertTold)
 
@@ -30,7 +31,8 @@ Told = TypeVar("Told", bound=AlertTold)
 async def settle(session: AsyncSession, windows: Sequence[Window], limits: Thresholds) -> bool:
     """Move the alerts of a version at a point as its newest window asks; oldest window first.
 
-    Says whether any moved: then the version's entries in the log are held until the commit.
+    Of a version that has no seat none fires, nor fires worse, whatever comes late of its time. Says
+    whether any moved: then the version's entries in the log are held until the commit.
     """
     moved = False
     newest = windows[-1]
@@ -43,11 +45,15 @@ async def settle(session: AsyncSession, windows: Sequence[Window], limits: Thres
     )
     known = {(alert.kind, alert.subject): alert for alert in rows}
     episodes = await newest_of(session, newest.tenant_id, {row.id for row in known.values()})
+    place = newest.tenant_id, newest.point_id, newest.version_id
+    tenure = Tenure(serves=True)
+    if lasting and (found := await ask(session, Serving(*place))) is not None:
+        tenure, lasting = found, lasting if found.serves else {}
     for subject, severity in sorted(lasting.items(), key=lambda item: item[0][1]):
         alert = known.get(subject)
         last = episodes.get(alert.id) if alert else None
         if rules.begins_anew(last.state if last else None, Happening.BEYOND):
-            begun = saying.begun(*saying.about(seen, subject), limits, last)
+            begun = saying.begun(*saying.about(seen, subject), limits, last, tenure)
             if begun is None:
                 continue
             if alert is None:
@@ -190,13 +196,18 @@ async def end(
     *,
     by: Actor,
     reason: str | None = None,
+    through: datetime | None = None,
 ) -> None:
-    """End an episode; of what was never told, nothing is told now."""
+    """End an episode; of what was never told, nothing is told now.
+
+    By a word, and not by windows, it ends with what they say ``through`` the newest of them.
+    """
     episode.state = rules.move(episode.state, what)
     episode.ending = rules.kept(what)
     episode.resolved_at = func.clock_timestamp()
     episode.resolved_by = by.person_id if what is Happening.RESOLVE else None
     episode.reason = reason
+    episode.through = through
     await session.flush()
     await session.refresh(episode)
     over = (rules.ending_of(episode.ending, episode.resolved_by) or episode.ending).value

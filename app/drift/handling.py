@@ -8,10 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, gates, identity
 from app.drift import alert_rules as rules
-from app.drift import alert_views, alerts, silences, tending
+from app.drift import alert_views, alerts, saying, silences, tending
 from app.drift.alert_rules import AlertKind, Happening, Severity, State
 from app.drift.alert_tables import Episode
 from app.drift.events import AlertAcknowledged
+from app.drift.history import history_of
 from app.drift.service import thresholds
 from app.drift.tables import Alert, Window
 from app.kit.actor import Actor
@@ -132,7 +133,13 @@ async def resolve(
     """End an alert by one's word; a later window that is still beyond makes it fire anew."""
     alert, episode = await _handled(session, alert_id, by=by)
     _moved(alert, episode, Happening.RESOLVE)
-    await alerts.end(session, alert, episode, Happening.RESOLVE, by=by, reason=reason)
+    limits = await thresholds(session, by.tenant_id, alert.point_id)
+    windows = await history_of(session, by.tenant_id, alert.point_id, alert.version_id)
+    seen = saying.histories(windows, limits)
+    await alerts.end(
+        session, alert, episode, Happening.RESOLVE, by=by, reason=reason,
+        through=saying.through(seen, (alert.kind, alert.subject)),
+    )  # fmt: skip
     return await alert_of(session, alert_id, by=by)
 
 

@@ -13,6 +13,7 @@ from app.drift.regimes import CALIBRATION, LOSS
 from app.drift.rules import Thresholds
 from app.drift.subjects import parted, subject_of
 from app.drift.tables import Window
+from app.drift.tenure import Tenure
 from app.telemetry import SCORE
 
 _GRAVE = frozenset({ACCURACY, "mae", "rmse"})
@@ -95,17 +96,36 @@ class Begun(NamedTuple):
 
 
 def begun(
-    history: Sequence[Seen], subject: Subject, limits: Thresholds, last: Episode | None
+    history: Sequence[Seen],
+    subject: Subject,
+    limits: Thresholds,
+    last: Episode | None,
+    tenure: Tenure,
 ) -> Begun | None:
     """Return what another episode after the last begins with, if windows ask for one.
 
-    What nothing looked at for a while is looked at afresh: what windows said before has lapsed.
+    Of who has a seat again, what was before it says nothing. What nothing looked at for a while is
+    looked at afresh: what windows said before has lapsed. What was ended by a word had been seen up
+    to then: only a later window that is itself beyond says more.
     """
-    if last is not None and rules.ending_of(last.ending, last.resolved_by) is Ending.LAPSED:
+    if tenure.since is not None:
+        history = [one for one in history if one.until > tenure.since]
+    ending = rules.ending_of(last.ending, last.resolved_by) if last is not None else None
+    if last is not None and ending is Ending.LAPSED:
         history = [one for one in history if _later(one.examined_at, last.resolved_at)]
     severity = rules.lasts(history, subject, limits)
     since = rules.spoken(history, subject, beyond=True)
-    return None if severity is None or since is None else Begun(severity, since)
+    if severity is None or since is None:
+        return None
+    by_word = last is not None and ending in {Ending.BY_HAND, Ending.VERSION_LEFT}
+    if last is not None and by_word and since <= (last.through or last.since):
+        return None
+    return Begun(severity, since)
+
+
+def through(seen: Mapping[str, Sequence[Seen]], subject: Subject) -> datetime | None:
+    """Return the end of the newest window that says anything of an alert's subject."""
+    return rules.spoken(*about(seen, subject))
 
 
 def _later(one: datetime | None, other: datetime | None) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app import audit
-from app.drift import alerts, handling, silences, tending
+from app.drift import alerts, handling, silences
 from app.drift.alert_rules import (
     AlertKind,
     AlertOver,
@@ -198,15 +198,6 @@ async def test_what_an_older_release_raised_counts_as_firing(here: Watched) -> N
     # It was told when it was raised.
     assert [kind for kind, _ in await here.told()] == [TAKEN]
     assert (await audit.verify(here.db, here.tenant)).faults == []
-
-
-async def test_a_version_that_has_no_seat_leaves_its_alerts(here: Watched) -> None:
-    await here.window("x", limits=AT_ONCE)
-    await tending.tend(here.db)
-
-    (episode,) = await here.episodes()
-    assert episode.ending is Ending.VERSION_LEFT
-    assert [kind for kind, _ in await here.told()] == [RAISED, OVER]
 
 
 async def test_the_evidence_are_the_windows_that_made_it_last(here: Watched) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, identity
@@ -16,7 +16,7 @@ from app.audit.tables import AuditEntry
 from app.bus import make_bus
 from app.catalog.rules import AssetKind, PointKind, RiskTier
 from app.catalog.tables import DecisionPoint, Model, Version
-from app.drift import alerts, handling, lapsing, silences, tending
+from app.drift import Serving, alerts, handling, lapsing, silences, tending
 from app.drift.alert_rules import AlertKind, Severity
 from app.drift.alert_tables import Episode, Silence
 from app.drift.rules import Thresholds
@@ -25,7 +25,9 @@ from app.identity import ROLES, Role
 from app.kit.actor import Actor
 from app.notifications.tables import Outgoing
 from app.platform.db import ALL_TENANTS, Database
+from app.platform.events import Bus
 from app.platform.settings import Settings
+from app.routing import Seat, SeatRole
 from app.telemetry import SCORE
 from tests.live import Live, Place, unique
 from tests.tenants import database_of
@@ -48,6 +50,7 @@ class Watched:
     model: str
     key: str
     seen: list[UUID] = field(default_factory=list)
+    start: datetime = START
     variables: set[str] = field(default_factory=lambda: {"x", "y", SCORE})
     """What windows have: all that there is, whether it drifts or not."""
 
@@ -67,7 +70,7 @@ class Watched:
         **more: Any,
     ) -> None:
         """Have the next day's window examined; ``more`` is said in it besides."""
-        until = START + timedelta(days=len(self.seen) + 1)
+        until = self.start + timedelta(days=len(self.seen) + 1)
         names = sorted({*drifting, *severe})
         self.variables |= {*names}
         async with self.db.transaction(self.tenant) as session:
@@ -121,10 +124,35 @@ class Watched:
         async with self.session() as session:
             await silences.end_silence(session, row.id, by=self.actor())
 
+    async def seat(self, point: UUID | None = None, **more: Any) -> None:
+        """Have the version answer at its point, or at another."""
+        async with self.session() as session:
+            session.add(
+                Seat(
+                    tenant_id=self.tenant, point_id=point or self.point, version_id=self.version,
+                    role=SeatRole.CHAMPION, parameters={}, case_id=uuid4(), cause="test", **more,
+                )
+            )  # fmt: skip
+            await session.flush()
+            await audit.record(session, Actor.system(self.tenant), "test.seated", "test")
+
+    async def leave(self) -> None:
+        """Have the version answer nowhere any more."""
+        open_ones = update(Seat).where(Seat.tenant_id == self.tenant, Seat.until.is_(None))
+        async with self.session() as session:
+            await session.execute(open_ones.values(until=func.clock_timestamp()))
+            await audit.record(session, Actor.system(self.tenant), "test.left", "test")
+
+    async def change_seats(self) -> None:
+        """Have it go from its seat to another at once."""
+        await self.leave()
+        async with self.db.session(self.tenant) as session:
+            left = await session.scalar(select(Seat.until).filter_by(tenant_id=self.tenant))
+        await self.seat(since=left)
+
     async def tend(self) -> None:
         """Do what is due between windows, as though whoever serves had a seat."""
-        bus = make_bus()
-        bus.answers.pop(tending.Serving)
+        bus = seated_bus()
         bus.answers.pop(lapsing.KpisAgreed)
         database = Database(self.db.url, Settings(), bus)
         try:
@@ -172,6 +200,13 @@ class Watched:
     async def session(self) -> AsyncIterator[AsyncSession]:
         async with self.db.transaction(self.tenant) as found:
             yield found
+
+
+def seated_bus() -> Bus:
+    """Return a bus on which nobody says that a version has no seat."""
+    bus = make_bus()
+    bus.answers.pop(Serving)
+    return bus
 
 
 async def make_watched(db: Database, *, model: str = "m", key: str = "p") -> Watched:

@@ -2,14 +2,11 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import UUID, uuid4
 
 import pytest
 from prometheus_client import CollectorRegistry
-from sqlalchemy import func, update
 
 from app import audit, identity
-from app.bus import make_bus
 from app.catalog.tables import DecisionPoint
 from app.drift import Window
 from app.drift.alert_rules import AlertKind, Severity
@@ -21,8 +18,7 @@ from app.platform.db import ALL_TENANTS, Database
 from app.platform.settings import Settings
 from app.revalidation import place_gauges
 from app.revalidation.place_gauges import PlaceGauges
-from app.routing import Seat, SeatRole
-from tests.drift.watched import NOBODY, Watched, make_watched
+from tests.drift.watched import NOBODY, Watched, make_watched, seated_bus
 
 pytestmark = pytest.mark.anyio
 
@@ -31,30 +27,9 @@ AT_ONCE = Thresholds(hits=1, of=1)
 
 @pytest.fixture
 async def here(empty_database: str) -> AsyncIterator[Watched]:
-    database = Database(empty_database, Settings(), make_bus())
+    database = Database(empty_database, Settings(), seated_bus())
     yield await make_watched(database)
     await database.close()
-
-
-async def seat(here: Watched, point: UUID | None = None) -> None:
-    """Have the version answer at its point, or at another."""
-    async with here.session() as session:
-        session.add(
-            Seat(
-                tenant_id=here.tenant, point_id=point or here.point, version_id=here.version,
-                role=SeatRole.CHAMPION, parameters={}, case_id=uuid4(), cause="test",
-            )
-        )  # fmt: skip
-        await session.flush()
-        await audit.record(session, Actor.system(here.tenant), "test.seated", "test")
-
-
-async def leave(here: Watched) -> None:
-    async with here.session() as session:
-        await session.execute(
-            update(Seat).where(Seat.tenant_id == here.tenant).values(until=func.clock_timestamp())
-        )
-        await audit.record(session, Actor.system(here.tenant), "test.left", "test")
 
 
 async def agree(here: Watched, *keys: str, **terms: Any) -> None:
@@ -108,7 +83,7 @@ async def test_drift_alerts_and_kpis_of_who_answers_are_shown_and_gone_with_him(
     gauges = PlaceGauges(here.db, CollectorRegistry())
 
     assert (await shown(here, gauges))["drift_beyond"] == {}
-    await seat(here)
+    await here.seat()
     found = await shown(here, gauges)
 
     assert found["drift_beyond"] == {
@@ -126,7 +101,7 @@ async def test_drift_alerts_and_kpis_of_who_answers_are_shown_and_gone_with_him(
         for state in ("firing", "acknowledged")
     }
     assert found["drift_window_end_seconds"].keys() == {PLACE}
-    await leave(here)
+    await here.leave()
     gone = await shown(here, gauges)
     assert {name for name, series in gone.items() if series} == {
         "places_left_out", "kpis_left_out",
@@ -139,7 +114,7 @@ async def test_what_is_beyond_the_bounds_of_this_is_counted_and_has_no_series(
     monkeypatch.setattr(place_gauges, "MOST_PLACES", 2)
     monkeypatch.setattr(place_gauges, "MOST_KPIS", 3)
     await agree(here, "a", "b", "c", "d", "e")
-    await seat(here)
+    await here.seat()
     async with here.session() as session:
         others = [
             DecisionPoint(
@@ -153,7 +128,7 @@ async def test_what_is_beyond_the_bounds_of_this_is_counted_and_has_no_series(
         await audit.record(session, Actor.system(here.tenant), "test.made", "test")
         points = [one.id for one in others]
     for point in points:
-        await seat(here, point)
+        await here.seat(point)
     found = await shown(here)
 
     assert found["places_left_out"] == {(): 2}
