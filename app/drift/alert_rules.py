@@ -64,6 +64,8 @@ class Happening(StrEnum):
     """A window closed, and the subject is out of its bounds for good."""
     WORSENED = "worsened"
     """The same, and more severely than before."""
+    EASED = "eased"
+    """So many windows in a row say that it is less severe, and that it is still there."""
     RECOVERED = "recovered"
     """So many windows in a row say that it is back."""
     ACKNOWLEDGE = "acknowledge"
@@ -112,6 +114,8 @@ NEXT: Mapping[tuple[State | None, Happening], State] = {
     # Who has looked at something harmless has not looked at this.
     (State.FIRING, Happening.WORSENED): State.FIRING,
     (State.ACKNOWLEDGED, Happening.WORSENED): State.FIRING,
+    (State.FIRING, Happening.EASED): State.FIRING,
+    (State.ACKNOWLEDGED, Happening.EASED): State.ACKNOWLEDGED,
     (State.FIRING, Happening.ACKNOWLEDGE): State.ACKNOWLEDGED,
     **{
         (here, what): State.RESOLVED
@@ -169,6 +173,26 @@ def move(here: State | None, what: Happening) -> State:
     if here is State.ACKNOWLEDGED:
         raise AlreadyAcknowledged("The alert was acknowledged before.", filled=_UNNAMED)
     raise AlertOver("The alert is not firing.", filled=_UNNAMED)
+
+
+def untold(
+    told: tuple[Severity, State] | None, severity: Severity, state: State
+) -> list[Happening]:
+    """Return what is to be told of an episode that stands, in its order, of what was last told.
+
+    Of what has come and gone since, as under a silence, nothing is.
+    """
+    if told is None:
+        found, taken = [Happening.BEYOND], False
+    else:
+        before, there = told
+        rise = severity.rank - before.rank
+        found = [Happening.WORSENED if rise > 0 else Happening.EASED] if rise else []
+        # Who is told that it is worse takes it for one that nobody looks at.
+        taken = there is State.ACKNOWLEDGED and rise <= 0
+    if state is State.ACKNOWLEDGED and not taken:
+        found.append(Happening.ACKNOWLEDGE)
+    return found
 
 
 def begins_anew(here: State | None, what: Happening) -> bool:

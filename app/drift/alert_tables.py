@@ -45,7 +45,6 @@ class Episode(Vouched, Base):
     alert_id: Mapped[UUID]
     number: Mapped[int]
     severity: Mapped[Severity]
-    """The worst it has been."""
     state: Mapped[State]
     since: Mapped[datetime]
     """End of the window that made it last."""
@@ -69,6 +68,11 @@ class Episode(Vouched, Base):
     told_severity: Mapped[Severity | None]
     told_state: Mapped[State | None]
     """What was last told of it; nothing, of the release before."""
+
+    @property
+    def peak(self) -> Severity:
+        """The worst it has been, whichever release wrote it."""
+        return max(self.severity, self.worst or self.severity, key=lambda one: one.rank)
 
 
 class Hearing(Vouched, Base):

@@ -8,10 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, gates, identity
 from app.drift import alert_rules as rules
-from app.drift import alert_views, alerts, saying, silences, tending
+from app.drift import alert_views, alerts, saying, silences, telling, tending
 from app.drift.alert_rules import AlertKind, Happening, Severity, State
 from app.drift.alert_tables import Episode
-from app.drift.events import AlertAcknowledged
 from app.drift.history import history_of
 from app.drift.service import thresholds
 from app.drift.tables import Alert, Window
@@ -123,7 +122,7 @@ async def acknowledge(
         alert=alert.id, episode=episode.number, kind=alert.kind, subject=alert.subject,
         personal={"comment": comment},
     )  # fmt: skip
-    await alerts.tell(session, alert, await alerts.told(session, AlertAcknowledged, alert, episode))
+    await telling.tell(session, alert, episode)
     return await alert_of(session, alert_id, by=by)
 
 

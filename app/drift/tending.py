@@ -6,12 +6,12 @@ nothing looks at any more; what a silence kept back is told once it is over.
 
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog
 from app.drift import alert_rules as rules
-from app.drift import alerts, lapsing, saying, silences
+from app.drift import alerts, lapsing, saying, silences, telling
 from app.drift.alert_rules import AlertKind, Happening, Severity, State
 from app.drift.alert_tables import Episode
 from app.drift.history import history_of
@@ -48,7 +48,7 @@ async def tend(database: Database) -> None:
                 (catalog.Version.tenant_id == Alert.tenant_id)
                 & (catalog.Version.id == Alert.version_id),
             )
-            .where(standing, Episode.told_at.is_(None), ~silences.muting())
+            .where(standing, _untold(), ~silences.muting())
         )
         untold = [(tenant_id, id_) for tenant_id, id_ in held]
     await for_each(database, older, _adopt)
@@ -60,15 +60,18 @@ async def tend(database: Database) -> None:
 def as_before(alert: Alert) -> Episode:
     """Return the episode of an alert that a release without episodes raised."""
     severe = alert.kind is AlertKind.MATHEMATICAL
+    severity = Severity.CRITICAL if severe else Severity.WARNING
     return Episode(
         tenant_id=alert.tenant_id,
         alert_id=alert.id,
         number=1,
-        severity=Severity.CRITICAL if severe else Severity.WARNING,
+        severity=severity,
         state=State.FIRING,
         since=alert.until,
         at=alert.raised_at,
         told_at=alert.raised_at,
+        told_severity=severity,
+        told_state=State.FIRING,
     )
 
 
@@ -123,7 +126,16 @@ async def _tell(session: AsyncSession, tenant_id: UUID, alert_id: UUID) -> None:
     alert = await session.get(Alert, (tenant_id, alert_id))
     episode = (await alerts.newest_of(session, tenant_id, {alert_id})).get(alert_id)
     if alert is not None and episode is not None and episode.state in rules.STANDING:
-        await alerts.tell_raised(session, alert, episode)
+        await telling.tell(session, alert, episode)
+
+
+def _untold() -> ColumnElement[bool]:
+    """Return whether an episode is otherwise than was last told of it, if anything was."""
+    return (
+        Episode.told_at.is_(None)
+        | (Episode.told_severity != Episode.severity)
+        | (Episode.told_state != Episode.state)
+    )
 
 
 def _watch_of(alert: Alert) -> Select[UUID]:

@@ -24,6 +24,7 @@ from app.drift.alert_rules import (
     lasts,
     left,
     move,
+    untold,
 )
 from app.drift.rules import Thresholds
 
@@ -145,6 +146,38 @@ def test_of_what_one_window_in_three_can_judge_those_count() -> None:
     assert lasts(told[:4], X, LIMITS) is Severity.WARNING
     assert lasts(told, X, LIMITS) is Severity.WARNING
     assert lasts(told[:3], X, LIMITS) is None
+
+
+def test_what_is_left_of_it_is_the_worst_of_as_many_windows_as_are_looked_at() -> None:
+    notice, warning, critical = Severity
+    told = history(critical, critical, notice, warning, notice, notice, notice, False, None, False)
+    since = told[1].until
+
+    found = [left(told[:end], X, LIMITS, since, critical) for end in range(2, len(told) + 1)]
+    assert found == [critical] * 3 + [warning] * 2 + [notice] * 4
+    assert left([*told, *history(False)], X, LIMITS, since, critical) is None
+    # It comes down only: what gets worse has to last first.
+    assert left(told[:3], X, LIMITS, START - timedelta(days=1), notice) is notice
+
+
+WORDS = st.tuples(st.sampled_from(Severity), st.sampled_from(sorted(STANDING)))
+
+
+@given(st.none() | WORDS, WORDS)
+def test_what_is_told_leads_from_what_was_told_to_what_is(
+    told: tuple[Severity, State] | None, now: tuple[Severity, State]
+) -> None:
+    """But that nobody looks at it any more: it got worse, and less so again, meanwhile."""
+    state = told[1] if told else None
+    for what in untold(told, *now):
+        state = move(state, what)
+
+    severities = {Happening.WORSENED: 1, Happening.EASED: -1}
+    rise = sum(severities.get(what, 0) for what in untold(told, *now))
+    assert rise == 0 if told is None else rise * (now[0].rank - told[0].rank) >= abs(rise)
+    if told is None or now[1] is State.ACKNOWLEDGED or now[0].rank > told[0].rank:
+        assert state is now[1]
+    assert untold(now, *now) == []
 
 
 def test_rates_that_wait_for_labels_are_judged_by_their_own_windows() -> None:

@@ -78,19 +78,20 @@ async def test_its_event_says_what_it_said_and_how_severe_it_is(here: Watched) -
         "subject": "x",
         "kind": "data",
         "severity": "critical",
+        "worst": "critical",
         "addressees": [str(NOBODY)],
         "until": data["until"],
     }
 
 
-async def test_a_warning_that_becomes_severe_is_critical_from_then_on(here: Watched) -> None:
+async def test_a_warning_is_critical_while_it_is_severe(here: Watched) -> None:
     await here.window("x", limits=AT_ONCE)
     await here.window(severe=("x",), limits=AT_ONCE)
     await here.window("x", limits=AT_ONCE)
 
     (episode,) = await here.episodes()
-    assert episode.severity is Severity.CRITICAL
-    assert await here.entries("alert.") == ["alert.raised", "alert.worsened"]
+    assert (episode.severity, episode.worst) == (Severity.WARNING, Severity.CRITICAL)
+    assert await here.entries("alert.") == ["alert.raised", "alert.worsened", "alert.eased"]
 
 
 async def test_degraded_accuracy_is_critical_and_labels_that_fail_to_come_are_no_cure(

@@ -101,10 +101,12 @@ class Watched:
             )
             await alerts.settle(session, list(rows), limits)
 
-    async def acknowledge(self, comment: str = "looking", **who: Any) -> dict[str, Any]:
+    async def acknowledge(
+        self, comment: str = "looking", *, subject: str = "x", **who: Any
+    ) -> dict[str, Any]:
         async with self.session() as session:
             return await handling.acknowledge(
-                session, await self.alert(), comment=comment, by=self.actor(**who)
+                session, await self.alert(subject), comment=comment, by=self.actor(**who)
             )
 
     async def resolve(self, *, subject: str = "x", **who: Any) -> dict[str, Any]:
