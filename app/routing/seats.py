@@ -28,6 +28,7 @@ __all__ = [
     "open_seats_of",
     "reigning",
     "seat_by_id",
+    "seated_in",
     "seats_of",
     "serves",
     "succession_of",
@@ -125,6 +126,26 @@ async def open_seat(
             tenant_id=tenant_id, point_id=point_id, version_id=version_id, until=None
         )
     )
+
+
+async def seated_in(
+    session: AsyncSession,
+    tenant_id: UUID,
+    point_id: UUID,
+    version_id: UUID,
+    *,
+    since: datetime,
+    until: datetime,
+) -> bool:
+    """Say whether a version has a seat at a point now, or had one in ``[since, until)``."""
+    then = (Seat.since < until) & (Seat.until > since)
+    found = await session.scalar(
+        select(Seat.id)
+        .filter_by(tenant_id=tenant_id, point_id=point_id, version_id=version_id)
+        .where(Seat.until.is_(None) | then)
+        .limit(1)
+    )
+    return found is not None
 
 
 async def newest_seat(
