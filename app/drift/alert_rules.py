@@ -291,6 +291,22 @@ def spoken(history: Sequence[Seen], subject: Subject, *, beyond: bool = False) -
     return max(ends, default=None)
 
 
+_OF_OUTCOMES = frozenset({AlertKind.MATHEMATICAL, AlertKind.FAIRNESS, AlertKind.BUSINESS})
+
+
+def completed(newest: Seen, older: Sequence[Seen]) -> Seen:
+    """Return what the newest window says, and what older ones do of outcomes where it cannot.
+
+    Those are given newest first.
+    """
+    could, beyond = set(newest.could), dict(newest.beyond)
+    for seen in older:
+        more = {voice for voice in seen.could - could if voice.kind in _OF_OUTCOMES}
+        could |= more
+        beyond |= {voice: far for voice, far in seen.beyond.items() if voice in more}
+    return Seen(newest.until, could, beyond, newest.examined_at)
+
+
 def out_of_bounds(seen: Seen) -> dict[AlertKind, int]:
     """Return of each kind how much is out of its bounds; nothing of what cannot be said.
 

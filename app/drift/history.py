@@ -1,6 +1,6 @@
 """History: the windows that alerts are made of, those that labels say something of among them."""
 
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, cast, func, select, true
@@ -14,6 +14,18 @@ HISTORY = 64
 """So many windows are looked back at, and so many that labels say something of."""
 
 
+class Something(NamedTuple):
+    """What an item of a window says that not every window's does."""
+
+    column: str
+    what: str
+
+
+JUDGED = Something("metrics", "beyond != null")
+MEASURED = Something("kpis", "value != null")
+BY_LABELS = Something("fairness", f'rate == "{Rate.TRUE_POSITIVE.value}"')
+
+
 async def history_of(
     session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID
 ) -> list[Window]:
@@ -25,9 +37,9 @@ async def history_of(
     found: dict[UUID, Window] = {}
     for said in (
         true(),
-        (Window.labelled > 0) & says(Window.metrics, "beyond != null"),
-        says(Window.kpis, "value != null"),
-        says(Window.fairness, f'rate == "{Rate.TRUE_POSITIVE.value}"'),
+        (Window.labelled > 0) & says(Window.metrics, JUDGED.what),
+        says(Window.kpis, MEASURED.what),
+        says(Window.fairness, BY_LABELS.what),
     ):
         rows = await session.scalars(
             select(Window)

@@ -1,6 +1,7 @@
 """What Prometheus is shown of versions where they answer: true, bounded, gone with them."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -106,6 +107,54 @@ async def test_drift_alerts_and_kpis_of_who_answers_are_shown_and_gone_with_him(
     assert {name for name, series in gone.items() if series} == {
         "places_left_out", "kpis_left_out",
     }  # fmt: skip
+
+
+async def test_what_waits_for_outcomes_is_shown_as_the_newest_windows_have_it_that_had_them(
+    here: Watched,
+) -> None:
+    """However many are younger; what needs none is shown as the newest of all has it."""
+    await agree(here, "margin")
+    await agree(here, "sales")
+    await here.seat()
+
+    def said(margin: float | None, sales: float | None) -> list[dict[str, Any]]:
+        return [
+            {"key": key, "value": value, "missed": None if value is None else value < 2,
+             "gravely": False, "digest": "sha256:0"}
+            for key, value in (("margin", margin), ("sales", sales))
+        ]  # fmt: skip
+
+    bad = {"metrics": [{"name": "accuracy", "beyond": True}, {"name": "auc", "beyond": True}]}
+    by_answers, by_labels = (
+        {"name": "sex", "rate": f"{rate}_rate", "beyond": rate == "true_positive"}
+        for rate in ("selection", "true_positive")
+    )
+    async with here.session() as session:
+        session.add_all(
+            Window(
+                tenant_id=here.tenant, point_id=here.point, version_id=here.version, n=600,
+                since=here.start + timedelta(days=day), until=here.start + timedelta(days=day + 1),
+                accuracy=None, degraded=None, alerting=[], variables=[],
+                **(
+                    {"labelled": 600, **bad, "kpis": said(1.5, 3.0),
+                     "fairness": [by_answers, by_labels]}
+                    if day < 10
+                    else {"labelled": 0, "kpis": said(None, 1.0 if day == 50 else None),
+                          "fairness": [by_answers],
+                          "matures_at": here.start + timedelta(days=day + 91)}
+                ),
+            )
+            for day in range(100)
+        )  # fmt: skip
+        newest = here.start + timedelta(days=100)
+    found = await shown(here)
+
+    assert found["kpi_value"] == {(*PLACE, "margin"): 1.5, (*PLACE, "sales"): 1.0}
+    assert found["drift_beyond"] == {
+        (*PLACE, "mathematical"): 2, (*PLACE, "business"): 1, (*PLACE, "fairness"): 1,
+        (*PLACE, "concept"): 0,
+    }  # fmt: skip
+    assert found["drift_window_end_seconds"] == {PLACE: newest.timestamp()}
 
 
 async def test_what_is_beyond_the_bounds_of_this_is_counted_and_has_no_series(
