@@ -91,6 +91,12 @@ class EvidenceOut(BaseModel):
 
 
 class AlertDetailOut(AlertRowOut):
+    said_until: datetime | None = Field(
+        description="End of the newest window that could say anything of its subject."
+    )
+    silent: int = Field(
+        description="Windows since: too few rows or labels, so they neither end it nor keep it."
+    )
     episodes: list[EpisodeOut] = Field(description="The newest hundred, newest first.")
     evidence: list[EvidenceOut] = Field(
         description="The windows that made the newest episode last, newest first."

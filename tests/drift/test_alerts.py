@@ -25,7 +25,7 @@ from app.identity import DecisionDenied, Role
 from app.kit.actor import Actor, OutOfScope
 from app.kit.refusal import NotFound
 from app.platform.db import Database
-from tests.drift.watched import NOBODY, START, Watched, make_watched
+from tests.drift.watched import LIMITS, NOBODY, START, Watched, make_watched
 
 pytestmark = pytest.mark.anyio
 
@@ -215,6 +215,24 @@ async def test_the_evidence_are_the_windows_that_made_it_last(here: Watched) -> 
         0.3, 0.3, 0.0,
     ]  # fmt: skip
     assert shown["next"][0] == f"POST /v1/alerts/{await here.alert()}:acknowledge"
+
+
+async def test_an_alert_of_which_nothing_is_said_any_more_says_so_and_stands(here: Watched) -> None:
+    """Traffic fell below what a window takes to be judged by."""
+    for _ in range(2):
+        await here.window("x")
+    for _ in range(5):
+        await here.window(n=LIMITS.min_rows - 1)
+    async with here.db.session(here.tenant) as session:
+        shown = await handling.alert_of(session, await here.alert(), by=here.actor())
+
+    assert (shown["state"], shown["silent"]) == (State.FIRING, 5)
+    assert shown["said_until"] == START + timedelta(days=2)
+    await here.resolve()
+    await here.window(n=LIMITS.min_rows - 1)
+    assert [one.state for one in await here.episodes()] == [State.RESOLVED]
+    await here.window("x")
+    assert [one.state for one in await here.episodes()] == [State.RESOLVED, State.FIRING]
 
 
 async def test_nobody_sees_another_tenants_alerts_or_silences(db: Database) -> None:
