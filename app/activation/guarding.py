@@ -70,7 +70,7 @@ async def look_at(session: AsyncSession, tenant_id: UUID, seat_id: UUID) -> None
         return
     said = await Said.of(session, seat, began)
     alerts = await drift.alert_facts(session, tenant_id, seat.point_id, seat.version_id)
-    newest = max((one["raised_at"] for one in alerts["open"]), default=None)
+    newest = max((one["fired_at"] for one in alerts["open"]), default=None)
     asked = [
         rail
         for rail in await guardrails_at(session, tenant_id, seat.point_id)

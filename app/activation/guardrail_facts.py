@@ -28,7 +28,7 @@ SPECIMEN: dict[str, Any] = {
         **dict.fromkeys(drift.ALERT_WORDS, 1),
         "open": [
             {"kind": "data", "subject": "x", "severity": "warning", "state": "firing",
-             "raised_at": _AT}
+             "raised_at": _AT, "fired_at": _AT}
         ],
     },
     "minutes_since_swap": 60.0,

@@ -35,9 +35,10 @@ def spoke(
 ) -> bool:
     """Say whether a condition that was true at ``last`` has said what it has to say.
 
-    Once, as a rule. What asks for alerts speaks again once a newer one fires, and of nothing else:
-    who went on in spite of an alert has looked at it. What held a ramp, or rolled it back, speaks
-    again of what the ramp does since it was ``resumed``, and likewise what stopped a champion.
+    Once, as a rule. What asks for alerts speaks again once one fires since, or fires worse, and of
+    nothing else: who went on in spite of an alert has looked at it. What held a ramp, or rolled it
+    back, speaks again of what the ramp does since it was ``resumed``, and likewise what stopped a
+    champion.
     """
     if last is None:
         return False

@@ -21,7 +21,8 @@ from app.drift.rules import Thresholds, compare
 from app.drift.service import apply_monitor, monitor_in_force, thresholds
 from app.drift.standings import Standing, compare_rehearsal, compare_since, standing
 from app.drift.tables import Alert, Window
-from app.drift.tending import Serving, tend
+from app.drift.tending import tend
+from app.drift.tenure import Serving, Tenure
 from app.drift.watching import watch
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Serving",
     "Severity",
     "Standing",
+    "Tenure",
     "Thresholds",
     "Window",
     "alert_facts",

@@ -21,7 +21,8 @@ from app.platform.events import Question, ask
 class KpisOver(Question[Sequence[KpiSeen]]):
     """What the KPIs of a point came to by a version's decisions in ``[since, until)``.
 
-    Nothing is answered of a version that has no seat there: nobody agreed on anything about it.
+    Nothing is answered of a version that has no seat there, and had none then: nobody agreed on
+    anything about it.
     """
 
     tenant_id: UUID
@@ -32,7 +33,7 @@ class KpisOver(Question[Sequence[KpiSeen]]):
 
 
 async def judge(session: AsyncSession, window: Window, limits: Thresholds) -> None:
-    """Write into a window what its KPIs came to; of who has left, what it said stays."""
+    """Write into a window what its KPIs came to; of when it had no seat, what it said stays."""
     found = await ask(
         session,
         KpisOver(window.tenant_id, window.point_id, window.version_id, window.since, window.until),

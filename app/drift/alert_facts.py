@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.drift.alert_rules import STANDING, AlertKind, Severity
@@ -27,13 +27,14 @@ async def alert_facts(
 ) -> dict[str, Any]:
     """Return how many alerts stand by state, severity and kind, and the newest of them.
 
-    Of all, or of those that have begun to fire ``since``.
+    Of all, or of those that have begun to fire, or to fire worse, ``since``.
     What is acknowledged stands as well, and so does what is silenced: a silence keeps an alert from
     being told, and from nothing else.
     """
-    later = () if since is None else (Episode.at > since,)
+    fired = func.coalesce(Episode.fired_at, Episode.at)
+    later = () if since is None else (fired > since,)
     rows = await session.execute(
-        select(Alert.kind, Alert.subject, Episode.severity, Episode.state, Episode.at)
+        select(Alert.kind, Alert.subject, Episode.severity, Episode.state, Episode.at, fired)
         .join(Episode, (Episode.tenant_id == Alert.tenant_id) & (Episode.alert_id == Alert.id))
         .where(
             Alert.tenant_id == tenant_id,
@@ -42,11 +43,18 @@ async def alert_facts(
             Episode.state.in_(STANDING),
             *later,
         )
-        .order_by(Episode.at.desc(), Episode.id.desc())
+        .order_by(fired.desc(), Episode.id.desc())
     )
     found = [
-        {"kind": kind, "subject": subject, "severity": severity, "state": state, "raised_at": at}
-        for kind, subject, severity, state, at in rows
+        {
+            "kind": kind,
+            "subject": subject,
+            "severity": severity,
+            "state": state,
+            "raised_at": at,
+            "fired_at": fired_at,
+        }
+        for kind, subject, severity, state, at, fired_at in rows
     ]
     counted = Counter(one[name] for one in found for name in ("kind", "severity", "state"))
     return {**{word: counted[word] for word in ALERT_WORDS}, "open": found[:_MOST]}

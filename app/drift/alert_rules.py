@@ -1,14 +1,15 @@
 """What an alert is, when it is one, and the life of its episodes. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
+from app.drift.fairness import Rate
 from app.drift.rules import Thresholds
 from app.kit.refusal import Invalid, Kind, Refusal
-from app.telemetry import SCORE
 
 ACCURACY = "accuracy"
 MOST_SILENT_HOURS = 720
@@ -63,6 +64,8 @@ class Happening(StrEnum):
     """A window closed, and the subject is out of its bounds for good."""
     WORSENED = "worsened"
     """The same, and more severely than before."""
+    EASED = "eased"
+    """So many windows in a row say that it is less severe, and that it is still there."""
     RECOVERED = "recovered"
     """So many windows in a row say that it is back."""
     ACKNOWLEDGE = "acknowledge"
@@ -111,6 +114,8 @@ NEXT: Mapping[tuple[State | None, Happening], State] = {
     # Who has looked at something harmless has not looked at this.
     (State.FIRING, Happening.WORSENED): State.FIRING,
     (State.ACKNOWLEDGED, Happening.WORSENED): State.FIRING,
+    (State.FIRING, Happening.EASED): State.FIRING,
+    (State.ACKNOWLEDGED, Happening.EASED): State.ACKNOWLEDGED,
     (State.FIRING, Happening.ACKNOWLEDGE): State.ACKNOWLEDGED,
     **{
         (here, what): State.RESOLVED
@@ -127,7 +132,7 @@ class AlertOver(Refusal):
     kind = Kind.CONFLICT
     code = "alert_over"
     title = "The alert is resolved"
-    mend = "GET /v1/alerts/{alert_id} shows its episodes; a window still beyond makes it fire anew."
+    mend = "GET /v1/alerts/{alert_id} shows its episodes; a later window beyond makes it fire anew."
 
 
 class AlreadyAcknowledged(Refusal):
@@ -170,9 +175,51 @@ def move(here: State | None, what: Happening) -> State:
     raise AlertOver("The alert is not firing.", filled=_UNNAMED)
 
 
+def untold(
+    told: tuple[Severity, State] | None, severity: Severity, state: State
+) -> list[Happening]:
+    """Return what is to be told of an episode that stands, in its order, of what was last told.
+
+    Of what has come and gone since, as under a silence, nothing is.
+    """
+    if told is None:
+        found, taken = [Happening.BEYOND], False
+    else:
+        before, there = told
+        rise = severity.rank - before.rank
+        found = [Happening.WORSENED if rise > 0 else Happening.EASED] if rise else []
+        # Who is told that it is worse takes it for one that nobody looks at.
+        taken = there is State.ACKNOWLEDGED and rise <= 0
+    if state is State.ACKNOWLEDGED and not taken:
+        found.append(Happening.ACKNOWLEDGE)
+    return found
+
+
 def begins_anew(here: State | None, what: Happening) -> bool:
     """Say whether a move begins an episode instead of going on with one."""
     return here not in STANDING and move(here, what) in STANDING
+
+
+Subject = tuple[AlertKind, str]
+
+
+class Voice(NamedTuple):
+    """What a window may say something of: a subject, and in what way if there are several."""
+
+    kind: AlertKind
+    name: str
+    way: str = ""
+
+    @property
+    def subject(self) -> Subject:
+        """Return what an alert is about; two voices may be about one."""
+        return self.kind, self.name
+
+
+_WAYS: Mapping[AlertKind, tuple[str, ...]] = {
+    # Labels, and with them one of the rates, may be months behind the other.
+    AlertKind.FAIRNESS: ("", *(rate.value for rate in Rate)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,146 +227,109 @@ class Seen:
     """Of a window, what alerts are made of."""
 
     until: datetime
-    n: int
-    drifting: frozenset[str]
-    severe: frozenset[str]
-    placed: bool = True
-    """Whether there is what inputs and scores are held against."""
-    shifting: frozenset[str] = frozenset()
-    """Variables that have certainly moved, however little."""
-    beyond: frozenset[str] = frozenset()
-    """Watched metrics that are worse than promised."""
-    judged: bool = False
-    """Whether enough outcomes are known to say so of any."""
-    estimated: frozenset[str] = frozenset()
-    """Watched metrics that are expected to be worse, of those that no outcomes say."""
-    unforeseen: frozenset[str] = frozenset()
-    """Those of which scores let nothing be expected."""
-    concept: frozenset[str] = frozenset()
-    """What stands changed for the worse."""
-    unequal: frozenset[str] = frozenset()
-    """Features of whose segments one is certainly too far from the rest."""
-    compared: bool = False
-    """Whether there were segments to be compared."""
-    missed: frozenset[str] = frozenset()
-    """Agreed KPIs that are missed."""
-    gravely: frozenset[str] = frozenset()
-    """Those of them that are missed by far, or surely."""
-    measured: frozenset[str] = frozenset()
-    """Agreed KPIs of which enough is known to say so."""
+    could: AbstractSet[Voice] = frozenset()
+    """What it could say something of: it had the rows, and what they are held against."""
+    beyond: Mapping[Voice, Severity] = field(default_factory=dict)
+    """What of that is out of its bounds, and how far."""
+    examined_at: datetime | None = None
 
 
-Names = Callable[[Seen], AbstractSet[str]]
-Speaks = Callable[[Seen, Thresholds, str], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """One way for a window to be out of bounds: in what, how badly, and of what it could say so."""
-
-    kind: AlertKind
-    severity: Severity
-    names: Names
-    speaks: Speaks
-
-
-def _full(seen: Seen, limits: Thresholds, _: str) -> bool:
-    return seen.n >= limits.min_rows
-
-
-def _held(seen: Seen, limits: Thresholds, _: str) -> bool:
-    return seen.placed and seen.n >= limits.min_rows
-
-
-def _foreseen(seen: Seen, limits: Thresholds, name: str) -> bool:
-    return seen.n >= limits.min_rows and name not in seen.unforeseen
-
-
-def _labelled(seen: Seen, _: Thresholds, __: str) -> bool:
-    return seen.judged
-
-
-def _compared(seen: Seen, _: Thresholds, __: str) -> bool:
-    return seen.compared
-
-
-def _measured(seen: Seen, _: Thresholds, name: str) -> bool:
-    return name in seen.measured
-
-
-_GRAVE = frozenset({ACCURACY, "mae", "rmse"})
-"""Metrics that say how often, or how far, answers are wrong."""
-
-
-SIGNALS: tuple[Signal, ...] = (
-    Signal(AlertKind.DATA, Severity.NOTICE, lambda seen: seen.shifting - {SCORE}, _held),
-    Signal(AlertKind.PREDICTION, Severity.NOTICE, lambda seen: seen.shifting & {SCORE}, _held),
-    Signal(AlertKind.DATA, Severity.WARNING, lambda seen: seen.drifting - {SCORE}, _held),
-    Signal(AlertKind.DATA, Severity.CRITICAL, lambda seen: seen.severe - {SCORE}, _held),
-    Signal(AlertKind.PREDICTION, Severity.WARNING, lambda seen: seen.drifting & {SCORE}, _held),
-    Signal(AlertKind.PREDICTION, Severity.CRITICAL, lambda seen: seen.severe & {SCORE}, _held),
-    Signal(AlertKind.MATHEMATICAL, Severity.WARNING, lambda seen: seen.beyond, _labelled),
-    Signal(AlertKind.ESTIMATED, Severity.WARNING, lambda seen: seen.estimated, _foreseen),
-    Signal(AlertKind.CONCEPT, Severity.WARNING, lambda seen: seen.concept, _full),
-    Signal(AlertKind.FAIRNESS, Severity.WARNING, lambda seen: seen.unequal, _compared),
-    Signal(AlertKind.MATHEMATICAL, Severity.CRITICAL, lambda seen: seen.beyond & _GRAVE, _labelled),
-    Signal(AlertKind.BUSINESS, Severity.WARNING, lambda seen: seen.missed, _measured),
-    Signal(AlertKind.BUSINESS, Severity.CRITICAL, lambda seen: seen.gravely, _measured),
-)  # fmt: skip
-"""A kind or a severity more is a line more here."""
-
-Subject = tuple[AlertKind, str]
-
-
-def out_of_bounds(seen: Seen, limits: Thresholds) -> dict[AlertKind, int]:
-    """Return of each kind how much is out of its bounds; nothing of what cannot be said."""
-    return {
-        signal.kind: len(signal.names(seen))
-        for signal in SIGNALS
-        if signal.severity is Severity.WARNING
-        and any(signal.speaks(seen, limits, name) for name in seen.measured or ("",))
-    }
+Said = list[tuple[datetime, Severity | None]]
+"""What windows that could say it say of one voice, by their ends; oldest first."""
 
 
 def lasting(history: Sequence[Seen], limits: Thresholds) -> dict[Subject, Severity]:
     """Return what is out of bounds for good after the last window, at its worst; oldest first."""
-    found: dict[Subject, Severity] = {}
-    for signal in SIGNALS:
-        named = [signal.names(seen) for seen in history]
-        for name in set().union(*named):
-            # Labels come late: of the newest windows that could say it.
-            spoken = [
-                name in names
-                for names, seen in zip(named, history, strict=True)
-                if signal.speaks(seen, limits, name)
-            ]
-            if sum(spoken[-limits.of :]) >= limits.hits:
-                key = (signal.kind, name)
-                found[key] = max(signal.severity, found.get(key, signal.severity), key=_rank)
+    subjects = {voice.subject for seen in history for voice in seen.beyond}
+    found = {one: lasts(history, one, limits) for one in subjects}
+    return {one: severity for one, severity in found.items() if severity is not None}
+
+
+def lasts(history: Sequence[Seen], subject: Subject, limits: Thresholds) -> Severity | None:
+    """Return the worst that ``hits`` of the newest ``of`` windows that could say so say."""
+    found: Severity | None = None
+    for said in _said(history, subject):
+        recent = [severity for _, severity in said[-limits.of :]]
+        for severity in Severity:
+            hits = sum(one is not None and one.rank >= severity.rank for one in recent)
+            if hits >= limits.hits:
+                found = _worst(found, severity)
     return found
 
 
-def _rank(severity: Severity) -> int:
-    return severity.rank
+def left(
+    history: Sequence[Seen],
+    subject: Subject,
+    limits: Thresholds,
+    since: datetime,
+    severity: Severity,
+) -> Severity | None:
+    """Return how severe what stands is still; nothing, once it has recovered.
 
-
-def spoken(history: Sequence[Seen], subject: Subject, limits: Thresholds) -> list[Seen]:
-    """Return the windows that could say something of a subject; oldest first."""
-    kind, name = subject
-    signals = [signal for signal in SIGNALS if signal.kind is kind]
-    return [seen for seen in history if any(one.speaks(seen, limits, name) for one in signals)]
-
-
-def recovered(
-    history: Sequence[Seen], subject: Subject, limits: Thresholds, since: datetime
-) -> bool:
-    """Say whether a subject was back for ``of`` windows in a row, all later than ``since``.
-
-    Back is not persistent: so it takes as long to be believed as it took to be missed, and more.
-    A window that could not say, for want of rows or labels, says neither.
+    It comes down once ``of`` windows in a row, all later than ``since``, say less, and to what the
+    worst of them says. A window that could not say, for want of rows or labels, says neither.
     """
-    said = spoken(history, subject, limits)
-    later = [place for place, seen in enumerate(said) if seen.until > since][-limits.of :]
-    return len(later) == limits.of and not any(
-        subject in lasting(said[: place + 1], limits) for place in later
-    )
+    voices = _said(history, subject)
+    if not any(sum(until > since for until, _ in said) >= limits.of for said in voices):
+        return severity
+    recent = [one for said in voices for _, one in said[-limits.of :]]
+    worst = _worst(*recent)
+    return severity if worst is not None and worst.rank > severity.rank else worst
+
+
+def spoken(history: Sequence[Seen], subject: Subject, *, beyond: bool = False) -> datetime | None:
+    """Return the end of the newest window that says something of a subject, or that it is beyond.
+
+    Nothing, where none does. Labels come late: it need not be the last.
+    """
+    ends = [
+        until
+        for said in _said(history, subject)
+        for until, severity in said
+        if severity is not None or not beyond
+    ]
+    return max(ends, default=None)
+
+
+_OF_OUTCOMES = frozenset({AlertKind.MATHEMATICAL, AlertKind.FAIRNESS, AlertKind.BUSINESS})
+
+
+def completed(newest: Seen, older: Sequence[Seen]) -> Seen:
+    """Return what the newest window says, and what older ones do of outcomes where it cannot.
+
+    Those are given newest first.
+    """
+    could, beyond = set(newest.could), dict(newest.beyond)
+    for seen in older:
+        more = {voice for voice in seen.could - could if voice.kind in _OF_OUTCOMES}
+        could |= more
+        beyond |= {voice: far for voice, far in seen.beyond.items() if voice in more}
+    return Seen(newest.until, could, beyond, newest.examined_at)
+
+
+def out_of_bounds(seen: Seen) -> dict[AlertKind, int]:
+    """Return of each kind how much is out of its bounds; nothing of what cannot be said.
+
+    What is a notice is not.
+    """
+    kinds = {voice.kind for voice in seen.could}
+    far = {
+        voice.subject
+        for voice, severity in seen.beyond.items()
+        if severity.rank >= Severity.WARNING.rank
+    }
+    return {kind: sum(of is kind for of, _ in far) for kind in kinds}
+
+
+def _said(history: Sequence[Seen], subject: Subject) -> list[Said]:
+    """Return what each voice of a subject says."""
+    kind, name = subject
+    voices = [Voice(kind, name, way) for way in _WAYS.get(kind, ("",))]
+    return [
+        [(seen.until, seen.beyond.get(voice)) for seen in history if voice in seen.could]
+        for voice in voices
+    ]
+
+
+def _worst(*found: Severity | None) -> Severity | None:
+    return max(found, key=lambda one: -1 if one is None else one.rank, default=None)

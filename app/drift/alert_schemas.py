@@ -33,10 +33,12 @@ class ResolveAlertIn(Input):
 
 class EpisodeOut(BaseModel):
     episode: int = Field(description="Counted from 1: how often it has fired.")
-    severity: Severity = Field(description="The worst it has been.")
+    severity: Severity = Field(description="As it is, or was when it was over.")
+    worst: Severity = Field(description="The most severe that it has been.")
     state: State
     since: datetime = Field(description="End of the window that made it last.")
     raised_at: datetime
+    fired_at: datetime = Field(description="When it last began to fire, or to fire worse.")
     acknowledged_at: datetime | None
     acknowledged_by: UUID | None
     comment: str | None
@@ -89,6 +91,12 @@ class EvidenceOut(BaseModel):
 
 
 class AlertDetailOut(AlertRowOut):
+    said_until: datetime | None = Field(
+        description="End of the newest window that could say anything of its subject."
+    )
+    silent: int = Field(
+        description="Windows since: too few rows or labels, so they neither end it nor keep it."
+    )
     episodes: list[EpisodeOut] = Field(description="The newest hundred, newest first.")
     evidence: list[EvidenceOut] = Field(
         description="The windows that made the newest episode last, newest first."

@@ -45,7 +45,6 @@ class Episode(Vouched, Base):
     alert_id: Mapped[UUID]
     number: Mapped[int]
     severity: Mapped[Severity]
-    """The worst it has been."""
     state: Mapped[State]
     since: Mapped[datetime]
     """End of the window that made it last."""
@@ -60,6 +59,20 @@ class Episode(Vouched, Base):
     reason: Mapped[str | None]
     told_at: Mapped[datetime | None]
     """When its event was sent; not yet while it is silenced."""
+    through: Mapped[datetime | None]
+    """End of the newest window that said anything of it when somebody resolved it, or it left."""
+    fired_at: Mapped[datetime | None]
+    """When it last began to fire, or to fire worse; nothing, of the release before."""
+    worst: Mapped[Severity | None]
+    """The worst it has been; nothing, of the release before."""
+    told_severity: Mapped[Severity | None]
+    told_state: Mapped[State | None]
+    """What was last told of it; nothing, of the release before."""
+
+    @property
+    def peak(self) -> Severity:
+        """The worst it has been, whichever release wrote it."""
+        return max(self.severity, self.worst or self.severity, key=lambda one: one.rank)
 
 
 class Hearing(Vouched, Base):

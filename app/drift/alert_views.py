@@ -70,9 +70,11 @@ def life(episode: Episode) -> dict[str, Any]:
     return {
         "episode": episode.number,
         "severity": episode.severity,
+        "worst": episode.peak,
         "state": episode.state,
         "since": episode.since,
         "raised_at": episode.at,
+        "fired_at": episode.fired_at or episode.at,
         "acknowledged_at": episode.acknowledged_at,
         "acknowledged_by": episode.acknowledged_by,
         "comment": episode.comment,

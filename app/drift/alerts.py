@@ -6,7 +6,6 @@ meanwhile. People move them too, so an episode is locked before it is looked at.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, exists, func, select
@@ -15,28 +14,26 @@ from sqlalchemy.orm import aliased
 
 from app import audit
 from app.drift import alert_rules as rules
-from app.drift import hearing, saying, silences
+from app.drift import saying, telling
 from app.drift.alert_rules import Happening, Severity, State
 from app.drift.alert_tables import Episode
-from app.drift.events import AlertRaised, AlertResolved, AlertTold, AlertWorsened
 from app.drift.rules import Thresholds
-from app.drift.subjects import parted
 from app.drift.tables import Alert, Window
+from app.drift.tenure import Serving, Tenure
 from app.kit.actor import Actor
-from app.platform.events import publish
-
-Told = TypeVar("Told", bound=AlertTold)
+from app.platform.events import ask
 
 
 async def settle(session: AsyncSession, windows: Sequence[Window], limits: Thresholds) -> bool:
     """Move the alerts of a version at a point as its newest window asks; oldest window first.
 
-    Says whether any moved: then the version's entries in the log are held until the commit.
+    Of a version that has no seat none fires, nor fires worse, whatever comes late of its time. Says
+    whether any moved: then the version's entries in the log are held until the commit.
     """
     moved = False
     newest = windows[-1]
     seen = saying.histories(windows, limits)
-    lasting = saying.lasting(windows, limits)
+    lasting = saying.lasting(seen, limits, agreed={row["key"] for row in newest.kpis})
     rows = await session.scalars(
         select(Alert).filter_by(
             tenant_id=newest.tenant_id, point_id=newest.point_id, version_id=newest.version_id
@@ -44,31 +41,32 @@ async def settle(session: AsyncSession, windows: Sequence[Window], limits: Thres
     )
     known = {(alert.kind, alert.subject): alert for alert in rows}
     episodes = await newest_of(session, newest.tenant_id, {row.id for row in known.values()})
+    place = newest.tenant_id, newest.point_id, newest.version_id
+    tenure = Tenure(serves=True)
+    if lasting and (found := await ask(session, Serving(*place))) is not None:
+        tenure, lasting = found, lasting if found.serves else {}
     for subject, severity in sorted(lasting.items(), key=lambda item: item[0][1]):
         alert = known.get(subject)
-        if alert is None:
-            alert = await _enter(session, newest, subject, saying.since(seen, subject, limits))
-        last = episodes.get(alert.id)
+        last = episodes.get(alert.id) if alert else None
         if rules.begins_anew(last.state if last else None, Happening.BEYOND):
-            if last is not None and subject not in saying.lasting_since(windows, last, limits):
+            begun = saying.begun(*saying.about(seen, subject), limits, last, tenure)
+            if begun is None:
                 continue
+            if alert is None:
+                alert = await _enter(session, newest, subject, begun.since)
             number = last.number + 1 if last else 1
-            since = saying.since(seen, subject, limits)
-            await fire(session, alert, number=number, severity=severity, since=since)
+            await fire(session, alert, number=number, severity=begun.severity, since=begun.since)
             moved = True
-        elif last is not None and severity.rank > last.severity.rank:
-            await _worsen(session, alert, last, severity)
+        elif alert is not None and last is not None and severity.rank > last.severity.rank:
+            await become(session, alert, last, Happening.WORSENED, severity)
             moved = True
     for subject, alert in known.items():
         last = episodes.get(alert.id)
-        if last is None or last.state not in rules.STANDING or subject in lasting:
+        if last is None or last.state not in rules.STANDING:
             continue
-        name, segment = parted(subject[1], seen)
-        if not segment and name.endswith("]") and not saying.names(windows, name):
-            continue  # of a segment that none of these windows says anything of
-        if rules.recovered(seen[segment], (subject[0], name), limits, last.since):
-            await end(session, alert, last, Happening.RECOVERED, by=Actor.system(alert.tenant_id))
-            moved = True
+        history, own = saying.about(seen, subject)
+        remains = rules.left(history, own, limits, last.since, last.severity)
+        moved |= await _come_down(session, alert, last, remains)
     return moved
 
 
@@ -94,7 +92,12 @@ async def newest_of(
         .with_for_update(of=Episode)
         .execution_options(populate_existing=True)
     )
-    return {row.alert_id: row for row in rows}
+    found = {row.alert_id: row for row in rows}
+    for row in found.values():
+        if row.told_at is not None and row.told_severity is None:
+            # The release before says only that it was told, as it stands until something moves it.
+            row.told_severity, row.told_state = row.severity, row.state
+    return found
 
 
 async def _enter(
@@ -126,6 +129,8 @@ async def fire(
         severity=severity,
         state=State.FIRING,
         since=since,
+        fired_at=func.clock_timestamp(),
+        worst=severity,
     )
     session.add(episode)
     await session.flush()
@@ -134,55 +139,40 @@ async def fire(
         alert=alert.id, episode=number, kind=alert.kind, subject=alert.subject,
         severity=severity, until=since,
     )  # fmt: skip
-    await tell_raised(session, alert, episode)
+    await telling.tell(session, alert, episode)
     return episode
 
 
-async def tell_raised(session: AsyncSession, alert: Alert, episode: Episode) -> None:
-    """Tell that an episode began, if it was not told before and no silence is in force."""
-    if episode.told_at is not None or await silences.muted(session, alert.tenant_id, {alert.id}):
-        return
-    episode.told_at = func.clock_timestamp()
-    await session.flush()
-    await session.refresh(episode, ["told_at"])
-    await publish(session, await told(session, AlertRaised, alert, episode, until=episode.since))
-
-
-async def told(
-    session: AsyncSession, kind: type[Told], alert: Alert, episode: Episode, **more: Any
-) -> Told:
-    """Return an event of an alert, addressed to who hears of it."""
-    point, people = await hearing.addressees(session, alert, episode.severity)
-    return kind(
-        tenant_id=alert.tenant_id,
-        alert_id=alert.id,
-        episode=episode.number,
-        point=point,
-        point_id=alert.point_id,
-        version_id=alert.version_id,
-        subject=alert.subject,
-        kind=alert.kind.value,
-        severity=episode.severity.value,
-        addressees=people,
-        **more,
-    )
-
-
-async def _worsen(
-    session: AsyncSession, alert: Alert, episode: Episode, severity: Severity
+async def become(
+    session: AsyncSession, alert: Alert, episode: Episode, what: Happening, severity: Severity
 ) -> None:
-    """Let an episode fire, worse than before, and tell so, if its beginning was told."""
-    before, episode.severity = episode.severity, severity
-    episode.state = rules.move(episode.state, Happening.WORSENED)
+    """Let an episode be as severe as windows say, worse than before or less so."""
+    before, episode.worst = episode.severity, episode.peak
+    episode.severity = severity
+    episode.worst = episode.peak
+    episode.state = rules.move(episode.state, what)
+    if what is Happening.WORSENED:
+        episode.fired_at = func.clock_timestamp()
     await session.flush()
     await audit.record(
-        session, Actor.system(alert.tenant_id), "alert.worsened", f"version:{alert.version_id}",
+        session, Actor.system(alert.tenant_id), f"alert.{what}", f"version:{alert.version_id}",
         alert=alert.id, episode=episode.number, kind=alert.kind, subject=alert.subject,
         before=before, severity=severity,
     )  # fmt: skip
-    if episode.told_at is not None:
-        event = await told(session, AlertWorsened, alert, episode, before=before.value)
-        await tell(session, alert, event)
+    await telling.tell(session, alert, episode)
+
+
+async def _come_down(
+    session: AsyncSession, alert: Alert, episode: Episode, remains: Severity | None
+) -> bool:
+    """End or ease an episode of which less remains; say whether that is so."""
+    if remains is None:
+        await end(session, alert, episode, Happening.RECOVERED, by=Actor.system(alert.tenant_id))
+    elif remains is not episode.severity:
+        await become(session, alert, episode, Happening.EASED, remains)
+    else:
+        return False
+    return True
 
 
 async def end(
@@ -193,13 +183,18 @@ async def end(
     *,
     by: Actor,
     reason: str | None = None,
+    through: datetime | None = None,
 ) -> None:
-    """End an episode; of what was never told, nothing is told now."""
+    """End an episode; of what was never told, nothing is told now.
+
+    By a word, and not by windows, it ends with what they say ``through`` the newest of them.
+    """
     episode.state = rules.move(episode.state, what)
     episode.ending = rules.kept(what)
     episode.resolved_at = func.clock_timestamp()
     episode.resolved_by = by.person_id if what is Happening.RESOLVE else None
     episode.reason = reason
+    episode.through = through
     await session.flush()
     await session.refresh(episode)
     over = (rules.ending_of(episode.ending, episode.resolved_by) or episode.ending).value
@@ -209,11 +204,4 @@ async def end(
         ending=over, personal={"reason": reason},
     )  # fmt: skip
     if episode.told_at is not None:
-        # Silenced or not: who was told that it began would wait for its end.
-        await publish(session, await told(session, AlertResolved, alert, episode, ending=over))
-
-
-async def tell(session: AsyncSession, alert: Alert, event: AlertTold) -> None:
-    """Publish what became of an alert, unless a silence is in force."""
-    if not await silences.muted(session, alert.tenant_id, {alert.id}):
-        await publish(session, event)
+        await telling.tell_over(session, alert, episode, ending=over)

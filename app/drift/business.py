@@ -1,6 +1,6 @@
 """Business drift: which agreed KPIs a window misses, and by what that was judged. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -56,13 +56,3 @@ def judged(found: Sequence[KpiSeen], min_rows: int, *, young: bool = False) -> l
             }
         )
     return rows
-
-
-def said(rows: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """Return the KPIs of which a window could say whether they are missed."""
-    return frozenset(row["key"] for row in rows if row["missed"] is not None)
-
-
-def missed(rows: Iterable[Mapping[str, Any]], *, gravely: bool = False) -> frozenset[str]:
-    """Return the KPIs that a window misses, or misses gravely."""
-    return frozenset(row["key"] for row in rows if row["gravely" if gravely else "missed"])

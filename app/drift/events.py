@@ -18,6 +18,8 @@ class AlertTold(Event):
     subject: str
     kind: str
     severity: str
+    worst: str
+    """The most severe that it has been: who heard of that hears what becomes of it."""
     addressees: tuple[UUID, ...]
 
 
@@ -35,6 +37,15 @@ class AlertWorsened(AlertTold):
     """What stands is more severe than it was; whoever had acknowledged it is asked again."""
 
     type: ClassVar[str] = "drift.alert.worsened"
+
+    before: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertEased(AlertTold):
+    """What stands is less severe than it was; whoever had acknowledged it need not again."""
+
+    type: ClassVar[str] = "drift.alert.eased"
 
     before: str
 

@@ -1,5 +1,6 @@
 """Alerts as people see and handle them."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -8,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog, gates, identity
 from app.drift import alert_rules as rules
-from app.drift import alert_views, alerts, silences, tending
+from app.drift import alert_views, alerts, saying, silences, telling, tending
 from app.drift.alert_rules import AlertKind, Happening, Severity, State
 from app.drift.alert_tables import Episode
-from app.drift.events import AlertAcknowledged
+from app.drift.history import history_of
 from app.drift.service import thresholds
 from app.drift.tables import Alert, Window
 from app.kit.actor import Actor
@@ -91,19 +92,31 @@ async def alert_of(session: AsyncSession, alert_id: UUID, *, by: Actor) -> dict[
     episodes = list(rows) or [tending.as_before(alert)]
     (shown,) = await alert_views.shown(session, by.tenant_id, [(alert, episodes[0])])
     limits = await thresholds(session, by.tenant_id, point.id)
-    windows = await session.scalars(
-        select(Window)
-        .filter_by(tenant_id=by.tenant_id, point_id=alert.point_id, version_id=alert.version_id)
-        .where(Window.until <= episodes[0].since)
+    said_until = await _said_until(session, alert)
+    windows = select(Window).filter_by(
+        tenant_id=by.tenant_id, point_id=alert.point_id, version_id=alert.version_id
+    )
+    evidence = await session.scalars(
+        windows.where(Window.until <= episodes[0].since)
         .order_by(Window.until.desc())
         .limit(limits.of)
     )
+    later = windows.where(Window.until > (said_until or episodes[0].since)).subquery()
     return {
         **shown,
+        "said_until": said_until,
+        "silent": await session.scalar(select(func.count()).select_from(later)),
         "episodes": [alert_views.life(row) for row in episodes],
-        "evidence": [alert_views.evidence(alert, window) for window in windows],
+        "evidence": [alert_views.evidence(alert, window) for window in evidence],
         "next": alert_views.following(alert, episodes[0], shown),
     }
+
+
+async def _said_until(session: AsyncSession, alert: Alert) -> datetime | None:
+    """Return the end of the newest window that says anything of an alert's subject."""
+    limits = await thresholds(session, alert.tenant_id, alert.point_id)
+    windows = await history_of(session, alert.tenant_id, alert.point_id, alert.version_id)
+    return saying.through(saying.histories(windows, limits), (alert.kind, alert.subject))
 
 
 async def acknowledge(
@@ -122,7 +135,7 @@ async def acknowledge(
         alert=alert.id, episode=episode.number, kind=alert.kind, subject=alert.subject,
         personal={"comment": comment},
     )  # fmt: skip
-    await alerts.tell(session, alert, await alerts.told(session, AlertAcknowledged, alert, episode))
+    await telling.tell(session, alert, episode)
     return await alert_of(session, alert_id, by=by)
 
 
@@ -132,7 +145,10 @@ async def resolve(
     """End an alert by one's word; a later window that is still beyond makes it fire anew."""
     alert, episode = await _handled(session, alert_id, by=by)
     _moved(alert, episode, Happening.RESOLVE)
-    await alerts.end(session, alert, episode, Happening.RESOLVE, by=by, reason=reason)
+    await alerts.end(
+        session, alert, episode, Happening.RESOLVE, by=by, reason=reason,
+        through=await _said_until(session, alert),
+    )  # fmt: skip
     return await alert_of(session, alert_id, by=by)
 
 

@@ -1,14 +1,14 @@
 """Newest: what stands of versions at points, and what their newest windows say, for dashboards."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, cast, func, select, true, tuple_
-from sqlalchemy.dialects.postgresql import JSONPATH, distinct_on
+from sqlalchemy import ColumnElement, Float, String, column, exists, func, select, true, tuple_
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.selectable import LateralFromClause
 
@@ -16,6 +16,7 @@ from app.drift import alert_rules as rules
 from app.drift import saying
 from app.drift.alert_rules import AlertKind, Severity, State
 from app.drift.alert_tables import Episode
+from app.drift.history import BY_LABELS, JUDGED, MEASURED, says
 from app.drift.rules import Thresholds
 from app.drift.tables import Alert, Monitor, Watch, Window
 from app.telemetry import SCORE
@@ -24,11 +25,11 @@ Place = tuple[UUID, UUID]
 """A decision point, and a version there."""
 _OVERALL = (
     "until", "n", "variables", "alerting", "metrics", "degraded", "estimated", "concept",
-    "fairness", "kpis",
+    "fairness", "kpis", "basis",
 )  # fmt: skip
 """Of a window all but its segments, which are many."""
 _BACK = 64
-"""So many windows are looked back at for a KPI, whose outcomes come late."""
+"""So many windows are looked back at for outcomes, which come late, and so many mature ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +53,50 @@ async def newest(
         )
     )
     limits = {row.point_id: Thresholds(**row.settings) for row in monitors}
-    last = _last(1)
+    older = await _older(session, tenant_id, places)
     found = {}
-    for point_id, version_id, *said in await session.execute(_of(last, tenant_id, places)):
-        window = Window(**dict(zip(_OVERALL, said, strict=True)))
-        mine = limits.get(point_id, Thresholds())
-        found[point_id, version_id] = Newest(
-            until=window.until,
-            beyond=rules.out_of_bounds(saying.look(window, mine), mine),
-            js=_farthest(window.variables),
+    for place, window in await _windows(session, tenant_id, places, _last(1)):
+        mine = limits.get(place[0], Thresholds())
+        before = [saying.look(one, mine) for one in older.get(place, ())]
+        seen = rules.completed(saying.look(window, mine), before)
+        found[place] = Newest(
+            until=window.until, beyond=rules.out_of_bounds(seen), js=_farthest(window.variables)
         )
     return found
+
+
+async def _older(
+    session: AsyncSession, tenant_id: UUID, places: Collection[Place]
+) -> dict[Place, list[Window]]:
+    """Return of who waits for outcomes the newest windows that say something of them, in order."""
+    found: dict[Place, dict[datetime, Window]] = defaultdict(dict)
+    for said in (JUDGED, MEASURED, BY_LABELS):
+        last = _last(_BACK, Window.matures_at.is_(None))
+        what = says(last.c[said.column], said.what)
+        for place, window in await _windows(session, tenant_id, places, last, _waits(), what):
+            found[place][window.until] = window
+    return {place: [one[end] for end in sorted(one)[::-1]] for place, one in found.items()}
+
+
+async def _windows(
+    session: AsyncSession,
+    tenant_id: UUID,
+    places: Collection[Place],
+    last: LateralFromClause,
+    *only: ColumnElement[bool],
+) -> list[tuple[Place, Window]]:
+    """Return the newest of the last windows of each place of which something is so."""
+    rows = await session.execute(
+        select(Watch.point_id, Watch.version_id, *(last.c[name] for name in _OVERALL))
+        .join(last, true())
+        .where(*_among(tenant_id, places), *only)
+        .ext(distinct_on(Watch.point_id, Watch.version_id))
+        .order_by(Watch.point_id, Watch.version_id, last.c.until.desc())
+    )
+    return [
+        ((point_id, version_id), Window(**dict(zip(_OVERALL, said, strict=True))))
+        for point_id, version_id, *said in rows
+    ]
 
 
 def _farthest(variables: Collection[Mapping[str, Any]]) -> dict[AlertKind, float]:
@@ -76,22 +110,32 @@ def _farthest(variables: Collection[Mapping[str, Any]]) -> dict[AlertKind, float
 async def newest_kpis(
     session: AsyncSession, tenant_id: UUID, places: Collection[Place]
 ) -> dict[Place, dict[str, float]]:
-    """Return what the KPIs of versions at points came to in the last window that measured any."""
-    last = _last(_BACK)
-    said = func.jsonb_path_exists(last.c.kpis, cast("$[*] ? (@.value != null)", JSONPATH))
-    query = (
-        select(Watch.point_id, Watch.version_id, last.c.kpis)
-        .join(last, true())
-        .where(*_among(tenant_id, places), said)
-        .ext(distinct_on(Watch.point_id, Watch.version_id))
-        .order_by(Watch.point_id, Watch.version_id, last.c.until.desc())
-    )
-    return {
-        (point_id, version_id): {
-            row["key"]: row["value"] for row in kpis if row["value"] is not None
-        }
-        for point_id, version_id, kpis in await session.execute(query)
-    }
+    """Return what each KPI of versions at points came to in the last window that measured it."""
+    found: dict[tuple[Place, str], tuple[datetime, float]] = {}
+    for last, only in (
+        (_last(_BACK), ()),
+        (_last(_BACK, Window.matures_at.is_(None)), (_waits(),)),
+    ):
+        each = func.jsonb_to_recordset(last.c.kpis)
+        columns = column("key", String), column("value", Float)
+        item = each.table_valued(*columns).render_derived("item", with_types=True)
+        mine = Watch.point_id, Watch.version_id, item.c.key
+        rows = await session.execute(
+            select(*mine, last.c.until, item.c.value)
+            .select_from(Watch)
+            .join(last, true())
+            .join(item, true())
+            .where(*_among(tenant_id, places), *only, item.c.value.is_not(None))
+            .ext(distinct_on(*mine))
+            .order_by(*mine, last.c.until.desc())
+        )
+        for point_id, version_id, name, until, value in rows:
+            key = (point_id, version_id), name
+            found[key] = max((until, value), found.get(key, (until, value)))
+    values: dict[Place, dict[str, float]] = defaultdict(dict)
+    for (place, name), (_, value) in found.items():
+        values[place][name] = value
+    return dict(values)
 
 
 async def standing_at(
@@ -114,16 +158,12 @@ async def standing_at(
     return found
 
 
-def _last(number: int) -> LateralFromClause:
-    """Return the newest windows of a row of Watch."""
+def _last(number: int, *only: ColumnElement[bool]) -> LateralFromClause:
+    """Return the newest windows of a row of Watch, of which something is so."""
     columns = [getattr(Window, name) for name in _OVERALL]
     query = (
         select(*columns)
-        .where(
-            Window.tenant_id == Watch.tenant_id,
-            Window.point_id == Watch.point_id,
-            Window.version_id == Watch.version_id,
-        )
+        .where(*_of_watch(), *only)
         .order_by(Window.until.desc())
         .limit(number)
         .correlate(Watch)
@@ -131,10 +171,17 @@ def _last(number: int) -> LateralFromClause:
     return query.lateral("last")
 
 
-def _of(last: LateralFromClause, tenant_id: UUID, places: Collection[Place]) -> Select[Any]:
-    columns = [last.c[name] for name in _OVERALL]
-    query = select(Watch.point_id, Watch.version_id, *columns).join(last, true())
-    return query.where(*_among(tenant_id, places))
+def _waits() -> ColumnElement[bool]:
+    """Return whether outcomes of a row of Watch are waited for: then its newest say nothing."""
+    return exists().where(*_of_watch(), Window.matures_at.is_not(None)).correlate(Watch)
+
+
+def _of_watch() -> tuple[ColumnElement[bool], ...]:
+    return (
+        Window.tenant_id == Watch.tenant_id,
+        Window.point_id == Watch.point_id,
+        Window.version_id == Watch.version_id,
+    )
 
 
 def _among(tenant_id: UUID, places: Collection[Place]) -> tuple[Any, ...]:

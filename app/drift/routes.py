@@ -259,7 +259,10 @@ class WindowKpiOut(BaseModel):
     missed: bool | None = Field(
         description="By the monitor's `business_against`; nothing where too little is known."
     )
-    gravely: bool = Field(description="Missed by more than twice the tolerance, or as an uplift.")
+    gravely: bool = Field(
+        description="Missed by more than twice the tolerance, or as an uplift. Of a tolerance of 0:"
+        " by more than twice what chance explains, and more than a tenth of the threshold."
+    )
 
 
 class WindowOut(BaseModel):

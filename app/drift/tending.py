@@ -4,31 +4,24 @@ Alerts that an older release raised become episodes; those of versions that left
 nothing looks at any more; what a silence kept back is told once it is over.
 """
 
-from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, catalog
 from app.drift import alert_rules as rules
-from app.drift import alerts, lapsing, silences
+from app.drift import alerts, lapsing, saying, silences, telling
 from app.drift.alert_rules import AlertKind, Happening, Severity, State
 from app.drift.alert_tables import Episode
+from app.drift.history import history_of
+from app.drift.service import thresholds
 from app.drift.tables import Alert, Watch
+from app.drift.tenure import Serving
 from app.kit.actor import Actor
 from app.platform.db import ALL_TENANTS, Database
-from app.platform.events import Question, ask
+from app.platform.events import ask
 from app.platform.rota import for_each
-
-
-@dataclass(frozen=True, slots=True)
-class Serving(Question[bool]):
-    """Whether a version has a seat at a decision point."""
-
-    tenant_id: UUID
-    point_id: UUID
-    version_id: UUID
 
 
 async def tend(database: Database) -> None:
@@ -55,7 +48,7 @@ async def tend(database: Database) -> None:
                 (catalog.Version.tenant_id == Alert.tenant_id)
                 & (catalog.Version.id == Alert.version_id),
             )
-            .where(standing, Episode.told_at.is_(None), ~silences.muting())
+            .where(standing, _untold(), ~silences.muting())
         )
         untold = [(tenant_id, id_) for tenant_id, id_ in held]
     await for_each(database, older, _adopt)
@@ -67,15 +60,18 @@ async def tend(database: Database) -> None:
 def as_before(alert: Alert) -> Episode:
     """Return the episode of an alert that a release without episodes raised."""
     severe = alert.kind is AlertKind.MATHEMATICAL
+    severity = Severity.CRITICAL if severe else Severity.WARNING
     return Episode(
         tenant_id=alert.tenant_id,
         alert_id=alert.id,
         number=1,
-        severity=Severity.CRITICAL if severe else Severity.WARNING,
+        severity=severity,
         state=State.FIRING,
         since=alert.until,
         at=alert.raised_at,
         told_at=alert.raised_at,
+        told_severity=severity,
+        told_state=State.FIRING,
     )
 
 
@@ -104,18 +100,22 @@ async def _adopt(session: AsyncSession, tenant_id: UUID, alert_id: UUID) -> None
 
 async def _leave(session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID) -> None:
     """End the alerts of a version that has left a point, if whoever knows says so."""
-    if await ask(session, Serving(tenant_id, point_id, version_id)) is not False:
+    tenure = await ask(session, Serving(tenant_id, point_id, version_id))
+    if tenure is None or tenure.serves:
         return
     rows = await session.scalars(
         select(Alert).filter_by(tenant_id=tenant_id, point_id=point_id, version_id=version_id)
     )
     found = {alert.id: alert for alert in rows}
+    limits = await thresholds(session, tenant_id, point_id)
+    history = await history_of(session, tenant_id, point_id, version_id)
+    seen = saying.histories(history, limits)
     for episode in (await alerts.newest_of(session, tenant_id, set(found))).values():
         if episode.state in rules.STANDING:
-            await alerts.end(
-                session, found[episode.alert_id], episode, Happening.LEFT,
-                by=Actor.system(tenant_id),
-            )  # fmt: skip
+            alert = found[episode.alert_id]
+            through = saying.through(seen, (alert.kind, alert.subject))
+            by = Actor.system(tenant_id)
+            await alerts.end(session, alert, episode, Happening.LEFT, by=by, through=through)
 
 
 async def _lapse(session: AsyncSession, tenant_id: UUID, point_id: UUID) -> None:
@@ -126,7 +126,16 @@ async def _tell(session: AsyncSession, tenant_id: UUID, alert_id: UUID) -> None:
     alert = await session.get(Alert, (tenant_id, alert_id))
     episode = (await alerts.newest_of(session, tenant_id, {alert_id})).get(alert_id)
     if alert is not None and episode is not None and episode.state in rules.STANDING:
-        await alerts.tell_raised(session, alert, episode)
+        await telling.tell(session, alert, episode)
+
+
+def _untold() -> ColumnElement[bool]:
+    """Return whether an episode is otherwise than was last told of it, if anything was."""
+    return (
+        Episode.told_at.is_(None)
+        | (Episode.told_severity != Episode.severity)
+        | (Episode.told_state != Episode.state)
+    )
 
 
 def _watch_of(alert: Alert) -> Select[UUID]:

@@ -3,16 +3,16 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, cast, func, select, true
-from sqlalchemy.dialects.postgresql import JSONPATH, insert
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import telemetry
 from app.drift import agreed, alerts, closing, lateness
 from app.drift.ends import counted_end
+from app.drift.history import history_of
 from app.drift.measuring import MEASURED, Look, measure, whose
 from app.drift.rules import Thresholds
 from app.drift.segmenting import Segments
@@ -31,8 +31,6 @@ _SEGMENTED_A_TURN = 20
 
 _ROUNDS = 50
 """So often in a turn a version is gone on with after an alert moved."""
-_HISTORY = 64
-"""So many windows are looked back at, and so many that labels say something of."""
 
 
 async def watch(database: Database) -> None:
@@ -92,7 +90,7 @@ async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, versio
     )
     look = Look(limits, baseline, traffic.series, segments, matured)
     await _again(session, watch_row, look, late, turns)
-    history = await _history(session, watch_row)
+    history = await history_of(session, **whose(watch_row))
     if (late and history and await alerts.settle(session, history, limits)) or more:
         return True
     for _ in range(_SEGMENTED_A_TURN if segments.asked else _WINDOWS_A_TURN):
@@ -182,27 +180,3 @@ async def _claim(
         insert(Watch).values(**key, next_until=first_until).on_conflict_do_nothing()
     )
     return await session.scalar(select(Watch).filter_by(**key).with_for_update(skip_locked=True))
-
-
-async def _history(session: AsyncSession, watch_row: Watch) -> list[Window]:
-    """Return the newest windows, and the newest of those that labels, or KPIs, say anything of.
-
-    Labels may be months behind: what they say last is what alerts of them are made of.
-    """
-    found: dict[UUID, Window] = {}
-    judged = (Window.labelled > 0) & _says(Window.metrics, "beyond")
-    for said in (true(), judged, _says(Window.kpis, "value")):
-        rows = await session.scalars(
-            select(Window)
-            .filter_by(**whose(watch_row))
-            .where(said)
-            .order_by(Window.until.desc())
-            .limit(_HISTORY)
-        )
-        found |= {one.id: one for one in rows}
-    return sorted(found.values(), key=lambda one: one.until)
-
-
-def _says(column: Any, name: str) -> ColumnElement[bool]:
-    """Return whether one of a window's items has something under a name."""
-    return func.jsonb_path_exists(column, cast(f"$[*] ? (@.{name} != null)", JSONPATH))

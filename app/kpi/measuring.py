@@ -33,7 +33,7 @@ class Measured:
     target: float | None
     formula: rules.Formula
     gravely: bool
-    """Whether it is missed by more than twice its tolerance, or is an uplift that is missed."""
+    """Whether it is missed by far, or is an uplift that is missed."""
     digest: str
     """Of the definition that it was held against."""
 

@@ -128,7 +128,10 @@ class MeasuredOut(BaseModel):
     high: float | None
     target: float | None
     formula: Formula
-    gravely: bool = Field(description="Missed by more than twice the tolerance, or as an uplift.")
+    gravely: bool = Field(
+        description="Missed by more than twice the tolerance, or as an uplift. Of a tolerance of 0:"
+        " by more than twice what chance explains, and more than a tenth of the threshold."
+    )
     digest: str = Field(description="Of the definition that it was held against.")
     segment: str = Field("", description="Which part it is of, as `state=NSW`; none: the whole.")
 

@@ -148,6 +148,8 @@ class Found(NamedTuple):
 
 
 SIGMAS = 3.0
+_GRAVE = 0.1
+"""By more than such a part of its threshold what tolerates nothing is missed gravely."""
 
 
 def value(formula: Formula, done: Performance, prices: Prices = FREE) -> Found:
@@ -225,7 +227,17 @@ def certain(found: Found, threshold: float) -> bool:
 def gravely(
     formula: Formula, found: Found, direction: Direction, threshold: float, tolerance: float
 ) -> bool:
-    """Say whether a KPI is missed by more than twice its tolerance, or surely as uplifts are."""
+    """Say whether a KPI is missed by more than twice its tolerance, or surely as uplifts are.
+
+    Where nothing is tolerated, that says no more than that it is missed. Then it is by more than
+    twice of what chance explains, and by more than a tenth of its threshold: of a million outcomes
+    next to nothing is certain as well.
+    """
     if formula in ATTRIBUTED:
         return missed(found, direction, threshold, tolerance)
-    return tolerance > 0 and missed(found, direction, threshold, 2 * tolerance)
+    if tolerance > 0 or found.value is None:
+        return missed(found, direction, threshold, 2 * tolerance)
+    low, high = found.interval
+    chance = 0.0 if low is None or high is None else (high - low) / 2
+    short = threshold - found.value if direction is Direction.AT_LEAST else found.value - threshold
+    return short > max(2 * chance, _GRAVE * abs(threshold))

@@ -28,7 +28,8 @@ class AlertFilter:
         """Say whether an event is told; what is no alert, or does not say, is."""
         if not kind.startswith(ALERTS):
             return True
-        severity = data.get("severity")
+        # Who heard of the worst hears that it eased, and that it is over.
+        severity = data.get("worst", data.get("severity"))
         return (
             (severity not in SEVERITIES or self._rank(severity) >= self._rank(self.severity))
             and _among(data.get("kind"), self.kinds)

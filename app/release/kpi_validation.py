@@ -168,9 +168,12 @@ def conclude(verdict: gates.Verdict) -> tuple[WayOut | None, Any]:
 
 
 async def kpis_over(session: AsyncSession, asked: drift.KpisOver) -> list[drift.KpiSeen] | None:
-    """Return what the KPIs of a window came to, of a version that has a seat at the point."""
+    """Return what the KPIs of a window came to, of a version that has a seat, or had it then.
+
+    What it brought in its last windows is known long after it has left.
+    """
     place = (asked.tenant_id, asked.point_id, asked.version_id)
-    if await routing.open_seat(session, *place) is None:
+    if not await routing.seated_in(session, *place, since=asked.since, until=asked.until):
         return None
     return [
         drift.KpiSeen(

@@ -30,7 +30,8 @@ _PLACE = ("tenant", "decision_point", "model", "version")
 _AGREED = ("tenant", "decision_point", "kpi")
 GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "modelward_drift_beyond": (
-        "Subjects that are out of their bounds in the newest window, by kind.", (*_PLACE, "kind"),
+        "Subjects out of their bounds in the newest window that could say so, by kind.",
+        (*_PLACE, "kind"),
     ),
     "modelward_drift_js": (
         "How far from the baseline the farthest input, and the score, of the newest window are.",

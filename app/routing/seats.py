@@ -28,6 +28,7 @@ __all__ = [
     "open_seats_of",
     "reigning",
     "seat_by_id",
+    "seated_in",
     "seats_of",
     "serves",
     "succession_of",
@@ -127,6 +128,26 @@ async def open_seat(
     )
 
 
+async def seated_in(
+    session: AsyncSession,
+    tenant_id: UUID,
+    point_id: UUID,
+    version_id: UUID,
+    *,
+    since: datetime,
+    until: datetime,
+) -> bool:
+    """Say whether a version has a seat at a point now, or had one in ``[since, until)``."""
+    then = (Seat.since < until) & (Seat.until > since)
+    found = await session.scalar(
+        select(Seat.id)
+        .filter_by(tenant_id=tenant_id, point_id=point_id, version_id=version_id)
+        .where(Seat.until.is_(None) | then)
+        .limit(1)
+    )
+    return found is not None
+
+
 async def newest_seat(
     session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID
 ) -> Seat | None:
@@ -139,9 +160,25 @@ async def newest_seat(
     )
 
 
-async def serves(session: AsyncSession, asked: drift.Serving) -> bool:
-    """Say whether a version has a seat at a point, for what is known of it there."""
-    return await open_seat(session, asked.tenant_id, asked.point_id, asked.version_id) is not None
+async def serves(session: AsyncSession, asked: drift.Serving) -> drift.Tenure:
+    """Say whether a version has a seat at a point, and since when it is back, if it had left.
+
+    Who goes from one seat to the next at once, as a challenger that becomes champion, has not left.
+    """
+    rows = await session.execute(
+        select(Seat.since, Seat.until)
+        .filter_by(tenant_id=asked.tenant_id, point_id=asked.point_id, version_id=asked.version_id)
+        .order_by(Seat.since.desc(), Seat.id.desc())
+    )
+    seats = [(since, until) for since, until in rows]
+    if all(until is not None for _, until in seats):
+        return drift.Tenure(serves=False)
+    began = seats[0][0]
+    for since, until in seats[1:]:
+        if until is not None and until < began:
+            return drift.Tenure(serves=True, since=began)
+        began = min(began, since)
+    return drift.Tenure(serves=True)
 
 
 async def open_seats_of(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> list[Seat]:

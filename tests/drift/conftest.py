@@ -4,15 +4,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.bus import make_bus
 from app.platform.db import Database
 from app.platform.settings import Settings
-from tests.drift.watched import Watched, make_watched
+from tests.drift.watched import Watched, make_watched, seated_bus
 
 
 @pytest.fixture
 async def db(shared_database: str) -> AsyncIterator[Database]:
-    found = Database(shared_database, Settings(pool_wait_seconds=10), make_bus())
+    found = Database(shared_database, Settings(pool_wait_seconds=10), seated_bus())
     yield found
     await found.close()
 

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
@@ -7,9 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from app.drift.alert_rules import (
-    ACCURACY,
     NEXT,
-    SIGNALS,
     STANDING,
     AlertKind,
     AlertOver,
@@ -18,35 +17,46 @@ from app.drift.alert_rules import (
     Seen,
     Severity,
     State,
+    Subject,
+    Voice,
     begins_anew,
     lasting,
+    lasts,
+    left,
     move,
-    recovered,
+    untold,
 )
 from app.drift.rules import Thresholds
-from app.telemetry import SCORE
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 LIMITS = Thresholds()
 X = (AlertKind.DATA, "x")
 
 
-def seen(
-    number: int,
-    *drifting: str,
-    severe: tuple[str, ...] = (),
-    degraded: bool | None = None,
-    n: int = 600,
-) -> Seen:
-    until = START + timedelta(days=number)
-    return Seen(
-        until, n, frozenset((*drifting, *severe)), frozenset(severe),
-        beyond=frozenset({ACCURACY} if degraded else ()), judged=degraded is not None,
-    )  # fmt: skip
+ON_X, ON_Y = (Voice(AlertKind.DATA, name) for name in "xy")
+BY_ANSWERS, BY_LABELS = (
+    Voice(AlertKind.FAIRNESS, "sex", rate) for rate in ("selection_rate", "true_positive_rate")
+)
+UNFAIR = BY_ANSWERS.subject
 
 
-def history(*drifts: bool) -> list[Seen]:
-    return [seen(place, *("x" if drift else "")) for place, drift in enumerate(drifts)]
+def seen(number: int, says: Mapping[Voice, Severity | None]) -> Seen:
+    """A day's window: how far what it can tell of is out of its bounds."""
+    beyond = {voice: severity for voice, severity in says.items() if severity is not None}
+    return Seen(START + timedelta(days=number), says.keys(), beyond)
+
+
+def history(*words: bool | Severity | None, voice: Voice = ON_X) -> list[Seen]:
+    """Days of which nothing is said with no word."""
+    said = [Severity.WARNING if word is True else word or None for word in words]
+    return [
+        seen(place, {} if word is None else {voice: severity})
+        for place, (word, severity) in enumerate(zip(words, said, strict=True))
+    ]
+
+
+def recovered(told: list[Seen], subject: Subject, limits: Thresholds, since: datetime) -> bool:
+    return left(told, subject, limits, since, Severity.WARNING) is None
 
 
 def test_every_move_is_in_the_table_or_refused() -> None:
@@ -76,39 +86,33 @@ def test_an_acknowledged_alert_is_not_acknowledged_again() -> None:
 
 
 def test_an_alert_is_as_severe_as_the_worst_that_lasts() -> None:
-    twice = [seen(0, "x", severe=("y",)), seen(1, "x", severe=("y",))]
-    once = [seen(0, "x", severe=("y",)), seen(1, "x", "y")]
+    mild, severe = {ON_X: Severity.WARNING}, {ON_Y: Severity.CRITICAL}
+    twice = [seen(day, {**mild, **severe}) for day in range(2)]
+    once = [twice[0], seen(1, {**mild, ON_Y: Severity.WARNING})]
+    moved = [seen(0, {ON_X: Severity.NOTICE}), seen(1, mild)]
 
     assert lasting(twice, LIMITS) == {
-        (AlertKind.DATA, "x"): Severity.WARNING,
-        (AlertKind.DATA, "y"): Severity.CRITICAL,
-    }
+        ON_X.subject: Severity.WARNING, ON_Y.subject: Severity.CRITICAL,
+    }  # fmt: skip
     assert set(lasting(once, LIMITS).values()) == {Severity.WARNING}
+    assert set(lasting(moved, LIMITS).values()) == {Severity.NOTICE}
 
 
-def test_the_score_and_the_accuracy_are_kinds_of_their_own() -> None:
-    found = lasting([seen(day, SCORE, "x", degraded=True) for day in range(2)], LIMITS)
-
-    assert found == {
-        (AlertKind.DATA, "x"): Severity.WARNING,
-        (AlertKind.PREDICTION, SCORE): Severity.WARNING,
-        (AlertKind.MATHEMATICAL, ACCURACY): Severity.CRITICAL,
-    }
-
-
-def test_every_kind_has_a_signal_and_ranks_are_in_order() -> None:
-    assert {signal.kind for signal in SIGNALS} == set(AlertKind)
+def test_ranks_are_in_order() -> None:
     ranks = [one.rank for one in (Severity.NOTICE, Severity.WARNING, Severity.CRITICAL)]
     assert ranks == sorted(ranks)
 
 
-def test_it_is_over_when_as_many_windows_in_a_row_as_are_looked_at_say_so() -> None:
-    # Persistent after the third, for two of three drift; quiet from the fourth on.
-    told = history(True, True, False, False, False, False)
-    since = told[1].until
+@pytest.mark.parametrize(("hits", "of"), [(1, 1), (2, 3), (3, 3), (1, 3), (5, 10), (1, 10)])
+def test_it_is_over_after_so_many_quiet_windows_in_a_row_as_are_looked_at(
+    hits: int, of: int
+) -> None:
+    limits = Thresholds(hits=hits, of=of)
+    told = history(*[True] * hits, *[False] * of)
+    since = told[hits - 1].until
 
-    assert not recovered(told[:5], X, LIMITS, since)
-    assert recovered(told, X, LIMITS, since)
+    assert not recovered(told[:-1], X, limits, since)
+    assert recovered(told, X, limits, since)
 
 
 def test_what_comes_and_goes_does_not_flap() -> None:
@@ -125,19 +129,73 @@ def test_windows_before_it_fired_say_nothing_of_its_recovery() -> None:
     assert recovered(told, X, LIMITS, told[0].until)
 
 
-@pytest.mark.parametrize(
-    ("subject", "silent"),
-    [
-        (X, [seen(day, n=10) for day in range(2, 9)]),
-        ((AlertKind.MATHEMATICAL, ACCURACY), [seen(day, degraded=None) for day in range(2, 9)]),
-    ],
-)
-def test_windows_that_could_not_say_are_no_recovery(
-    subject: tuple[AlertKind, str], silent: list[Seen]
-) -> None:
-    bad = [seen(0, "x", degraded=True), seen(1, "x", degraded=True)]
+def test_windows_that_could_not_say_are_no_recovery() -> None:
+    """Nor are those that say something of another subject of the kind."""
+    bad, silent = history(True, True), [seen(day, {}) for day in range(2, 9)]
+    other = [seen(day, {ON_Y: None}) for day in range(2, 9)]
 
-    assert not recovered([*bad, *silent], subject, LIMITS, bad[-1].until)
+    for since in (bad[-1].until, bad[0].until):
+        assert not recovered([*bad, *silent], X, LIMITS, since)
+        assert not recovered([*bad, *other], X, LIMITS, since)
+
+
+def test_of_what_one_window_in_three_can_judge_those_count() -> None:
+    """An AUC needs so many of each class: most windows may have too few."""
+    told = history(*[True, None, None] * 4)
+
+    assert lasts(told[:4], X, LIMITS) is Severity.WARNING
+    assert lasts(told, X, LIMITS) is Severity.WARNING
+    assert lasts(told[:3], X, LIMITS) is None
+
+
+def test_what_is_left_of_it_is_the_worst_of_as_many_windows_as_are_looked_at() -> None:
+    notice, warning, critical = Severity
+    told = history(critical, critical, notice, warning, notice, notice, notice, False, None, False)
+    since = told[1].until
+
+    found = [left(told[:end], X, LIMITS, since, critical) for end in range(2, len(told) + 1)]
+    assert found == [critical] * 3 + [warning] * 2 + [notice] * 4
+    assert left([*told, *history(False)], X, LIMITS, since, critical) is None
+    # It comes down only: what gets worse has to last first.
+    assert left(told[:3], X, LIMITS, START - timedelta(days=1), notice) is notice
+
+
+WORDS = st.tuples(st.sampled_from(Severity), st.sampled_from(sorted(STANDING)))
+
+
+@given(st.none() | WORDS, WORDS)
+def test_what_is_told_leads_from_what_was_told_to_what_is(
+    told: tuple[Severity, State] | None, now: tuple[Severity, State]
+) -> None:
+    """But that nobody looks at it any more: it got worse, and less so again, meanwhile."""
+    state = told[1] if told else None
+    for what in untold(told, *now):
+        state = move(state, what)
+
+    severities = {Happening.WORSENED: 1, Happening.EASED: -1}
+    rise = sum(severities.get(what, 0) for what in untold(told, *now))
+    assert rise == 0 if told is None else rise * (now[0].rank - told[0].rank) >= abs(rise)
+    if told is None or now[1] is State.ACKNOWLEDGED or now[0].rank > told[0].rank:
+        assert state is now[1]
+    assert untold(now, *now) == []
+
+
+def test_rates_that_wait_for_labels_are_judged_by_their_own_windows() -> None:
+    """Of young windows only answers are known: they neither hide what labels say, nor end it."""
+    old = [seen(day, {BY_ANSWERS: None, BY_LABELS: Severity.WARNING}) for day in range(3)]
+    young = [seen(day, {BY_ANSWERS: None}) for day in range(3, 12)]
+    back = [seen(day, {BY_ANSWERS: None, BY_LABELS: None}) for day in range(3, 6)]
+
+    assert lasting([*old, *young], LIMITS) == {UNFAIR: Severity.WARNING}
+    assert not recovered([*old, *young], UNFAIR, LIMITS, old[-1].until)
+    assert not recovered([*old, *back[:2], *young[2:]], UNFAIR, LIMITS, old[-1].until)
+    assert recovered([*old, *back, *young[3:]], UNFAIR, LIMITS, old[-1].until)
+
+
+def test_what_answers_alone_say_is_over_by_answers_alone() -> None:
+    told = history(True, True, False, False, False, voice=BY_ANSWERS)
+
+    assert recovered(told, UNFAIR, LIMITS, told[1].until)
 
 
 @settings(max_examples=200, deadline=None)
@@ -161,22 +219,21 @@ class Life(RuleBasedStateMachine):
         self.episodes = 0
         self.since = START
         self.quiet = 0
-        """By the other way of counting: windows in a row, since it fired, that do not last."""
+        """By the other way of counting: windows in a row, since it fired, that do not drift."""
 
     @rule(drifts=st.booleans())
     def window(self, drifts: bool) -> None:  # noqa: FBT001 - what is drawn
-        self.told.append(seen(len(self.told), *("x" if drifts else "")))
-        last = [bool(one.drifting) for one in self.told[-LIMITS.of :]]
-        lasts = sum(last) >= LIMITS.hits
-        assert (X in lasting(self.told, LIMITS)) is lasts
-        if lasts:
-            self.quiet = 0
+        self.told.append(seen(len(self.told), {ON_X: Severity.WARNING if drifts else None}))
+        last = [bool(one.beyond) for one in self.told[-LIMITS.of :]]
+        there = sum(last) >= LIMITS.hits
+        assert (X in lasting(self.told, LIMITS)) is there
+        self.quiet = 0 if drifts or self.state not in STANDING else self.quiet + 1
+        if there:
             if begins_anew(self.state, Happening.BEYOND):
                 self.episodes += 1
                 self.since = self.told[-1].until
             self.state = move(self.state, Happening.BEYOND)
         elif self.state in STANDING:
-            self.quiet += 1
             over = recovered(self.told, X, LIMITS, self.since)
             assert over is (self.quiet >= LIMITS.of)
             if over:

@@ -10,7 +10,6 @@ import pytest
 from jsonschema import Draft7Validator
 
 from app import identity
-from app.bus import make_bus
 from app.drift.alert_rules import AlertKind
 from app.drift.alertmanager import ALERT_NAMES, Alertmanager
 from app.drift.rules import Thresholds
@@ -18,7 +17,7 @@ from app.platform.db import ALL_TENANTS, Database
 from app.platform.outbound import Outbound, OutboundRefused
 from app.platform.settings import Settings
 from app.worker import alert_pusher
-from tests.drift.watched import Watched
+from tests.drift.watched import Watched, seated_bus
 from tests.notifications.sinks import HANG, Sink, sink
 
 pytestmark = pytest.mark.anyio
@@ -47,7 +46,7 @@ POSTABLE = {
 
 @pytest.fixture
 async def db(empty_database: str) -> AsyncIterator[Database]:
-    found = Database(empty_database, SETTINGS, make_bus())
+    found = Database(empty_database, SETTINGS, seated_bus())
     yield found
     await found.close()
 

@@ -13,11 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
-from app.bus import make_bus
 from app.drift.alertmanager import PATH
 from app.platform.db import Database
 from tests.drift.test_alertmanager import AT_ONCE, SETTINGS, manager
-from tests.drift.watched import Watched
+from tests.drift.watched import Watched, seated_bus
 from tests.notifications.sinks import Sink, sink
 
 pytestmark = pytest.mark.anyio
@@ -27,7 +26,7 @@ BINARY = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 
 @pytest.fixture
 async def db(empty_database: str) -> AsyncIterator[Database]:
-    found = Database(empty_database, SETTINGS, make_bus())
+    found = Database(empty_database, SETTINGS, seated_bus())
     yield found
     await found.close()
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app import audit
-from app.drift import alerts, handling, silences, tending
+from app.drift import alerts, handling, silences
 from app.drift.alert_rules import (
     AlertKind,
     AlertOver,
@@ -25,7 +25,7 @@ from app.identity import DecisionDenied, Role
 from app.kit.actor import Actor, OutOfScope
 from app.kit.refusal import NotFound
 from app.platform.db import Database
-from tests.drift.watched import NOBODY, START, Watched, make_watched
+from tests.drift.watched import LIMITS, NOBODY, START, Watched, make_watched
 
 pytestmark = pytest.mark.anyio
 
@@ -78,19 +78,20 @@ async def test_its_event_says_what_it_said_and_how_severe_it_is(here: Watched) -
         "subject": "x",
         "kind": "data",
         "severity": "critical",
+        "worst": "critical",
         "addressees": [str(NOBODY)],
         "until": data["until"],
     }
 
 
-async def test_a_warning_that_becomes_severe_is_critical_from_then_on(here: Watched) -> None:
+async def test_a_warning_is_critical_while_it_is_severe(here: Watched) -> None:
     await here.window("x", limits=AT_ONCE)
     await here.window(severe=("x",), limits=AT_ONCE)
     await here.window("x", limits=AT_ONCE)
 
     (episode,) = await here.episodes()
-    assert episode.severity is Severity.CRITICAL
-    assert await here.entries("alert.") == ["alert.raised", "alert.worsened"]
+    assert (episode.severity, episode.worst) == (Severity.WARNING, Severity.CRITICAL)
+    assert await here.entries("alert.") == ["alert.raised", "alert.worsened", "alert.eased"]
 
 
 async def test_degraded_accuracy_is_critical_and_labels_that_fail_to_come_are_no_cure(
@@ -200,15 +201,6 @@ async def test_what_an_older_release_raised_counts_as_firing(here: Watched) -> N
     assert (await audit.verify(here.db, here.tenant)).faults == []
 
 
-async def test_a_version_that_has_no_seat_leaves_its_alerts(here: Watched) -> None:
-    await here.window("x", limits=AT_ONCE)
-    await tending.tend(here.db)
-
-    (episode,) = await here.episodes()
-    assert episode.ending is Ending.VERSION_LEFT
-    assert [kind for kind, _ in await here.told()] == [RAISED, OVER]
-
-
 async def test_the_evidence_are_the_windows_that_made_it_last(here: Watched) -> None:
     await here.window()
     await here.window("x", "y")
@@ -219,10 +211,28 @@ async def test_the_evidence_are_the_windows_that_made_it_last(here: Watched) -> 
 
     ends = [row["until"] - START for row in shown["evidence"]]
     assert ends == [timedelta(days=day) for day in (3, 2, 1)]
-    assert [row["variable"] and row["variable"]["js"] for row in shown["evidence"]] == [
-        0.3, 0.3, None,
+    assert [row["variable"]["js"] for row in shown["evidence"]] == [
+        0.3, 0.3, 0.0,
     ]  # fmt: skip
     assert shown["next"][0] == f"POST /v1/alerts/{await here.alert()}:acknowledge"
+
+
+async def test_an_alert_of_which_nothing_is_said_any_more_says_so_and_stands(here: Watched) -> None:
+    """Traffic fell below what a window takes to be judged by."""
+    for _ in range(2):
+        await here.window("x")
+    for _ in range(5):
+        await here.window(n=LIMITS.min_rows - 1)
+    async with here.db.session(here.tenant) as session:
+        shown = await handling.alert_of(session, await here.alert(), by=here.actor())
+
+    assert (shown["state"], shown["silent"]) == (State.FIRING, 5)
+    assert shown["said_until"] == START + timedelta(days=2)
+    await here.resolve()
+    await here.window(n=LIMITS.min_rows - 1)
+    assert [one.state for one in await here.episodes()] == [State.RESOLVED]
+    await here.window("x")
+    assert [one.state for one in await here.episodes()] == [State.RESOLVED, State.FIRING]
 
 
 async def test_nobody_sees_another_tenants_alerts_or_silences(db: Database) -> None:

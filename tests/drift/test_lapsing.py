@@ -6,13 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.bus import make_bus
 from app.drift import lapsed, service, tending
 from app.drift.alert_rules import AlertKind, State
 from app.drift.rules import Thresholds
 from app.platform.db import Database
 from app.platform.settings import Settings
-from tests.drift.watched import Watched, fire
+from tests.drift.watched import Watched, fire, seated_bus
 from tests.live import Live, champion, lift_control, unique
 from tests.platform.wire import speaker
 
@@ -35,9 +34,7 @@ async def set_monitor(here: Watched, **settings: Any) -> Thresholds:
 
 async def tend(here: Watched) -> None:
     """Do what is due between windows, knowing what is agreed, as though all had seats."""
-    bus = make_bus()
-    bus.answers.pop(tending.Serving)
-    database = Database(here.db.url, Settings(), bus)
+    database = Database(here.db.url, Settings(), seated_bus())
     try:
         await tending.tend(database)
     finally:

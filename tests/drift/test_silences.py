@@ -14,7 +14,7 @@ from tests.drift.watched import Watched
 pytestmark = pytest.mark.anyio
 
 AT_ONCE = Thresholds(hits=1, of=1)
-RAISED = "drift.alert.raised"
+RAISED, TAKEN = "drift.alert.raised", "drift.alert.acknowledged"
 
 
 async def test_what_is_silenced_is_recorded_and_not_told_until_the_silence_ends(
@@ -32,7 +32,7 @@ async def test_what_is_silenced_is_recorded_and_not_told_until_the_silence_ends(
     await here.tend()
     await here.tend()
     assert [(kind, data["subject"]) for kind, data in await here.told()] == [
-        (RAISED, "y"), (RAISED, "x"),
+        (RAISED, "y"), (RAISED, "x"), (TAKEN, "x"),
     ]  # fmt: skip
     with pytest.raises(SilenceOver):
         await here.end_silence(row)

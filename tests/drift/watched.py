@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, identity
@@ -16,7 +16,7 @@ from app.audit.tables import AuditEntry
 from app.bus import make_bus
 from app.catalog.rules import AssetKind, PointKind, RiskTier
 from app.catalog.tables import DecisionPoint, Model, Version
-from app.drift import alerts, handling, lapsing, silences, tending
+from app.drift import Serving, alerts, handling, lapsing, silences, tending
 from app.drift.alert_rules import AlertKind, Severity
 from app.drift.alert_tables import Episode, Silence
 from app.drift.rules import Thresholds
@@ -25,7 +25,10 @@ from app.identity import ROLES, Role
 from app.kit.actor import Actor
 from app.notifications.tables import Outgoing
 from app.platform.db import ALL_TENANTS, Database
+from app.platform.events import Bus
 from app.platform.settings import Settings
+from app.routing import Seat, SeatRole
+from app.telemetry import SCORE
 from tests.live import Live, Place, unique
 from tests.tenants import database_of
 
@@ -47,6 +50,9 @@ class Watched:
     model: str
     key: str
     seen: list[UUID] = field(default_factory=list)
+    start: datetime = START
+    variables: set[str] = field(default_factory=lambda: {"x", "y", SCORE})
+    """What windows have: all that there is, whether it drifts or not."""
 
     def actor(self, role: Role = Role.OPERATOR, *, points: frozenset[str] | None = None) -> Actor:
         roles = frozenset({role.value})
@@ -64,16 +70,20 @@ class Watched:
         **more: Any,
     ) -> None:
         """Have the next day's window examined; ``more`` is said in it besides."""
-        until = START + timedelta(days=len(self.seen) + 1)
+        until = self.start + timedelta(days=len(self.seen) + 1)
         names = sorted({*drifting, *severe})
+        self.variables |= {*names}
         async with self.db.transaction(self.tenant) as session:
             made = Window(
                 tenant_id=self.tenant, point_id=self.point, version_id=self.version,
                 since=until - timedelta(days=1), until=until, n=n, labelled=n if degraded else 0,
                 accuracy=None, degraded=degraded, alerting=names,
                 variables=[
-                    {"name": name, "js": 0.3, "drifts": True, "severe": name in severe}
-                    for name in names
+                    {
+                        "name": name, "js": 0.3 if name in names else 0.0,
+                        "drifts": name in names, "severe": name in severe,
+                    }
+                    for name in sorted(self.variables)
                 ],
                 kpis=[
                     {"key": key, "missed": KPI[word], "gravely": word == "gravely"}
@@ -91,10 +101,12 @@ class Watched:
             )
             await alerts.settle(session, list(rows), limits)
 
-    async def acknowledge(self, comment: str = "looking", **who: Any) -> dict[str, Any]:
+    async def acknowledge(
+        self, comment: str = "looking", *, subject: str = "x", **who: Any
+    ) -> dict[str, Any]:
         async with self.session() as session:
             return await handling.acknowledge(
-                session, await self.alert(), comment=comment, by=self.actor(**who)
+                session, await self.alert(subject), comment=comment, by=self.actor(**who)
             )
 
     async def resolve(self, *, subject: str = "x", **who: Any) -> dict[str, Any]:
@@ -114,10 +126,35 @@ class Watched:
         async with self.session() as session:
             await silences.end_silence(session, row.id, by=self.actor())
 
+    async def seat(self, point: UUID | None = None, **more: Any) -> None:
+        """Have the version answer at its point, or at another."""
+        async with self.session() as session:
+            session.add(
+                Seat(
+                    tenant_id=self.tenant, point_id=point or self.point, version_id=self.version,
+                    role=SeatRole.CHAMPION, parameters={}, case_id=uuid4(), cause="test", **more,
+                )
+            )  # fmt: skip
+            await session.flush()
+            await audit.record(session, Actor.system(self.tenant), "test.seated", "test")
+
+    async def leave(self) -> None:
+        """Have the version answer nowhere any more."""
+        open_ones = update(Seat).where(Seat.tenant_id == self.tenant, Seat.until.is_(None))
+        async with self.session() as session:
+            await session.execute(open_ones.values(until=func.clock_timestamp()))
+            await audit.record(session, Actor.system(self.tenant), "test.left", "test")
+
+    async def change_seats(self) -> None:
+        """Have it go from its seat to another at once."""
+        await self.leave()
+        async with self.db.session(self.tenant) as session:
+            left = await session.scalar(select(Seat.until).filter_by(tenant_id=self.tenant))
+        await self.seat(since=left)
+
     async def tend(self) -> None:
         """Do what is due between windows, as though whoever serves had a seat."""
-        bus = make_bus()
-        bus.answers.pop(tending.Serving)
+        bus = seated_bus()
         bus.answers.pop(lapsing.KpisAgreed)
         database = Database(self.db.url, Settings(), bus)
         try:
@@ -165,6 +202,13 @@ class Watched:
     async def session(self) -> AsyncIterator[AsyncSession]:
         async with self.db.transaction(self.tenant) as found:
             yield found
+
+
+def seated_bus() -> Bus:
+    """Return a bus on which nobody says that a version has no seat."""
+    bus = make_bus()
+    bus.answers.pop(Serving)
+    return bus
 
 
 async def make_watched(db: Database, *, model: str = "m", key: str = "p") -> Watched:

@@ -174,7 +174,38 @@ def test_what_is_missed_gravely_is_missed(
     grave = gravely(Formula.MEAN_REWARD, *terms)
 
     assert not grave or missed(*terms)
-    assert not (grave and tolerance == 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "threshold", "grave"),
+    [
+        (0.5, 0.01, 1.0, True),
+        (0.5, 0.09, 1.0, False),  # six errors are more than half of it
+        (0.95, 0.0001, 1.0, False),  # certain, and next to nothing
+        (0.89, 0.0001, 1.0, True),
+        (1.2, 0.0001, 1.0, False),
+        (-0.01, 0.001, 0.0, True),
+        (-0.01, 0.002, 0.0, False),
+        (40.0, None, 100.0, True),  # as it was reported
+        (91.0, None, 100.0, False),
+        (-2.0, None, -1.0, True),
+    ],
+)
+def test_of_what_tolerates_nothing_it_is_what_is_far_beyond_chance_and_no_trifle(
+    value: float,
+    error: float | None,
+    threshold: float,
+    grave: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    found = Found(value, 500, error=error)
+    mirrored = Found(-value, 500, error=error)
+
+    least = gravely(Formula.MEAN_REWARD, found, Direction.AT_LEAST, threshold, 0.0)
+    most = gravely(Formula.MEAN_REWARD, mirrored, Direction.AT_MOST, -threshold, 0.0)
+
+    assert (least, most) == (grave, grave)
+    assert not grave or certain(found, threshold)
+    assert not gravely(Formula.MEAN_REWARD, Found(None, 0), Direction.AT_LEAST, threshold, 0.0)
 
 
 def test_by_more_than_twice_its_tolerance_and_surely_of_an_uplift() -> None:

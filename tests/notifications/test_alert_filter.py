@@ -37,6 +37,15 @@ def test_an_alert_passes_that_is_severe_enough_of_a_kind_and_at_a_point(
     )
 
 
+@pytest.mark.parametrize("what", ["eased", "acknowledged", "resolved"])
+def test_who_was_told_of_the_worst_hears_that_it_eased_and_is_over(what: str) -> None:
+    strict = AlertFilter("critical")
+    eased = {"severity": "notice", "worst": "critical", "kind": "data", "point": "a"}
+
+    assert strict.passes(f"drift.alert.{what}", eased)
+    assert not strict.passes(f"drift.alert.{what}", {**eased, "worst": "warning"})
+
+
 @given(Said)
 def test_who_chose_nothing_is_told_of_all(said: dict[str, str]) -> None:
     assert AlertFilter.of(None).passes(RAISED, said)

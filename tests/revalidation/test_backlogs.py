@@ -8,7 +8,6 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from app import audit, identity
-from app.bus import make_bus
 from app.drift.alert_rules import AlertKind
 from app.drift.gauges import AlertGauges
 from app.drift.rules import Thresholds
@@ -17,7 +16,7 @@ from app.notifications.webhooks import create_webhook
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.settings import Settings
 from app.revalidation.backlogs import Backlogs
-from tests.drift.watched import Watched, make_watched
+from tests.drift.watched import Watched, make_watched, seated_bus
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +25,7 @@ AT_ONCE = Thresholds(hits=1, of=1)
 
 @pytest.fixture
 async def here(empty_database: str) -> AsyncIterator[Watched]:
-    database = Database(empty_database, Settings(), make_bus())
+    database = Database(empty_database, Settings(), seated_bus())
     yield await make_watched(database)
     await database.close()
 

@@ -1,18 +1,16 @@
 """What Prometheus is shown of versions where they answer: true, bounded, gone with them."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
 
 import pytest
 from prometheus_client import CollectorRegistry
-from sqlalchemy import func, update
 
 from app import audit, identity
-from app.bus import make_bus
 from app.catalog.tables import DecisionPoint
 from app.drift import Window
-from app.drift.alert_rules import SIGNALS, AlertKind, Severity
+from app.drift.alert_rules import AlertKind, Severity
 from app.drift.rules import Thresholds
 from app.kit.actor import Actor
 from app.kpi import service as kpis
@@ -21,8 +19,7 @@ from app.platform.db import ALL_TENANTS, Database
 from app.platform.settings import Settings
 from app.revalidation import place_gauges
 from app.revalidation.place_gauges import PlaceGauges
-from app.routing import Seat, SeatRole
-from tests.drift.watched import NOBODY, Watched, make_watched
+from tests.drift.watched import NOBODY, Watched, make_watched, seated_bus
 
 pytestmark = pytest.mark.anyio
 
@@ -31,30 +28,9 @@ AT_ONCE = Thresholds(hits=1, of=1)
 
 @pytest.fixture
 async def here(empty_database: str) -> AsyncIterator[Watched]:
-    database = Database(empty_database, Settings(), make_bus())
+    database = Database(empty_database, Settings(), seated_bus())
     yield await make_watched(database)
     await database.close()
-
-
-async def seat(here: Watched, point: UUID | None = None) -> None:
-    """Have the version answer at its point, or at another."""
-    async with here.session() as session:
-        session.add(
-            Seat(
-                tenant_id=here.tenant, point_id=point or here.point, version_id=here.version,
-                role=SeatRole.CHAMPION, parameters={}, case_id=uuid4(), cause="test",
-            )
-        )  # fmt: skip
-        await session.flush()
-        await audit.record(session, Actor.system(here.tenant), "test.seated", "test")
-
-
-async def leave(here: Watched) -> None:
-    async with here.session() as session:
-        await session.execute(
-            update(Seat).where(Seat.tenant_id == here.tenant).values(until=func.clock_timestamp())
-        )
-        await audit.record(session, Actor.system(here.tenant), "test.left", "test")
 
 
 async def agree(here: Watched, *keys: str, **terms: Any) -> None:
@@ -108,14 +84,15 @@ async def test_drift_alerts_and_kpis_of_who_answers_are_shown_and_gone_with_him(
     gauges = PlaceGauges(here.db, CollectorRegistry())
 
     assert (await shown(here, gauges))["drift_beyond"] == {}
-    await seat(here)
+    await here.seat()
     found = await shown(here, gauges)
 
     assert found["drift_beyond"] == {
-        (*PLACE, "data"): 1, (*PLACE, "prediction"): 0, (*PLACE, "estimated"): 0,
+        (*PLACE, "data"): 1,
+        (*PLACE, "prediction"): 0,
         (*PLACE, "concept"): 0,
-    }  # fmt: skip
-    assert found["drift_js"] == {(*PLACE, "data"): 0.3}
+    }
+    assert found["drift_js"] == {(*PLACE, "data"): 0.3, (*PLACE, "prediction"): 0.0}
     assert found["kpi_value"] == {(*PLACE, "margin"): 1.5}
     assert found["kpi_threshold"] == {("p", "margin"): 2.0, ("p", "sales"): 2.0}
     assert found["kpi_target"] == {("p", "margin"): 3.0}
@@ -125,11 +102,59 @@ async def test_drift_alerts_and_kpis_of_who_answers_are_shown_and_gone_with_him(
         for state in ("firing", "acknowledged")
     }
     assert found["drift_window_end_seconds"].keys() == {PLACE}
-    await leave(here)
+    await here.leave()
     gone = await shown(here, gauges)
     assert {name for name, series in gone.items() if series} == {
         "places_left_out", "kpis_left_out",
     }  # fmt: skip
+
+
+async def test_what_waits_for_outcomes_is_shown_as_the_newest_windows_have_it_that_had_them(
+    here: Watched,
+) -> None:
+    """However many are younger; what needs none is shown as the newest of all has it."""
+    await agree(here, "margin")
+    await agree(here, "sales")
+    await here.seat()
+
+    def said(margin: float | None, sales: float | None) -> list[dict[str, Any]]:
+        return [
+            {"key": key, "value": value, "missed": None if value is None else value < 2,
+             "gravely": False, "digest": "sha256:0"}
+            for key, value in (("margin", margin), ("sales", sales))
+        ]  # fmt: skip
+
+    bad = {"metrics": [{"name": "accuracy", "beyond": True}, {"name": "auc", "beyond": True}]}
+    by_answers, by_labels = (
+        {"name": "sex", "rate": f"{rate}_rate", "beyond": rate == "true_positive"}
+        for rate in ("selection", "true_positive")
+    )
+    async with here.session() as session:
+        session.add_all(
+            Window(
+                tenant_id=here.tenant, point_id=here.point, version_id=here.version, n=600,
+                since=here.start + timedelta(days=day), until=here.start + timedelta(days=day + 1),
+                accuracy=None, degraded=None, alerting=[], variables=[],
+                **(
+                    {"labelled": 600, **bad, "kpis": said(1.5, 3.0),
+                     "fairness": [by_answers, by_labels]}
+                    if day < 10
+                    else {"labelled": 0, "kpis": said(None, 1.0 if day == 50 else None),
+                          "fairness": [by_answers],
+                          "matures_at": here.start + timedelta(days=day + 91)}
+                ),
+            )
+            for day in range(100)
+        )  # fmt: skip
+        newest = here.start + timedelta(days=100)
+    found = await shown(here)
+
+    assert found["kpi_value"] == {(*PLACE, "margin"): 1.5, (*PLACE, "sales"): 1.0}
+    assert found["drift_beyond"] == {
+        (*PLACE, "mathematical"): 2, (*PLACE, "business"): 1, (*PLACE, "fairness"): 1,
+        (*PLACE, "concept"): 0,
+    }  # fmt: skip
+    assert found["drift_window_end_seconds"] == {PLACE: newest.timestamp()}
 
 
 async def test_what_is_beyond_the_bounds_of_this_is_counted_and_has_no_series(
@@ -138,7 +163,7 @@ async def test_what_is_beyond_the_bounds_of_this_is_counted_and_has_no_series(
     monkeypatch.setattr(place_gauges, "MOST_PLACES", 2)
     monkeypatch.setattr(place_gauges, "MOST_KPIS", 3)
     await agree(here, "a", "b", "c", "d", "e")
-    await seat(here)
+    await here.seat()
     async with here.session() as session:
         others = [
             DecisionPoint(
@@ -152,7 +177,7 @@ async def test_what_is_beyond_the_bounds_of_this_is_counted_and_has_no_series(
         await audit.record(session, Actor.system(here.tenant), "test.made", "test")
         points = [one.id for one in others]
     for point in points:
-        await seat(here, point)
+        await here.seat(point)
     found = await shown(here)
 
     assert found["places_left_out"] == {(): 2}
@@ -162,8 +187,6 @@ async def test_what_is_beyond_the_bounds_of_this_is_counted_and_has_no_series(
 
 
 def test_no_more_series_than_is_promised() -> None:
-    kinds = {signal.kind for signal in SIGNALS if signal.severity is Severity.WARNING}
-    assert kinds == set(AlertKind)
-    a_place = len(kinds) + 2 + 1 + len(Severity) * 2 + place_gauges.MOST_KPIS
+    a_place = len(AlertKind) + 2 + 1 + len(Severity) * 2 + place_gauges.MOST_KPIS
     a_point = 2 * place_gauges.MOST_KPIS
     assert place_gauges.MOST_PLACES * (a_place + a_point) + 2 < 5000
