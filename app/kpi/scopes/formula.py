@@ -34,6 +34,11 @@ QUANTITIES: dict[str, Callable[[Performance], float]] = {
 """Sums and counts of outcomes, by name; ``decisions`` are those with a reward or a cost."""
 MONEY = frozenset({"reward", "cost"})
 _CALLS: dict[str, Callable[[float, float], float]] = {"min": min, "max": max}
+_LOOKED_UP = frozenset({"quantity", "point"})
+
+
+Leaf = tuple[str, str]
+"""Whose sum or count, of the whole nobody's, and its name."""
 
 
 class NotReckoned(ValueError):
@@ -47,8 +52,8 @@ class Quantities:
     whole: Performance
     points: Mapping[str, Performance]
     pushed: Mapping[str, float | None]
-    moved: Mapping[tuple[str, str], float] = field(default_factory=dict)
-    """By how much sums are looked at beside what they are: by point, or none, and name."""
+    moved: Mapping[Leaf, float] = field(default_factory=dict)
+    """By how much sums are looked at beside what they are."""
 
     def sum_of(self, of: str, name: str) -> float:
         """Return a sum or count of a point, or of the whole."""
@@ -81,10 +86,9 @@ class Expression:
         return frozenset(one.of for one in _walk(self.root) if one.kind == "point")
 
     @property
-    def leaves(self) -> frozenset[tuple[str, str]]:
-        """Every sum or count that it names, with whose it is; of the whole nobody's."""
-        kinds = {"quantity", "point"}
-        return frozenset((one.of, one.name) for one in _walk(self.root) if one.kind in kinds)
+    def steps(self) -> int:
+        """How many numbers, names and signs are looked at for its value and its error."""
+        return 2 * sum(1 for _ in _walk(self.root))
 
     @property
     def pushed(self) -> frozenset[str]:
@@ -113,19 +117,45 @@ class Expression:
 
     def reckon(self, over: Quantities) -> float:
         """Return its value; raise ``NotReckoned``."""
-        return self._value(self.root, over)
+        return self._value(self.root, over, {})
 
-    def _value(self, node: Node, over: Quantities) -> float:
+    def slopes(self, over: Quantities) -> dict[Leaf, float]:
+        """Return by how much the value grows with each sum that it names; raise ``NotReckoned``.
+
+        From the value down, as by the chain rule: what it costs is the length of the formula.
+        """
+        values: dict[int, float] = {}
+        self._value(self.root, over, values)
+        found: dict[Leaf, float] = {}
+        left = [(self.root, 1.0)]
+        while left:
+            node, slope = left.pop()
+            if node.kind in _LOOKED_UP:
+                leaf = (node.of, node.name)
+                found[leaf] = found.get(leaf, 0.0) + slope
+            elif node.children:
+                own = _partial(node, [values[id(child)] for child in node.children])
+                left += [
+                    (child, slope * by) for child, by in zip(node.children, own, strict=True) if by
+                ]
+        return found
+
+    def _value(self, node: Node, over: Quantities, values: dict[int, float]) -> float:
+        found = self._found(node, over, values)
+        values[id(node)] = found
+        return found
+
+    def _found(self, node: Node, over: Quantities, values: dict[int, float]) -> float:
         if node.kind == "number":
             return node.number
-        if node.kind in {"quantity", "point"}:
+        if node.kind in _LOOKED_UP:
             return over.sum_of(node.of, node.name)
         if node.kind == "pushed":
             value = over.pushed.get(node.name)
             if value is None:
                 raise NotReckoned(f"nothing was reported of {node.name}")
             return value
-        found = self._sign(node, [self._value(child, over) for child in node.children])
+        found = self._sign(node, [self._value(child, over, values) for child in node.children])
         if not isfinite(found):  # before a division by it makes it nothing
             raise NotReckoned("it is larger than any number")
         return found
@@ -146,6 +176,21 @@ class Expression:
         return left + right if node.kind == "+" else left - right
 
 
+def _partial(node: Node, values: list[float]) -> tuple[float, ...]:
+    """Return by how much a sign's value grows with each thing that it is between."""
+    if node.kind == "negative":
+        return (-1.0,)
+    left, right = values
+    if node.kind in _CALLS:
+        first = left == _CALLS[node.kind](left, right)
+        return (1.0, 0.0) if first else (0.0, 1.0)
+    if node.kind == "/":
+        return 1 / right, -left / right / right
+    if node.kind == "*":
+        return right, left
+    return 1.0, 1.0 if node.kind == "+" else -1.0
+
+
 def _listed(names: frozenset[str]) -> str:
     return f"there are {', '.join(sorted(names))}" if names else "there is none"
 
@@ -158,7 +203,7 @@ def _walk(node: Node) -> Iterator[Node]:
 
 def _constant(node: Node) -> float | None:
     """Return what a part comes to whatever is measured, or nothing where that depends."""
-    if any(one.kind in {"quantity", "point", "pushed"} for one in _walk(node)):
+    if any(one.kind in {*_LOOKED_UP, "pushed"} for one in _walk(node)):
         return None
     nothing = Quantities(Performance(), {}, {})
     try:

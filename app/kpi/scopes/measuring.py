@@ -1,5 +1,6 @@
 """Measuring: what a scope's KPIs came to, in all and at each of its points."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -109,15 +110,19 @@ async def measure(
         for span in found
     }
     champions = await ask(session, Champions(scope.tenant_id, tuple(ground.points))) or {}
-    measured = []
-    for kpi in ground.kpis:
-        span = spans[kpi.key]
-        one = _measured(ground, kpi, span, found[span], _of_one(said[span]), champions)
-        if compared:
-            earlier, sums = found[span.before], _of_one(said[span.before])
-            one = _beside(one, _measured(ground, kpi, span.before, earlier, sums, champions))
-        measured.append(one)
-    return measured
+
+    def reckoned() -> list[ScopeMeasured]:
+        measured = []
+        for kpi in ground.kpis:
+            span = spans[kpi.key]
+            one = _measured(ground, kpi, span, found[span], _of_one(said[span]), champions)
+            if compared:
+                earlier, sums = found[span.before], _of_one(said[span.before])
+                one = _beside(one, _measured(ground, kpi, span.before, earlier, sums, champions))
+            measured.append(one)
+        return measured
+
+    return await asyncio.to_thread(reckoned)
 
 
 def _of_one(said: Mapping[str, Mapping[int, Reported]]) -> dict[str, Reported]:

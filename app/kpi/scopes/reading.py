@@ -81,10 +81,9 @@ async def read(
         buckets = await telemetry.profiles_in(
             session, tenant_id, series[point_id], ProfileKind.OUTCOMES, first, last, width
         )
-        sums = await asyncio.to_thread(_sums, list(buckets.values()), asked, width)
-        for span, found in sums.items():
-            parts[span][key] = telemetry.performance(found)
-            wholes[span] = _plus(wholes[span], found)
+        own = await asyncio.to_thread(_sums, list(buckets.values()), wholes, width)
+        for span, done in own.items():
+            parts[span][key] = done
     return {one: Read(telemetry.performance(wholes[one]), parts[one]) for one in asked}
 
 
@@ -108,18 +107,17 @@ async def live_series(
 
 
 def _sums(
-    series: Sequence[Mapping[int, Tally]], spans: Iterable[Span], width: int
-) -> dict[Span, Tally | None]:
-    return {
-        span: telemetry.total(
+    series: Sequence[Mapping[int, Tally]], wholes: dict[Span, Tally | None], width: int
+) -> dict[Span, Performance]:
+    """Return what a point's series say of spans, and add it to what all say."""
+    found = {}
+    for span, whole in wholes.items():
+        own = telemetry.total(
             tally
             for buckets in series
             for bucket, tally in buckets.items()
             if span.first < (bucket + 1) * width and bucket * width < span.last
         )
-        for span in spans
-    }
-
-
-def _plus(one: Tally | None, other: Tally | None) -> Tally | None:
-    return telemetry.total(found for found in (one, other) if found is not None)
+        found[span] = telemetry.performance(own)
+        wholes[span] = telemetry.total(one for one in (whole, own) if one is not None)
+    return found

@@ -14,6 +14,7 @@ from app.kit.refusal import NotFound
 from app.kpi.attribution import NotInOrder
 from app.kpi.rules import Found
 from app.kpi.scopes import reporting, service
+from app.kpi.scopes.formula import Expression
 from app.kpi.scopes.measuring import A_DAY, span_of
 from app.kpi.scopes.reading import MOST_HOURS, Read, Span, TooMuchToMeasure, live_series
 from app.kpi.scopes.reckoning import Ground, found_in, ground_of, prices_of
@@ -26,6 +27,9 @@ _DAYS = 30
 MOST_BUCKETS = 200
 _WIDTHS = (A_DAY, 7 * A_DAY, 28 * A_DAY)
 MOST_FIGURES = 20_000
+MOST_STEPS = 2_000_000
+"""A formula's parts, as often as they are looked at: some seconds, in a thread."""
+_SILENT = Performance()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +93,30 @@ async def series(
             f"That would be {figures} figures, of each bucket and point one;"
             f" {MOST_FIGURES} are the most."
         )
+    if kpi.expression is not None:
+        steps = len(buckets) * Expression.read(kpi.expression).steps
+        if steps > MOST_STEPS:
+            raise TooMuchToMeasure(
+                f"A formula of that length would be reckoned in {len(buckets)} buckets, which"
+                f" takes {steps} steps; {MOST_STEPS} are the most."
+            )
     wholes, points, parts = await _read(session, ground, kpi, span, width)
     said = await reporting.reported(session, scope.tenant_id, scope.id, ground.pushed, *span, width)
-    line = []
-    for bucket in buckets:
-        done = Read(
-            telemetry.performance(wholes.get(bucket)),
-            {one: points.get((one, bucket), Performance()) for one in ground.points},
-        )
-        sums = {one: of[bucket] for one, of in said.items() if bucket in of}
-        found, lacking = found_in(ground, kpi, done, sums)
-        line.append(_figure(bucket, width, found, lacking))
+
+    def reckoned() -> list[Figure]:
+        line = []
+        for bucket in buckets:
+            done = Read(
+                telemetry.performance(wholes.get(bucket)),
+                {one: points.get((one, bucket), _SILENT) for one in ground.points},
+            )
+            sums = {one: of[bucket] for one, of in said.items() if bucket in of}
+            found, lacking = found_in(ground, kpi, done, sums)
+            line.append(_figure(bucket, width, found, lacking))
+        return line
+
+    # However long the formula and the line are, whoever asks meanwhile is answered.
+    line = await asyncio.to_thread(reckoned)
     return ScopeSeries(
         kpi, telemetry.begins(span.first, 1), telemetry.begins(span.last, 1), width, line, parts
     )
@@ -131,28 +148,37 @@ async def _read(
         found = await telemetry.profiles_in(
             session, tenant_id, live[point_id], ProfileKind.OUTCOMES, *span, width
         )
-        own = await asyncio.to_thread(_by_bucket, live[point_id], found)
-        figures = []
-        for bucket, tally in sorted(own.items()):
-            done = telemetry.performance(tally)
-            wholes[bucket] = _plus(wholes.get(bucket), tally)
-            if kept:
-                points[key, bucket] = done
-            if kpi.formula not in REPORTED:
-                result = value(kpi.formula, done, prices_of(kpi))
-                if result.value is not None:
-                    figures.append(_figure(bucket, width, result, None))
-        if figures:
-            parts.append(PartLine(key, figures))
+        own = await asyncio.to_thread(_by_bucket, live[point_id], found, wholes)
+        if kept:
+            points |= {(key, bucket): done for bucket, done in own.items()}
+        if kpi.formula not in REPORTED:
+            figures = await asyncio.to_thread(_figures, kpi, own, width)
+            if figures:
+                parts.append(PartLine(key, figures))
     return wholes, points, parts
 
 
-def _by_bucket(ids: Sequence[UUID], found: Mapping[UUID, Mapping[int, Tally]]) -> dict[int, Tally]:
+def _figures(kpi: ScopeKpi, own: Mapping[int, Performance], width: int) -> list[Figure]:
+    """Return what a point has of a KPI in each bucket where it has something."""
+    found = {bucket: value(kpi.formula, done, prices_of(kpi)) for bucket, done in own.items()}
+    return [
+        _figure(bucket, width, one, None)
+        for bucket, one in sorted(found.items())
+        if one.value is not None
+    ]
+
+
+def _by_bucket(
+    ids: Sequence[UUID], found: Mapping[UUID, Mapping[int, Tally]], wholes: dict[int, Tally]
+) -> dict[int, Performance]:
+    """Return a point's outcomes by bucket, and add them to those of the whole."""
     own: dict[int, Tally] = {}
     for one in ids:
         for bucket, tally in found[one].items():
             own[bucket] = _plus(own.get(bucket), tally)
-    return own
+    for bucket, tally in own.items():
+        wholes[bucket] = _plus(wholes.get(bucket), tally)
+    return {bucket: telemetry.performance(tally) for bucket, tally in own.items()}
 
 
 def _plus(one: Tally | None, other: Tally) -> Tally:

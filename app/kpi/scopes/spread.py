@@ -3,23 +3,31 @@
 How many decisions come is chance as well, so that of two sums over the same decisions, Σx and Σy,
 the covariance is Σxy (a compound Poisson process). Where one quantity is counted within another,
 that is the smaller one; a mean's error is then the textbook's. Of two of which Σxy is not known it
-lies between nothing and √(Σx²Σy²), mostly, and the one that makes the error larger is taken.
+lies within ±√(Σx²Σy²), and is no less than nothing where neither is ever negative: of what it may
+be, that is taken which makes the error larger.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from itertools import product
-from math import isfinite, sqrt
+from dataclasses import dataclass
+from math import sqrt
+from typing import Self
 
-from app.kpi.scopes.formula import QUANTITIES, Expression, NotReckoned, Quantities
+import numpy as np
+
+from app.kit.arrays import Floats
+from app.kpi.scopes.formula import QUANTITIES, Expression, Leaf, NotReckoned, Quantities
 from app.telemetry import Performance
 
+_NAMES = tuple(QUANTITIES)
+_AT = {name: place for place, name in enumerate(_NAMES)}
 _SQUARES: dict[str, Callable[[Performance], float]] = {
     "reward": lambda done: done.reward_squared,
     "cost": lambda done: done.cost_squared,
     "absolute_error": lambda done: done.squared_error,
     "squared_error": lambda done: done.fourth_error,
 }
+_SIGNED = frozenset({"reward", "cost"})
+"""What may be negative of a decision."""
 _WITHIN: dict[str, frozenset[str]] = {
     "reward": frozenset({"rewarded", "decisions"}),
     "rewarded": frozenset({"decisions"}),
@@ -34,7 +42,61 @@ _WITHIN: dict[str, frozenset[str]] = {
     "absolute_error": frozenset({"erred"}),
     "squared_error": frozenset({"erred"}),
 }
-_STEP = 1e-5
+_INNER = np.full((len(_NAMES), len(_NAMES)), -1)
+"""Which quantity Σxy is of two, or -1 where it is none."""
+for _inner, _outers in _WITHIN.items():
+    for _outer in _outers:
+        _INNER[_AT[_inner], _AT[_outer]] = _INNER[_AT[_outer], _AT[_inner]] = _AT[_inner]
+_MAY_OPPOSE = np.array([[bool({a, b} & _SIGNED) for b in _NAMES] for a in _NAMES])
+
+
+def is_silent(done: Performance) -> bool:
+    """Say whether a place has had no outcome of any kind."""
+    return not (done.valued or done.labelled or done.erred)
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """The least and the most that Σxy may be, by place, quantity and quantity."""
+
+    keys: tuple[str, ...]
+    least: Floats
+    most: Floats
+
+    @classmethod
+    def of(cls, points: Mapping[str, Performance]) -> Self:
+        """Return what the sums of points say; those that are silent move nothing."""
+        heard = {key: done for key, done in points.items() if not is_silent(done)}
+        size = len(_NAMES)
+        sums, squares = np.zeros((len(heard), size)), np.zeros((len(heard), size))
+        for place, done in enumerate(heard.values()):
+            sums[place] = [of(done) for of in QUANTITIES.values()]
+            squares[place] = [_SQUARES.get(one, QUANTITIES[one])(done) for one in _NAMES]
+        roots = np.sqrt(np.maximum(squares, 0.0))
+        most = roots[:, :, None] * roots[:, None, :]
+        least = np.where(_MAY_OPPOSE, -most, 0.0)
+        known = sums[:, _INNER]
+        least, most = (np.where(_INNER >= 0, known, one) for one in (least, most))
+        own = np.arange(size)
+        least[:, own, own] = most[:, own, own] = squares
+        return cls(tuple(heard), least, most)
+
+    def variance(self, slopes: Mapping[Leaf, float]) -> float:
+        """Return the variance of what grows by so much with each sum."""
+        own = self._slopes(slopes)
+        both = own[:, :, None] * own[:, None, :]
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(np.maximum(both * self.least, both * self.most).sum())
+
+    def _slopes(self, slopes: Mapping[Leaf, float]) -> Floats:
+        """Return by how much a value grows with each place's sums: its own, and the whole's."""
+        own = np.zeros((len(self.keys), len(_NAMES)))
+        for (of, name), slope in slopes.items():
+            if not of:
+                own[:, _AT[name]] += slope
+            elif of in self.keys:
+                own[self.keys.index(of), _AT[name]] += slope
+        return own
 
 
 def error_of(expression: Expression, over: Quantities) -> float | None:
@@ -44,53 +106,7 @@ def error_of(expression: Expression, over: Quantities) -> float | None:
     """
     if not expression.quantities:
         return None
-    slopes = {leaf: _slope(expression, over, leaf) for leaf in sorted(expression.leaves)}
-    variance = 0.0
-    for key, done in over.points.items():
-        own: dict[str, float] = {}
-        for (of, name), slope in slopes.items():
-            if of in {"", key}:
-                own[name] = own.get(name, 0.0) + slope
-        variance += _variance(own, done)
-    if not isfinite(variance):
+    variance = Together.of(over.points).variance(expression.slopes(over))
+    if not np.isfinite(variance):
         raise NotReckoned("its error is larger than any number")
     return sqrt(max(variance, 0.0))
-
-
-def _slope(expression: Expression, over: Quantities, leaf: tuple[str, str]) -> float:
-    """Return by how much the value grows with one sum, by differences to both sides."""
-    of, name = leaf
-    done = over.points.get(of) if of else over.whole
-    step = _STEP * max(abs(QUANTITIES[name](done)) if done else 0.0, 1.0)
-    above, below = (
-        expression.reckon(replace(over, moved={leaf: sign * step})) for sign in (1.0, -1.0)
-    )
-    return (above - below) / (2 * step)
-
-
-def _variance(slopes: Mapping[str, float], done: Performance) -> float:
-    found = 0.0
-    for a, b in product(slopes, slopes):
-        known = _together(a, b, done)
-        if known is not None:
-            found += slopes[a] * slopes[b] * known
-        else:
-            most = sqrt(_square(a, done) * _square(b, done))
-            found += max(slopes[a] * slopes[b], 0.0) * most
-    return found
-
-
-def _together(a: str, b: str, done: Performance) -> float | None:
-    """Return Σxy of two quantities, where it is known."""
-    if a == b:
-        return _square(a, done)
-    if b in _WITHIN.get(a, ()):
-        return float(QUANTITIES[a](done))
-    if a in _WITHIN.get(b, ()):
-        return float(QUANTITIES[b](done))
-    return None
-
-
-def _square(name: str, done: Performance) -> float:
-    """Return Σx²; of what is counted the number itself."""
-    return float(_SQUARES.get(name, QUANTITIES[name])(done))

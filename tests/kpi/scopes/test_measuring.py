@@ -249,6 +249,11 @@ async def test_no_more_is_read_than_an_answer_may_take(ground: Ground) -> None:
             await read(session, ground.tenant, ground.points, spans, width=24, most=10)
     with pytest.raises(TooMuchToMeasure):
         await line(ground, scope, "k", since=datetime(1980, 1, 1, tzinfo=UTC), bucket_hours=1)
+    text = "+".join(["reward"] * 200)
+    await ground.agree(scope, "e", formula=ScopeFormula.EXPRESSION, expression=text)
+    span = {"since": begins(TODAY - 3000, 1), "until": begins(TODAY, 1), "bucket_hours": 1}
+    with pytest.raises(TooMuchToMeasure, match="steps"):
+        await line(ground, scope, "e", **span)
     long = await line(ground, scope, "k", since=datetime(1980, 1, 1, tzinfo=UTC))
     assert (long.bucket_hours, len(long.figures) < 1000) == (24 * 28, True)
 
