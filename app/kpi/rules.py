@@ -160,9 +160,7 @@ def value(formula: Formula, done: Performance, prices: Prices = FREE) -> Found:
     if formula is Formula.MEAN_COST:
         return _mean(done.cost, done.cost_squared, done.costed)
     if formula is Formula.NET_VALUE:
-        # Squares of differences are at most the sum of the squares: neither is negative, mostly.
-        squares = done.reward_squared + done.cost_squared
-        return _mean(done.reward - done.cost, squares, done.valued)
+        return _mean(done.reward - done.cost, done.net_squared[1], done.valued)
     if formula is Formula.CONVERSION_RATE:
         return _rate(done.conversions, done.rewarded)
     return _mean(done.reward, done.reward_squared, done.rewarded)

@@ -1,5 +1,7 @@
 """What KPIs come to, and when they are missed."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,6 +18,8 @@ from app.kpi.rules import (
     missed,
     value,
 )
+from app.kpi.scopes.rules import ScopeFormula
+from app.kpi.scopes.rules import value as of_scope
 from app.telemetry import METRICS, Performance
 from app.telemetry.outcomes import Labelled, fold, performance
 
@@ -65,6 +69,28 @@ def test_net_value_is_by_the_decisions_that_brought_or_cost_anything() -> None:
     assert value(Formula.NET_VALUE, rare_reward).value == pytest.approx(-0.2)
     assert value(Formula.NET_VALUE, apart).value == pytest.approx(5 / 3)
     assert value(Formula.NET_VALUE, apart).outcomes == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "costs"),
+    [
+        ("a thin margin", lambda rng, rewards: rewards - rng.normal(10, 5, len(rewards))),
+        ("losses with costs in proportion", lambda _, rewards: -0.4 * rewards),
+        ("a cost that mirrors the reward", lambda _, rewards: -rewards),
+        ("costs of their own", lambda rng, rewards: rng.gamma(2, 30, len(rewards))),
+    ],
+)
+def test_the_error_of_a_net_value_is_that_of_the_differences(name: str, costs: Any) -> None:
+    rng = np.random.default_rng(len(name))
+    rewards = rng.normal(100, 10, 400)
+    spent = costs(rng, rewards)
+    done = folded(list(rewards), list(spent))
+    net = rewards - spent
+
+    found, summed = value(Formula.NET_VALUE, done), of_scope(ScopeFormula.TOTAL_NET_VALUE, done)
+
+    assert found.error == pytest.approx(net.std() / 20)
+    assert summed.error == pytest.approx(np.sqrt((net**2).sum()))
 
 
 @settings(max_examples=50, deadline=None)

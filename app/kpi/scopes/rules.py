@@ -216,8 +216,7 @@ def value(formula: ScopeFormula, done: Performance, prices: Prices = FREE) -> Fo
     if formula is ScopeFormula.TOTAL_COST:
         return _total(done.cost, done.cost_squared, done.costed)
     if formula is ScopeFormula.TOTAL_NET_VALUE:
-        squares = done.reward_squared + done.cost_squared
-        return _total(done.reward - done.cost, squares, done.valued)
+        return _total(done.reward - done.cost, done.net_squared[1], done.valued)
     return rules.value(Formula(formula.value), done, prices)
 
 

@@ -2,7 +2,8 @@
 
 How many decisions come is chance as well, so that of two sums over the same decisions, Σx and Σy,
 the covariance is Σxy (a compound Poisson process). Where one quantity is counted within another,
-that is the smaller one; a mean's error is then the textbook's. Of two of which Σxy is not known it
+that is the smaller one; a mean's error is then the textbook's. Of rewards and costs it follows from
+the squares of their differences. Of two of which Σxy is not known it
 lies within ±√(Σx²Σy²), and is no less than nothing where neither is ever negative: of what it may
 be, that is taken which makes the error larger.
 """
@@ -26,6 +27,7 @@ _SQUARES: dict[str, Callable[[Performance], float]] = {
     "absolute_error": lambda done: done.squared_error,
     "squared_error": lambda done: done.fourth_error,
 }
+_MONEY = (_AT["reward"], _AT["cost"])
 _SIGNED = frozenset({"reward", "cost"})
 """What may be negative of a decision."""
 _WITHIN: dict[str, frozenset[str]] = {
@@ -77,6 +79,11 @@ class Together:
         least = np.where(_MAY_OPPOSE, -most, 0.0)
         known = sums[:, _INNER]
         least, most = (np.where(_INNER >= 0, known, one) for one in (least, most))
+        for place, done in enumerate(heard.values()):
+            low, high = done.net_squared
+            both = done.reward_squared + done.cost_squared
+            for a, b in (_MONEY, _MONEY[::-1]):
+                least[place, a, b], most[place, a, b] = (both - high) / 2, (both - low) / 2
         own = np.arange(size)
         least[:, own, own] = most[:, own, own] = squares
         return cls(tuple(heard), least, most)

@@ -101,10 +101,11 @@ def test_a_sum_s_error_is_what_it_differs_by_where_the_number_of_decisions_diffe
 def test_sums_are_of_what_is_known(formula: str, expected: Any) -> None:
     done = Performance(
         rewarded=3, reward=30.0, reward_squared=500.0, costed=2, cost=4.0, cost_squared=10.0,
-        valued=4,
+        valued=4, paired=1, paired_net_squared=64.0, paired_reward_squared=81.0,
+        paired_cost_squared=1.0,
     )  # fmt: skip
 
     found = value(ScopeFormula(formula), done)
 
     assert (found.value, found.outcomes) == expected
-    assert formula != "total_net_value" or found.error == sqrt(510.0)
+    assert formula != "total_net_value" or found.error == sqrt(64.0 + (500 - 81) + (10 - 1))
