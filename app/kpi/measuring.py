@@ -26,7 +26,7 @@ class Measured:
     tolerance: float
     missed: bool
     certain: bool
-    """Whether more than chance keeps it from its threshold."""
+    """Whether more than chance keeps it from where a miss begins: threshold and tolerance."""
     outcomes: int
     low: float | None
     high: float | None
@@ -140,7 +140,7 @@ def _held(item: Agreed, found: rules.Found) -> Measured:
         threshold=item.threshold,
         tolerance=item.tolerance,
         missed=rules.missed(found, *limits),
-        certain=rules.certain(found, item.threshold),
+        certain=rules.certain(found, *limits),
         outcomes=found.outcomes,
         low=found.interval[0],
         high=found.interval[1],

@@ -114,8 +114,9 @@ class MeasuredOut(BaseModel):
     tolerance: float
     missed: bool = Field(description="Beyond threshold and tolerance; of an uplift, surely.")
     certain: bool = Field(
-        description="Whether more than chance keeps it from its threshold: that lies outside of"
-        " `low` to `high`. Alerts are made of what is missed for certain."
+        description="Whether more than chance keeps it from where a miss begins: threshold and"
+        " tolerance together lie outside of `low` to `high`. Alerts are made of what is missed for"
+        " certain."
     )
     outcomes: int = Field(
         description="Decisions whose outcome is known; values pushed; units compared."

@@ -206,18 +206,25 @@ def missed(found: Found, direction: Direction, threshold: float, tolerance: floa
         return False
     if direction is Direction.AT_LEAST:
         best = found.value if found.high is None else found.high
-        return best < threshold - tolerance
+        return best < limit(direction, threshold, tolerance)
     best = found.value if found.low is None else found.low
-    return best > threshold + tolerance
+    return best > limit(direction, threshold, tolerance)
 
 
-def certain(found: Found, threshold: float) -> bool:
-    """Say whether chance alone would not bring a value that far from its threshold.
+def limit(direction: Direction, threshold: float, tolerance: float) -> float:
+    """Return where a miss begins: at the threshold, and the tolerance beyond it."""
+    return threshold - tolerance if direction is Direction.AT_LEAST else threshold + tolerance
+
+
+def certain(found: Found, direction: Direction, threshold: float, tolerance: float) -> bool:
+    """Say whether chance alone would not bring a value that far from where a miss begins.
 
     What was reported, or lies in an interval of its own, is as certain as it is said.
     """
     low, high = found.interval
-    return found.error is None or low is None or high is None or not low <= threshold <= high
+    if found.error is None or low is None or high is None:
+        return True
+    return not low <= limit(direction, threshold, tolerance) <= high
 
 
 def gravely(

@@ -112,20 +112,42 @@ def test_a_healthy_kpi_at_its_threshold_is_hardly_ever_missed_for_certain() -> N
         for _ in range(400):
             rewards = (rng.random(500) < rate).astype(float).tolist()
             found = value(Formula.CONVERSION_RATE, folded(rewards, [0.0] * 500))
-            beyond = missed(found, Direction.AT_LEAST, rate, rate / 10)
-            said.append((beyond, beyond and certain(found, rate)))
+            limits = (Direction.AT_LEAST, rate, rate / 10)
+            beyond = missed(found, *limits)
+            said.append((beyond, beyond and certain(found, *limits)))
 
     by_chance, surely = np.mean(said, axis=0)
     assert by_chance > 0.15, "points alone are missed by chance"
     assert surely < 0.01
-    halved = (rng.random(2_000) < 0.05).astype(float).tolist()
-    found = value(Formula.CONVERSION_RATE, folded(halved, [0.0] * 2_000))
+    halved = (rng.random(4_000) < 0.05).astype(float).tolist()
+    found = value(Formula.CONVERSION_RATE, folded(halved, [0.0] * 4_000))
     assert missed(found, Direction.AT_LEAST, 0.1, 0.01)
-    assert certain(found, 0.1)
+    assert certain(found, Direction.AT_LEAST, 0.1, 0.01)
+
+
+@pytest.mark.parametrize("direction", list(Direction))
+def test_a_tolerance_is_no_coin_that_is_tossed(direction: Direction) -> None:
+    """Of a truth that stands right where a miss begins, a look in a thousand says one."""
+    rng = np.random.default_rng(4)
+    side = 1.0 if direction is Direction.AT_LEAST else -1.0
+    limits = (direction, 100.0 * side, 10.0)
+    said = {90.0: 0, 85.0: 0}
+    for truth in said:
+        for _ in range(2_000):
+            rewards = rng.normal(truth * side, 20.0, 400)
+            done = Performance(
+                rewarded=400, reward=float(rewards.sum()),
+                reward_squared=float((rewards**2).sum()),
+            )  # fmt: skip
+            found = value(Formula.MEAN_REWARD, done)
+            said[truth] += missed(found, *limits) and certain(found, *limits)
+
+    assert said[90.0] <= 8, "it was every second"
+    assert said[85.0] > 1_900
 
 
 def test_what_is_reported_is_as_certain_as_it_is_said() -> None:
-    assert certain(Found(3.0, 1), 3.0001)
+    assert certain(Found(3.0, 1), Direction.AT_LEAST, 3.0001, 0.0)
 
 
 def test_every_metric_that_a_baseline_promises_is_a_formula_too() -> None:

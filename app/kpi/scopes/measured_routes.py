@@ -66,7 +66,10 @@ class ScopeMeasuredOut(BaseModel):
         description="Beyond threshold and tolerance; not said of what has no value, nor of what"
         " adds up with time over another time than its `window_days`."
     )
-    certain: bool = Field(description="Whether more than chance keeps it from its threshold.")
+    certain: bool = Field(
+        description="Whether more than chance keeps it from where a miss begins, at the threshold"
+        " and the tolerance beyond it: that lies outside of `low` to `high`."
+    )
     since: datetime
     until: datetime
     lacking: str | None = Field(description="What keeps something from being said.")

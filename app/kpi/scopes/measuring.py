@@ -174,7 +174,8 @@ def _measured(
     champions: Mapping[str, Champion],
 ) -> ScopeMeasured:
     found, lacking = found_in(ground, kpi, done, sums)
-    missed: bool | None = rules.missed(found, kpi.direction, kpi.threshold, kpi.tolerance)
+    limits = (kpi.direction, kpi.threshold, kpi.tolerance)
+    missed: bool | None = rules.missed(found, *limits)
     days = (span.last - span.first) / A_DAY
     if found.value is None:
         missed = None
@@ -202,7 +203,7 @@ def _measured(
         tolerance=kpi.tolerance,
         target=kpi.target,
         missed=missed,
-        certain=missed is not None and rules.certain(found, kpi.threshold),
+        certain=missed is not None and rules.certain(found, *limits),
         since=telemetry.begins(span.first, 1),
         until=telemetry.begins(span.last, 1),
         lacking=lacking,
