@@ -36,6 +36,8 @@ class Measured:
     """Whether it is missed by more than twice its tolerance, or is an uplift that is missed."""
     digest: str
     """Of the definition that it was held against."""
+    lacking: str | None = None
+    """Why no miss is certain: too few outcomes say it."""
 
 
 async def measure(
@@ -148,4 +150,5 @@ def _held(item: Agreed, found: rules.Found) -> Measured:
         formula=item.formula,
         gravely=rules.gravely(item.formula, found, *limits),
         digest=item.digest,
+        lacking=found.few,
     )

@@ -130,6 +130,10 @@ class MeasuredOut(BaseModel):
     formula: Formula
     gravely: bool = Field(description="Missed by more than twice the tolerance, or as an uplift.")
     digest: str = Field(description="Of the definition that it was held against.")
+    lacking: str | None = Field(
+        description="Why no miss is certain, though there is a value: fewer than 30 outcomes, or"
+        " fewer than 5 that brought anything."
+    )
     segment: str = Field("", description="Which part it is of, as `state=NSW`; none: the whole.")
 
 

@@ -19,6 +19,7 @@ from app.kpi.scopes.rules import (
     REPORTED,
     ScopeFormula,
     adds_with_time,
+    judged,
     value,
 )
 from app.kpi.scopes.tables import Scope, ScopeKpi
@@ -175,11 +176,13 @@ def _measured(
 ) -> ScopeMeasured:
     found, lacking = found_in(ground, kpi, done, sums)
     limits = (kpi.direction, kpi.threshold, kpi.tolerance)
-    missed: bool | None = rules.missed(found, *limits)
+    missed = judged(kpi.formula, found, missed=rules.missed(found, *limits))
     days = (span.last - span.first) / A_DAY
-    if found.value is None:
-        missed = None
-    elif days != kpi.window_days and adds_with_time(kpi.formula, kpi.aggregate):
+    if (
+        found.value is not None
+        and days != kpi.window_days
+        and adds_with_time(kpi.formula, kpi.aggregate)
+    ):
         missed = None
         lacking = f"its threshold is of {kpi.window_days} days, and this time is of {days:g}"
     parts = []

@@ -13,7 +13,7 @@ from app.kpi.scopes.members import Members, members_of
 from app.kpi.scopes.money import is_money, kpis_of, money_at, standing_in
 from app.kpi.scopes.reading import Read
 from app.kpi.scopes.rules import ScopeFormula, disagreement, value
-from app.kpi.scopes.spread import error_of
+from app.kpi.scopes.spread import error_of, few_of
 from app.kpi.scopes.tables import Scope, ScopeKpi
 
 
@@ -58,7 +58,7 @@ def found_in(
     if kpi.formula is ScopeFormula.EXPRESSION:
         return reckoned(ground, kpi, done, sums)
     found = value(kpi.formula, done.whole, prices_of(kpi))
-    return found, None if found.value is not None else "no outcomes of this time say it"
+    return found, found.few if found.value is not None else "no outcomes of this time say it"
 
 
 def reckoned(
@@ -76,10 +76,11 @@ def reckoned(
         return NONE, "there are no outcomes of this time"
     try:
         over = Quantities(done.whole, done.points, pushed)
-        found = Found(expression.reckon(over), outcomes, error=error_of(expression, over))
+        result, error = expression.reckon(over), error_of(expression, over)
+        few = few_of(expression, over, outcomes) if expression.quantities else None
     except NotReckoned as why:
         return Found(None, outcomes), str(why)
-    return found, None
+    return Found(result, outcomes, error=error, few=few), few
 
 
 def prices_of(kpi: ScopeKpi) -> Prices:

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from math import sqrt
 
 from app.kit.refusal import Invalid, Kind, NotFound, Refusal
-from app.kpi import rules
+from app.kpi import chance, rules
 from app.kpi.rules import FREE, NONE, Formula, Found, Prices
 from app.kpi.scopes.formula import MONEY, Expression
 from app.telemetry import Performance
@@ -212,14 +211,30 @@ def announces(before: Standing | None, now: Standing) -> bool:
 def value(formula: ScopeFormula, done: Performance, prices: Prices = FREE) -> Found:
     """Return what the outcomes of all points, or of one, say of a KPI computed from them."""
     if formula is ScopeFormula.TOTAL_REWARD:
-        return _total(done.reward, done.reward_squared, done.rewarded)
+        return _total(done.reward, done.reward_squared, done.rewarded, done.no_reward)
     if formula is ScopeFormula.TOTAL_COST:
-        return _total(done.cost, done.cost_squared, done.costed)
+        return _total(done.cost, done.cost_squared, done.costed, done.no_cost)
     if formula is ScopeFormula.TOTAL_NET_VALUE:
-        return _total(done.reward - done.cost, done.net_squared[1], done.valued)
+        net = done.reward - done.cost
+        return _total(net, done.net_squared[1], done.valued, done.no_net)
     return rules.value(Formula(formula.value), done, prices)
 
 
-def _total(total: float, squares: float, rows: int) -> Found:
+def _total(total: float, squares: float, rows: int, idle: int) -> Found:
     """Return a sum; how many come is chance as well, so that its variance is Σx²."""
-    return Found(total, rows, error=sqrt(squares)) if rows else NONE
+    if not rows:
+        return NONE
+    bringing = max(rows - idle, 0)
+    error = chance.of_total(total, squares, bringing)
+    return Found(total, rows, error=error, few=rules.idling(rows, bringing))
+
+
+def judged(formula: ScopeFormula, found: Found, *, missed: bool) -> bool | None:
+    """Return whether a KPI is missed, or nothing where too few outcomes say so.
+
+    Of what is a sum that is met few outcomes say it as well as many.
+    """
+    if found.value is None:
+        return None
+    unsaid = missed or (formula not in TOTALS and found.outcomes < chance.FEWEST)
+    return None if found.few is not None and unsaid else missed

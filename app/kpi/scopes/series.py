@@ -162,7 +162,7 @@ def _figures(kpi: ScopeKpi, own: Mapping[int, Performance], width: int) -> list[
     """Return what a point has of a KPI in each bucket where it has something."""
     found = {bucket: value(kpi.formula, done, prices_of(kpi)) for bucket, done in own.items()}
     return [
-        _figure(bucket, width, one, None)
+        _figure(bucket, width, one, one.few)
         for bucket, one in sorted(found.items())
         if one.value is not None
     ]

@@ -10,12 +10,13 @@ be, that is taken which makes the error larger.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import sqrt
+from math import isfinite, sqrt
 from typing import Self
 
 import numpy as np
 
 from app.kit.arrays import Floats
+from app.kpi import chance, rules
 from app.kpi.scopes.formula import QUANTITIES, Expression, Leaf, NotReckoned, Quantities
 from app.telemetry import Performance
 
@@ -27,6 +28,17 @@ _SQUARES: dict[str, Callable[[Performance], float]] = {
     "absolute_error": lambda done: done.squared_error,
     "squared_error": lambda done: done.fourth_error,
 }
+_BASE: dict[str, str] = {
+    "reward": "rewarded", "conversions": "rewarded", "cost": "costed", "hits": "labelled",
+    "positives": "labelled", "true_positives": "labelled", "false_positives": "labelled",
+    "false_negatives": "labelled", "absolute_error": "erred", "squared_error": "erred",
+}  # fmt: skip
+"""Of how many outcomes a quantity is."""
+_IDLE: dict[str, Callable[[Performance], int]] = {
+    "reward": lambda done: done.no_reward,
+    "cost": lambda done: done.no_cost,
+}
+_ALIKE = 1e-12
 _MONEY = (_AT["reward"], _AT["cost"])
 _SIGNED = frozenset({"reward", "cost"})
 """What may be negative of a decision."""
@@ -113,7 +125,47 @@ def error_of(expression: Expression, over: Quantities) -> float | None:
     """
     if not expression.quantities:
         return None
-    variance = Together.of(over.points).variance(expression.slopes(over))
-    if not np.isfinite(variance):
+    slopes = expression.slopes(over)
+    variance = Together.of(over.points).variance(slopes)
+    variance += sum(slope * slope * _beyond(over, leaf) for leaf, slope in slopes.items())
+    if not isfinite(variance):
         raise NotReckoned("its error is larger than any number")
     return sqrt(max(variance, 0.0))
+
+
+def _beyond(over: Quantities, leaf: Leaf) -> float:
+    """Return what the variance of a sum lacks where it is of few that are rare, or all alike."""
+    of, name = leaf
+    done = over.points.get(of) if of else over.whole
+    if done is None or name not in _BASE:
+        return 0.0
+    rows, total = float(QUANTITIES[_BASE[name]](done)), float(QUANTITIES[name](done))
+    squares = float(_SQUARES.get(name, QUANTITIES[name])(done))
+    number, each = chance.as_good_as(total, squares, bringing(name, done))
+    if not number:
+        return 0.0
+    if number < rows / 2:
+        return max((chance.rare(number) * each) ** 2 - squares, 0.0)
+    alike = squares * rows - total * total <= _ALIKE * squares * rows
+    return (chance.rare(0.0) * each) ** 2 if alike else 0.0
+
+
+def bringing(name: str, done: Performance) -> int:
+    """Return how many outcomes have something of a quantity that is not nothing."""
+    if name in _IDLE:
+        return max(int(QUANTITIES[_BASE[name]](done)) - _IDLE[name](done), 0)
+    return int(QUANTITIES[_BASE[name] if name in _SQUARES else name](done))
+
+
+def few_of(expression: Expression, over: Quantities, outcomes: int) -> str | None:
+    """Say whether too few outcomes say what a formula comes to."""
+    reason = rules.few(outcomes)
+    money = [
+        (of, name)
+        for of, name in expression.slopes(over)
+        if name in _IDLE and (not of or of in over.points)
+    ]
+    if reason is not None or not money:
+        return reason
+    places = [(name, over.points[of] if of else over.whole) for of, name in money]
+    return rules.idling(outcomes, max(bringing(*place) for place in places))

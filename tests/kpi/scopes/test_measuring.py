@@ -116,10 +116,10 @@ async def test_sums_and_means_are_those_of_the_rows_and_parts_add_up(ground: Gro
 async def test_a_kpi_is_measured_over_its_own_days_and_over_the_time_asked(ground: Ground) -> None:
     point = await ground.point()
     brought = [Brought(TODAY - 1, 1.0), Brought(TODAY - 25, 10.0), Brought(TODAY - 49, 100.0)]
-    await ground.bring(point, [*brought, Brought(TODAY, 1000.0)])
+    await ground.bring(point, [*brought, Brought(TODAY, 1000.0)] * 40)
     scope = await ground.scope(point)
     for days in (1, 2, 3):
-        await ground.agree(scope, f"d{days}", window_days=days, threshold=50.0)
+        await ground.agree(scope, f"d{days}", window_days=days, threshold=2000.0)
     await ground.agree(scope, "mean", formula=ScopeFormula.MEAN_REWARD, threshold=50.0)
     await ground.agree(scope, "late", wait_days=2)
 
@@ -128,13 +128,13 @@ async def test_a_kpi_is_measured_over_its_own_days_and_over_the_time_asked(groun
     asked = await measured(ground, scope, since=since, until=since + timedelta(hours=30))
 
     assert {key: one.value for key, one in stands.items()} == {
-        "d1": 1.0, "d2": 11.0, "d3": 111.0, "mean": 1.0, "late": 100.0,
+        "d1": 40.0, "d2": 440.0, "d3": 4440.0, "mean": 1.0, "late": 4000.0,
     }  # fmt: skip
     assert [stands[f"d{days}"].missed for days in (1, 2, 3)] == [True, True, False]
     # Its threshold is of so many days, and 30 hours are none of these; a mean is of any time.
     assert {key: (one.value, one.missed) for key, one in asked.items()} == {
-        "d1": (11.0, None), "d2": (11.0, None), "d3": (11.0, None), "mean": (5.5, True),
-        "late": (11.0, None),
+        "d1": (440.0, None), "d2": (440.0, None), "d3": (440.0, None), "mean": (5.5, True),
+        "late": (440.0, None),
     }  # fmt: skip
     assert "of 1.25" in (asked["d2"].lacking or "")
     assert stands["d2"].until == begins(TODAY, 1)

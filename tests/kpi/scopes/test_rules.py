@@ -1,6 +1,6 @@
 """What scopes are made of, how they stand, and the sums of their KPIs."""
 
-from math import isclose, sqrt
+from math import isclose
 from typing import Any
 
 import numpy as np
@@ -81,8 +81,8 @@ def test_a_sum_s_error_is_what_it_differs_by_where_the_number_of_decisions_diffe
     """Against what many days come to that are of the same process."""
     rng = np.random.default_rng(5)
     sums, errors = [], []
-    for _ in range(4000):
-        rewards = rng.gamma(2.0, 3.0, rng.poisson(80))
+    for _ in range(2000):
+        rewards = rng.gamma(2.0, 3.0, rng.poisson(300))
         done = Performance(
             rewarded=len(rewards), reward=float(rewards.sum()), valued=len(rewards),
             reward_squared=float((rewards**2).sum()),
@@ -108,4 +108,4 @@ def test_sums_are_of_what_is_known(formula: str, expected: Any) -> None:
     found = value(ScopeFormula(formula), done)
 
     assert (found.value, found.outcomes) == expected
-    assert formula != "total_net_value" or found.error == sqrt(64.0 + (500 - 81) + (10 - 1))
+    assert "of 4" in (found.few or "") or formula != "total_net_value"
