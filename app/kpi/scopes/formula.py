@@ -34,6 +34,8 @@ QUANTITIES: dict[str, Callable[[Performance], float]] = {
 """Sums and counts of outcomes, by name; ``decisions`` are those with a reward or a cost."""
 MONEY = frozenset({"reward", "cost"})
 _CALLS: dict[str, Callable[[float, float], float]] = {"min": min, "max": max}
+MOST_CALLS = 16
+"""So many min and max are looked at to both sides for one error."""
 _LOOKED_UP = frozenset({"quantity", "point"})
 
 
@@ -64,6 +66,20 @@ class Quantities:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """Which side some min and max of a formula go by, whatever both sides are."""
+
+    sides: Mapping[int, int] = field(default_factory=dict)
+    otherwise: bool = False
+
+    def at(self, node: Node, own: tuple[float, ...]) -> tuple[float, ...]:
+        """Return the slopes of a min or max, whose own are these."""
+        if id(node) in self.sides:
+            return (1.0, 0.0) if self.sides[id(node)] == 0 else (0.0, 1.0)
+        return own[::-1] if self.otherwise else own
+
+
+@dataclass(frozen=True, slots=True)
 class Expression:
     """A formula that was read."""
 
@@ -88,7 +104,12 @@ class Expression:
     @property
     def steps(self) -> int:
         """How many numbers, names and signs are looked at for its value and its error."""
-        return 2 * sum(1 for _ in _walk(self.root))
+        turns = 2 + 2 * self._calls
+        return sum(1 for _ in _walk(self.root)) * (2 + 4 * turns if self._calls else 2)
+
+    @property
+    def _calls(self) -> int:
+        return sum(1 for one in _walk(self.root) if one.kind in _CALLS)
 
     @property
     def pushed(self) -> frozenset[str]:
@@ -100,6 +121,8 @@ class Expression:
 
     def require(self, points: frozenset[str], pushed: frozenset[str]) -> None:
         """Refuse what names what there is not, or surely divides by nothing."""
+        if self._calls > MOST_CALLS:
+            raise BadFormula(f"more than {MOST_CALLS} times min or max", self.text, 0)
         if not self.quantities and not self.pushed:
             raise BadFormula("names nothing that is measured or reported", self.text, 0)
         for one in _walk(self.root):
@@ -119,11 +142,23 @@ class Expression:
         """Return its value; raise ``NotReckoned``."""
         return self._value(self.root, over, {})
 
-    def slopes(self, over: Quantities) -> dict[Leaf, float]:
+    def turns(self) -> Iterator["Turn"]:
+        """Yield the ways that its min and max may go: as they do, all otherwise, and each by each.
+
+        Of one that lies within others, these go its way.
+        """
+        if self._calls:
+            yield Turn()
+            yield Turn(otherwise=True)
+            yield from _turns(self.root, {})
+
+    def slopes(self, over: Quantities, turn: "Turn | None" = None) -> dict[Leaf, float]:
         """Return by how much the value grows with each sum that it names; raise ``NotReckoned``.
 
-        From the value down, as by the chain rule: what it costs is the length of the formula.
+        From the value down, as by the chain rule: what it costs is the length of the formula. Of
+        min and max by what they come to, or by what they would come to if they took a ``turn``.
         """
+        turn = turn or Turn()
         values: dict[int, float] = {}
         self._value(self.root, over, values)
         found: dict[Leaf, float] = {}
@@ -135,6 +170,8 @@ class Expression:
                 found[leaf] = found.get(leaf, 0.0) + slope
             elif node.children:
                 own = _partial(node, [values[id(child)] for child in node.children])
+                if node.kind in _CALLS:
+                    own = turn.at(node, own)
                 left += [
                     (child, slope * by) for child, by in zip(node.children, own, strict=True) if by
                 ]
@@ -199,6 +236,14 @@ def _walk(node: Node) -> Iterator[Node]:
     yield node
     for child in node.children:
         yield from _walk(child)
+
+
+def _turns(node: Node, above: Mapping[int, int]) -> Iterator[Turn]:
+    for side, child in enumerate(node.children):
+        sides = {**above, id(node): side} if node.kind in _CALLS else above
+        if node.kind in _CALLS:
+            yield Turn(sides)
+        yield from _turns(child, sides)
 
 
 def _constant(node: Node) -> float | None:

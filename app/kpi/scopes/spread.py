@@ -9,14 +9,16 @@ be, that is taken which makes the error larger.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from math import isfinite, sqrt
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from math import inf, isfinite, sqrt
 from typing import Self
 
 import numpy as np
 
 from app.kit.arrays import Floats
 from app.kpi import chance, rules
+from app.kpi.chance import SIGMAS
 from app.kpi.scopes.formula import QUANTITIES, Expression, Leaf, NotReckoned, Quantities
 from app.telemetry import Performance
 
@@ -107,6 +109,20 @@ class Together:
         with np.errstate(over="ignore", invalid="ignore"):
             return float(np.maximum(both * self.least, both * self.most).sum())
 
+    def moves(self, slopes: Mapping[Leaf, float]) -> dict[Leaf, float]:
+        """Return how sums move when what grows by so much with each grows by its variance."""
+        own = self._slopes(slopes)
+        both = own[:, :, None] * own[:, None, :]
+        with np.errstate(over="ignore", invalid="ignore"):
+            xy = np.where(both * self.least > both * self.most, self.least, self.most)
+            found = np.einsum("pab,pb->pa", xy, own)
+        whole = found.sum(axis=0)
+        return {
+            (of, name): float((found[self.keys.index(of)] if of else whole)[_AT[name]])
+            for of, name in slopes
+            if not of or of in self.keys
+        }
+
     def _slopes(self, slopes: Mapping[Leaf, float]) -> Floats:
         """Return by how much a value grows with each place's sums: its own, and the whole's."""
         own = np.zeros((len(self.keys), len(_NAMES)))
@@ -125,15 +141,42 @@ def error_of(expression: Expression, over: Quantities) -> float | None:
     """
     if not expression.quantities:
         return None
-    slopes = expression.slopes(over)
-    variance = Together.of(over.points).variance(slopes)
-    variance += sum(slope * slope * _beyond(over, leaf) for leaf, slope in slopes.items())
-    if not isfinite(variance):
+    together = Together.of(over.points)
+    found = _spread(together, over, expression.slopes(over))
+    if not isfinite(found):
         raise NotReckoned("its error is larger than any number")
-    return sqrt(max(variance, 0.0))
+    return max(found, _beyond_turns(expression, over, together))
 
 
-def _beyond(over: Quantities, leaf: Leaf) -> float:
+def _spread(together: Together, over: Quantities, slopes: Mapping[Leaf, float]) -> float:
+    variance = together.variance(slopes)
+    variance += sum(slope * slope * _lacking(over, leaf) for leaf, slope in slopes.items())
+    return sqrt(max(variance, 0.0)) if isfinite(variance) else inf
+
+
+def _beyond_turns(expression: Expression, over: Quantities, together: Together) -> float:
+    """Return how far three errors take a formula that min and max may turn, by the error.
+
+    Beyond a turn a value has other slopes than here: of what lies below its least there are none.
+    """
+    value, found = expression.reckon(over), 0.0
+    for turn in expression.turns():
+        slopes = expression.slopes(over, turn)
+        error = _spread(together, over, slopes)
+        if not error or not isfinite(error):
+            continue
+        moves = together.moves(slopes)
+        for leaf, slope in slopes.items():
+            moves[leaf] = moves.get(leaf, 0.0) + slope * _lacking(over, leaf)
+        for sign in (SIGMAS, -SIGMAS):
+            moved = {leaf: sign * by / error for leaf, by in moves.items()}
+            with suppress(NotReckoned):
+                there = expression.reckon(replace(over, moved=moved))
+                found = max(found, abs(there - value) / SIGMAS)
+    return found
+
+
+def _lacking(over: Quantities, leaf: Leaf) -> float:
     """Return what the variance of a sum lacks where it is of few that are rare, or all alike."""
     of, name = leaf
     done = over.points.get(of) if of else over.whole

@@ -119,6 +119,12 @@ def test_what_is_too_long_or_too_deep_is_refused_and_not_run() -> None:
             Expression.read(text)
 
 
+def test_no_formula_turns_more_often_than_is_looked_at() -> None:
+    Expression.read("min(reward, " * 16 + "1" + ")" * 16).require(frozenset(), frozenset())
+    with pytest.raises(BadFormula, match="more than 16 times"):
+        Expression.read("min(reward, " * 17 + "1" + ")" * 17).require(frozenset(), frozenset())
+
+
 def done(rng: Any, n: int, *, before: bool = False) -> Performance:
     """Outcomes of decisions, or as the release before folded them."""
     rewards = rng.gamma(2.0, 3.0, n)

@@ -3,6 +3,7 @@
 import asyncio
 from math import isclose, sqrt
 from time import monotonic
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,6 +70,56 @@ def test_an_error_is_never_smaller_than_that_of_any_decisions_of_these_sums(
 
     exact = sqrt(float(((a * reward + b * cost + c * hit) ** 2).sum()))
     assert (error or 0.0) >= exact * (1 - 1e-9)
+
+
+def sums(rewards: Any, costs: Any = None) -> Performance:
+    costs = np.zeros(len(rewards)) if costs is None else costs
+    net, squares = rewards - costs, float((rewards**2).sum())
+    return Performance(
+        rewarded=len(rewards), reward=float(rewards.sum()), reward_squared=squares,
+        costed=len(costs), cost=float(costs.sum()), cost_squared=float((costs**2).sum()),
+        valued=len(rewards), paired=len(rewards), paired_net_squared=float((net**2).sum()),
+        paired_reward_squared=squares,
+        paired_cost_squared=float((costs**2).sum()),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "at_least"),
+    [
+        ("max(reward - 1000, 0)", 1.0),
+        ("0 - min(1000 - reward, 0)", 1.0),
+        ("max(0, max(reward - 1000, cost - 90000)) * 3 + decisions * 0", 3.0),
+        ("max(point['a'].reward - 1000, 0) + max(point['b'].reward - 1000, 0)", 60.0),
+        ("max(reward, 1000) / 1000", 1.001),
+        ("max(reward - cost - 900, 0)", 1.0),
+    ],
+)
+def test_what_lies_below_its_least_on_a_day_of_bad_luck_is_not_missed_for_certain(
+    text: str, at_least: float
+) -> None:
+    """A reward of 1,050, sd 145; it was told on two days of five."""
+    rng = np.random.default_rng(6)
+    expression, told = Expression.read(text), 0
+    for _ in range(1_000):
+        some = [rng.gamma(16, 20 / 16, int(rng.poisson(52.5))) for _ in "ab"]
+        points = {"a": sums(some[0], np.full(len(some[0]), 2.0)), "b": sums(some[1])}
+        over = Quantities(points["a"], points, {})
+        value, error = expression.reckon(over), error_of(expression, over) or 0.0
+        told += value + 3 * error < at_least
+
+    assert told <= 4
+
+
+def test_a_turn_that_is_out_of_reach_makes_no_error_larger() -> None:
+    done = sums(np.random.default_rng(1).gamma(16, 1, 100))
+    over = Quantities(done, {"a": done}, {})
+    for text in ("min({}, 1e9)", "max({}, 0)", "max(min({}, 9e9), -5)", "min(1e9, {}) + max(1, 2)"):
+        for inner in ("reward - cost", "reward / rewarded", "3 * reward"):
+            plain, turned = (
+                error_of(Expression.read(one), over) for one in (inner, text.format(inner))
+            )
+            assert isclose(plain or 0, turned or 1, rel_tol=1e-9), (text, inner)
 
 
 def test_a_hundred_points_and_every_quantity_are_reckoned_in_no_time() -> None:
