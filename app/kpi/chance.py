@@ -59,7 +59,9 @@ def of_mean(total: float, squares: float, rows: int, bringing: int) -> float | N
 def of_total(total: float, squares: float, bringing: int) -> float | None:
     """Return the error of a sum of outcomes whose number is chance as well (Poisson's).
 
-    Its variance is Σx²; of those that are as good as less than a hundred it is smoothed.
+    It is of days of as much business: what varies from day to day otherwise is no chance to a sum,
+    which is what happened. Its variance is Σx²; of those that are as good as less than a hundred it
+    is smoothed.
     """
     number, each = as_good_as(total, squares, bringing)
     if not number:

@@ -138,6 +138,28 @@ def test_rare_successes_at_or_above_the_threshold_are_no_miss_on_days_of_bad_luc
     assert told <= 8
 
 
+@pytest.mark.parametrize("varies", [0.0, 0.1, 0.3])
+def test_a_total_is_missed_for_certain_where_days_of_so_much_business_bring_less(
+    varies: float,
+) -> None:
+    """It is no estimate of other days: a day of less business is missed, as it was."""
+    rng = np.random.default_rng(8)
+    limits = (Direction.AT_LEAST, 9_500.0, 0.0)
+    told = {True: 0, False: 0}
+    slack = 0
+    for _ in range(2_000):
+        business = max(float(rng.normal(1.0, varies)), 0.05)
+        rewards = rng.gamma(4, 2.5, int(rng.poisson(1_000 * business)))
+        found = of_scope(ScopeFormula.TOTAL_REWARD, paid(rewards))
+        surely = missed(found, *limits) and certain(found, *limits)
+        told[10_000 * business >= 9_500] += surely
+        slack += 10_000 * business < 7_500 and not surely
+
+    assert told[True] <= 4
+    assert slack == 0, "a day of three quarters of the business is told"
+    assert told[False] > 2_000 * {0.0: -1, 0.1: 0.02, 0.3: 0.2}[varies]
+
+
 def test_what_halves_is_found_and_amounts_that_differ_cry_wolf_seldom() -> None:
     rng = np.random.default_rng(3)
     limits = (Direction.AT_LEAST, 2.0, 0.0)

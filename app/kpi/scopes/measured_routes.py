@@ -52,8 +52,9 @@ class ScopeMeasuredOut(BaseModel):
     currency: str | None
     value: float | None
     low: float | None = Field(
-        description="Where it surely lies: three standard errors around what outcomes say; of"
-        " reported values nothing."
+        description="Where it surely lies: three standard errors around what outcomes say; of a"
+        " total, what days of so much business bring, whichever decisions come; of reported values"
+        " nothing."
     )
     high: float | None
     before: float | None = Field(description="Over the time before, if it is `compared`.")
@@ -68,7 +69,9 @@ class ScopeMeasuredOut(BaseModel):
     )
     certain: bool = Field(
         description="Whether more than chance keeps it from where a miss begins, at the threshold"
-        " and the tolerance beyond it: that lies outside of `low` to `high`."
+        " and the tolerance beyond it: that lies outside of `low` to `high`. A total happened: of"
+        " it the claim is that days of so much business bring that little, or that much; that there"
+        " was less business than on others is no chance here."
     )
     since: datetime
     until: datetime
