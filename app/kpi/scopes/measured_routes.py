@@ -119,7 +119,7 @@ class ScopeSeriesOut(BaseModel):
 @router.get(
     "/measured",
     response_model=ScopeMeasuresOut,
-    responses=responses(NotFound, NotInOrder, TooMuchToMeasure, OutOfScope),
+    responses=responses(NotFound, NotInOrder, OutOfScope),
 )
 async def measure_scope(
     scope: Name,
@@ -128,14 +128,18 @@ async def measure_scope(
     since: Countable | None = None,
     until: Countable | None = None,
     compared: Annotated[bool, Query(description="With the time before, as long.")] = False,  # noqa: FBT002 - a query parameter
+    kpi: Annotated[str | None, Query(pattern=NAME, description="Only this one.")] = None,
 ) -> dict[str, list[ScopeMeasured]]:
     """Measure every KPI of a process or a portfolio, with what each point has of it.
 
     By whole hours. Without `since` and `until` each over its own last `window_days` whole days,
-    less those that it waits for (`wait_days`).
+    less those that it waits for (`wait_days`). One that would have too much read is not measured
+    and says so (`lacking`); the others are.
     """
     found = await service.scope_by_key(session, scope, by=actor)
-    measured = await measuring.measure(session, found, since=since, until=until, compared=compared)
+    measured = await measuring.measure(
+        session, found, since=since, until=until, compared=compared, kpi=kpi
+    )
     return {"measures": measured}
 
 

@@ -1,7 +1,7 @@
 """Measuring: what a scope's KPIs came to, in all and at each of its points."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -9,12 +9,13 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import telemetry
+from app.kit.refusal import NotFound
 from app.kpi import rules
 from app.kpi.attribution import NotInOrder
 from app.kpi.reported import Reported
 from app.kpi.scopes import reporting
-from app.kpi.scopes.reading import MOST_HOURS, Read, Span, read
-from app.kpi.scopes.reckoning import Ground, found_in, ground_of, prices_of
+from app.kpi.scopes.reading import MOST_HOURS, Read, Span, affordable, read
+from app.kpi.scopes.reckoning import Ground, counts_outcomes, found_in, ground_of, prices_of
 from app.kpi.scopes.rules import (
     REPORTED,
     ScopeFormula,
@@ -25,6 +26,7 @@ from app.kpi.scopes.rules import (
 from app.kpi.scopes.tables import Scope, ScopeKpi
 from app.platform.db import clock
 from app.platform.events import Question, ask
+from app.telemetry import Performance
 
 A_DAY = 24
 
@@ -90,40 +92,60 @@ async def measure(
     since: datetime | None,
     until: datetime | None,
     compared: bool = False,
+    kpi: str | None = None,
     most: int = MOST_HOURS,
 ) -> list[ScopeMeasured]:
-    """Measure every KPI of a scope in ``[since, until)``, by whole hours.
+    """Measure every KPI of a scope, or one, in ``[since, until)``, by whole hours.
 
-    Without either each is measured over its own last whole days, as it stands by. What is
-    ``compared`` is also measured over the time before, of the same length.
+    One of which too many hours would have to be read says so, and the others are measured. Without
+    either each is measured over its own last whole days, as it stands by. What is ``compared`` is
+    also measured over the time before, of the same length.
     """
     ground = await ground_of(session, scope)
-    spans = await _spans(session, ground, since, until)
-    asked = {*spans.values()}
-    if compared:
-        asked |= {one.before for one in asked}
-    days = all(one.first % A_DAY == 0 for one in asked)
-    found = await read(
-        session, scope.tenant_id, ground.points, asked, width=A_DAY if days else 1, most=most
-    )
+    wanted = [one for one in ground.kpis if kpi in {None, one.key}]
+    if kpi is not None and not wanted:
+        raise NotFound("KPI of this scope", kpi)
+    spans = await _spans(session, wanted, since, until)
+    asked = {key: (one, one.before) if compared else (one,) for key, one in spans.items()}
+    counted = {asked[one.key] for one in wanted if counts_outcomes(one)}
+    groups, refused = await affordable(session, scope.tenant_id, ground.points, counted, most=most)
+    every = {one for several in asked.values() for one in several}
+    found = dict.fromkeys(every, Read(Performance(), {}))
+    for some in groups:
+        days = all(bound % A_DAY == 0 for one in some for bound in one)
+        width = A_DAY if days else 1
+        found |= await read(session, scope.tenant_id, ground.points, some, width=width, most=most)
     said = {
         span: await reporting.reported(session, scope.tenant_id, scope.id, ground.pushed, *span)
-        for span in found
+        for span in every
     }
     champions = await ask(session, Champions(scope.tenant_id, tuple(ground.points))) or {}
 
     def reckoned() -> list[ScopeMeasured]:
         measured = []
-        for kpi in ground.kpis:
-            span = spans[kpi.key]
-            one = _measured(ground, kpi, span, found[span], _of_one(said[span]), champions)
-            if compared:
+        for item in wanted:
+            span = spans[item.key]
+            one = _measured(ground, item, span, found[span], _of_one(said[span]), champions)
+            if counts_outcomes(item) and asked[item.key] in refused:
+                hours = refused[asked[item.key]]
+                one = _too_much(one, hours, most)
+            elif compared:
                 earlier, sums = found[span.before], _of_one(said[span.before])
-                one = _beside(one, _measured(ground, kpi, span.before, earlier, sums, champions))
+                one = _beside(one, _measured(ground, item, span.before, earlier, sums, champions))
             measured.append(one)
         return measured
 
     return await asyncio.to_thread(reckoned)
+
+
+def _too_much(one: ScopeMeasured, hours: int, most: int) -> ScopeMeasured:
+    """Return a KPI that is not measured, as that would keep the others from being."""
+    lacking = (
+        f"{hours} hours of its time hold outcomes, and {most} are read for one answer: narrow"
+        " `since` and `until`, or ask for this KPI alone"
+    )
+    return replace(one, value=None, low=None, high=None, outcomes=0, missed=None, certain=False,
+                   lacking=lacking, parts=[])  # fmt: skip
 
 
 def _of_one(said: Mapping[str, Mapping[int, Reported]]) -> dict[str, Reported]:
@@ -139,14 +161,14 @@ def _beside(one: ScopeMeasured, before: ScopeMeasured) -> ScopeMeasured:
 
 
 async def _spans(
-    session: AsyncSession, ground: Ground, since: datetime | None, until: datetime | None
+    session: AsyncSession, kpis: Sequence[ScopeKpi], since: datetime | None, until: datetime | None
 ) -> dict[str, Span]:
     """Return over which hours each KPI is measured."""
     now = await clock(session)
     if since is None and until is None:
-        return {one.key: last_days(one.window_days, one.wait_days, now) for one in ground.kpis}
+        return {one.key: last_days(one.window_days, one.wait_days, now) for one in kpis}
     found = {}
-    for one in ground.kpis:
+    for one in kpis:
         ends = until or now
         begins = since or ends - timedelta(days=one.window_days)
         if begins >= ends:

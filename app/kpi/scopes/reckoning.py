@@ -45,6 +45,13 @@ async def ground_of(session: AsyncSession, scope: Scope) -> Ground:
     return Ground(scope, members, kpis, disagreement(standing_in(members, money, kpis)))
 
 
+def counts_outcomes(kpi: ScopeKpi) -> bool:
+    """Say whether a KPI is of outcomes, and not of what is reported only."""
+    if kpi.formula is ScopeFormula.EXPRESSION:
+        return bool(Expression.read(kpi.expression or "").quantities)
+    return kpi.formula is not ScopeFormula.PUSHED
+
+
 def found_in(
     ground: Ground, kpi: ScopeKpi, done: Read, sums: Mapping[str, Reported]
 ) -> tuple[Found, str | None]:

@@ -10,6 +10,7 @@ import pytest
 
 from app import audit
 from app.kit.actor import Actor
+from app.kit.refusal import NotFound
 from app.kpi.scopes import agreeing, measuring, service
 from app.kpi.scopes.measuring import ScopeMeasured
 from app.kpi.scopes.reading import Span, TooMuchToMeasure, read
@@ -256,6 +257,40 @@ async def test_no_more_is_read_than_an_answer_may_take(ground: Ground) -> None:
         await line(ground, scope, "e", **span)
     long = await line(ground, scope, "k", since=datetime(1980, 1, 1, tzinfo=UTC))
     assert (long.bucket_hours, len(long.figures) < 1000) == (24 * 28, True)
+
+
+async def test_a_kpi_that_is_too_wide_keeps_no_other_from_being_measured(ground: Ground) -> None:
+    point = await ground.point()
+    await ground.bring(point, [Brought(TODAY - 1 - hour, 1.0) for hour in range(24 * 30)])
+    scope = await ground.scope(point)
+    for key, days, waits in (("day", 1, 0), ("late", 1, 20), ("week", 7, 0), ("wide", 30, 0)):
+        await ground.agree(scope, key, window_days=days, wait_days=waits)
+    await ground.agree(scope, "said", formula=ScopeFormula.PUSHED, window_days=30)
+    text = "pushed['said'] * 2"
+    await ground.agree(
+        scope, "twice", formula=ScopeFormula.EXPRESSION, expression=text, window_days=30
+    )
+    async with ground.db.transaction(ground.tenant) as session:
+        said = [Report("said", begins(TODAY - 600, 1), 4.0, "", 0)]
+        await report(session, scope.key, said, by=ground.actor())
+
+    found = await measured(ground, scope, most=200)
+    beside = await measured(ground, scope, most=200, compared=True)
+    alone = await measured(ground, scope, most=200, kpi="twice")
+
+    assert {key: one.value for key, one in found.items()} == {
+        "day": 24.0, "late": 24.0, "week": 168.0, "wide": None, "said": 4.0, "twice": 8.0,
+    }  # fmt: skip
+    wide = found["wide"]
+    assert (wide.missed, wide.certain, wide.parts) == (None, False, [])
+    assert "720 hours of its time hold outcomes, and 200 are read" in (wide.lacking or "")
+    assert {key: (one.value, one.before) for key, one in beside.items()} == {
+        "day": (24.0, 24.0), "late": (24.0, 24.0), "week": (None, None), "wide": (None, None),
+        "said": (4.0, None), "twice": (8.0, None),
+    }  # fmt: skip
+    assert {key: one.value for key, one in alone.items()} == {"twice": 8.0}
+    with pytest.raises(NotFound):
+        await measured(ground, scope, kpi="none")
 
 
 async def test_another_tenant_has_none_of_it(ground: Ground, database: Database) -> None:
