@@ -90,7 +90,11 @@ class ScopeMeasuresOut(BaseModel):
 class FigureOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
-    at: datetime = Field(description="When the bucket begins.")
+    at: datetime = Field(description="When the bucket begins; weeks do on Mondays (UTC).")
+    covered_hours: int = Field(
+        description="How many of its hours lie from `since` to `until`: of the first and the last"
+        " bucket perhaps not all `bucket_hours`."
+    )
     value: float | None
     low: float | None
     high: float | None
@@ -132,7 +136,8 @@ async def measure_scope(
 ) -> dict[str, list[ScopeMeasured]]:
     """Measure every KPI of a process or a portfolio, with what each point has of it.
 
-    By whole hours. Without `since` and `until` each over its own last `window_days` whole days,
+    By whole hours of UTC, to which both ends are taken back; without `since` over `window_days`.
+    Without either each over its own last `window_days` whole days,
     less those that it waits for (`wait_days`). One that would have too much read is not measured
     and says so (`lacking`); the others are.
     """
@@ -160,7 +165,10 @@ async def get_scope_series(
         Query(ge=1, le=24 * 28, description="Days, or wider for a long time, if not named."),
     ] = None,
 ) -> ScopeSeries:
-    """Return a KPI of a scope over time, in all and at each point; by default of 30 days."""
+    """Return a KPI of a scope over time, in all and at each point.
+
+    By default of 30 days and today, or of as many as can be read at once.
+    """
     return await series(
         session, scope, kpi, since=since, until=until, bucket_hours=bucket_hours, by=actor
     )

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -167,14 +167,11 @@ async def _spans(
     now = await clock(session)
     if since is None and until is None:
         return {one.key: last_days(one.window_days, one.wait_days, now) for one in kpis}
-    found = {}
-    for one in kpis:
-        ends = until or now
-        begins = since or ends - timedelta(days=one.window_days)
-        if begins >= ends:
-            raise NotInOrder("since is not before until.")
-        found[one.key] = span_of(begins, ends)
-    return found
+    if since is not None:
+        span = span_of(since, until or now, ended=until is not None)
+        return {one.key: span for one in kpis}
+    last = telemetry.hour_at(until or now)
+    return {one.key: Span(max(last - one.window_days * A_DAY, 0), last) for one in kpis}
 
 
 def last_days(days: int, waiting: int, now: datetime) -> Span:
@@ -183,9 +180,20 @@ def last_days(days: int, waiting: int, now: datetime) -> Span:
     return Span(last - days * A_DAY, last)
 
 
-def span_of(since: datetime, until: datetime) -> Span:
-    """Return the hours of a time; the one that ``until`` begins is not among them."""
-    return Span(telemetry.hour_at(since), telemetry.hour_at(until - timedelta(microseconds=1)) + 1)
+def span_of(since: datetime, until: datetime, *, ended: bool = True) -> Span:
+    """Return the whole hours of UTC of a time: both of its ends are taken back to one.
+
+    So that times that follow each other share no hour. A time that has not ``ended`` is of the hour
+    that it began in, if of no other.
+    """
+    if since >= until:
+        raise NotInOrder("since is not before until.")
+    first, last = telemetry.hour_at(since), telemetry.hour_at(until)
+    if first == last and ended:
+        raise NotInOrder(
+            "since and until lie in one hour of UTC, and it is whole hours that are measured."
+        )
+    return Span(first, max(last, first + 1))
 
 
 def _measured(
