@@ -72,3 +72,11 @@ def of_total(total: float, squares: float, bringing: int) -> float | None:
 def rare(number: float) -> float:
     """Return the error of a number of events, as of those that would bring so few or so many."""
     return sqrt(number + _HALF / 2) + _HALF / SIGMAS
+
+
+def unseen(total: float, squares: float, rows: int, bringing: int) -> float:
+    """Return by how much Σx² falls short of a sum's variance, where few of the rows are rare."""
+    number, each = as_good_as(total, squares, bringing)
+    if not number or number >= min(rows / 2, _MANY):
+        return 0.0
+    return max((rare(number) * each) ** 2 - squares, 0.0)

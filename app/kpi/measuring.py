@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, telemetry
-from app.kpi import attribution, pushed, rules
+from app.kpi import attribution, computed, pushed, rules
 from app.kpi.agreement import Agreed, agreements
 from app.kpi.attribution import Attributed, attributed
 
@@ -81,7 +81,7 @@ async def measure(
                 worth = await attributed(session, point, version_id, since=first, until=last)
             found = attribution.found(item.formula, worth)
         else:
-            found = rules.value(item.formula, done, item.prices)
+            found = computed.value(item.formula, done, item.prices)
         measured.append(_held(item, found))
     return measured
 
@@ -122,7 +122,9 @@ async def measure_segments(
         elif item.formula in rules.ATTRIBUTED:
             found = {}
         else:
-            found = {name: rules.value(item.formula, of, item.prices) for name, of in done.items()}
+            found = {
+                name: computed.value(item.formula, of, item.prices) for name, of in done.items()
+            }
         known = {name: one for name, one in found.items() if one.value is not None}
         measured += [(name, _held(item, known[name])) for name in sorted(known)]
     if unknown is not None and not measured:

@@ -1,13 +1,10 @@
 """What a KPI is and when it is missed. Pure."""
 
 from enum import StrEnum
-from math import sqrt
 from typing import NamedTuple
 
 from app.kit.refusal import Kind, Refusal
-from app.kpi import chance
 from app.kpi.chance import SIGMAS
-from app.telemetry import Performance
 
 
 class KpiWatched(Refusal):
@@ -51,12 +48,6 @@ class Formula(StrEnum):
     """The same, with what it does to the decision points downstream."""
 
 
-_METRICS = frozenset(
-    {
-        Formula.ACCURACY, Formula.PRECISION, Formula.RECALL, Formula.F1, Formula.AUC,
-        Formula.LOG_LOSS, Formula.BRIER, Formula.ECE, Formula.MAE, Formula.RMSE, Formula.BIAS,
-    }
-)  # fmt: skip
 SHARES = frozenset(
     {
         Formula.ACCURACY, Formula.PRECISION, Formula.RECALL, Formula.F1, Formula.AUC,
@@ -151,95 +142,7 @@ class Found(NamedTuple):
         return self.value - SIGMAS * self.error, self.value + SIGMAS * self.error
 
 
-def value(formula: Formula, done: Performance, prices: Prices = FREE) -> Found:
-    """Return what outcomes say of a KPI that is computed from them."""
-    if formula in _METRICS:
-        return _metric(formula, done)
-    if formula is Formula.ERROR_COST:
-        return _error_cost(done, prices)
-    if formula is Formula.MEAN_COST:
-        return _mean(done.cost, done.cost_squared, done.costed, done.no_cost)
-    if formula is Formula.NET_VALUE:
-        net = done.reward - done.cost
-        return _mean(net, done.net_squared[1], done.valued, done.no_net)
-    if formula is Formula.CONVERSION_RATE:
-        return _rate(done.conversions, done.rewarded)
-    return _mean(done.reward, done.reward_squared, done.rewarded, done.no_reward)
-
-
 NONE = Found(None, 0)
-
-
-def _mean(total: float, squares: float, rows: int, idle: int) -> Found:
-    """Return a mean of rows of which so many ``idle`` ones brought nothing."""
-    if not rows:
-        return NONE
-    bringing = max(rows - idle, 0)
-    error = chance.of_mean(total, squares, rows, bringing)
-    return Found(total / rows, rows, error=error, few=few(rows) or idling(rows, bringing))
-
-
-def _rate(hits: int, rows: int) -> Found:
-    if not rows:
-        return NONE
-    return Found(hits / rows, rows, error=chance.of_share(hits, rows), few=few(rows))
-
-
-def few(rows: int) -> str | None:
-    """Say whether outcomes are too few for a mean or a metric of them to say anything."""
-    if rows >= chance.FEWEST:
-        return None
-    return f"{rows} outcomes say little of what others come to; {chance.FEWEST} are needed"
-
-
-def idling(rows: int, bringing: int) -> str | None:
-    """Say whether so few brought anything that how much they bring is hardly known."""
-    if bringing >= chance.BRINGING:
-        return None
-    return (
-        f"of {rows} outcomes {bringing} brought or cost anything; {chance.BRINGING} are needed for"
-        " a miss to be certain"
-    )
-
-
-_RATES = frozenset({Formula.ACCURACY, Formula.PRECISION, Formula.RECALL})
-
-
-def _metric(formula: Formula, done: Performance) -> Found:
-    """Return a metric; its error is not nothing where all outcomes at hand are alike."""
-    measure = done.measure(formula.value)
-    if measure is None:
-        return NONE
-    value, error, rows = measure
-    if formula in _RATES:
-        return _rate(round(value * rows), rows)
-    if formula is Formula.F1:
-        right = done.true_positives + SIGMAS**2 / 2
-        wrong = done.false_positives + done.false_negatives + SIGMAS**2 / 2
-        error = 2 * sqrt(right * wrong * (right + wrong)) / (2 * right + wrong) ** 2
-        return Found(value, rows, error=error, few=few(rows))
-    say, reason = rows, few(rows)
-    if formula is Formula.AUC:
-        say = int(min(done.by_hundredth()[0].sum(axis=0)))
-        if reason is None and say < chance.BRINGING:
-            reason = f"of one class there are {say} outcomes; {chance.BRINGING} are needed"
-    if not error and say:
-        error = chance.of_mean(value * say, value * value * say, say, say) or 0.0
-    return Found(value, rows, error=error, few=reason)
-
-
-def _error_cost(done: Performance, prices: Prices) -> Found:
-    wrong = done.false_positives + done.false_negatives
-    counts = (
-        done.true_positives,
-        done.false_positives,
-        done.false_negatives,
-        done.labelled - done.true_positives - wrong,
-    )
-    pairs = list(zip(counts, prices, strict=True))
-    total = sum(count * price for count, price in pairs)
-    idle = sum(count for count, price in pairs if not price)
-    return _mean(total, sum(count * price**2 for count, price in pairs), done.labelled, idle)
 
 
 def missed(found: Found, direction: Direction, threshold: float, tolerance: float) -> bool:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.kpi.computed import value
 from app.kpi.rules import (
     Direction,
     Formula,
@@ -16,9 +17,8 @@ from app.kpi.rules import (
     fault,
     gravely,
     missed,
-    value,
 )
-from app.kpi.scopes.rules import ScopeFormula, judged
+from app.kpi.scopes.rules import ScopeFormula
 from app.kpi.scopes.rules import value as of_scope
 from app.telemetry import METRICS, Performance
 from app.telemetry.outcomes import Labelled, fold, performance
@@ -108,107 +108,6 @@ def test_a_standard_error_is_that_of_the_mean(sent: list[int]) -> None:
     assert not any(sent) or found.interval == pytest.approx(
         (middle - 3 * error, middle + 3 * error), abs=1e-4
     )
-
-
-def paid(rewards: Any) -> Performance:
-    """What is known of decisions that brought so much each."""
-    return Performance(
-        rewarded=len(rewards), reward=float(rewards.sum()), valued=len(rewards),
-        reward_squared=float((rewards**2).sum()), conversions=int((rewards > 0).sum()),
-        no_reward=int((rewards == 0).sum()),
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize("formula", [ScopeFormula.MEAN_REWARD, ScopeFormula.TOTAL_REWARD])
-@pytest.mark.parametrize("expected", [20, 50, 100, 200, 500, 1000])
-def test_rare_successes_at_or_above_the_threshold_are_no_miss_on_days_of_bad_luck(
-    formula: ScopeFormula, expected: int
-) -> None:
-    """Two in a hundred bring 100 each, of a mean of 2; it was a third of the days."""
-    rng = np.random.default_rng(expected)
-    told = 0
-    for _ in range(2_000):
-        count = int(rng.poisson(expected)) if formula is ScopeFormula.TOTAL_REWARD else expected
-        found = of_scope(formula, paid((rng.random(count) < 0.02) * 100.0))
-        times = expected if formula is ScopeFormula.TOTAL_REWARD else 1
-        limits = (Direction.AT_LEAST, 2.0 * times, 0.0)
-        told += missed(found, *limits) and certain(found, *limits)
-        assert found.few is not None or found.outcomes >= 30 or formula.value == "total_reward"
-
-    assert told <= 8
-
-
-@pytest.mark.parametrize("varies", [0.0, 0.1, 0.3])
-def test_a_total_is_missed_for_certain_where_days_of_so_much_business_bring_less(
-    varies: float,
-) -> None:
-    """It is no estimate of other days: a day of less business is missed, as it was."""
-    rng = np.random.default_rng(8)
-    limits = (Direction.AT_LEAST, 9_500.0, 0.0)
-    told = {True: 0, False: 0}
-    slack = 0
-    for _ in range(2_000):
-        business = max(float(rng.normal(1.0, varies)), 0.05)
-        rewards = rng.gamma(4, 2.5, int(rng.poisson(1_000 * business)))
-        found = of_scope(ScopeFormula.TOTAL_REWARD, paid(rewards))
-        surely = missed(found, *limits) and certain(found, *limits)
-        told[10_000 * business >= 9_500] += surely
-        slack += 10_000 * business < 7_500 and not surely
-
-    assert told[True] <= 4
-    assert slack == 0, "a day of three quarters of the business is told"
-    assert told[False] > 2_000 * {0.0: -1, 0.1: 0.02, 0.3: 0.2}[varies]
-
-
-def test_what_halves_is_found_and_amounts_that_differ_cry_wolf_seldom() -> None:
-    rng = np.random.default_rng(3)
-    limits = (Direction.AT_LEAST, 2.0, 0.0)
-    halved, lopsided = 0, 0
-    for _ in range(500):
-        found = value(Formula.MEAN_REWARD, paid((rng.random(3_000) < 0.01) * 100.0))
-        halved += missed(found, *limits) and certain(found, *limits)
-        amounts = rng.lognormal(0, 1, 300) * (2.0 / np.exp(0.5))
-        found = value(Formula.MEAN_REWARD, paid(amounts))
-        lopsided += missed(found, *limits) and certain(found, *limits)
-
-    assert halved > 400
-    assert lopsided < 15
-
-
-@pytest.mark.parametrize("outcomes", [1, 5, 29])
-def test_of_one_decision_or_some_no_miss_is_certain_and_it_is_said_why(outcomes: int) -> None:
-    rows = [Labelled(0, 0.9, float("nan"), 0.0, 0.0, 0.0)] * outcomes
-    done = performance(fold(rows))
-
-    for formula in Formula:
-        found = value(formula, done, Prices(1.0, -5.0, -5.0, 1.0))
-        if found.value is not None:
-            assert f"{outcomes} outcomes say little" in (found.few or "")
-            for direction in Direction:
-                assert not certain(found, direction, found.value + 1e6, 0.0)
-                assert not certain(found, direction, found.value - 1e6, 0.0)
-
-
-def test_outcomes_that_are_all_alike_are_not_certain_to_the_last_digit() -> None:
-    nan = float("nan")
-    done = performance(fold([Labelled(0, 0.9, nan, 1.0, 7.0, 5.0)] * 60))
-
-    alike = ("accuracy", "recall", "f1", "mean_reward", "net_value", "mean_cost", "mae", "log_loss")
-    for formula in map(Formula, alike):
-        found = value(formula, done)
-        assert found.few is None
-        assert 0.01 < (found.error or 0) / abs(found.value or 1) < 0.2, formula
-
-
-def test_where_nothing_brought_anything_no_miss_is_certain() -> None:
-    idle = paid(np.zeros(5_000))
-    found = value(Formula.MEAN_REWARD, idle)
-
-    assert "of 5000 outcomes 0 brought" in (found.few or "")
-    assert not certain(found, Direction.AT_LEAST, 1.0, 0.0)
-    assert judged(ScopeFormula.MEAN_REWARD, found, missed=True) is None
-    # What is met by that is met: a cost of nothing.
-    assert judged(ScopeFormula.MEAN_COST, found, missed=False) is False
 
 
 def test_a_healthy_kpi_at_its_threshold_is_hardly_ever_missed_for_certain() -> None:

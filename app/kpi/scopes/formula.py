@@ -57,9 +57,13 @@ class Quantities:
     moved: Mapping[Leaf, float] = field(default_factory=dict)
     """By how much sums are looked at beside what they are."""
 
+    def at(self, of: str) -> Performance | None:
+        """Return what is known of a point, or of the whole."""
+        return self.points.get(of) if of else self.whole
+
     def sum_of(self, of: str, name: str) -> float:
         """Return a sum or count of a point, or of the whole."""
-        done = self.points.get(of) if of else self.whole
+        done = self.at(of)
         if done is None:
             raise NotReckoned(f"{of} is no point of the scope any more")
         return float(QUANTITIES[name](done)) + self.moved.get((of, name), 0.0)

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from math import sqrt
 
 from app.kit.refusal import Invalid, Kind, NotFound, Refusal
-from app.kpi import chance, rules
+from app.kpi import chance, computed, rules
 from app.kpi.rules import FREE, NONE, Formula, Found, Prices
 from app.kpi.scopes.formula import MONEY, Expression
 from app.telemetry import Performance
@@ -216,8 +217,11 @@ def value(formula: ScopeFormula, done: Performance, prices: Prices = FREE) -> Fo
         return _total(done.cost, done.cost_squared, done.costed, done.no_cost)
     if formula is ScopeFormula.TOTAL_NET_VALUE:
         net = done.reward - done.cost
-        return _total(net, done.net_squared[1], done.valued, done.no_net)
-    return rules.value(Formula(formula.value), done, prices)
+        found = _total(net, done.net_squared[1], done.valued, done.no_net)
+        error = sqrt(done.net_squared[1] + computed.rare_parts(done))
+        error = max(found.error or 0.0, error) if found.value is not None else 0.0
+        return found._replace(error=error or None, few=found.few or computed.unrewarded(done))
+    return computed.value(Formula(formula.value), done, prices)
 
 
 def _total(total: float, squares: float, rows: int, idle: int) -> Found:
@@ -226,7 +230,7 @@ def _total(total: float, squares: float, rows: int, idle: int) -> Found:
         return NONE
     bringing = max(rows - idle, 0)
     error = chance.of_total(total, squares, bringing)
-    return Found(total, rows, error=error, few=rules.idling(rows, bringing))
+    return Found(total, rows, error=error, few=computed.idling(rows, bringing))
 
 
 def judged(formula: ScopeFormula, found: Found, *, missed: bool) -> bool | None:

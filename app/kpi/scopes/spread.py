@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 
 from app.kit.arrays import Floats
-from app.kpi import chance, rules
+from app.kpi import chance, computed
 from app.kpi.chance import SIGMAS
 from app.kpi.scopes.formula import QUANTITIES, Expression, Leaf, NotReckoned, Quantities
 from app.telemetry import Performance
@@ -41,6 +41,7 @@ _IDLE: dict[str, Callable[[Performance], int]] = {
     "cost": lambda done: done.no_cost,
 }
 _ALIKE = 1e-12
+"""A variance that is no more of the squares is what rounding left."""
 _MONEY = (_AT["reward"], _AT["cost"])
 _SIGNED = frozenset({"reward", "cost"})
 """What may be negative of a decision."""
@@ -150,8 +151,21 @@ def error_of(expression: Expression, over: Quantities) -> float | None:
 
 def _spread(together: Together, over: Quantities, slopes: Mapping[Leaf, float]) -> float:
     variance = together.variance(slopes)
-    variance += sum(slope * slope * _lacking(over, leaf) for leaf, slope in slopes.items())
-    return sqrt(max(variance, 0.0)) if isfinite(variance) else inf
+    variance += sum(slope * slope * _unseen(over, leaf) for leaf, slope in slopes.items())
+    if not isfinite(variance):
+        return inf
+    scale = sum(slope * slope * _squares(over, leaf) for leaf, slope in slopes.items())
+    if variance <= _ALIKE * scale:
+        # All outcomes were alike, and others need not be: as if three were of none of it.
+        variance = (
+            sum(
+                slope * slope * _squares(over, leaf) / max(_rows(over, leaf), 1)
+                for leaf, slope in slopes.items()
+                if leaf[1] in _BASE
+            )
+            * chance.rare(0.0) ** 2
+        )
+    return sqrt(max(variance, 0.0))
 
 
 def _beyond_turns(expression: Expression, over: Quantities, together: Together) -> float:
@@ -167,7 +181,7 @@ def _beyond_turns(expression: Expression, over: Quantities, together: Together) 
             continue
         moves = together.moves(slopes)
         for leaf, slope in slopes.items():
-            moves[leaf] = moves.get(leaf, 0.0) + slope * _lacking(over, leaf)
+            moves[leaf] = moves.get(leaf, 0.0) + slope * _unseen(over, leaf)
         for sign in (SIGMAS, -SIGMAS):
             moved = {leaf: sign * by / error for leaf, by in moves.items()}
             with suppress(NotReckoned):
@@ -176,21 +190,25 @@ def _beyond_turns(expression: Expression, over: Quantities, together: Together) 
     return found
 
 
-def _lacking(over: Quantities, leaf: Leaf) -> float:
-    """Return what the variance of a sum lacks where it is of few that are rare, or all alike."""
-    of, name = leaf
-    done = over.points.get(of) if of else over.whole
+def _unseen(over: Quantities, leaf: Leaf) -> float:
+    """Return what the variance of a sum lacks where few outcomes have something of it."""
+    done, name = over.at(leaf[0]), leaf[1]
     if done is None or name not in _BASE:
         return 0.0
-    rows, total = float(QUANTITIES[_BASE[name]](done)), float(QUANTITIES[name](done))
-    squares = float(_SQUARES.get(name, QUANTITIES[name])(done))
-    number, each = chance.as_good_as(total, squares, bringing(name, done))
-    if not number:
-        return 0.0
-    if number < rows / 2:
-        return max((chance.rare(number) * each) ** 2 - squares, 0.0)
-    alike = squares * rows - total * total <= _ALIKE * squares * rows
-    return (chance.rare(0.0) * each) ** 2 if alike else 0.0
+    rows, total = _rows(over, leaf), float(QUANTITIES[name](done))
+    if name not in _SQUARES and not total and rows:  # one more is one more
+        return chance.rare(0.0) ** 2
+    return chance.unseen(total, _squares(over, leaf), rows, bringing(name, done))
+
+
+def _squares(over: Quantities, leaf: Leaf) -> float:
+    done, name = over.at(leaf[0]), leaf[1]
+    return float(_SQUARES.get(name, QUANTITIES[name])(done)) if done else 0.0
+
+
+def _rows(over: Quantities, leaf: Leaf) -> int:
+    done = over.at(leaf[0])
+    return int(QUANTITIES[_BASE[leaf[1]]](done)) if done else 0
 
 
 def bringing(name: str, done: Performance) -> int:
@@ -202,13 +220,15 @@ def bringing(name: str, done: Performance) -> int:
 
 def few_of(expression: Expression, over: Quantities, outcomes: int) -> str | None:
     """Say whether too few outcomes say what a formula comes to."""
-    reason = rules.few(outcomes)
-    money = [
-        (of, name)
+    reason = computed.few(outcomes)
+    named = sorted(
+        (name, of)
         for of, name in expression.slopes(over)
         if name in _IDLE and (not of or of in over.points)
-    ]
-    if reason is not None or not money:
+    )
+    if reason is not None or not named:
         return reason
-    places = [(name, over.points[of] if of else over.whole) for of, name in money]
-    return rules.idling(outcomes, max(bringing(*place) for place in places))
+    # Rewards that are rare may make up for costs that are not.
+    last = named[-1][0]
+    places = [over.points[of] if of else over.whole for name, of in named if name == last]
+    return computed.idling(outcomes, max(bringing(last, place) for place in places))

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.kpi.rules import Formula, value
+from app.kpi.computed import value
+from app.kpi.rules import Formula
 from app.kpi.scopes.formula import QUANTITIES, Expression, NotReckoned, Quantities
 from app.kpi.scopes.parsing import MAX_LENGTH, BadFormula
 from app.kpi.scopes.spread import error_of
