@@ -20,8 +20,9 @@ class KpiSeen:
     tolerance: float
     digest: str
     """Of the definition."""
-    missed: bool
-    """Beyond threshold and tolerance, the threshold outside of its interval; of an uplift all."""
+    missed: bool | None
+    """Beyond threshold and tolerance with its whole interval; nothing, where too few outcomes say
+    it, though a season may."""
     gravely: bool
     counted: bool
     """Whether few outcomes say nothing of it."""

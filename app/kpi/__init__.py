@@ -5,6 +5,7 @@ their measurement from outcomes. Imports gates, telemetry, catalog.
 """
 
 from app.kpi.agreement import Agreed, agreements, agreements_by_point, as_kept, kpis_in_force
+from app.kpi.chance import FEWEST
 from app.kpi.events import KpiWithdrawn
 from app.kpi.measuring import Measured, measure
 from app.kpi.noticing import notice
@@ -18,6 +19,7 @@ from app.kpi.scopes.standing import stand
 from app.kpi.service import GuardrailsAsking, apply_kpi, authors_of
 
 __all__ = [
+    "FEWEST",
     "SPEAKS_ALONE",
     "Agreed",
     "Champion",

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, telemetry
-from app.kpi import attribution, rules, standing_values
+from app.kpi import attribution, computed, rules, standing_values
 from app.kpi.agreement import Agreed, agreements
 from app.kpi.attribution import Attributed, attributed
 
@@ -26,7 +26,7 @@ class Measured:
     tolerance: float
     missed: bool
     certain: bool
-    """Whether more than chance keeps it from its threshold."""
+    """Whether more than chance keeps it from where a miss begins: threshold and tolerance."""
     outcomes: int
     low: float | None
     high: float | None
@@ -36,6 +36,8 @@ class Measured:
     """Whether it is missed by far, or is an uplift that is missed."""
     digest: str
     """Of the definition that it was held against."""
+    lacking: str | None = None
+    """Why no miss is certain: too few outcomes say it."""
 
 
 async def measure(
@@ -79,7 +81,7 @@ async def measure(
                 worth = await attributed(session, point, version_id, since=first, until=last)
             found = attribution.found(item.formula, worth)
         else:
-            found = rules.value(item.formula, done, item.prices)
+            found = computed.value(item.formula, done, item.prices)
         measured.append(_held(item, found))
     return measured
 
@@ -120,7 +122,9 @@ async def measure_segments(
         elif item.formula in rules.ATTRIBUTED:
             found = {}
         else:
-            found = {name: rules.value(item.formula, of, item.prices) for name, of in done.items()}
+            found = {
+                name: computed.value(item.formula, of, item.prices) for name, of in done.items()
+            }
         known = {name: one for name, one in found.items() if one.value is not None}
         measured += [(name, _held(item, known[name])) for name in sorted(known)]
     if unknown is not None and not measured:
@@ -140,7 +144,7 @@ def _held(item: Agreed, found: rules.Found) -> Measured:
         threshold=item.threshold,
         tolerance=item.tolerance,
         missed=rules.missed(found, *limits),
-        certain=rules.certain(found, item.threshold),
+        certain=rules.certain(found, *limits),
         outcomes=found.outcomes,
         low=found.interval[0],
         high=found.interval[1],
@@ -148,4 +152,5 @@ def _held(item: Agreed, found: rules.Found) -> Measured:
         formula=item.formula,
         gravely=rules.gravely(item.formula, found, *limits),
         digest=item.digest,
+        lacking=found.few,
     )

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import telemetry
-from app.kpi import rules, standing_values
+from app.kpi import computed, standing_values
 from app.kpi.agreement import agreements
 from app.kpi.rules import ATTRIBUTED, Formula, Found
 from app.kpi.tables import NOBODY
@@ -45,7 +45,7 @@ async def over_time(
             " hours: GET …/value says it of any."
         )
     if item.formula is not Formula.PUSHED:
-        return OverTime(lambda done: rules.value(item.formula, done, item.prices))
+        return OverTime(lambda done: computed.value(item.formula, done, item.prices))
     found = await standing_values.over_time(
         session, tenant_id, point_id, item,
         version_id=version_id, segment=segment,

@@ -39,12 +39,14 @@ async def reported_by(
     by: Sequence[Any],
     where: Sequence[ColumnElement[bool]],
     width: int | None = None,
+    shift: int = 0,
 ) -> dict[tuple[Any, ...], dict[int, Reported]]:
     """Return what a table's values come to by some of its columns, then by bucket.
 
     The highest revision of a value stands, and if it takes the value back, none. Of one time what
     was said of the whole counts, else its segments; each by itself if it is among the columns.
-    Buckets are ``width`` hours wide, counted since 1970; without, all is in one, 0.
+    Buckets are ``width`` hours wide, counted since 1970, or so many hours (``shift``) before it;
+    without a width, all is in one, 0.
     """
     names = [one.key for one in by]
     apart = "segment" in names
@@ -57,7 +59,7 @@ async def reported_by(
         .subquery()
     )
     hours = func.floor(func.extract("epoch", standing.c.at) / _SECONDS_AN_HOUR)
-    bucket = cast(func.floor(hours / width), BigInteger) if width else cast(0, BigInteger)
+    bucket = cast(func.floor((hours + shift) / width), BigInteger) if width else cast(0, BigInteger)
     rows = select(standing, bucket.label("bucket")).where(standing.c.value.is_not(None))
     if not apart:
         whole = standing.alias()

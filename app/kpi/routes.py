@@ -115,8 +115,9 @@ class MeasuredOut(BaseModel):
     tolerance: float
     missed: bool = Field(description="Beyond threshold and tolerance; of an uplift, surely.")
     certain: bool = Field(
-        description="Whether more than chance keeps it from its threshold: that lies outside of"
-        " `low` to `high`. Alerts are made of what is missed for certain."
+        description="Whether more than chance keeps it from where a miss begins: threshold and"
+        " tolerance together lie outside of `low` to `high`. Alerts are made of what is missed for"
+        " certain."
     )
     outcomes: int = Field(
         description="Decisions whose outcome is known; values pushed; units compared."
@@ -133,6 +134,10 @@ class MeasuredOut(BaseModel):
         " by more than twice what chance explains, and more than a tenth of the threshold."
     )
     digest: str = Field(description="Of the definition that it was held against.")
+    lacking: str | None = Field(
+        description="Why no miss is certain, though there is a value: fewer than 30 outcomes, or"
+        " fewer than 5 that brought anything."
+    )
     segment: str = Field("", description="Which part it is of, as `state=NSW`; none: the whole.")
 
 

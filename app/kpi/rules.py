@@ -1,11 +1,10 @@
 """What a KPI is and when it is missed. Pure."""
 
 from enum import StrEnum
-from math import sqrt
 from typing import NamedTuple
 
 from app.kit.refusal import Kind, Refusal
-from app.telemetry import Performance
+from app.kpi.chance import SIGMAS
 
 
 class KpiWatched(Refusal):
@@ -49,12 +48,6 @@ class Formula(StrEnum):
     """The same, with what it does to the decision points downstream."""
 
 
-_METRICS = frozenset(
-    {
-        Formula.ACCURACY, Formula.PRECISION, Formula.RECALL, Formula.F1, Formula.AUC,
-        Formula.LOG_LOSS, Formula.BRIER, Formula.ECE, Formula.MAE, Formula.RMSE, Formula.BIAS,
-    }
-)  # fmt: skip
 SHARES = frozenset(
     {
         Formula.ACCURACY, Formula.PRECISION, Formula.RECALL, Formula.F1, Formula.AUC,
@@ -138,6 +131,8 @@ class Found(NamedTuple):
     high: float | None = None
     error: float | None = None
     """The standard error, of what is computed from outcomes."""
+    few: str | None = None
+    """Why no miss is certain, though there is a value: too few outcomes say it."""
 
     @property
     def interval(self) -> tuple[float | None, float | None]:
@@ -147,58 +142,9 @@ class Found(NamedTuple):
         return self.value - SIGMAS * self.error, self.value + SIGMAS * self.error
 
 
-SIGMAS = 3.0
 _GRAVE = 0.1
 """By more than such a part of its threshold what tolerates nothing is missed gravely."""
-
-
-def value(formula: Formula, done: Performance, prices: Prices = FREE) -> Found:
-    """Return what outcomes say of a KPI that is computed from them."""
-    if formula in _METRICS:
-        measure = done.measure(formula.value)
-        return Found(measure.value, measure.rows, error=measure.standard_error) if measure else NONE
-    if formula is Formula.ERROR_COST:
-        return _error_cost(done, prices)
-    if formula is Formula.MEAN_COST:
-        return _mean(done.cost, done.cost_squared, done.costed)
-    if formula is Formula.NET_VALUE:
-        # Squares of differences are at most the sum of the squares: neither is negative, mostly.
-        squares = done.reward_squared + done.cost_squared
-        return _mean(done.reward - done.cost, squares, done.valued)
-    if formula is Formula.CONVERSION_RATE:
-        return _rate(done.conversions, done.rewarded)
-    return _mean(done.reward, done.reward_squared, done.rewarded)
-
-
 NONE = Found(None, 0)
-
-
-def _mean(total: float, squares: float, rows: int) -> Found:
-    if not rows:
-        return NONE
-    mean = total / rows
-    return Found(mean, rows, error=sqrt(max(squares / rows - mean**2, 0.0) / rows))
-
-
-def _rate(hits: int, rows: int) -> Found:
-    """Return a share; its error is Agresti and Coull's (1998), for few hits are no sure share."""
-    if not rows:
-        return NONE
-    likely = (hits + SIGMAS**2 / 2) / (rows + SIGMAS**2)
-    return Found(hits / rows, rows, error=sqrt(likely * (1 - likely) / (rows + SIGMAS**2)))
-
-
-def _error_cost(done: Performance, prices: Prices) -> Found:
-    wrong = done.false_positives + done.false_negatives
-    counts = (
-        done.true_positives,
-        done.false_positives,
-        done.false_negatives,
-        done.labelled - done.true_positives - wrong,
-    )
-    pairs = list(zip(counts, prices, strict=True))
-    total = sum(count * price for count, price in pairs)
-    return _mean(total, sum(count * price**2 for count, price in pairs), done.labelled)
 
 
 def missed(found: Found, direction: Direction, threshold: float, tolerance: float) -> bool:
@@ -210,18 +156,28 @@ def missed(found: Found, direction: Direction, threshold: float, tolerance: floa
         return False
     if direction is Direction.AT_LEAST:
         best = found.value if found.high is None else found.high
-        return best < threshold - tolerance
+        return best < limit(direction, threshold, tolerance)
     best = found.value if found.low is None else found.low
-    return best > threshold + tolerance
+    return best > limit(direction, threshold, tolerance)
 
 
-def certain(found: Found, threshold: float) -> bool:
-    """Say whether chance alone would not bring a value that far from its threshold.
+def limit(direction: Direction, threshold: float, tolerance: float) -> float:
+    """Return where a miss begins: at the threshold, and the tolerance beyond it."""
+    return threshold - tolerance if direction is Direction.AT_LEAST else threshold + tolerance
 
-    What was reported, or lies in an interval of its own, is as certain as it is said.
+
+def certain(found: Found, direction: Direction, threshold: float, tolerance: float) -> bool:
+    """Say whether chance alone would not bring a value that far from where a miss begins.
+
+    Of too few outcomes nothing is. What was reported, or lies in an interval of its own, is as
+    certain as it is said.
     """
     low, high = found.interval
-    return found.error is None or low is None or high is None or not low <= threshold <= high
+    if found.few is not None:
+        return False
+    if found.error is None or low is None or high is None:
+        return True
+    return not low <= limit(direction, threshold, tolerance) <= high
 
 
 def gravely(

@@ -187,13 +187,19 @@ async def kpis_over(session: AsyncSession, asked: drift.KpisOver) -> list[drift.
             threshold=one.threshold,
             tolerance=one.tolerance,
             digest=one.digest,
-            missed=one.missed and one.certain,
+            missed=_said(one),
             gravely=one.gravely and one.certain,
             counted=one.formula not in kpi.SPEAKS_ALONE,
             matures=one.formula is not kpi.Formula.PUSHED,
         )
         for one in await kpi.measure(session, *place, since=asked.since, until=asked.until)
     ]
+
+
+def _said(item: kpi.Measured) -> bool | None:
+    """Return whether a window misses a KPI for certain; nothing, where too few outcomes say so."""
+    few = item.lacking is not None and (item.missed or item.outcomes < kpi.FEWEST)
+    return None if few else item.missed and item.certain
 
 
 async def kpis_agreed(session: AsyncSession, asked: drift.KpisAgreed) -> frozenset[str]:

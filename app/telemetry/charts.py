@@ -86,8 +86,12 @@ async def profiles_in(
     first: int,
     last: int,
     width: int,
+    shift: int = 0,
 ) -> Buckets:
-    """Return the profile of each bucket; unpacked in a thread."""
+    """Return the profile of each bucket; unpacked in a thread.
+
+    Buckets are counted since 1970, or since so many hours (``shift``) before it.
+    """
     rows = await session.execute(
         select(HourProfile.series_id, HourProfile.hour, HourProfile.payload)
         .where(*_those(tenant_id, series, kind, first, last))
@@ -95,7 +99,7 @@ async def profiles_in(
     )
     packed: dict[UUID, dict[int, list[bytes]]] = {one: {} for one in series}
     for series_id, hour, payload in rows:
-        packed[series_id].setdefault(hour // width, []).append(payload)
+        packed[series_id].setdefault((hour + shift) // width, []).append(payload)
     return await asyncio.to_thread(_unpacked, packed)
 
 

@@ -25,7 +25,12 @@ _SCORED = _FIRST + 2 * FINE
     TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE, ERROR, ABSOLUTE, SQUARED, FOURTH, LOSS,
     LOSS_SQUARED, COST, COST_SQUARED, VALUED,
 ) = range(_SCORED, _SCORED + 12)  # fmt: skip
-SLOTS = _SCORED + 12
+PAIRED, PAIRED_REWARD, PAIRED_COST = range(_SCORED + 12, _SCORED + 15)
+"""Of decisions with a reward and a cost: how many and Σ(reward-cost)², Σreward², Σcost². An hour
+that a release before folded lacks them: so many pairs fewer it counts than it has."""
+NO_REWARD, NO_COST, NO_NET = range(_SCORED + 15, _SCORED + 18)
+"""Rewards, costs and net values of 0: where few bring anything, a mean says little."""
+SLOTS = _SCORED + 18
 THRESHOLD = 0.5
 """A probability of at least this counts as a positive prediction, unless one was sent."""
 _LEAST = 1e-15
@@ -49,59 +54,85 @@ def fold(rows: Sequence[Labelled]) -> Tally:
     return fold_columns(*columns)
 
 
+class _Folding:
+    """Counts and values by slot, until they are summed."""
+
+    def __init__(self, rows: int) -> None:
+        self.found = Tally.empty(SLOTS, 0)
+        self.found.n = rows
+        self._places: list[Ints] = []
+        self._values: list[Floats] = []
+
+    def count(self, slot: int, of: NDArray[np.bool_]) -> None:
+        self.found.counts[slot] += int(np.count_nonzero(of))
+
+    def add(self, slot: int, column: Floats) -> None:
+        known = column[~np.isnan(column)]
+        self.found.counts[slot] += len(known)
+        self._places.append(np.full(len(known), slot, np.int64))
+        self._values.append(np.clip(known, -GREATEST, GREATEST))
+
+    def place(self, slots: Ints, values: Floats) -> None:
+        self.found.counts += np.bincount(slots, minlength=SLOTS)
+        self._places.append(slots)
+        self._values.append(values)
+
+    def summed(self) -> Tally:
+        places, values = np.concatenate(self._places), np.concatenate(self._values)
+        self.found.take_sums(Sums.of(places, values, SLOTS))
+        return self.found
+
+
 def fold_columns(
     score: Floats, prediction: Floats, label: Floats, reward: Floats, cost: Floats
 ) -> Tally:
     """Return the tally of outcomes by column, all equally long; NaN where something is unknown."""
-    found = Tally.empty(SLOTS, 0)
-    found.n = len(score)
-    places: list[Ints] = []
-    values: list[Floats] = []
-
-    def count(slot: int, of: NDArray[np.bool_]) -> None:
-        found.counts[slot] += int(np.count_nonzero(of))
-
-    def add(slot: int, column: Floats) -> None:
-        known = column[~np.isnan(column)]
-        found.counts[slot] += len(known)
-        places.append(np.full(len(known), slot, np.int64))
-        values.append(np.clip(known, -GREATEST, GREATEST))
-
+    found = _Folding(len(score))
     # What is no class says something of a number, which the errors below are about.
     truth = label == 1.0
     classed = truth | (label == 0.0)
-    count(LABEL, truth)
+    found.count(LABEL, truth)
     scored = classed & ~np.isnan(score)
     slot = _FIRST + 2 * np.searchsorted(EDGES, score[scored], side="right") + truth[scored]
-    found.counts += np.bincount(slot, minlength=SLOTS)
-    places.append(slot)
-    values.append(score[scored])
+    found.place(slot, score[scored])
     answer = np.where(np.isnan(prediction), score, prediction)
     judged = classed & ~np.isnan(answer)
     positive = answer >= THRESHOLD
-    count(LABELLED, judged)
-    count(HIT, judged & (positive == truth))
-    count(TRUE_POSITIVE, judged & positive & truth)
-    count(FALSE_POSITIVE, judged & positive & ~truth)
-    count(FALSE_NEGATIVE, judged & ~positive & truth)
+    found.count(LABELLED, judged)
+    found.count(HIT, judged & (positive == truth))
+    found.count(TRUE_POSITIVE, judged & positive & truth)
+    found.count(FALSE_POSITIVE, judged & positive & ~truth)
+    found.count(FALSE_NEGATIVE, judged & ~positive & truth)
     with np.errstate(over="ignore"):
         error = score - label
-        add(ERROR, error)
-        add(ABSOLUTE, np.abs(error))
-        add(SQUARED, error**2)
-        add(FOURTH, error**4)
+        found.add(ERROR, error)
+        found.add(ABSOLUTE, np.abs(error))
+        found.add(SQUARED, error**2)
+        found.add(FOURTH, error**4)
         likely = scored & (score >= 0.0) & (score <= 1.0)
         given = np.clip(np.where(truth, score, 1.0 - score)[likely], _LEAST, 1.0)
-        add(LOSS, -np.log(given))
-        add(LOSS_SQUARED, np.log(given) ** 2)
-        add(REWARD, reward)
-        add(REWARD_SQUARED, reward**2)
-        add(COST, cost)
-        add(COST_SQUARED, cost**2)
-    count(CONVERSION, reward > 0)
-    count(VALUED, ~(np.isnan(reward) & np.isnan(cost)))
-    found.take_sums(Sums.of(np.concatenate(places), np.concatenate(values), SLOTS))
-    return found
+        found.add(LOSS, -np.log(given))
+        found.add(LOSS_SQUARED, np.log(given) ** 2)
+        _fold_money(found, reward, cost)
+    return found.summed()
+
+
+def _fold_money(found: _Folding, reward: Floats, cost: Floats) -> None:
+    found.add(REWARD, reward)
+    found.add(REWARD_SQUARED, reward**2)
+    found.add(COST, cost)
+    found.add(COST_SQUARED, cost**2)
+    net = reward - cost  # of what has both
+    found.add(PAIRED, net**2)
+    pair = ~np.isnan(net)
+    found.add(PAIRED_REWARD, reward[pair] ** 2)
+    found.add(PAIRED_COST, cost[pair] ** 2)
+    valued = ~(np.isnan(reward) & np.isnan(cost))
+    found.count(CONVERSION, reward > 0)
+    found.count(VALUED, valued)
+    found.count(NO_REWARD, reward == 0.0)
+    found.count(NO_COST, cost == 0.0)
+    found.count(NO_NET, valued & (np.nan_to_num(reward) == np.nan_to_num(cost)))
 
 
 def correction(before: Sequence[Labelled], after: Sequence[Labelled]) -> Tally:
@@ -137,6 +168,13 @@ def performance(found: Tally | None) -> Performance:
         cost_squared=float(sums[COST_SQUARED]),
         # Hours that an earlier release folded do not say it: so many there were at least.
         valued=max(int(counts[one]) for one in (VALUED, REWARD, COST)),
+        paired=int(counts[PAIRED]),
+        paired_net_squared=float(sums[PAIRED]),
+        paired_reward_squared=float(sums[PAIRED_REWARD]),
+        paired_cost_squared=float(sums[PAIRED_COST]),
+        no_reward=int(counts[NO_REWARD]),
+        no_cost=int(counts[NO_COST]),
+        no_net=int(counts[NO_NET]),
         erred=int(counts[ERROR]),
         error=float(sums[ERROR]),
         absolute_error=float(sums[ABSOLUTE]),

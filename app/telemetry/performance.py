@@ -59,6 +59,17 @@ class Performance:
     cost_squared: float = 0.0
     valued: int = 0
     """Decisions of which a reward or a cost is known; what is not known of one is 0."""
+    paired: int = 0
+    """Decisions with a reward and a cost, of which the next three sums are; of those that a release
+    before folded there are no such sums."""
+    paired_net_squared: float = 0.0
+    paired_reward_squared: float = 0.0
+    paired_cost_squared: float = 0.0
+    no_reward: int = 0
+    """Rewards of 0."""
+    no_cost: int = 0
+    no_net: int = 0
+    """Decisions with a reward or a cost that come to 0."""
     erred: int = 0
     """Scores that a label is known to: the error is score less label."""
     error: float = 0.0
@@ -91,6 +102,22 @@ class Performance:
     def mean_reward(self) -> float | None:
         """Business value a decision."""
         return self.reward / self.rewarded if self.rewarded else None
+
+    @property
+    def net_squared(self) -> tuple[float, float]:
+        """Return the least and the most that the squares of rewards less costs may sum up to.
+
+        Both are the sum itself, but of hours that a release before folded: of their pairs it lies
+        between (√Σreward² ± √Σcost²)².
+        """
+        known = self.paired_net_squared
+        rewards = max(self.reward_squared - self.paired_reward_squared, 0.0)
+        costs = max(self.cost_squared - self.paired_cost_squared, 0.0)
+        if self.rewarded + self.costed - self.valued == self.paired:
+            return (max(known + rewards + costs, 0.0),) * 2
+        apart = 2 * sqrt(rewards) * sqrt(costs)
+        whole = known + rewards + costs
+        return max(whole - apart, 0.0), max(whole + apart, 0.0)
 
     @property
     def auc(self) -> float | None:

@@ -60,6 +60,7 @@ class Decision:
     state: Any = None
     sex: Any = None
     """Features that points may tell their traffic apart by."""
+    cost: float | None = None
 
     @property
     def hour(self) -> int:
@@ -234,6 +235,7 @@ class Play:
                 "decision_id": str(self.ids[number]),
                 "label": decision.label,
                 "reward": decision.reward,
+                "cost": decision.cost,
                 "at": decision.at,
             }
         part = Part.SHADOW if kind == "shadow" else Part.ARM
@@ -281,7 +283,7 @@ class Play:
                 found[arm, ProfileKind.INPUTS, decision.hour].append(inputs)
                 if decision.matured or decision.corrected is not None:
                     said: tuple[float | None, ...]
-                    said = (score, None, decision.label, decision.reward, None)
+                    said = (score, None, decision.label, decision.reward, decision.cost)
                     if decision.corrected is not None:
                         said = (score, None, None, decision.corrected, 0.1)
                     labelled = Labelled(decision.hour, *(NAN if v is None else v for v in said))

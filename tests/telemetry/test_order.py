@@ -26,6 +26,7 @@ DECISIONS = st.builds(
     shadow=UNIT | st.none(),
     label=st.sampled_from([0, 1, None]),
     reward=st.sampled_from([None, -1.5, 0.1, 2.0]),
+    cost=st.sampled_from([None, 0.3, 2.0]),
     corrected=st.sampled_from([None, None, 0.7]),
     state=st.sampled_from([None, "NSW", "VIC", "", "…", 3, 3.0, True, "x" * 101]),
     sex=st.sampled_from(["f", "m"]),

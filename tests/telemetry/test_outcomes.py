@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.telemetry.outcomes import CONVERSION, REWARD, Labelled, correction, fold, performance
+from app.telemetry.outcomes import (
+    CONVERSION,
+    PAIRED,
+    REWARD,
+    Labelled,
+    correction,
+    fold,
+    performance,
+)
 from app.telemetry.tally import Tally, merged, total
 
 NAN = float("nan")
@@ -56,6 +64,81 @@ def test_rewards_are_counted_summed_and_converted_exactly(some: list[Labelled]) 
     assert done.reward_squared == sum(reward**2 for reward in rewards)
     assert done.conversions == sum(reward > 0 for reward in rewards)
     assert done.mean_reward == (sum(rewards) / len(rewards) if rewards else None)
+
+
+MONEY = st.integers(-1000, 1000).map(float) | st.just(NAN)
+PAIRS = st.lists(st.tuples(MONEY, MONEY), max_size=30)
+
+
+def brought(pairs: list[tuple[float, float]]) -> list[Labelled]:
+    return [Labelled(0, NAN, NAN, NAN, reward, cost) for reward, cost in pairs]
+
+
+def net(pairs: list[tuple[float, float]]) -> list[float]:
+    """The net value of each of which something is known; what is not known is 0."""
+    return [
+        (0.0 if isnan(reward) else reward) - (0.0 if isnan(cost) else cost)
+        for reward, cost in pairs
+        if not (isnan(reward) and isnan(cost))
+    ]
+
+
+def of_the_release_before(found: Tally) -> Tally:
+    """As it folded them: it knew of no slots behind these."""
+    found = Tally.decode(found.encode())
+    found.counts[PAIRED:], found.sums[PAIRED:] = 0, 0.0
+    return Tally(found.n, found.counts[:PAIRED], found.sums[:PAIRED], found.moments)
+
+
+@settings(max_examples=200, deadline=None)
+@given(PAIRS, PAIRS)
+def test_squares_of_net_values_are_summed_and_of_hours_folded_before_they_lie_between(
+    new: list[tuple[float, float]], old: list[tuple[float, float]]
+) -> None:
+    before = of_the_release_before(fold(brought(old)))
+    exact, mixed = performance(fold(brought(new))), performance(total([fold(brought(new)), before]))
+
+    assert exact.net_squared == (sum(one**2 for one in net(new)),) * 2
+    whole = sum(one**2 for one in net(new + old))
+    least, most = mixed.net_squared
+    assert least * (1 - 1e-9) <= whole <= most * (1 + 1e-9)
+    assert exact.no_net == net(new).count(0.0)
+    assert exact.no_reward == sum(reward == 0 for reward, _ in new)
+    assert exact.no_cost == sum(cost == 0 for _, cost in new)
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows(), rows())
+def test_while_an_upgrade_runs_either_release_adds_up_what_both_folded(
+    one: list[Labelled], two: list[Labelled]
+) -> None:
+    """The release before reads any number of slots, and keeps those that it knows nothing of."""
+    mine, its = fold(one), of_the_release_before(fold(two))
+    stored = Tally.decode(merged([Tally.decode(mine.encode()), its]).encode())
+    every = fold(one + two)
+
+    assert np.array_equal(stored.counts[:PAIRED], every.counts[:PAIRED])
+    assert np.array_equal(stored.counts[PAIRED:], mine.counts[PAIRED:])
+    assert np.array_equal(stored.sums[PAIRED:], mine.sums[PAIRED:])
+    assert performance(stored).valued == performance(every).valued
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(MONEY, MONEY, MONEY, MONEY, st.booleans()), max_size=20))
+def test_what_was_folded_before_and_is_corrected_since_is_bounded_too(
+    some: list[tuple[float, float, float, float, bool]],
+) -> None:
+    was, now = [one[:2] for one in some], [one[2:4] if one[4] else one[:2] for one in some]
+    changed = [place for place, one in enumerate(some) if one[4]]
+    before, after = (brought([said[place] for place in changed]) for said in (was, now))
+
+    done = performance(
+        merged([of_the_release_before(fold(brought(was))), correction(before, after)])
+    )
+
+    whole = sum(one**2 for one in net(now))
+    least, most = done.net_squared
+    assert least * (1 - 1e-9) - 1e-6 <= whole <= most * (1 + 1e-9) + 1e-6
 
 
 @settings(max_examples=100, deadline=None)

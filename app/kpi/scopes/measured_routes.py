@@ -58,8 +58,9 @@ class ScopeMeasuredOut(BaseModel):
     )
     value: float | None
     low: float | None = Field(
-        description="Where it surely lies: three standard errors around what outcomes say; of"
-        " reported values nothing."
+        description="Where it surely lies: three standard errors around what outcomes say; of a"
+        " total, what days of so much business bring, whichever decisions come; of reported values"
+        " nothing."
     )
     high: float | None
     before: float | None = Field(description="Over the time before, if it is `compared`.")
@@ -72,7 +73,12 @@ class ScopeMeasuredOut(BaseModel):
         description="Beyond threshold and tolerance; not said of what has no value, nor of what"
         " adds up with time over another time than its `window_days`."
     )
-    certain: bool = Field(description="Whether more than chance keeps it from its threshold.")
+    certain: bool = Field(
+        description="Whether more than chance keeps it from where a miss begins, at the threshold"
+        " and the tolerance beyond it: that lies outside of `low` to `high`. A total happened: of"
+        " it the claim is that days of so much business bring that little, or that much; that there"
+        " was less business than on others is no chance here."
+    )
     since: datetime
     until: datetime
     lacking: str | None = Field(description="What keeps something from being said.")
@@ -90,7 +96,11 @@ class ScopeMeasuresOut(BaseModel):
 class FigureOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
-    at: datetime = Field(description="When the bucket begins.")
+    at: datetime = Field(description="When the bucket begins; weeks do on Mondays (UTC).")
+    covered_hours: int = Field(
+        description="How many of its hours lie from `since` to `until`: of the first and the last"
+        " bucket perhaps not all `bucket_hours`."
+    )
     value: float | None
     low: float | None
     high: float | None
@@ -119,7 +129,7 @@ class ScopeSeriesOut(BaseModel):
 @router.get(
     "/measured",
     response_model=ScopeMeasuresOut,
-    responses=responses(NotFound, NotInOrder, TooMuchToMeasure, OutOfScope),
+    responses=responses(NotFound, NotInOrder, OutOfScope),
 )
 async def measure_scope(
     scope: Name,
@@ -128,14 +138,19 @@ async def measure_scope(
     since: Countable | None = None,
     until: Countable | None = None,
     compared: Annotated[bool, Query(description="With the time before, as long.")] = False,  # noqa: FBT002 - a query parameter
+    kpi: Annotated[str | None, Query(pattern=NAME, description="Only this one.")] = None,
 ) -> dict[str, list[ScopeMeasured]]:
     """Measure every KPI of a process or a portfolio, with what each point has of it.
 
-    By whole hours. Without `since` and `until` each over its own last `window_days` whole days,
-    less those that it waits for (`wait_days`).
+    By whole hours of UTC, to which both ends are taken back; without `since` over `window_days`.
+    Without either each over its own last `window_days` whole days,
+    less those that it waits for (`wait_days`). One that would have too much read is not measured
+    and says so (`lacking`); the others are.
     """
     found = await service.scope_by_key(session, scope, by=actor)
-    measured = await measuring.measure(session, found, since=since, until=until, compared=compared)
+    measured = await measuring.measure(
+        session, found, since=since, until=until, compared=compared, kpi=kpi
+    )
     return {"measures": measured}
 
 
@@ -156,7 +171,10 @@ async def get_scope_series(
         Query(ge=1, le=24 * 28, description="Days, or wider for a long time, if not named."),
     ] = None,
 ) -> ScopeSeries:
-    """Return a KPI of a scope over time, in all and at each point; by default of 30 days."""
+    """Return a KPI of a scope over time, in all and at each point.
+
+    By default of 30 days and today, or of as many as can be read at once.
+    """
     return await series(
         session, scope, kpi, since=since, until=until, bucket_hours=bucket_hours, by=actor
     )

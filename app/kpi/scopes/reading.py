@@ -6,7 +6,7 @@ costs is points × hours, whatever number of decisions there was.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -27,7 +27,7 @@ class TooMuchToMeasure(Invalid):
 
     code = "too_much_to_measure"
     title = "Too much for one answer"
-    mend = "Narrow `since` and `until`; a scope of fewer points can be measured over longer."
+    mend = "Narrow `since` and `until`, or widen `bucket_hours`; fewer points reach further back."
 
 
 class Span(NamedTuple):
@@ -48,6 +48,60 @@ class Read:
 
     whole: Performance
     points: Mapping[str, Performance]
+
+
+@dataclass(slots=True)
+class Group:
+    """Spans that are read together, and how many hours of series that is."""
+
+    spans: list[Span]
+    hours: int
+
+
+async def affordable(
+    session: AsyncSession,
+    tenant_id: UUID,
+    points: Mapping[str, UUID],
+    asked: Collection[tuple[Span, ...]],
+    *,
+    most: int = MOST_HOURS,
+) -> tuple[list[list[Span]], dict[tuple[Span, ...], int]]:
+    """Return what can be read of what is asked, put together, and how many hours the rest is of.
+
+    The narrowest comes first, so that what is too wide keeps nothing else from being said.
+    """
+    ids = [
+        one
+        for some in (await live_series(session, tenant_id, points.values())).values()
+        for one in some
+    ]
+
+    async def hours(spans: Sequence[Span]) -> int:
+        first, last = min(one.first for one in spans), max(one.last for one in spans)
+        return await telemetry.hours_between(
+            session, tenant_id, ids, ProfileKind.OUTCOMES, first, last
+        )
+
+    every = sorted({span for spans in asked for span in spans})
+    if not every or await hours(every) <= most:
+        return [every], {}
+    groups: list[Group] = []
+    refused: dict[tuple[Span, ...], int] = {}
+    for spans in sorted(asked, key=lambda one: (one[0].last - one[0].first, one)):
+        alone, left = await hours(spans), most - sum(one.hours for one in groups)
+        best, cost = Group([], 0), alone
+        for group in groups:
+            more = await hours([*group.spans, *spans]) - group.hours
+            if more < cost:
+                best, cost = group, more
+        if cost > left:
+            refused[spans] = alone
+            continue
+        if not best.spans:
+            groups.append(best)
+        best.spans += spans
+        best.hours += cost
+    return [one.spans for one in groups], refused
 
 
 async def read(
@@ -81,10 +135,9 @@ async def read(
         buckets = await telemetry.profiles_in(
             session, tenant_id, series[point_id], ProfileKind.OUTCOMES, first, last, width
         )
-        sums = await asyncio.to_thread(_sums, list(buckets.values()), asked, width)
-        for span, found in sums.items():
-            parts[span][key] = telemetry.performance(found)
-            wholes[span] = _plus(wholes[span], found)
+        own = await asyncio.to_thread(_sums, list(buckets.values()), wholes, width)
+        for span, done in own.items():
+            parts[span][key] = done
     return {one: Read(telemetry.performance(wholes[one]), parts[one]) for one in asked}
 
 
@@ -108,18 +161,17 @@ async def live_series(
 
 
 def _sums(
-    series: Sequence[Mapping[int, Tally]], spans: Iterable[Span], width: int
-) -> dict[Span, Tally | None]:
-    return {
-        span: telemetry.total(
+    series: Sequence[Mapping[int, Tally]], wholes: dict[Span, Tally | None], width: int
+) -> dict[Span, Performance]:
+    """Return what a point's series say of spans, and add it to what all say."""
+    found = {}
+    for span, whole in wholes.items():
+        own = telemetry.total(
             tally
             for buckets in series
             for bucket, tally in buckets.items()
             if span.first < (bucket + 1) * width and bucket * width < span.last
         )
-        for span in spans
-    }
-
-
-def _plus(one: Tally | None, other: Tally | None) -> Tally | None:
-    return telemetry.total(found for found in (one, other) if found is not None)
+        found[span] = telemetry.performance(own)
+        wholes[span] = telemetry.total(one for one in (whole, own) if one is not None)
+    return found

@@ -15,7 +15,7 @@ from app.kpi.scopes.members import Members, members_of
 from app.kpi.scopes.money import Money, kpis_of
 from app.kpi.scopes.reading import Read
 from app.kpi.scopes.rules import ScopeFormula, value
-from app.kpi.scopes.spread import error_of
+from app.kpi.scopes.spread import error_of, few_of
 from app.kpi.scopes.tables import Scope, ScopeKpi
 
 
@@ -47,6 +47,13 @@ async def ground_of(session: AsyncSession, scope: Scope) -> Ground:
     return Ground(scope, members, kpis, Money.of(members, money, kpis))
 
 
+def counts_outcomes(kpi: ScopeKpi) -> bool:
+    """Say whether a KPI is of outcomes, and not of what is reported only."""
+    if kpi.formula is ScopeFormula.EXPRESSION:
+        return bool(Expression.read(kpi.expression or "").quantities)
+    return kpi.formula is not ScopeFormula.PUSHED
+
+
 def found_in(
     ground: Ground, kpi: ScopeKpi, done: Read, sums: Mapping[str, Reported]
 ) -> tuple[Found, str | None]:
@@ -60,7 +67,7 @@ def found_in(
     if kpi.formula is ScopeFormula.EXPRESSION:
         return reckoned(ground, kpi, done, sums)
     found = value(kpi.formula, done.whole, prices_of(kpi))
-    return found, None if found.value is not None else "no outcomes of this time say it"
+    return found, found.few if found.value is not None else "no outcomes of this time say it"
 
 
 def reckoned(
@@ -78,10 +85,11 @@ def reckoned(
         return NONE, "there are no outcomes of this time"
     try:
         over = Quantities(done.whole, done.points, pushed)
-        found = Found(expression.reckon(over), outcomes, error=error_of(expression, over))
+        result, error = expression.reckon(over), error_of(expression, over)
+        few = few_of(expression, over, outcomes) if expression.quantities else None
     except NotReckoned as why:
         return Found(None, outcomes), str(why)
-    return found, None
+    return Found(result, outcomes, error=error, few=few), few
 
 
 def prices_of(kpi: ScopeKpi) -> Prices:

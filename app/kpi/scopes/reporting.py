@@ -104,10 +104,12 @@ async def reported(
     first: int,
     last: int,
     width: int | None = None,
+    shift: int = 0,
 ) -> dict[str, dict[int, Reported]]:
     """Return what values of the hours ``[first, last)`` come to, by KPI and bucket.
 
-    Buckets are ``width`` hours wide, counted since 1970; without, all is in one, 0.
+    Buckets are ``width`` hours wide, counted since 1970, or so many hours (``shift``) before it;
+    without a width, all is in one, 0.
     """
     if not keys:
         return {}
@@ -124,5 +126,6 @@ async def reported(
             ScopeValue.at < telemetry.begins(last, 1),
         ],
         width,
+        shift,
     )
     return {key: buckets for (key,), buckets in found.items()}

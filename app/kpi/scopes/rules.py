@@ -5,7 +5,7 @@ from enum import StrEnum
 from math import sqrt
 
 from app.kit.refusal import Invalid, Kind, NotFound, Refusal
-from app.kpi import rules
+from app.kpi import chance, computed, rules
 from app.kpi.money import ERRORS, Sort
 from app.kpi.rules import FREE, NONE, Formula, Found, Prices
 from app.kpi.scopes.formula import Expression
@@ -224,15 +224,33 @@ def falls_silent(before: Standing | None, *, measured: bool, due: bool, silent: 
 def value(formula: ScopeFormula, done: Performance, prices: Prices = FREE) -> Found:
     """Return what the outcomes of all points, or of one, say of a KPI computed from them."""
     if formula is ScopeFormula.TOTAL_REWARD:
-        return _total(done.reward, done.reward_squared, done.rewarded)
+        return _total(done.reward, done.reward_squared, done.rewarded, done.no_reward)
     if formula is ScopeFormula.TOTAL_COST:
-        return _total(done.cost, done.cost_squared, done.costed)
+        return _total(done.cost, done.cost_squared, done.costed, done.no_cost)
     if formula is ScopeFormula.TOTAL_NET_VALUE:
-        squares = done.reward_squared + done.cost_squared
-        return _total(done.reward - done.cost, squares, done.valued)
-    return rules.value(Formula(formula.value), done, prices)
+        net = done.reward - done.cost
+        found = _total(net, done.net_squared[1], done.valued, done.no_net)
+        error = sqrt(done.net_squared[1] + computed.rare_parts(done))
+        error = max(found.error or 0.0, error) if found.value is not None else 0.0
+        return found._replace(error=error or None, few=found.few or computed.unrewarded(done))
+    return computed.value(Formula(formula.value), done, prices)
 
 
-def _total(total: float, squares: float, rows: int) -> Found:
+def _total(total: float, squares: float, rows: int, idle: int) -> Found:
     """Return a sum; how many come is chance as well, so that its variance is Σx²."""
-    return Found(total, rows, error=sqrt(squares)) if rows else NONE
+    if not rows:
+        return NONE
+    bringing = max(rows - idle, 0)
+    error = chance.of_total(total, squares, bringing)
+    return Found(total, rows, error=error, few=computed.idling(rows, bringing))
+
+
+def judged(formula: ScopeFormula, found: Found, *, missed: bool) -> bool | None:
+    """Return whether a KPI is missed, or nothing where too few outcomes say so.
+
+    Of what is a sum that is met few outcomes say it as well as many.
+    """
+    if found.value is None:
+        return None
+    unsaid = missed or (formula not in TOTALS and found.outcomes < chance.FEWEST)
+    return None if found.few is not None and unsaid else missed

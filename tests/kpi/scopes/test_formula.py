@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.kpi.rules import Formula, value
+from app.kpi.computed import value
+from app.kpi.rules import Formula
 from app.kpi.scopes.formula import QUANTITIES, Expression, NotReckoned, Quantities
 from app.kpi.scopes.parsing import MAX_LENGTH, BadFormula
 from app.kpi.scopes.spread import error_of
@@ -119,12 +120,26 @@ def test_what_is_too_long_or_too_deep_is_refused_and_not_run() -> None:
             Expression.read(text)
 
 
-def done(rng: Any, n: int) -> Performance:
+def test_no_formula_turns_more_often_than_is_looked_at() -> None:
+    Expression.read("min(reward, " * 16 + "1" + ")" * 16).require(frozenset(), frozenset())
+    with pytest.raises(BadFormula, match="more than 16 times"):
+        Expression.read("min(reward, " * 17 + "1" + ")" * 17).require(frozenset(), frozenset())
+
+
+def done(rng: Any, n: int, *, before: bool = False) -> Performance:
+    """Outcomes of decisions, or as the release before folded them."""
     rewards = rng.gamma(2.0, 3.0, n)
     known = rng.random(n) < 0.7
     costs = rng.gamma(1.0, 1.0, n)
     hits = int((rng.random(n) < 0.8).sum())
+    pairs: dict[str, Any] = {} if before else {
+        "paired": int(known.sum()),
+        "paired_net_squared": float(((rewards - costs)[known] ** 2).sum()),
+        "paired_reward_squared": float((rewards[known] ** 2).sum()),
+        "paired_cost_squared": float((costs[known] ** 2).sum()),
+    }  # fmt: skip
     return Performance(
+        **pairs,
         rewarded=int(known.sum()), reward=float(rewards[known].sum()),
         reward_squared=float((rewards[known] ** 2).sum()), costed=n, cost=float(costs.sum()),
         cost_squared=float((costs**2).sum()), valued=n, labelled=n, hits=hits,
@@ -139,6 +154,8 @@ def test_a_mean_and_a_share_have_the_errors_of_the_textbook() -> None:
     share = error_of(Expression.read("hits / labelled"), over)
 
     assert isclose(mean or 0, value(Formula.MEAN_REWARD, found).error or 1, rel_tol=1e-5)
+    net = error_of(Expression.read("(reward - cost) / decisions"), over)
+    assert isclose(net or 0, value(Formula.NET_VALUE, found).error or 1, rel_tol=0.05)
     rate = found.hits / found.labelled
     assert isclose(share or 0, sqrt(rate * (1 - rate) / found.labelled), rel_tol=1e-5)
 
@@ -151,6 +168,8 @@ def test_a_mean_and_a_share_have_the_errors_of_the_textbook() -> None:
         ("point['a'].reward / point['b'].reward", True),
         ("reward - 2 * point['b'].reward", True),
         ("cost / decisions * 7 + point['b'].hits / point['b'].labelled", False),
+        ("(reward - cost) / decisions", True),
+        ("reward - cost * 3", True),
         ("(reward - cost) / decisions", False),
     ],
 )
@@ -162,7 +181,10 @@ def test_errors_are_what_formulas_differ_by_from_one_run_to_the_next(
     expression = Expression.read(text)
     values, errors = [], []
     for _ in range(1500):
-        points = {key: done(rng, int(rng.poisson(n))) for key, n in (("a", 300), ("b", 200))}
+        points = {
+            key: done(rng, int(rng.poisson(n)), before=not tight)
+            for key, n in (("a", 300), ("b", 200))
+        }
         whole = Performance(
             **{
                 name: sum(getattr(one, name) for one in points.values())

@@ -10,6 +10,7 @@ import pytest
 
 from app import audit
 from app.kit.actor import Actor
+from app.kit.refusal import NotFound
 from app.kpi.scopes import agreeing, measuring, service
 from app.kpi.scopes.measuring import ScopeMeasured
 from app.kpi.scopes.reading import Span, TooMuchToMeasure, read
@@ -116,10 +117,10 @@ async def test_sums_and_means_are_those_of_the_rows_and_parts_add_up(ground: Gro
 async def test_a_kpi_is_measured_over_its_own_days_and_over_the_time_asked(ground: Ground) -> None:
     point = await ground.point()
     brought = [Brought(TODAY - 1, 1.0), Brought(TODAY - 25, 10.0), Brought(TODAY - 49, 100.0)]
-    await ground.bring(point, [*brought, Brought(TODAY, 1000.0)])
+    await ground.bring(point, [*brought, Brought(TODAY, 1000.0)] * 40)
     scope = await ground.scope(point)
     for days in (1, 2, 3):
-        await ground.agree(scope, f"d{days}", window_days=days, threshold=50.0)
+        await ground.agree(scope, f"d{days}", window_days=days, threshold=2000.0)
     await ground.agree(scope, "mean", formula=ScopeFormula.MEAN_REWARD, threshold=50.0)
     await ground.agree(scope, "late", wait_days=2)
 
@@ -128,13 +129,13 @@ async def test_a_kpi_is_measured_over_its_own_days_and_over_the_time_asked(groun
     asked = await measured(ground, scope, since=since, until=since + timedelta(hours=30))
 
     assert {key: one.value for key, one in stands.items()} == {
-        "d1": 1.0, "d2": 11.0, "d3": 111.0, "mean": 1.0, "late": 100.0,
+        "d1": 40.0, "d2": 440.0, "d3": 4440.0, "mean": 1.0, "late": 4000.0,
     }  # fmt: skip
     assert [stands[f"d{days}"].missed for days in (1, 2, 3)] == [True, True, False]
     # Its threshold is of so many days, and 30 hours are none of these; a mean is of any time.
     assert {key: (one.value, one.missed) for key, one in asked.items()} == {
-        "d1": (11.0, None), "d2": (11.0, None), "d3": (11.0, None), "mean": (5.5, True),
-        "late": (11.0, None),
+        "d1": (440.0, None), "d2": (440.0, None), "d3": (440.0, None), "mean": (5.5, True),
+        "late": (440.0, None),
     }  # fmt: skip
     assert "of 1.25" in (asked["d2"].lacking or "")
     assert stands["d2"].until == begins(TODAY, 1)
@@ -249,8 +250,47 @@ async def test_no_more_is_read_than_an_answer_may_take(ground: Ground) -> None:
             await read(session, ground.tenant, ground.points, spans, width=24, most=10)
     with pytest.raises(TooMuchToMeasure):
         await line(ground, scope, "k", since=datetime(1980, 1, 1, tzinfo=UTC), bucket_hours=1)
+    text = "+".join(["reward"] * 200)
+    await ground.agree(scope, "e", formula=ScopeFormula.EXPRESSION, expression=text)
+    span = {"since": begins(TODAY - 3000, 1), "until": begins(TODAY, 1), "bucket_hours": 1}
+    with pytest.raises(TooMuchToMeasure, match="steps"):
+        await line(ground, scope, "e", **span)
     long = await line(ground, scope, "k", since=datetime(1980, 1, 1, tzinfo=UTC))
     assert (long.bucket_hours, len(long.figures) < 1000) == (24 * 28, True)
+
+
+async def test_a_kpi_that_is_too_wide_keeps_no_other_from_being_measured(ground: Ground) -> None:
+    point = await ground.point()
+    await ground.bring(point, [Brought(TODAY - 1 - hour, 1.0) for hour in range(24 * 30)])
+    scope = await ground.scope(point)
+    for key, days, waits in (("day", 1, 0), ("late", 1, 20), ("week", 7, 0), ("wide", 30, 0)):
+        await ground.agree(scope, key, window_days=days, wait_days=waits)
+    await ground.agree(scope, "said", formula=ScopeFormula.PUSHED, window_days=30)
+    text = "pushed['said'] * 2"
+    await ground.agree(
+        scope, "twice", formula=ScopeFormula.EXPRESSION, expression=text, window_days=30
+    )
+    async with ground.db.transaction(ground.tenant) as session:
+        said = [Report("said", begins(TODAY - 600, 1), 4.0, "", 0)]
+        await report(session, scope.key, said, by=ground.actor())
+
+    found = await measured(ground, scope, most=200)
+    beside = await measured(ground, scope, most=200, compared=True)
+    alone = await measured(ground, scope, most=200, kpi="twice")
+
+    assert {key: one.value for key, one in found.items()} == {
+        "day": 24.0, "late": 24.0, "week": 168.0, "wide": None, "said": 4.0, "twice": 8.0,
+    }  # fmt: skip
+    wide = found["wide"]
+    assert (wide.missed, wide.certain, wide.parts) == (None, False, [])
+    assert "720 hours of its time hold outcomes, and 200 are read" in (wide.lacking or "")
+    assert {key: (one.value, one.before) for key, one in beside.items()} == {
+        "day": (24.0, 24.0), "late": (24.0, 24.0), "week": (None, None), "wide": (None, None),
+        "said": (4.0, None), "twice": (8.0, None),
+    }  # fmt: skip
+    assert {key: one.value for key, one in alone.items()} == {"twice": 8.0}
+    with pytest.raises(NotFound):
+        await measured(ground, scope, kpi="none")
 
 
 async def test_another_tenant_has_none_of_it(ground: Ground, database: Database) -> None:

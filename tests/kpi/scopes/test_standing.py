@@ -18,7 +18,7 @@ from app.kpi.tables import Definition, Terms
 from app.notifications.tables import Outgoing
 from app.platform.db import Database
 from app.telemetry import begins
-from tests.kpi.scopes.grounds import Brought, Ground, make_ground
+from tests.kpi.scopes.grounds import NAN, Brought, Ground, make_ground
 from tests.kpi.scopes.test_measuring import TODAY, measured
 
 pytestmark = pytest.mark.anyio
@@ -117,6 +117,32 @@ async def test_a_miss_that_chance_may_have_made_is_told_to_nobody(ground: Ground
         [("unknown", 13.0)], [("missed", 900.0)],
     ]  # fmt: skip
     assert [event["scope"] for _, event in await told(ground)] == [many.key]
+
+
+async def test_one_decision_and_a_day_of_bad_luck_are_told_to_nobody(ground: Ground) -> None:
+    one, idle = [await ground.point() for _ in range(2)]
+    await ground.bring(one, [Brought(TODAY - 2, 0.0, NAN, 0.0, 0.9)])
+    await ground.bring(idle, [Brought(TODAY - 2, 0.0, 0.0, 0.0, 0.9) for _ in range(400)])
+    names = ("mean_reward", "net_value", "accuracy", "precision", "log_loss", "mae", "brier",
+             "total_reward", "total_net_value")  # fmt: skip
+    lonely, unlucky = await ground.scope(one), await ground.scope(idle)
+    for name in names:
+        terms = {"formula": ScopeFormula(name), "threshold": 0.5}
+        if name in {"log_loss", "mae", "brier"}:
+            terms["direction"] = Direction.AT_MOST
+        await ground.agree(lonely, name, **terms)
+    for name, text in (("mean_reward", None), ("x", "reward / decisions")):
+        formula = ScopeFormula.EXPRESSION if text else ScopeFormula(name)
+        await ground.agree(unlucky, name, formula=formula, expression=text, threshold=1.5)
+
+    for scope in (lonely, unlucky):
+        await stand(ground, scope)
+    found, idling = await measured(ground, lonely), await measured(ground, unlucky)
+
+    assert await told(ground) == []
+    assert {one.missed for one in [*found.values(), *idling.values()]} == {None}
+    assert all("1 outcomes" in (found[name].lacking or "") for name in names)
+    assert all("of 400 outcomes 0 brought" in (one.lacking or "") for one in idling.values())
 
 
 async def test_a_formula_that_divides_by_zero_is_unknown_and_says_why(ground: Ground) -> None:
