@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import telemetry
-from app.drift import degrading, foreseeing, rules
+from app.drift import degrading, foreseeing, levels, past, rules
 from app.drift.rules import Thresholds
 from app.drift.segmenting import Segments
 from app.drift.tables import Watch, Window
@@ -60,10 +60,13 @@ async def measure(
     if found is not None and baseline is not None:
         layout = telemetry.Layout.load(baseline.layout)
         profile = telemetry.Tally.decode(baseline.profile)
-        season = await _season(session, watch_row.tenant_id, series, since, until)
+        weeks = await _weeks(session, watch_row.tenant_id, series, since, until)
+        before = await past.earlier(session, watch_row, limits, baseline.digest, since, until)
+        sways = levels.sways(before)
         variables = rules.with_season(
-            rules.compare(layout, profile, found, limits), layout, season, found, limits
-        )
+            rules.compare(layout, profile, found, limits, sways=sways),
+            layout, telemetry.total(weeks), found, limits, sways=sways, weeks=len(weeks),
+        )  # fmt: skip
         estimated = foreseeing.estimated(
             layout, found, baseline.curve, baseline.metrics, limits.min_rows, reference=profile
         )
@@ -94,14 +97,14 @@ async def measure(
     )
 
 
-async def _season(
+async def _weeks(
     session: AsyncSession,
     tenant_id: UUID,
     series: tuple[UUID, ...],
     since: datetime,
     until: datetime,
-) -> telemetry.Tally | None:
-    """Return what the same weekdays and hours of the weeks before held."""
+) -> list[telemetry.Tally]:
+    """Return what the same weekdays and hours of the weeks before held, of those that had any."""
     # Of windows longer than a week the weeks between are the window's own.
     apart = _WEEK * max(1, -(-(until - since) // _WEEK))
     weeks = [
@@ -110,7 +113,7 @@ async def _season(
         )
         for n in range(1, _WEEKS + 1)
     ]
-    return telemetry.total(one for one in weeks if one is not None)
+    return [one for one in weeks if one is not None]
 
 
 def _digest(profile: bytes) -> str:
