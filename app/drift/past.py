@@ -1,5 +1,6 @@
 """Past: the windows before one, of which it is seen how far they wander by themselves."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -9,6 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.drift.levels import REACH, Earlier
 from app.drift.rules import Thresholds
 from app.drift.tables import Watch, Window
+from app.kit.canonical import digest
+
+_USED = ("shift_effect", "null_share", "counts")
 
 
 async def earlier(
@@ -42,6 +46,17 @@ async def earlier(
         Earlier(until - end, n, {row["name"]: row for row in variables})
         for end, n, variables in reversed(rows)
     ]
+
+
+def digests(before: Sequence[Earlier], until: datetime) -> dict[str, str]:
+    """Return what each of the windows said that is used of it, digested, by when it ended."""
+    return {
+        (until - one.ago).isoformat(): digest(
+            [one.n, *([row["name"], *(row.get(name) for name in _USED)]
+                      for row in one.variables.values())]
+        )
+        for one in before
+    }  # fmt: skip
 
 
 def _place(watch_row: Watch) -> dict[str, UUID]:
