@@ -1,9 +1,10 @@
 """Agreed: what was agreed in business understanding, asked of whoever measures it."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, cast, func, select
@@ -14,6 +15,7 @@ from app.drift.business import KpiSeen
 from app.drift.rules import Thresholds
 from app.drift.seasons import Past
 from app.drift.tables import Window
+from app.kit.canonical import digest
 from app.platform.events import Question, ask
 
 
@@ -44,6 +46,7 @@ async def judge(session: AsyncSession, window: Window, limits: Thresholds) -> No
     rows = business.judged(found, limits.min_rows, young=young)
     width = window.until - window.since
     past = await _past(session, window, width) if any(row["enough"] for row in rows) else {}
+    window.basis = {**window.basis, "kpis": digest(_plain(past))}
     window.kpis = []
     for one, row in zip(found, rows, strict=True):
         if not one.rhythmic:
@@ -52,6 +55,13 @@ async def judge(session: AsyncSession, window: Window, limits: Thresholds) -> No
         known = past.get((one.key, one.digest), []) if row["enough"] else []
         seasonal = seasons.beside(row, known, window.until, width)
         window.kpis.append(seasons.decided(row, seasonal, limits.business_against))
+
+
+def _plain(past: Mapping[tuple[str, str], Sequence[Past]]) -> list[Any]:
+    return [
+        [*key, [[one.until.isoformat(), one.value, one.error] for one in some]]
+        for key, some in sorted(past.items())
+    ]
 
 
 async def _past(

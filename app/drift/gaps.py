@@ -20,15 +20,27 @@ class Known:
     end: int
     examined_at: datetime
 
+    @property
+    def apart(self) -> int:
+        """Return how many hours its season's weeks are apart: of long windows several weeks."""
+        return WEEK * max(1, -(-(self.end - self.first) // WEEK))
+
+
+WEEK, WEEKS = 168, 4
+
 
 def stale(windows: Sequence[Known], folded: Mapping[int, datetime]) -> list[Known]:
-    """Return the windows of whose hours one was folded since they were examined."""
+    """Return the windows of whose hours, or season's, one was folded since they were examined.
+
+    Their season are the same hours of the weeks before, which they were held against.
+    """
     return [
         one
         for one in windows
         if any(
             hour in folded and folded[hour] > one.examined_at - MARGIN
-            for hour in range(one.first, one.end)
+            for back in range(WEEKS + 1)
+            for hour in range(one.first - back * one.apart, one.end - back * one.apart)
         )
     ]
 

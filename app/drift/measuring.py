@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import telemetry
-from app.drift import degrading, foreseeing, rules
+from app.drift import degrading, foreseeing, levels, past, rules, seasons
+from app.drift.digests import digest, told
 from app.drift.rules import Thresholds
 from app.drift.segmenting import Segments
 from app.drift.tables import Watch, Window
@@ -20,8 +21,6 @@ MEASURED = (
     "concept", "basis", "segments", "fairness", "matures_at",
 )  # fmt: skip
 """What is measured of a window, again if something comes late."""
-_WEEK, _WEEKS = timedelta(days=7), 4
-"""So many weeks back the same hours are looked at."""
 
 
 class Look(NamedTuple):
@@ -55,19 +54,26 @@ async def measure(
     # What has come before the rest does is not the whole: bad news may take longer than good.
     promised = baseline.metrics if baseline and not young else {}
     metrics = degrading.judged(done, promised, limits.min_rows)
+    read: dict[str, Any] = {"outcomes": digest([told(done)])}
     variables: list[dict[str, Any]] = []
     estimated: list[dict[str, Any]] = []
     if found is not None and baseline is not None:
         layout = telemetry.Layout.load(baseline.layout)
         profile = telemetry.Tally.decode(baseline.profile)
-        season = await _season(session, watch_row.tenant_id, series, since, until)
+        weeks = await _weeks(session, watch_row.tenant_id, series, since, until)
+        before = await past.earlier(session, watch_row, limits, baseline.digest, since, until)
+        read["season"] = {begun.isoformat(): digest([one.encode()]) for begun, one in weeks.items()}
+        read["past"] = past.digests(before, until)
+        sways = levels.sways(before)
         variables = rules.with_season(
-            rules.compare(layout, profile, found, limits), layout, season, found, limits
-        )
+            rules.compare(layout, profile, found, limits, sways=sways),
+            layout, telemetry.total(weeks.values()), found, limits, sways=sways, weeks=len(weeks),
+        )  # fmt: skip
         estimated = foreseeing.estimated(
             layout, found, baseline.curve, baseline.metrics, limits.min_rows, reference=profile
         )
     segments, fairness = await look.segments.measured(since, until)
+    read["segments"] = look.segments.digest
     return Window(
         **whose(watch_row),
         id=uuid7(),
@@ -90,27 +96,31 @@ async def measure(
             "baseline": baseline.digest if baseline else None,
             "inputs": _digest(found.encode()) if found else None,
             "labelled": done.labelled,
+            **read,
         },
     )
 
 
-async def _season(
+async def _weeks(
     session: AsyncSession,
     tenant_id: UUID,
     series: tuple[UUID, ...],
     since: datetime,
     until: datetime,
-) -> telemetry.Tally | None:
-    """Return what the same weekdays and hours of the weeks before held."""
+) -> dict[datetime, telemetry.Tally]:
+    """Return what the same weekdays and hours of the weeks before held, of those that had any.
+
+    By when they began.
+    """
     # Of windows longer than a week the weeks between are the window's own.
-    apart = _WEEK * max(1, -(-(until - since) // _WEEK))
-    weeks = [
-        await telemetry.inputs(
-            session, tenant_id, series, since=since - n * apart, until=until - n * apart
+    back = [n * seasons.apart(until - since) for n in range(1, seasons.WEEKS + 1)]
+    weeks = {
+        since - ago: await telemetry.inputs(
+            session, tenant_id, series, since=since - ago, until=until - ago
         )
-        for n in range(1, _WEEKS + 1)
-    ]
-    return telemetry.total(one for one in weeks if one is not None)
+        for ago in back
+    }
+    return {begun: one for begun, one in weeks.items() if one is not None}
 
 
 def _digest(profile: bytes) -> str:

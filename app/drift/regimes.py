@@ -66,6 +66,6 @@ def regimes(first: datetime, hours: Mapping[int, Performance], count: int) -> li
         for name in ("error", "squared_error", "fourth_error")
     )
     return [
-        Regimes(LOSS, first, turns(rows, square, fourth)),
-        Regimes(CALIBRATION, first, turns(rows, error, square, span=2.0)),
+        Regimes(LOSS, first, turns(rows, square, fourth, begins=first.hour)),
+        Regimes(CALIBRATION, first, turns(rows, error, square, span=2.0, begins=first.hour)),
     ]

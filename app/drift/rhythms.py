@@ -5,6 +5,10 @@ then though nothing changes, and ADWIN says so twice a day. Here what lies befor
 lies behind it are compared place by place of the rhythm, as in a stratified trial: each place is as
 heavy as rows on both sides make it, and one that has come once says nothing. Of hours that are all
 of one place it is ADWIN (``concept``), strictly.
+
+Nor are rows of a day, or of an hour, as good as drawn apart: days are harder or easier by
+themselves. How far they wander about either side of a cut (``wandering``) is part of the room that
+the sides have.
 """
 
 from dataclasses import dataclass
@@ -14,6 +18,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from app.drift.concept import DELTA, Change
+from app.drift.wandering import Wander, persistence
 from app.kit.arrays import Floats, Ints
 
 _ROUNDING = 1e-9
@@ -31,9 +36,9 @@ class _Cuts(NamedTuple):
     spread: Floats
     """Σ w · variance within the place."""
 
-    def room(self, span: float, confidence: float) -> Floats:
-        """Return by how much sides may be apart by chance: w · ε of ADWIN."""
-        return np.sqrt(2 * self.spread * confidence) + 2 / 3 * span * confidence
+    def room(self, span: float, confidence: float, more: Floats | float = 0.0) -> Floats:
+        """Return by how much sides may be apart by chance: w · ε of ADWIN, of more variance."""
+        return np.sqrt(2 * (self.spread + more) * confidence) + 2 / 3 * span * confidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +46,21 @@ class _Hours:
     """Hours in order, and by place of the rhythm what had come in front of each."""
 
     place: Ints
+    day: Ints
     values: tuple[Floats, Floats, Floats]
     """Rows, Σx, Σx²; each shaped (hours,)."""
     sofar: tuple[Floats, Floats, Floats]
     """The same by place, each shaped (hours + 1, places)."""
 
     @classmethod
-    def of(cls, place: Ints, count: int, *values: Floats) -> Self:
+    def of(cls, place: Ints, count: int, day: Ints, *values: Floats) -> Self:
         n, sums, squares = values
         tables = []
         for column in values:
             table = np.zeros((len(place) + 1, count))
             table[np.arange(1, len(place) + 1), place] = column
             tables.append(np.cumsum(table, axis=0))
-        return cls(place, (n, sums, squares), (tables[0], tables[1], tables[2]))
+        return cls(place, day, (n, sums, squares), (tables[0], tables[1], tables[2]))
 
     def cuts(self, start: int, end: int) -> _Cuts:
         """Compare both sides of every cut: sums of what each hour lacks of its place's mean."""
@@ -73,6 +79,34 @@ class _Hours:
         away, heavy, spread = (np.cumsum(column)[:-1] for column in columns)
         return _Cuts(away, np.maximum(heavy, 0.0), np.maximum(spread, 0.0))
 
+    def swayed(self, start: int, end: int) -> tuple[Floats, Floats]:
+        """Return by how many times the variances of hours and of days sway both sides of each cut.
+
+        What hour h counts for is c = n · n₁/(n₀ + n₁) of its place if it lies before the cut, else
+        n · n₀/(n₀ + n₁): of hours Σ c². Of days it would be Σ (Σ c)² over the hours of a day on one
+        side, and is Σ n · Σ c²/n of them, which is as much where a day's hours count alike, else
+        more.
+        """
+        place, n = self.place[start:end], self.values[0][start:end]
+        day = self.day[start:end] - self.day[start]
+        whole = np.bincount(place, n)[place]
+        behind = _running(n, place) / whole
+        ahead = behind - n / whole
+        rows = np.bincount(day, n)[day]
+        both = []
+        for heavy in (n * n, n * rows):
+            total, passed = np.bincount(place, heavy)[place], _running(heavy, place)
+            after = (1 - behind) ** 2 * passed + behind**2 * (total - passed)
+            passed -= heavy
+            before = (1 - ahead) ** 2 * passed + ahead**2 * (total - passed)
+            both.append(np.cumsum(after - before))
+        # The day that is cut is two parts, neither of which has the other's rows.
+        early, left = _running(n, day), n * ahead**2
+        late = np.bincount(day, left)[day] - _running(left, day)
+        both[1] -= (rows - early) * _running(n * (1 - behind) ** 2, day) + early * late
+        hours, days = (np.maximum(one[:-1], 0.0) for one in both)
+        return hours, days
+
     def means(self, start: int, cut: int, end: int) -> tuple[float, float]:
         """Return the means before a cut and behind it, of the places that both sides have."""
         n, sums = self.sofar[:2]
@@ -86,6 +120,17 @@ class _Hours:
         return before, after
 
 
+def _running(values: Floats, group: Ints) -> Floats:
+    """Return the sums so far within each group, each with its own value."""
+    order = np.argsort(group, kind="stable")
+    sums = np.cumsum(values[order])
+    first = np.flatnonzero(np.diff(group[order], prepend=-1))
+    base = sums[first] - values[order][first]
+    found = np.empty(len(values))
+    found[order] = sums - np.repeat(base, np.diff(first, append=len(values)))
+    return found
+
+
 def turns(
     n: Ints,
     sums: Floats,
@@ -94,36 +139,105 @@ def turns(
     period: int = WEEK,
     span: float = 1.0,
     delta: float = DELTA,
+    begins: int = 0,
+    wanders: bool = True,
 ) -> list[Change]:
     """Return the change points of the mean beneath a rhythm of ``period`` hours, oldest first.
 
     Arguments are those of ``concept.changes``, of which this is the ``strict`` one. Nothing is
     said before a place has come twice, nor, of what comes after a change, until one has come twice
-    since: a week, if that is the period.
+    since: a week, if that is the period. ``begins`` is the hour of the day of the first hour.
+    Without ``wanders`` rows are taken as drawn apart.
     """
     busy = np.flatnonzero(n)
     columns = n[busy].astype(np.float64), sums[busy], squares[busy]
+    long = min(period, DAY)
+    day = (busy + begins) // long
     hours, days = (
-        _Hours.of((busy % one).astype(np.int64), one, *columns)
-        for one in (period, min(period, DAY))
+        _Hours.of((busy % one).astype(np.int64), one, day, *columns) for one in (period, long)
     )
+    known = _Known(hours, days) if wanders else None
     found: list[Change] = []
     start = 0
     for end in range(2, len(busy) + 1):
-        while (cut := _clearest(hours, days, start, end, span, delta)) is not None:
+        while (cut := _clearest(hours, days, start, end, known, span, delta)) is not None:
             place, epsilon = cut
             before, after = hours.means(start, place, end)
             found.append(Change(int(busy[place]), int(busy[end - 1]), before, after, epsilon))
             start = place
+            if known is not None:
+                known.turned(place)
     return found
 
 
+class _Known:
+    """How far hours and days wander, as the days that are over say; about every change so far."""
+
+    def __init__(self, hours: _Hours, days: _Hours) -> None:
+        self._strata = hours, days
+        self._part = np.zeros(len(hours.place), np.int64)
+        self._reckoned: tuple[int, list[Wander]] = -1, []
+        self._index = self._part
+
+    def turned(self, place: int) -> None:
+        """Take what follows as another time, about whose own level it wanders."""
+        self._part[place:] += 1
+        self._reckoned = -1, []
+
+    def more(self, start: int, end: int) -> Floats:
+        """Return the variance of each cut's ``away`` that is of wandering.
+
+        Days are seen beside those of the same weekday, and all beside one another: the lesser, as
+        a rhythm of a week would else be wandering, and of a few weeks weekdays say little.
+        """
+        hours = self._strata[0]
+        over = int(np.searchsorted(hours.day, hours.day[end - 1]))
+        if self._reckoned[0] != over:
+            self._reckoned = over, self._reckon(over)
+        of_hours, of_days = hours.swayed(start, end)
+        at = self._index[start + 1 : end]
+        day = hours.day[start:end]
+        shorter = np.minimum(day[:-1] - day[0], day[-1] - day[1:]) + 1.0
+        found = np.full(end - start - 1, np.inf)
+        for one in self._reckoned[1]:
+            longer = persistence(one.alike[at], shorter) * of_days
+            known = np.isfinite(one.days[at])
+            more = np.where(known, one.hours[at], 0.0) * of_hours
+            more += np.where(known, one.days[at], 0.0) * longer
+            found = np.minimum(found, np.where(known, more, np.inf))
+        return found
+
+    def _reckon(self, over: int) -> list[Wander]:
+        n, sums, squares = (column[:over] for column in self._strata[0].values)
+        part, day = self._part[:over], self._strata[0].day[:over]
+        fresh = np.diff(part, prepend=-1) + np.diff(day, prepend=-1) > 0
+        index = np.cumsum(fresh) - 1
+        last = int(index[-1]) + 1 if over else 0
+        self._index = np.append(index, np.full(len(self._part) - over, last))
+        if not over:
+            return []
+        weekdays = [day[fresh] % 7, np.zeros(last, np.int64)]
+        return [
+            Wander.of(
+                n,
+                sums,
+                squares,
+                day=index,
+                place=part * len(one.sofar[0][0]) + one.place[:over],
+                kind=part[fresh] * 7 + weekday,
+            )
+            for one, weekday in zip(self._strata, weekdays, strict=True)
+        ]
+
+
 def _clearest(
-    hours: _Hours, days: _Hours, start: int, end: int, span: float, delta: float
-) -> tuple[int, float] | None:
+    hours: _Hours, days: _Hours, start: int, end: int, known: _Known | None, span: float,
+    delta: float,
+) -> tuple[int, float] | None:  # fmt: skip
     """Return the cut that shows a change most clearly, if one does, and its ε.
 
-    ε is ADWIN's of the weight: √(2σ²/w · ln(2/δ′)) + 2/(3w) · ln(2/δ′), δ′ shared among the cuts.
+    ε is ADWIN's of the weight: √(2σ²/w · ln(2/δ′)) + 2/(3w) · ln(2/δ′), δ′ shared among the cuts,
+    σ²/w with what is of wandering.
     """
     if end - start < 2:  # noqa: PLR2004 - one hour has no cut
         return None
@@ -133,8 +247,14 @@ def _clearest(
     away = np.abs(cuts.away)
     if not np.any(away > room):
         return None
-    best = _greatest(away / room)
+    clear = away / room
+    if known is not None:
+        room = cuts.room(span, least, known.more(start, end))
+        clear = np.where(away > room, clear, 0.0)
+        if not clear.any():
+            return None
     # Places that came once lie between cuts of which none is clearer: then hours of the day say.
+    best = _greatest(clear)
     daily = days.cuts(start, end)
     place = int(best[_greatest((np.abs(daily.away) / daily.room(span, least))[best])[0]])
     return start + 1 + place, float(room[place] / cuts.weight[place])

@@ -296,6 +296,12 @@ class WindowOut(BaseModel):
         description="What takes labels (metrics, accuracy, KPIs of outcomes) is not judged before"
         " then, by the monitor's `label_delay_hours`; null where it is."
     )
+    basis: dict[str, Any] = Field(
+        description="What it was judged by: the monitor's settings, and digests of the baseline, of"
+        " inputs and outcomes, of the season's weeks by when they began, of the windows before by"
+        " when they ended, of segments, of the hours that changes of error were looked for in, and"
+        " of the KPIs of weeks before. Of an earlier release's windows some are missing."
+    )
     examined_at: datetime
 
 

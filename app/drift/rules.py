@@ -1,13 +1,15 @@
 """When a distance is an alert. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 
 from app.drift.degrading import WATCHED
+from app.drift.levels import Sway, placed
 from app.drift.shifting import LEAST, shift
 from app.drift.statistics import benjamini_hochberg, distance
 from app.telemetry import SCORE, Layout, Tally
@@ -51,7 +53,13 @@ class Thresholds:
 
 
 def compare(
-    layout: Layout, baseline: Tally, window: Tally, limits: Thresholds
+    layout: Layout,
+    baseline: Tally,
+    window: Tally,
+    limits: Thresholds,
+    *,
+    sways: Mapping[str, Sway] = MappingProxyType({}),
+    levels: float = 1.0,
 ) -> list[dict[str, Any]]:
     """Return each variable's distances, its q-value over all, and whether it drifts.
 
@@ -61,18 +69,25 @@ def compare(
 
     A shift is certain and, if small, still there: a test of place of its own family (in
     ``shift_p`` and ``shift_q``, its size in ``shift_effect``) that asks for no distance. It is a
-    notice where drift is a warning, and stands beside it: what drifts mostly shifts too.
+    notice where drift is a warning, and stands beside it: what drifts mostly shifts too. ``sways``
+    say how far windows wander by themselves, and ``levels`` of how many the difference is
+    (1 + 1/k, if the other side is k windows).
 
     Drift informs; *severe* drift (half a bit and more of Jensen-Shannon divergence: most of the
     window lies where the baseline hardly was) is what policies send a version back for.
     """
     found = [distance(bins, span, baseline, window) for bins, span in layout.spans()]
     q_values = benjamini_hochberg(np.array([item.p_value for item in found]))
-    moved = [shift(bins, span, baseline, window) for bins, span in layout.spans()]
+    moved = [
+        shift(bins, span, baseline, window, sways.get(bins.name), levels)
+        for bins, span in layout.spans()
+    ]
     shift_q = benjamini_hochberg(np.array([one.p_value for one in moved]))
     enough = window.n >= limits.min_rows
     rows = []
-    for item, q, move, move_q in zip(found, q_values, moved, shift_q, strict=True):
+    for (bins, span), item, q, move, move_q in zip(
+        layout.spans(), found, q_values, moved, shift_q, strict=True
+    ):
         # A baseline without scores says nothing of how they should be.
         comparable = item.name != SCORE or _scored(layout, baseline)
         large = item.js >= limits.js or item.psi >= limits.psi
@@ -89,6 +104,7 @@ def compare(
                 "shifts": bool(
                     enough and comparable and move_q < limits.q and abs(move.effect) >= LEAST
                 ),
+                **placed(bins, baseline.counts[span], window.counts[span]),
             }
         )
     return rows
@@ -100,24 +116,29 @@ def with_season(
     season: Tally | None,
     window: Tally,
     limits: Thresholds,
+    *,
+    sways: Mapping[str, Sway] = MappingProxyType({}),
+    weeks: int = 1,
 ) -> list[dict[str, Any]]:
     """Return the rows, each with how far its variable is from the same hours of weeks before.
 
     What drifts from the baseline and not from its season has a rhythm that the baseline does not
     know. Nothing, where those weeks hold fewer than ``min_rows``. A monitor that goes by the season
-    has what drifts, is severe or shifts from it, and without one nothing that does.
+    has what drifts, is severe or shifts from it, and without one nothing that does. Of so many
+    ``weeks`` it is the mean, which wanders that much less than one window.
     """
     by_season = limits.drift_against == "season"
     if season is None or season.n < limits.min_rows:
         none = dict.fromkeys(_DECIDED, False) if by_season else {}
         return [{**row, **none, "seasonal": None} for row in rows]
+    others = compare(layout, season, window, limits, sways=sways, levels=1 + 1 / max(weeks, 1))
     return [
         {
             **row,
             **({name: other[name] for name in _DECIDED} if by_season else {}),
             "seasonal": {name: other[name] for name in _SEASONAL},
         }
-        for row, other in zip(rows, compare(layout, season, window, limits), strict=True)
+        for row, other in zip(rows, others, strict=True)
     ]
 
 

@@ -3,18 +3,21 @@
 A value with a weekly rhythm misses one threshold every Sunday, and on a Monday a fall by a third
 meets it. So it is held against its own rhythm: the mean of the same weekdays and hours of up to
 four weeks before. By how much it wanders about that by itself is pooled over all places of the
-week: of four Sundays alone it is not known.
+week: of four Sundays alone it is not known. Windows that overlap are counted once.
+
+What is rare or lopsided is no normal distribution's: counts are to be certain as counts besides,
+and what can only be positive has to rise beyond chance by its ratio as well.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import sqrt
+from math import exp, log, sqrt
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr, stdtrit
+from scipy.special import bdtr, bdtrc, ndtr, stdtrit
 
 WEEK = timedelta(days=7)
 WEEKS = 4
@@ -24,6 +27,7 @@ REACH = 8
 _LEAST, _FREE = 2, 4
 """Of fewer weeks, or with fewer degrees of freedom, nothing is said."""
 _SIGMAS = 3.0
+_GREATEST = 700.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ def beside(
     chance explains: three standard errors as Student has them, of the one value and of the mean,
     each as far off as values wander by themselves, or as their own sampling says if that is more.
     How far they wander is seen up to a week ago: what befell the newest week does not hide itself.
+    Values that are reported have more room where they are counts, or may rise but not fall far.
     """
     if row["value"] is None:
         return None
@@ -58,7 +63,8 @@ def beside(
         ago = at - one.until
         if not ago % step and ago <= WEEKS * step:
             peers.append(one)
-        if step < ago <= REACH * step:
+        # Windows that overlap say the same twice.
+        if step < ago <= REACH * step and not ago % width:
             places[ago % step].append(one.value)
     free = sum(len(values) - 1 for values in places.values())
     if len(peers) < _LEAST or free < _FREE:
@@ -67,7 +73,20 @@ def beside(
     mean = sum(one.value for one in peers) / len(peers)
     sampling = sum((one.error or 0.0) ** 2 for one in peers) / len(peers)
     variance = max(wander, (error_of(row) or 0.0) ** 2) + max(wander, sampling) / len(peers)
-    room = float(stdtrit(free, ndtr(_SIGMAS))) * sqrt(variance)
+    sigmas = float(stdtrit(free, ndtr(_SIGMAS)))
+    rises = row["direction"] != "at_least"
+    room = sigmas * sqrt(variance)
+    known = [one.value for one in peers]
+    every = [*known, *(one for values in places.values() for one in values)]
+    sampled = error_of(row) is not None
+    if not sampled and all(one >= 0 and one == int(one) for one in (row["value"], *every)):
+        room = max(room, _of_counts(int(sum(known)), len(known), rises=rises))
+    elif not sampled and rises and min(every) > 0:
+        logs = [np.log(values) for values in places.values()]
+        spread = sum(float(np.var(one)) * len(one) for one in logs) / free
+        most = sigmas * sqrt(spread * (1 + 1 / len(known)))
+        centre = sum(log(one) for one in known) / len(known)
+        room = max(room, exp(min(centre + most, _GREATEST)) - mean)
     worse = (mean - row["value"]) * (1 if row["direction"] == "at_least" else -1)
     tolerance = row["tolerance"]
     return {
@@ -77,6 +96,30 @@ def beside(
         "missed": worse > tolerance and worse > room,
         "gravely": tolerance > 0 and worse > 2 * tolerance and worse > room,
     }
+
+
+def _of_counts(total: int, windows: int, *, rises: bool) -> float:
+    """Return how far from its mean a count is by chance, if ``windows`` before came to a total.
+
+    Of equal rates the newest of them all has a share of one in ``windows`` + 1, exactly; a count
+    is certain if it is as improbable as three standard errors.
+    """
+    unlikely, share = float(ndtr(-_SIGMAS)), 1 / (windows + 1)
+    mean = total / windows
+
+    def likely(count: int) -> bool:
+        if rises:
+            return float(bdtrc(count - 1, total + count, share)) >= unlikely
+        return float(bdtr(count, total + count, share)) >= unlikely
+
+    least, most = (int(mean), int(mean) + 1) if rises else (-1, int(mean))
+    if rises:
+        while likely(most):
+            least, most = most, 2 * most + 1
+    while most - least > 1:
+        middle = (least + most) // 2
+        least, most = (middle, most) if likely(middle) == rises else (least, middle)
+    return least - mean if rises else mean - most
 
 
 def error_of(row: Mapping[str, Any]) -> float | None:

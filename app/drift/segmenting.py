@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import telemetry
 from app.drift import degrading, rules
+from app.drift.digests import digest, told
 from app.drift.fairness import Group
 from app.drift.parity import unequal
 from app.drift.rules import Thresholds
@@ -59,6 +60,8 @@ class Segments:
         self._matured = matured
         self._places: dict[Place, list[telemetry.Segment]] | None = None
         self._before: dict[Place, tuple[datetime, Before]] = {}
+        self.digest: str | None = None
+        """Of all that the newest window's segments were measured by."""
         self._beyond: tuple[datetime, datetime, dict[str, list[Span]]] | None = None
 
     @property
@@ -75,16 +78,19 @@ class Segments:
         limits, segments = self._limits, []
         young = self._matured is not None and until > self._matured
         groups: dict[str, dict[str, Group]] = defaultdict(dict)
+        read: list[bytes] = []
         for place, some in (await self._known()).items():
             ids = [one.id for one in some if one.through is not None and one.through >= since]
             inputs, done = await self._between(ids, since, until)
             if inputs is None:
                 continue
             variable, value = place
+            read += [repr(place).encode(), told(done), inputs.encode()]
             judged = telemetry.performance(None) if young else done
             groups[variable][value] = Group(*telemetry.answers(inputs, judged))
             if limits.segments:
                 (earlier, before), left_out = await self._earlier(place, since, until)
+                read += [told(before), earlier.encode() if earlier else b"", b"%d" % left_out]
                 segments.append(
                     {
                         "segment": f"{variable}={value}",
@@ -97,6 +103,7 @@ class Segments:
                         "metrics": worse(self._baseline, before, judged, limits),
                     }
                 )
+        self.digest = digest(read)
         return segments, [
             row
             for variable in limits.fairness

@@ -3,7 +3,8 @@
 Drift asks for a large distance, so that nobody is called for nothing; a shift of a tenth of a
 standard deviation is never that large. Here the question is only whether there is one. It is
 asked of the bins' ranks, so that no outlier decides, and as of two samples: the frozen baseline
-is a sample itself, and its own error is with every window again.
+is a sample itself, and its own error is with every window again. So is what windows wander by
+themselves (``levels``), where that is known.
 """
 
 from collections.abc import Sequence
@@ -11,9 +12,10 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from scipy.special import erfc, ndtri
+from scipy.special import erfc, fdtrc, ndtri, stdtr
 
-from app.drift.statistics import Counts, chi_square_p, merged
+from app.drift.levels import Sway
+from app.drift.statistics import Counts, chi_square, chi_square_p, merged
 from app.kit.arrays import Ints
 from app.telemetry import Binning, Bins, Tally
 
@@ -32,19 +34,29 @@ class Shift:
     """Whether both sides have what could have moved."""
 
 
-def shift(bins: Bins, span: slice, baseline: Tally, window: Tally) -> Shift:
+def shift(
+    bins: Bins,
+    span: slice,
+    baseline: Tally,
+    window: Tally,
+    sway: Sway | None = None,
+    levels: float = 1.0,
+) -> Shift:
     """Test one variable's place in two profiles.
 
     Numbers by their bins' normal scores; null, unseen and invalid have no place and are left to
-    drift. Categories by χ², as they can be compared (``merged``).
+    drift. Categories by χ², as they can be compared (``merged``). With a ``sway`` either side has
+    levels of its own, that differ by as much as so many ``levels`` vary.
     """
     expected, actual = baseline.counts[span], window.counts[span]
     if bins.binning is Binning.CATEGORIES:
-        return homogeneity(*merged(bins, expected, actual), seldom=[-1])
-    return location(expected[: bins.bins], actual[: bins.bins])
+        return homogeneity(*merged(bins, expected, actual), seldom=[-1], sway=sway, levels=levels)
+    return location(expected[: bins.bins], actual[: bins.bins], sway=sway, levels=levels)
 
 
-def location(expected: Ints, actual: Ints) -> Shift:
+def location(
+    expected: Ints, actual: Ints, *, sway: Sway | None = None, levels: float = 1.0
+) -> Shift:
     """Return the normal-scores test of van der Waerden (1952), ties at their mid-rank.
 
     ``expected`` and ``actual`` are counts of the same ordered bins, shaped (bins,). Of all rank
@@ -63,15 +75,27 @@ def location(expected: Ints, actual: Ints) -> Shift:
         return Shift(0.0, 1.0)
     moved = float(actual @ scores) / m - float(expected @ scores) / n
     variance = square / (whole - 1) * (1 / n + 1 / m)
-    return Shift(moved / sqrt(square / whole), float(erfc(abs(moved) / sqrt(2 * variance))))
+    effect = moved / sqrt(square / whole)
+    if sway is not None:
+        variance, free = sway.beside(1 / n + 1 / m, levels)
+        return Shift(effect, 2 * float(stdtr(free, -abs(effect) / sqrt(variance))))
+    return Shift(effect, float(erfc(abs(moved) / sqrt(2 * variance))))
 
 
-def homogeneity(expected: Counts, actual: Counts, seldom: Sequence[int] = ()) -> Shift:
+def homogeneity(
+    expected: Counts,
+    actual: Counts,
+    seldom: Sequence[int] = (),
+    *,
+    sway: Sway | None = None,
+    levels: float = 1.0,
+) -> Shift:
     """Return Pearson's χ² test, rare slots taken together, and Cohen's w less its bias.
 
     A slot is rare that either side is expected to hold fewer than five rows of: there the
     statistic's tail is heavier than χ². So are always those named ``seldom``, so that what else is
-    rare comes to what is already together.
+    rare comes to what is already together. What windows wander is taken from χ² as Rao and Scott
+    (1981) take it from a survey's, and of few windows it is F.
     """
     n, m = float(expected.sum()), float(actual.sum())
     if not n or not m:
@@ -85,4 +109,12 @@ def homogeneity(expected: Counts, actual: Counts, seldom: Sequence[int] = ()) ->
     used = middle > 0
     square = float(((q - p)[used] ** 2 / middle[used]).sum())
     bias = (int(used.sum()) - 1) * (1 / n + 1 / m)
-    return Shift(sqrt(max(square - bias, 0.0)), chi_square_p(*tables))
+    effect = sqrt(max(square - bias, 0.0))
+    if sway is None:
+        return Shift(effect, chi_square_p(*tables))
+    statistic, free = chi_square(*tables)
+    if not free:
+        return Shift(effect, 1.0)
+    variance, known = sway.beside(1 / n + 1 / m, levels, free)
+    each = statistic / free * (1 / n + 1 / m) / variance
+    return Shift(effect, float(fdtrc(min(free, sway.directions), known, each)))

@@ -27,7 +27,8 @@ class Standing:
     since: datetime | None
     until: datetime | None
     variables: int
-    """How many were compared with the baseline; without any, nothing is known of drift."""
+    """How many were compared with the baseline, or with their season where the monitor goes by that
+    and there is one; without any, nothing is known of drift."""
     drifting: list[str]
     severe: list[str]
     accuracy: float | None
@@ -89,7 +90,7 @@ async def standing(
         windows=count or 0,
         since=history[0].since,
         until=last.until,
-        variables=len(rules.inputs_of(last.variables)),
+        variables=len(rules.inputs_of(last.variables)) if last.compared_with else 0,
         drifting=sorted(drifting - {telemetry.SCORE}),
         severe=sorted(
             rules.persistent([_severe(item.variables) for item in history], limits)

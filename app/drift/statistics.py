@@ -97,14 +97,19 @@ def wasserstein(expected: Ints, actual: Ints, sums_e: Floats, sums_a: Floats) ->
 
 def chi_square_p(expected: Counts, actual: Counts) -> float:
     """Return the p-value of homogeneity of two count vectors (Pearson, 2 × B table)."""
+    statistic, free = chi_square(expected, actual)
+    return float(chdtrc(free, statistic)) if free else 1.0
+
+
+def chi_square(expected: Counts, actual: Counts) -> tuple[float, int]:
+    """Return Pearson's statistic of that table and its degrees of freedom; 0 if none can differ."""
     used = (expected + actual) > 0
     table = np.stack([expected[used], actual[used]]).astype(np.float64)
     rows, columns = table.sum(axis=1, keepdims=True), table.sum(axis=0, keepdims=True)
     if table.shape[1] < 2 or not rows.all():  # noqa: PLR2004 - one slot cannot differ
-        return 1.0
+        return 0.0, 0
     fit = rows * columns / table.sum()
-    statistic = float(((table - fit) ** 2 / fit).sum())
-    return float(chdtrc(table.shape[1] - 1, statistic))
+    return float(((table - fit) ** 2 / fit).sum()), table.shape[1] - 1
 
 
 def benjamini_hochberg(p_values: Floats) -> Floats:

@@ -86,8 +86,9 @@ class Window(Base):
 
     @property
     def share(self) -> float | None:
-        """Share of the inputs that drift; nothing where none was compared."""
-        inputs = [item for item in self.variables if item["name"] != SCORE]
+        """Share of the inputs that drift; nothing where none was compared, or has no season yet."""
+        known = self.variables if self.compared_with is not None else []
+        inputs = [item for item in known if item["name"] != SCORE]
         return sum(item["drifts"] for item in inputs) / len(inputs) if inputs else None
 
 

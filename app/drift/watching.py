@@ -106,7 +106,7 @@ async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, versio
             # Nothing happened: on to the first window that holds the next event.
             watch_row.next_until = until + step * max(1, -(-(busy - until) // step))
             continue
-        window.concept = await turns.known(until)
+        await turns.judge(window)
         await agreed.judge(session, window, limits)
         session.add(window)
         history.append(window)
@@ -128,7 +128,7 @@ async def _again(
     """Measure the windows again that hold what has come late."""
     for window in late:
         fresh = await measure(session, watch_row, look, window.since, window.until)
-        fresh.concept = await turns.known(window.until)
+        await turns.judge(fresh)
         for name in MEASURED:
             setattr(window, name, getattr(fresh, name))
         await agreed.judge(session, window, look.limits)

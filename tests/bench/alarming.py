@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from river.drift import ADWIN
 from app.drift.concept import DELTA, changes
 from app.drift.estimating import estimate
 from app.drift.isotonic import calibrator
+from app.drift.levels import REACH, Earlier, sways
 from app.drift.rhythms import turns
 from app.drift.rules import Thresholds, compare, inputs_of, persistent
 from app.drift.scored import Scored
@@ -18,6 +20,7 @@ from tests.bench.folded import Folded
 from tests.bench.streams import HOUR, WINDOW, Stream
 
 LIMITS = Thresholds()
+_WIDTH = timedelta(hours=WINDOW // HOUR)
 
 
 def raised(history: Sequence[set[str]]) -> list[int]:
@@ -32,9 +35,18 @@ def raised(history: Sequence[set[str]]) -> list[int]:
 
 
 def compared(seen: Folded) -> list[list[dict[str, Any]]]:
-    return [
-        inputs_of(compare(seen.layout, seen.baseline, window, LIMITS)) for window in seen.windows
-    ]
+    """Compare windows with the baseline, each beside those before it, as production does."""
+    found: list[list[dict[str, Any]]] = []
+    for at, window in enumerate(seen.windows):
+        before = [
+            Earlier(
+                _WIDTH * (at - place), seen.windows[place].n, {row["name"]: row for row in rows}
+            )
+            for place, rows in enumerate(found)
+        ]
+        rows = compare(seen.layout, seen.baseline, window, LIMITS, sways=sways(before[-REACH:]))
+        found.append(inputs_of(rows))
+    return found
 
 
 def by_drift(seen: Folded) -> list[int]:

@@ -6,7 +6,7 @@ a given input are what they were (covariate shift, exactly).
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -97,10 +97,14 @@ def gradual(seed: int) -> Iterator[Row]:
 _SIGMA = 10 / 12**0.5
 
 
+def leaning(tilt: float) -> Keep:
+    most = 10 * max(tilt, 0)
+    return lambda x: float(np.exp(tilt * x[0] - most))
+
+
 def tilted(sigmas: float) -> Keep:
     """Move the first of SEA's inputs, uniform on 0 to 10, up by about so many σ."""
-    tilt = sigmas / _SIGMA
-    return lambda x: float(np.exp(tilt * (x[0] - 10)))
+    return leaning(sigmas / _SIGMA)
 
 
 def near_the_line(x: dict[Any, Any]) -> float:
@@ -112,10 +116,43 @@ def moved(keep: Keep) -> Callable[[int], Iterator[Row]]:
     return lambda seed: joined(sea(0, seed), chosen(sea(0, seed + 500), seed, keep))
 
 
+DAY = 24 * HOUR
+
+
+def harder_days(before: Iterator[Row], seed: int, sigma: float) -> Iterator[Row]:
+    """Turn the labels of a tenth of the rows, of more or fewer on each day, which wanders so."""
+    rng = np.random.default_rng(seed)
+    for at, (x, y) in enumerate(before):
+        if at % DAY == 0:
+            share = np.clip(rng.normal(0.1, sigma), 0, 1)
+        yield x, int(y) ^ int(rng.random() < share)
+
+
+def plain(variant: int, seed: int) -> Iterator[Row]:
+    return iter(synth.SEA(variant=variant, noise=0, seed=seed))
+
+
+def swayed(seed: int, by: float = 0.0, sigma: float = 0.1) -> Iterator[Row]:
+    """Move the first of SEA's inputs by itself from window to window, and at the change by more."""
+    rng = np.random.default_rng(seed)
+    rows = sea(0, seed)
+    for at in count():
+        more = by if at >= BASELINE // WINDOW + CHANGE else 0.0
+        tilt = (rng.normal(0, sigma) + more) / _SIGMA
+        yield from islice(chosen(rows, seed + at, leaning(tilt)), WINDOW)
+
+
 STREAMS = (
     Stream("SEA, nothing changes", lambda s: sea(0, s)),
     Stream("Hyperplane, nothing changes", lambda s: iter(hyperplane(s))),
+    Stream("SEA, its error wanders from day to day", lambda s: harder_days(plain(0, s), s, 0.02)),
+    Stream("SEA, one input wanders by 0.1 σ", swayed),
     Stream("SEA, threshold 7 to 9.5", lambda s: joined(sea(2, s), sea(3, s + 500)), loss=True),
+    Stream(
+        "SEA, threshold 7 to 9.5, its error wanders",
+        lambda s: harder_days(joined(plain(2, s), plain(3, s + 500)), s, 0.01),
+        loss=True,
+    ),
     Stream(
         "STAGGER, first to second concept",
         lambda s: joined(stagger(0, s), stagger(1, s + 500)),
@@ -134,6 +171,7 @@ STREAMS = (
     ),
     Stream("Hyperplane, turned over 5 windows", gradual, loss=True),
     Stream("SEA, one input by 0.1 σ", moved(tilted(0.1)), inputs=True),
+    Stream("SEA, one input wanders, then 0.5 σ", lambda s: swayed(s, 0.5), inputs=True),
     Stream("SEA, one input by 0.8 σ", moved(tilted(0.8)), inputs=True),
     Stream("SEA, harder cases", moved(near_the_line), inputs=True, loss=True, mix=True),
     Stream(

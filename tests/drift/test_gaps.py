@@ -29,6 +29,17 @@ def test_of_windows_that_overlap_all_that_hold_an_hour() -> None:
     assert missing(there, {30}, 24, 6) == [(12, 36), (18, 42), (24, 48), (30, 54)]
 
 
+def test_windows_are_looked_at_again_if_their_seasons_weeks_got_something_late() -> None:
+    week = 168
+    there = windows({24 + week * back for back in range(6)}, 24)
+
+    again = stale(there, {5: NOW + timedelta(days=1)})
+
+    assert [one.end for one in again] == [24 + week * back for back in range(5)]
+    long = [Known(week * at, week * (at + 2), NOW) for at in range(0, 20, 2)]
+    assert [one.first // week for one in stale(long, {5: NOW})] == [0, 2, 4, 6, 8]
+
+
 @given(st.sets(st.integers(1, 60), min_size=1, max_size=12), HOURS, st.integers(1, 24), st.data())
 def test_every_hour_before_the_last_window_is_held_and_nothing_is_made_twice(
     steps: set[int], hours: set[int], width: int, data: st.DataObject

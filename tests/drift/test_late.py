@@ -1,12 +1,20 @@
 """What comes late, labels or events, is judged on the windows it belongs to."""
 
+import asyncio
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
+from app.bus import make_bus
+from app.drift.tables import Window
+from app.platform.db import ALL_TENANTS, Database
+from app.platform.settings import Settings
 from tests.live import Live, champion, wait_folded
 from tests.system.traffic import wait_for
+from tests.tenants import database_of
 
 FIRST = np.datetime64("2026-04-01T00", "h")
 HOURS, ROWS = 12, 60
@@ -74,6 +82,46 @@ def test_labels_that_come_when_their_windows_are_long_closed_are_judged(
     judged = [one for one in windows(live, place) if one["labelled"]]
     assert [one["labelled"] for one in judged] == [ROWS] * 4
     assert all(one["degraded"] for one in judged)
+
+
+def recomputed(live: Live, place: Any, window: Any) -> Any:
+    path = f"/v1/models/{place.model}/versions/{place.version}/drift"
+    return live["aud"].get(f"{path}/{window['id']}:recompute")
+
+
+def test_a_verdict_comes_out_again_of_what_it_was_made_of_and_nothing_else(
+    live: Live, place: Any, decided: list[str]
+) -> None:
+    """Until a worker looks at it again: here its verdict is turned by hand."""
+    assert decided
+    judged = [one for one in windows(live, place) if one["labelled"]]
+
+    found = recomputed(live, place, judged[0])
+
+    assert (found["same"], found["differs"], found["changed"]) == (True, [], [])
+    assert found["window"]["basis"]["outcomes"].startswith("sha256:")
+    assert found["window"]["basis"]["past"]
+    asyncio.run(forge(live, judged[0]["id"]))
+    found = recomputed(live, place, judged[0])
+    assert not found["same"]
+    assert (found["differs"], found["changed"]) == (["degraded"], ["outcomes"])
+    later = recomputed(live, place, judged[-1])
+    assert later["same"]
+    assert found["unrecorded"] == ["segments"]
+
+
+async def forge(live: Live, window: str) -> None:
+    """Have it that a window was judged well, by other outcomes, and segments not noted."""
+    db = Database(database_of(live), Settings(), make_bus())
+    try:
+        async with db.transaction(ALL_TENANTS) as session:
+            one = await session.scalar(select(Window).filter_by(id=UUID(window)))
+            assert one is not None
+            one.degraded = False
+            kept = {name: what for name, what in one.basis.items() if name != "segments"}
+            one.basis = {**kept, "outcomes": "sha256:others"}
+    finally:
+        await db.close()
 
 
 def test_events_that_come_before_the_first_window_get_one(

@@ -70,6 +70,7 @@ def test_a_rhythm_is_quiet_and_what_breaks_it_is_an_alert(live: Live, place: Pla
 
     assert [one["compared_with"] for one in found] == [None] * 7 + ["season"] * (7 * WEEKS - 8)
     assert not any(one["alerting"] for one in found)
+    assert [one["share"] for one in found[:8]] == [None] * 7 + [0.0], "nobody knows, so far"
     # Two weeks before, and four days of those that came twice: then the season says something.
     assert [one["kpis"][0]["missed"] for one in found] == [None] * 18 + [False] * 9
     assert found[-1]["kpis"][0]["value"] < 1.0, "the threshold that was agreed is missed"

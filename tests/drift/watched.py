@@ -271,3 +271,31 @@ async def _fire(live: Live, place: Place, subject: str | None, kind: AlertKind) 
             return str(alert.id)
     finally:
         await db.close()
+
+
+def examined(live: Live, place: Place) -> str:
+    """Have a window of a version examined, in which nothing was; return its id."""
+    return asyncio.run(_examined(live, place))
+
+
+async def _examined(live: Live, place: Place) -> str:
+    path = f"/v1/models/{place.model}/versions/{place.version}"
+    version = UUID(live["aud"].get(path)["id"])
+    tenant = UUID(live.admin.get("/v1/me")["tenant_id"])
+    db = Database(database_of(live), Settings(), make_bus())
+    try:
+        async with db.transaction(tenant) as session:
+            point = await session.scalar(
+                select(DecisionPoint.id).filter_by(tenant_id=tenant, key=place.point)
+            )
+            assert point is not None
+            made = Window(
+                tenant_id=tenant, point_id=point, version_id=version, n=0, labelled=0,
+                since=START, until=START + timedelta(days=1), variables=[], alerting=[],
+                accuracy=None, degraded=None,
+            )  # fmt: skip
+            session.add(made)
+            await session.flush()
+            return str(made.id)
+    finally:
+        await db.close()

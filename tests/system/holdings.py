@@ -14,7 +14,7 @@ from app.client import Signer
 from app.kit.actor import SYSTEM_ID
 from app.metadata import metadata
 from tests.catalog import assets
-from tests.drift.watched import fire
+from tests.drift.watched import examined, fire
 from tests.live import (
     Live,
     Place,
@@ -44,7 +44,7 @@ OWNING = {
 """Path parameters that name a thing of one tenant's."""
 WITHIN = {
     "number", "alias", "kpi", "step", "task", "target", "guardrail", "seat_id", "delivery_id",
-    "instance", "segment",
+    "instance", "segment", "window_id",
 }  # fmt: skip
 """Path parameters that name a part of such a thing."""
 EVERYWHERE = {"tier"}
@@ -176,6 +176,7 @@ def hold(live: Live) -> Holdings:
         "experiment_id": running(live, place),
         "alert_id": fire(live, place),
         "silence_id": silence(live),
+        "window_id": examined(live, place),
         "principal_id": spare,
         "key_id": key["id"],
         "operation_id": operation_of_release(live, place),
