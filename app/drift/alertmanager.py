@@ -5,13 +5,16 @@ that has died leaves no alert behind for ever. So each alert is sent with an end
 and with its real one once it is resolved. To Alertmanager that end is one, whoever was away: the
 time is longer than outages mostly are. No database session is open meanwhile.
 
+It knows an alert by its labels. One that is more, or less, severe now is another to it, and the one
+that it was before is told to be over.
+
 What was told and is silenced since goes on to be sent: what is no longer sent is over, to
 Alertmanager, and it would say so. It is told to be quiet about it instead.
 """
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -80,6 +83,8 @@ class Alertmanager:
         self._url = url.rstrip("/") + PATH
         self._outbound = outbound
         self._quieting = Quieting(url, outbound)
+        self._before: dict[UUID, Posted] = {}
+        """What was sent last of each, by this worker."""
 
     async def push(self, database: Database) -> None:
         """Send every tenant's alerts that fire, and those that were resolved lately."""
@@ -87,6 +92,7 @@ class Alertmanager:
             found = await standing(session, self._stands)
             now = await clock(session)
         if not found:
+            self._before = {}
             return
         quiet = [
             Quiet(posted.alert_id, posted.labels, posted.quiet_until)
@@ -94,10 +100,23 @@ class Alertmanager:
             if posted.quiet_until is not None
         ]
         await self._quieting.settle(quiet, known={posted.alert_id for posted in found}, now=now)
-        for begin in range(0, len(found), _BATCH):
-            await self._post(found[begin : begin + _BATCH])
+        # First what they were: who is told of both at once hears last what they are.
+        every = [*self._others(found, now), *found]
+        parts = [every[begin : begin + _BATCH] for begin in range(0, len(every), _BATCH)]
+        if all([await self._post(part) for part in parts]):
+            self._before = {one.alert_id: one for one in found}
 
-    async def _post(self, some: Sequence[Posted]) -> None:
+    def _others(self, found: Sequence[Posted], now: datetime) -> list[Posted]:
+        """Return what was sent under other labels before, as over."""
+        before = ((self._before.get(one.alert_id), one) for one in found)
+        return [
+            replace(was, ends_at=max(now, was.starts_at))
+            for was, one in before
+            if was is not None and was.labels != one.labels
+        ]
+
+    async def _post(self, some: Sequence[Posted]) -> bool:
+        """Send some; say whether they were taken."""
         body = orjson.dumps([posted.body() for posted in some])
         headers = {"Content-Type": "application/json", "User-Agent": "Modelward"}
         try:
@@ -107,12 +126,14 @@ class Alertmanager:
             )  # fmt: skip
         except (OutboundFailed, OutboundRefused) as error:
             logger.warning("Alertmanager was not reached", extra={"reason": error.detail})
-            return
+            return False
         if answer.status // 100 != 2:  # noqa: PLR2004 - as RFC 9110 sorts them
             said = answer.body[:300].decode("utf-8", "replace")
             logger.warning(
                 "Alertmanager refused alerts", extra={"status": answer.status, "said": said}
             )
+            return False
+        return True
 
 
 async def standing(session: AsyncSession, stands: timedelta) -> list[Posted]:

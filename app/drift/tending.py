@@ -4,6 +4,7 @@ Alerts that an older release raised become episodes; those of versions that left
 nothing looks at any more; what a silence kept back is told once it is over.
 """
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, select
@@ -51,10 +52,19 @@ async def tend(database: Database) -> None:
             .where(standing, _untold(), ~silences.muting())
         )
         untold = [(tenant_id, id_) for tenant_id, id_ in held]
-    await for_each(database, older, _adopt)
-    await for_each(database, serving, _leave)
-    await for_each(database, {(row[0], row[1]): None for row in serving}, _lapse)
-    await for_each(database, untold, _tell)
+    points = list({(tenant_id, point_id): None for tenant_id, point_id, _ in serving})
+    steps: tuple[tuple[list[Any], Any], ...] = (
+        (older, _adopt), (serving, _leave), (points, _lapse), (untold, _tell),
+    )  # fmt: skip
+    failed: list[Exception] = []
+    # What fails for one tenant is no reason for another not to be told.
+    for items, work in steps:
+        try:
+            await for_each(database, items, work)
+        except ExceptionGroup as error:
+            failed.append(error)
+    if failed:
+        raise ExceptionGroup("not everything that was due was done", failed)
 
 
 def as_before(alert: Alert) -> Episode:

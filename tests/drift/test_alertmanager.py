@@ -135,6 +135,27 @@ async def test_what_was_told_before_it_was_silenced_goes_on_to_be_sent_and_nothi
         assert all("silenced_until" not in said for said in found.values())
 
 
+async def test_what_is_more_severe_now_is_over_as_what_it_was(here: Watched, db: Database) -> None:
+    """Labels are what Alertmanager knows it by: it would believe in both."""
+    await here.window("x", limits=AT_ONCE)
+    with sink(200, 500, 200, 200) as receiver:
+        there = manager(receiver.url)
+        await there.push(db)
+        await here.window(severe=("x",), limits=AT_ONCE)
+        await there.push(db)
+        await there.push(db)
+        was, now = posted(receiver)
+        await there.push(db)
+        (alone,) = posted(receiver)
+
+    severities = [one["labels"].pop("severity") for one in (was, now)]
+    assert severities == ["warning", "critical"]
+    assert was["labels"] == now["labels"]
+    assert datetime.fromisoformat(was["endsAt"]) <= datetime.now(UTC)
+    assert datetime.fromisoformat(now["endsAt"]) > datetime.now(UTC)
+    assert alone["labels"]["severity"] == "critical"
+
+
 async def test_where_nothing_fires_nothing_is_sent(here: Watched, db: Database) -> None:
     await here.window("x")
     with sink() as receiver:

@@ -6,10 +6,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from app.drift import lapsing, tending
 from app.drift.alert_rules import AlertKind, SilenceOver, SilencesEverything
 from app.drift.rules import Thresholds
 from app.kit.refusal import NotFound
-from tests.drift.watched import Watched
+from app.platform.db import Database
+from app.platform.settings import Settings
+from tests.drift.watched import Watched, seated_bus
 
 pytestmark = pytest.mark.anyio
 
@@ -37,6 +40,26 @@ async def test_what_is_silenced_is_recorded_and_not_told_until_the_silence_ends(
     with pytest.raises(SilenceOver):
         await here.end_silence(row)
     assert await here.entries("silence.") == ["silence.begun", "silence.ended"]
+
+
+async def test_what_fails_before_it_keeps_nobody_from_being_told(here: Watched) -> None:
+    row = await here.silence(subject="x")
+    await here.window("x", limits=AT_ONCE)
+    await here.end_silence(row)
+
+    async def fail(*_: Any) -> None:
+        raise ValueError("as planned")
+
+    bus = seated_bus()
+    bus.answer(lapsing.KpisAgreed, fail)
+    database = Database(here.db.url, Settings(), bus)
+    try:
+        with pytest.raises(ExceptionGroup):
+            await tending.tend(database)
+    finally:
+        await database.close()
+
+    assert [(kind, data["subject"]) for kind, data in await here.told()] == [(RAISED, "x")]
 
 
 async def test_of_what_was_never_told_the_end_is_not_told_either(here: Watched) -> None:
