@@ -3,9 +3,9 @@
 How many decisions come is chance as well, so that of two sums over the same decisions, Σx and Σy,
 the covariance is Σxy (a compound Poisson process). Where one quantity is counted within another,
 that is the smaller one; a mean's error is then the textbook's. Of rewards and costs it follows from
-the squares of their differences. Of two of which Σxy is not known it
-lies within ±√(Σx²Σy²), and is no less than nothing where neither is ever negative: of what it may
-be, that is taken which makes the error larger.
+the squares of their differences. Of two of which Σxy is not known it lies within ±√(Σx²Σy²), and is
+no less than nothing where neither is ever negative: of what it may be, that is taken which makes
+the error larger.
 """
 
 from collections.abc import Callable, Mapping
