@@ -248,15 +248,15 @@ def _clearest(
     if not np.any(away > room):
         return None
     clear = away / room
-    if known is not None:
-        room = cuts.room(span, least, known.more(start, end))
-        clear = np.where(away > room, clear, 0.0)
-        if not clear.any():
-            return None
     # Places that came once lie between cuts of which none is clearer: then hours of the day say.
     best = _greatest(clear)
     daily = days.cuts(start, end)
     place = int(best[_greatest((np.abs(daily.away) / daily.room(span, least))[best])[0]])
+    if known is not None:
+        # Of the clearest alone it is asked: another that passes before it does is the wrong place.
+        room = cuts.room(span, least, known.more(start, end))
+        if not away[place] > room[place]:
+            return None
     return start + 1 + place, float(room[place] / cuts.weight[place])
 
 
