@@ -29,6 +29,8 @@ class Change:
     after: float
     epsilon: float
     """The means had to differ by more than this."""
+    gone: float = 0.0
+    """How far the mean behind it is from that before the first change, between like hours."""
 
     @property
     def rose(self) -> bool:

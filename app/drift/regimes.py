@@ -16,6 +16,7 @@ LOSS = "loss"
 CALIBRATION = "calibration"
 """Score less label."""
 _HOUR = timedelta(hours=1)
+_OURS = frozenset({"hour", "gone"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +30,17 @@ class Regimes:
     def known(self, until: datetime) -> dict[str, Any] | None:
         """Return the newest change that the hours before a moment show, if they show one.
 
-        It ``stands`` while the version is worse than before its first change, by half of what the
-        newest had to be to be one, at least. What was before and after are means of their own hours
-        of the week: from change to change only how far each went can be added up.
+        It ``stands`` while the version is worse than before its first change, between like hours,
+        by half of what the newest had to be to be one, at least.
         """
         shown = [one for one in self.changes if self.first + (one.found + 1) * _HOUR <= until]
         if not shown:
             return None
         newest, before = shown[-1], shown[0].before
-        went = sum(one.after - one.before for one in shown)
+        went = newest.gone
         more = went if self.subject == LOSS else abs(before + went) - abs(before)
         worse = more > newest.epsilon / 2
-        said = {name: value for name, value in asdict(newest).items() if name != "hour"}
+        said = {name: value for name, value in asdict(newest).items() if name not in _OURS}
         return {
             **said,
             "subject": self.subject,

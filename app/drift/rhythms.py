@@ -107,11 +107,18 @@ class _Hours:
         hours, days = (np.maximum(one[:-1], 0.0) for one in both)
         return hours, days
 
-    def means(self, start: int, cut: int, end: int) -> tuple[float, float]:
-        """Return the means before a cut and behind it, of the places that both sides have."""
-        n, sums = self.sofar[:2]
-        rows, totals = ((table[cut] - table[start], table[end] - table[cut]) for table in (n, sums))
+    def means(self, early: slice, late: slice) -> tuple[float, float] | None:
+        """Return the means of two times, of the places that both have; nothing, if they have none.
+
+        Weighed as ``cuts`` weighs them.
+        """
+        rows, totals = (
+            [table[one.stop] - table[one.start] for one in (early, late)]
+            for table in self.sofar[:2]
+        )
         both = (rows[0] > 0) & (rows[1] > 0)
+        if not both.any():
+            return None
         weight = rows[0][both] * rows[1][both] / (rows[0] + rows[1])[both]
         before, after = (
             float(weight @ (total[both] / count[both]) / weight.sum())
@@ -158,12 +165,19 @@ def turns(
     )
     known = _Known(hours, days) if wanders else None
     found: list[Change] = []
-    start = 0
+    start, first = 0, 0
     for end in range(2, len(busy) + 1):
         while (cut := _clearest(hours, days, start, end, known, span, delta)) is not None:
             place, epsilon = cut
-            before, after = hours.means(start, place, end)
-            found.append(Change(int(busy[place]), int(busy[end - 1]), before, after, epsilon))
+            sides = hours.means(slice(start, place), slice(place, end))
+            assert sides is not None  # noqa: S101 - they were compared
+            before, after = sides
+            first = first or place
+            # Not by adding changes up: one that was put at the wrong hour is found once more.
+            since = hours.means(slice(0, first), slice(place, end))
+            gone = since[1] - since[0] if since else found[-1].gone + after - before
+            what = int(busy[place]), int(busy[end - 1])
+            found.append(Change(*what, before, after, epsilon, gone))
             start = place
             if known is not None:
                 known.turned(place)
