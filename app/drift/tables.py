@@ -82,7 +82,7 @@ class Window(Base):
         monitor = (self.basis or {}).get("monitor", {})
         if monitor.get("drift_against") != "season":
             return "reference"
-        return "season" if any(item["seasonal"] for item in self.variables) else None
+        return "season" if any(item.get("seasonal") for item in self.variables) else None
 
     @property
     def share(self) -> float | None:
