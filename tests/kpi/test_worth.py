@@ -7,10 +7,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
 from scipy.stats import kurtosis, skew
 
 from app.kit.arrays import Floats
-from app.kpi.worth import Brought, lacking, peers, worth
+from app.kpi.worth import Brought, Worth, lacking, peers, worth
 
 
 def brought(values: Floats) -> Brought:
@@ -24,6 +25,36 @@ def brought(values: Floats) -> Brought:
 
 def successes(units: int, earning: int) -> Brought:
     return brought(np.repeat([1.0, 0.0], [earning, units - earning]))
+
+
+def looked_at(values: Floats, held: NDArray[np.bool_], every: int) -> list[Worth | None]:
+    """Return what units that are not held are worth beside those that are, after every so many."""
+    ends = np.arange(every, len(values) + 1, every)
+    groups = []
+    for mine in (~held, held):
+        own = values * mine
+        columns = [mine, own != 0.0, own, own**2, own**3, own**4]
+        n, earning, one, two, three, four = (np.cumsum(column)[ends - 1] for column in columns)
+        mean = one / n
+        cubes = three - 3 * mean * two + 2 * n * mean**3
+        fourths = four - 4 * mean * three + 6 * mean**2 * two - 3 * n * mean**4
+        columns = [column.tolist() for column in (n, one, two, cubes, fourths, earning)]
+        groups.append([Brought(*row) for row in zip(*columns, strict=True)])
+    return [worth(*pair) for pair in zip(*groups, strict=True)]
+
+
+def test_sums_so_far_are_those_of_the_units_so_far() -> None:
+    rng = np.random.default_rng(3)
+    values, held = rng.lognormal(0, 1, 4000) * (rng.random(4000) < 0.2), rng.random(4000) < 0.3
+    some, kept = values[:3000], held[:3000]
+
+    third = looked_at(values, held, 1000)[2]
+    whole = worth(brought(some[~kept]), brought(some[kept]))
+
+    assert third is not None
+    assert whole is not None
+    one, other = third.per_unit, whole.per_unit
+    assert (one.low, one.high) == pytest.approx((other.low, other.high), rel=1e-9)
 
 
 @pytest.mark.parametrize("effect", [0.0, 0.8])
@@ -85,10 +116,7 @@ def test_rare_and_skewed_rewards_are_not_called_early(
         paid = rng.lognormal(0, spread, units) if spread else np.ones(units)
         values = paid * (rng.random(units) < rate)
         held = rng.random(units) < kept_share
-        looks = []
-        for end in range(1000, units + 1, 1000):
-            some, kept = values[:end], held[:end]
-            looks.append(worth(brought(some[~kept]), brought(some[kept])))
+        looks = looked_at(values, held, 1000)
         known = [one.per_unit for one in looks if one is not None]
         said += bool(known)
         wrong += any(not one.low <= 0 <= one.high for one in known)
@@ -144,10 +172,7 @@ def test_rare_large_amounts_where_everybody_earns_are_not_called_early(
     wrong, said = 0, 0
     for _ in range(80):
         values, held = draw(rng, units), rng.random(units) < kept_share
-        looks = [
-            worth(brought(values[:end][~held[:end]]), brought(values[:end][held[:end]]))
-            for end in range(units // 40, units + 1, units // 40)
-        ]
+        looks = looked_at(values, held, units // 40)
         known = [one.per_unit for one in looks if one is not None]
         said += bool(known)
         wrong += any(not one.low <= 0 <= one.high for one in known)
