@@ -231,9 +231,12 @@ async def test_who_takes_nothing_for_days_is_switched_off_and_it_is_told(
         happen(rows, tenant, 3)
         async with delivering(db):
             await until(lambda: progress(rows, webhook)["failures"] >= 1)
+            # And whatever it rests for by now is over.
             rows.execute(
-                "UPDATE notifications_progress SET failing_since = now() - interval '6 days'"
+                "UPDATE notifications_progress"
+                " SET failing_since = now() - interval '6 days', resume_at = NULL"
             )
+            rows.execute("UPDATE notifications_delivery SET due_at = now()")
             await until(lambda: not progress(rows, webhook)["active"])
 
     assert progress(rows, webhook)["disabled"] == "failing"
