@@ -101,19 +101,23 @@ class Batch:
         """Put events in order; of those that are the same event, the first is kept."""
         if len(self) == 1:
             return self
-        halves = self.records["decision"].view(_HALVES)
         # By what groups are, not by their numbers here: two that have the same events wait for
         # each other's, and never in a circle.
         ranks = {group: rank for rank, group in enumerate(sorted(self.groups))}
         group = np.array([ranks[one] for one in self.groups], np.int64)[self.records["group"]]
-        order = np.lexsort((group, halves["low"], halves["high"]))
-        decision, names = self.records["decision"][order], self.records["event"].tolist()
+        order = _order(self.records["decision"], group)
+        decision = self.records["decision"][order]
         same = (decision[1:] == decision[:-1]) & (group[order][1:] == group[order][:-1])
-        named = [name for name in names if name != NAMELESS]
-        if same.any() or len(set(named)) < len(named):
+        if same.any() or self._share_names():
             kept = self._first()
             order = order[kept[order]]
         return self.only(order)
+
+    def _share_names(self) -> bool:
+        """Say whether two events have the same name; those that have none do not."""
+        names = self.records["event"]
+        named = names[names != np.void(NAMELESS)].tolist()
+        return len(set(named)) < len(named)
 
     def _first(self) -> NDArray[np.bool_]:
         """Say of each event whether it is the first of those that are the same."""
@@ -152,6 +156,25 @@ class Batch:
 def group_of(part: Part, point_id: bytes, version_id: bytes, arm: str) -> Group:
     """Return the series that an event belongs to by what its token says."""
     return point_id, version_id, SHADOW_PREFIX + arm if part is Part.SHADOW else arm
+
+
+def _order(decision: NDArray[np.void], group: Ints) -> Ints:
+    """Return the order by decision, then by group.
+
+    Most decisions are told apart by their first half, which begins with the time: by that alone
+    they are sorted in a third of the time, and then those that have it in common.
+    """
+    halves = decision.view(_HALVES)
+    high = halves["high"].astype(np.uint64)
+    order = np.argsort(high, kind="stable")
+    first = high[order]
+    alike = np.zeros(len(order) + 1, bool)
+    alike[1:-1] = first[1:] == first[:-1]
+    (where,) = np.nonzero(alike[1:] | alike[:-1])
+    if len(where):
+        some = order[where]
+        order[where] = some[np.lexsort((group[some], halves["low"][some], high[some]))]
+    return order
 
 
 def _record(event: Event, places: dict[Group, int]) -> tuple[Any, ...]:

@@ -2,10 +2,12 @@
 
 import asyncio
 import random
+import struct
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import orjson
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from app.platform.db import ALL_TENANTS
 from app.platform.http import Upload
+from app.telemetry.batch import _order
 from app.telemetry.events import NoEvents
 from app.telemetry.service import overview
 from tests.telemetry.plays import Bench, Decision, Message, Play
@@ -265,3 +268,19 @@ def test_an_outcome_may_name_its_event_once_that_has_come(
         return [bad["code"] for bad in refusal.value.extra["rejected"]]
 
     assert runner.run(tell()) == (["unknown_event", "bad_event"], 1, 0)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 2)), max_size=30),
+    st.sampled_from([0, 2**63]),
+)
+def test_events_are_in_order_of_their_whole_decision_and_then_of_their_group(
+    rows: list[tuple[int, int, int]], high: int
+) -> None:
+    decisions = [struct.pack(">QQ", high + first, last) for first, last, _ in rows]
+    group = np.array([group for *_, group in rows], np.int64)
+
+    order = _order(np.array(decisions, "V16"), group)
+
+    keys = [(decisions[at], group[at]) for at in range(len(rows))]
+    assert order.tolist() == sorted(range(len(rows)), key=lambda at: (*keys[at], at))
