@@ -5,7 +5,7 @@ Nearly always all of a batch are; that can be seen of whole columns at a third o
 there is any doubt, nothing is said here and the batch is read one by one.
 """
 
-import binascii
+import string
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -31,7 +31,7 @@ from app.telemetry.events import (
     Micros,
 )
 from app.telemetry.features import Features, Objects
-from app.telemetry.token import CLAIM, FORMAT, FROM_URL, TAG, Part, tagger
+from app.telemetry.token import CLAIM, FORMAT, TAG, Part, tagger
 
 FEWEST = 32
 """Of fewer events, one after the other is as fast."""
@@ -201,6 +201,26 @@ def _unseal(
     return tuple(groups)
 
 
+_NO_PAIR = 1 << 12
+
+
+def _pairs() -> NDArray[np.uint16]:
+    """Return the twelve bits of two letters of base64url, by the letters as a number.
+
+    It is decoded by pairs, all tokens at once: a third of the time that it takes by text.
+    """
+    letters = np.frombuffer(string.ascii_uppercase.encode() + string.ascii_lowercase.encode()
+                            + string.digits.encode() + b"-_", np.uint8)  # fmt: skip
+    found = np.full(1 << 16, _NO_PAIR, np.uint16)
+    six = np.arange(len(letters), dtype=np.uint16)
+    first, second = np.meshgrid(six, six, indexing="ij")
+    found[letters[first] | letters[second].astype(np.int64) << 8] = first << 6 | second
+    return found
+
+
+_PAIRS = _pairs()
+
+
 def _decoded(letters: NDArray[np.uint8], begins: Ints, length: int) -> NDArray[np.uint8]:
     """Return the bytes of tokens of one length, shaped (tokens, bytes)."""
     padding = -length % 4
@@ -209,14 +229,16 @@ def _decoded(letters: NDArray[np.uint8], begins: Ints, length: int) -> NDArray[n
     # As many letters as fill whole groups of four; what they add must be nothing.
     padded = np.full((len(begins), length + padding), ord("A"), np.uint8)
     padded[:, :length] = sliding_window_view(letters, length)[begins]
-    joined = padded.tobytes()
-    require(not any(other in joined for other in (b"+", b"/", b"=")))
-    raw = binascii.a2b_base64(joined.translate(FROM_URL))
-    width = (length + padding) // 4 * 3
-    require(len(raw) == width * len(begins))
-    found = np.frombuffer(raw, np.uint8).reshape(len(begins), width)
+    pairs = np.take(_PAIRS, padded.view("<u2"))
+    require(pairs.max() < _NO_PAIR)
+    fours = pairs[:, ::2].astype(np.uint32) << 12 | pairs[:, 1::2]
+    found = np.empty((*fours.shape, 3), np.uint8)
+    for place, shift in enumerate((16, 8, 0)):
+        found[:, :, place] = fours >> shift
+    found = found.reshape(len(begins), -1)
     require(not found[:, size:].any())
-    return found[:, :size]
+    whole: NDArray[np.uint8] = found[:, :size]
+    return whole
 
 
 def _require_signed(raw: NDArray[np.uint8], secrets: Mapping[int, bytes]) -> None:

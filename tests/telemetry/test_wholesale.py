@@ -1,5 +1,6 @@
 """Read all at once, events are what they are one by one; whatever is odd is not read at once."""
 
+import base64
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from app.telemetry import Claim, Part, unseal, wholesale
 from app.telemetry.batch import Batch
 from app.telemetry.events import EVERYTHING, BadEvent, Bounds, Micros, micros, read
-from app.telemetry.token import seal
+from app.telemetry.token import CLAIM, TAG, seal
 from tests.strategies import FLOATS, INTEGERS, JSON, TEXTS
 from tests.telemetry.test_token import SECRET, claims
 
@@ -194,3 +195,25 @@ def test_the_first_of_the_same_events_is_kept_in_whichever_batch_it_came() -> No
     assert scores.tolist() == [0.1]
     shadow = merged.records[merged.records["owner"] == 2]["group"][0]
     assert merged.groups[shadow][2] == "shadow:a"
+
+
+@given(
+    st.integers(CLAIM.size + TAG + 1, CLAIM.size + TAG + 30).flatmap(
+        lambda size: st.lists(st.binary(min_size=size, max_size=size), min_size=1, max_size=5)
+    )
+)
+def test_tokens_are_decoded_together_as_each_by_itself(raw: list[bytes]) -> None:
+    texts = [base64.urlsafe_b64encode(one).rstrip(b"=") for one in raw]
+    length = len(texts[0])
+    begins = np.arange(len(texts), dtype=np.int64) * length
+
+    def decoded(letters: bytes) -> list[bytes]:
+        found = wholesale._decoded(np.frombuffer(letters, np.uint8), begins, length)
+        return [one.tobytes() for one in found]
+
+    whole = b"".join(texts)
+    assert decoded(whole) == raw
+    for other in (b"=", b"+", b"/", b"\xff", b" "):
+        for at in (0, length // 2, length - 1):
+            with pytest.raises(wholesale.Odd):
+                decoded(whole[:at] + other + whole[at + 1 :])
