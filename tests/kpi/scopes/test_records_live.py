@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.kpi.scopes.test_scopes_live import KPI, delete, make_scope, put, scope
-from tests.kpi.scopes.test_values_live import YESTERDAY
+from tests.kpi.scopes.test_values_live import yesterday
 from tests.live import Live, lift_control, make_point
 from tests.platform.wire import problem_of, speaker
 from tests.tenants import another
@@ -21,7 +21,7 @@ def test_records_of_what_has_ended_are_read_by_its_id(live: Live) -> None:
     key = make_scope(live, here)
     path = f"/v1/kpi-scopes/{key}"
     put(live, f"{path}/kpis/open", {**KPI, "formula": "pushed"})
-    value = {"kpi": "open", "at": YESTERDAY.isoformat(), "value": 12.0}
+    value = {"kpi": "open", "at": yesterday(), "value": 12.0}
     live["app"].post(f"{path}/kpi-values", {"values": [value]})
     was = live["aud"].get(path)
     assert delete(live, path, 1).status_code == 204

@@ -10,7 +10,10 @@ from tests.live import Live, champion, lift_control, make_point, route, unique, 
 from tests.platform.wire import problem_of, speaker
 from tests.tenants import another
 
-YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).replace(hour=12, minute=0)
+
+def yesterday() -> str:
+    """Return its noon, by the day on which it is asked."""
+    return (datetime.now(UTC) - timedelta(days=1)).replace(hour=12, minute=0).isoformat()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -20,7 +23,7 @@ def _uncontrolled(live: Live) -> None:
 
 def decided(live: Live, point: str, reward: float, cost: float) -> None:
     token = route(live, point, unique("u"))
-    at = YESTERDAY.isoformat()
+    at = yesterday()
     live["app"].post("/v1/events", {"events": [{"token": token["token"], "at": at, "score": 0.5}]})
     outcome = {"decision_id": token["decision_id"], "reward": reward, "cost": cost, "at": at}
     assert live["app"].post("/v1/outcomes", {"outcomes": [outcome]})["accepted"] == 1
@@ -38,7 +41,7 @@ def test_a_gain_here_that_costs_there_is_one_sum_with_both_beside_it(live: Live)
     live["ops"].put(f"{path}/kpis/complaints", pushed)
     own = {**KPI, "formula": "expression", "expression": text}
     live["ops"].put(f"{path}/kpis/own", own)
-    value = {"kpi": "complaints", "at": YESTERDAY.isoformat(), "value": 12, "segment": "nsw"}
+    value = {"kpi": "complaints", "at": yesterday(), "value": 12, "segment": "nsw"}
 
     first = live["app"].post(f"{path}/kpi-values", {"values": [value]})
     again = live["app"].post(f"{path}/kpi-values", {"values": [value]})
@@ -61,7 +64,7 @@ def test_what_is_reported_is_refused_as_a_point_s_is(live: Live) -> None:
     path = f"/v1/kpi-scopes/{make_scope(live, make_point(live))}"
     live["ops"].put(f"{path}/kpis/net", KPI)
     live["ops"].put(f"{path}/kpis/p", {**KPI, "formula": "pushed"})
-    at = YESTERDAY.isoformat()
+    at = yesterday()
 
     def said(**more: Any) -> Any:
         body = {"values": [{"kpi": "p", "at": at, "value": 1.0, **more}]}
