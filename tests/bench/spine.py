@@ -37,7 +37,8 @@ BOUNDS = {
 BATCH, ARROW_BATCH = 1_000, 4_000
 """Events a call of JSON, and of Arrow, which is for who sends many."""
 ROUTE_LANES = 24
-INGEST_LANES = 4
+INGEST_LANES = 8
+"""Connections that batches come on: so many that nobody waits for who sends them."""
 RUN_SECONDS = 175
 FASTEST = 60_000
 """Requests prepared for a second of routing; more than this machine answers."""

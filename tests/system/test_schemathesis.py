@@ -91,7 +91,8 @@ ALSO: tuple[tuple[str, list[str]], ...] = (
     ("422", ["kpi-scopes:get_scope_series", "kpi-scopes:withdraw_scope_kpi"]),
     ("422", ["drift:get_series", "drift:get_calibration", "kpi:get_value"]),  # times in order
     ("422", ["drift:get_fairness", "drift:get_feedback", "drift:get_multivariate"]),  # likewise
-    ("422", ["telemetry:get_telemetry"]),  # a segment that the contract declares
+    # A segment that the contract declares.
+    ("422", ["telemetry:get_telemetry", "kpi:measure_kpis"]),
     ("422", ["telemetry:put_baseline"]),  # columns are the signature's, and equally long
     ("422", ["identity:assign_roles"]),  # an administrator has no deciding role
     ("422", ["identity:invite_principal"]),  # a person, no service account
