@@ -26,6 +26,7 @@ from app.identity import routers as identity_routes
 from app.kpi import routers as kpi_routes
 from app.notifications import routers as notifications_routes
 from app.openfeature import routers as openfeature_routes
+from app.platform.counting import count_forever
 from app.platform.db import ALL_TENANTS, Database
 from app.platform.http import HotRoute, RouteIndex, WrongCredentials, documented, problems
 from app.platform.http.edge import Edge
@@ -145,7 +146,7 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     tasks = [
         asyncio.create_task(table.refresh_forever()),
         asyncio.create_task(api.state.keyring.refresh_forever()),
-        *(asyncio.create_task(gauges.count_forever()) for gauges in api.state.gauges),
+        *(asyncio.create_task(count_forever(gauges)) for gauges in api.state.gauges),
     ]
     if shelf is not None:
         tasks += [

@@ -7,10 +7,8 @@ A silence keeps an alert from being told, so what was told before stays told: wh
 Prometheus counts those, or a silence would look to him like the end of it.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from itertools import product
 from typing import Any
 
@@ -18,7 +16,6 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from app import catalog, identity
 from app.drift import silences
@@ -27,7 +24,6 @@ from app.drift.alert_tables import Episode
 from app.drift.tables import Alert, Window
 from app.platform.db import ALL_TENANTS, Database, clock
 
-EVERY_SECONDS = 15.0
 _STATES = tuple(sorted(STANDING))
 
 
@@ -50,6 +46,8 @@ class _Examined(Collector):
 class AlertGauges:
     """Counts every tenant's alerts and windows; a scrape reads the last count."""
 
+    every_seconds = 15.0
+
     def __init__(self, database: Database, registry: CollectorRegistry) -> None:
         self._database = database
         self._alerts = Gauge(
@@ -65,13 +63,6 @@ class AlertGauges:
             ["tenant"], registry=registry,
         )  # fmt: skip
         self._examined = _Examined(registry)
-
-    async def count_forever(self) -> None:
-        """Count until cancelled; while the database is away the last count stands."""
-        while True:
-            with suppress(SQLAlchemyError, OSError):
-                await self.count()
-            await asyncio.sleep(EVERY_SECONDS)
 
     async def count(self) -> None:
         """Count every tenant's once, by two statements for all of them."""

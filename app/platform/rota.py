@@ -31,7 +31,6 @@ Ts = TypeVarTuple("Ts")
 Job = Callable[[Database], Awaitable[None]]
 _BEAT_SECONDS = 1.0
 _STOP_SECONDS = 10.0
-# Due later than after its next turn is nothing: the clock that said so was ahead, or is set back.
 # The next turn is due a little early, so that no beat comes just before it and waits for another.
 _EARLY = 0.9
 # What was done is written at most so often, and at once if it failed.
@@ -40,6 +39,7 @@ _NOTE: LiteralString = """
 INSERT INTO platform_rota (name, due) SELECT unnest(%s::text[]), clock_timestamp()
 ON CONFLICT DO NOTHING
 """
+# Nothing is due later than after its next turn: the clock that said so was ahead, or is set back.
 _TAKE: LiteralString = """
 WITH mine AS (
     SELECT * FROM unnest(%s::text[], %s::float[]) AS m (name, seconds)

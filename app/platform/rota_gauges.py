@@ -4,20 +4,16 @@ A worker that has died, or a job that fails each time, is seen by nothing else: 
 said is only missing.
 """
 
-import asyncio
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.platform.db import ALL_TENANTS, Database
 
-EVERY_SECONDS = 30.0
 _JOBS = text("""
 SELECT name, failures,
     greatest(0, extract(epoch FROM clock_timestamp() - done_at) - seconds)::float8 AS late
@@ -33,6 +29,8 @@ class _Kept(NamedTuple):
 
 class RotaGauges(Collector):
     """Reads how late each job is, and how often it has failed; a scrape shows the last reading."""
+
+    every_seconds = 30.0
 
     def __init__(self, database: Database, registry: CollectorRegistry) -> None:
         self._database = database
@@ -52,13 +50,6 @@ class RotaGauges(Collector):
             late.add_metric([one.name], one.late)
             failures.add_metric([one.name], one.failures)
         yield from (late, failures)
-
-    async def count_forever(self) -> None:
-        """Read until cancelled; while the database is away the last reading stands."""
-        while True:
-            with suppress(SQLAlchemyError, OSError):
-                await self.count()
-            await asyncio.sleep(EVERY_SECONDS)
 
     async def count(self) -> None:
         """Read once."""

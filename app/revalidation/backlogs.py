@@ -4,21 +4,18 @@ The worker answers no requests: what it has left undone is read from the tables,
 process alike.
 """
 
-import asyncio
-from contextlib import suppress
-
 from prometheus_client import CollectorRegistry, Gauge
-from sqlalchemy.exc import SQLAlchemyError
 
 from app import audit, identity, notifications, telemetry
 from app.platform.db import ALL_TENANTS, Database
 
-EVERY_SECONDS = 15.0
 _NOTHING = notifications.Waiting(0, 0, 0.0)
 
 
 class Backlogs:
     """Counts every tenant's backlogs; a scrape reads the last count."""
+
+    every_seconds = 15.0
 
     def __init__(self, database: Database, registry: CollectorRegistry) -> None:
         self._database = database
@@ -50,13 +47,6 @@ class Backlogs:
         self._checkpoint = gauge(
             "modelward_audit_checkpoint_age_seconds", "Since the newest signed checkpoint."
         )
-
-    async def count_forever(self) -> None:
-        """Count until cancelled; while the database is away the last count stands."""
-        while True:
-            with suppress(SQLAlchemyError, OSError):
-                await self.count()
-            await asyncio.sleep(EVERY_SECONDS)
 
     async def count(self) -> None:
         """Count every tenant's backlogs once."""

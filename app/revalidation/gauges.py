@@ -1,12 +1,9 @@
 """Adherence as Prometheus gauges, by kind and tenant, counted every so often."""
 
-import asyncio
 import logging
 from collections import Counter
-from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Gauge
-from sqlalchemy.exc import SQLAlchemyError
 
 from app import identity
 from app.activation import Signal
@@ -18,11 +15,11 @@ from app.revalidation.terms import State
 
 logger = logging.getLogger(__name__)
 
-EVERY_SECONDS = 60.0
-
 
 class Gauges:
     """Counts every tenant's findings, terms and gaps; a scrape reads the last count."""
+
+    every_seconds = 60.0
 
     def __init__(self, database: Database, registry: CollectorRegistry) -> None:
         self._database = database
@@ -38,13 +35,6 @@ class Gauges:
             "modelward_telemetry_gaps", "Telemetry that policy asks for and that does not arrive.",
             ["tenant", "signal"], registry=registry,
         )  # fmt: skip
-
-    async def count_forever(self) -> None:
-        """Count until cancelled; while the database is away the last count stands."""
-        while True:
-            with suppress(SQLAlchemyError, OSError):
-                await self.count()
-            await asyncio.sleep(EVERY_SECONDS)
 
     async def count(self) -> None:
         """Count every tenant's findings once."""

@@ -5,9 +5,7 @@ of them, and of a point ``MOST_KPIS`` KPIs by their keys; how much is left out a
 says. So a tenant has fewer than 5,000 series. None is by variable, segment or unit.
 """
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from uuid import UUID
@@ -16,14 +14,12 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, drift, identity, kpi, routing
 from app.platform.db import ALL_TENANTS, Database
 from app.routing import SeatRole
 
-EVERY_SECONDS = 60.0
 MOST_PLACES = 100
 MOST_KPIS = 10
 _PLACE = ("tenant", "decision_point", "model", "version")
@@ -72,6 +68,8 @@ class _Names:
 class PlaceGauges(Collector):
     """Reads every tenant's places; a scrape shows the last reading, and nothing that has gone."""
 
+    every_seconds = 60.0
+
     def __init__(self, database: Database, registry: CollectorRegistry) -> None:
         self._database = database
         self._samples: Sequence[Sample] = ()
@@ -86,13 +84,6 @@ class PlaceGauges(Collector):
         for name, labels, value in self._samples:
             found[name].add_metric(labels, value)
         yield from found.values()
-
-    async def count_forever(self) -> None:
-        """Count until cancelled; while the database is away the last count stands."""
-        while True:
-            with suppress(SQLAlchemyError, OSError):
-                await self.count()
-            await asyncio.sleep(EVERY_SECONDS)
 
     async def count(self) -> None:
         """Read every tenant's places once."""

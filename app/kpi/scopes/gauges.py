@@ -3,23 +3,19 @@
 A tenant has at most 200 KPIs here, the first by scope and key; how many were left out is said.
 """
 
-import asyncio
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import case, func, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from app import identity
 from app.kpi.scopes.rules import Standing
 from app.kpi.scopes.tables import Scope, ScopeKpi, ScopeLook
 from app.platform.db import ALL_TENANTS, Database
 
-EVERY_SECONDS = 60.0
 MOST_SHOWN = 200
 _OF_KPI = ("tenant", "scope", "kpi")
 _FAMILIES = {
@@ -43,6 +39,8 @@ class _Counted:
 class ScopeGauges(Collector):
     """Reads every tenant's; a scrape is given what was read last, and nothing that has ended."""
 
+    every_seconds = 60.0
+
     def __init__(self, database: Database, registry: CollectorRegistry) -> None:
         self._database = database
         self._counted = _Counted()
@@ -62,13 +60,6 @@ class ScopeGauges(Collector):
         for tenant, count in counted.left_out.items():
             left.add_metric([tenant], count)
         yield left
-
-    async def count_forever(self) -> None:
-        """Read until cancelled; while the database is away the last reading stands."""
-        while True:
-            with suppress(SQLAlchemyError, OSError):
-                await self.count()
-            await asyncio.sleep(EVERY_SECONDS)
 
     async def count(self) -> None:
         """Read once, by one statement for all tenants."""
