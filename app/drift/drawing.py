@@ -71,6 +71,7 @@ async def points_of(
     last: int,
     width: int,
 ) -> dict[UUID, list[Point]]:
+    """Return a metric, or a KPI of outcomes, in each bucket of what is drawn that has it."""
     ids = [one.id for one in series]
     if metric == "events":
         counted = await telemetry.events_in(session, tenant_id, ids, first, last, width)

@@ -8,6 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from app.drift import seasons
+
+_HOUR = timedelta(hours=1)
 MARGIN = timedelta(minutes=5)
 """More than passes between an hour's being written and its being there to be read."""
 
@@ -23,10 +26,7 @@ class Known:
     @property
     def apart(self) -> int:
         """Return how many hours its season's weeks are apart: of long windows several weeks."""
-        return WEEK * max(1, -(-(self.end - self.first) // WEEK))
-
-
-WEEK, WEEKS = 168, 4
+        return seasons.apart((self.end - self.first) * _HOUR) // _HOUR
 
 
 def stale(windows: Sequence[Known], folded: Mapping[int, datetime]) -> list[Known]:
@@ -39,7 +39,7 @@ def stale(windows: Sequence[Known], folded: Mapping[int, datetime]) -> list[Know
         for one in windows
         if any(
             hour in folded and folded[hour] > one.examined_at - MARGIN
-            for back in range(WEEKS + 1)
+            for back in range(seasons.WEEKS + 1)
             for hour in range(one.first - back * one.apart, one.end - back * one.apart)
         )
     ]

@@ -12,7 +12,7 @@ from app.drift import alert_rules as rules
 from app.drift import alert_views, alerts, saying, silences, telling, tending
 from app.drift.alert_rules import AlertKind, Happening, Severity, State
 from app.drift.alert_tables import Episode
-from app.drift.history import history_of
+from app.drift.history import seen_of
 from app.drift.service import thresholds
 from app.drift.tables import Alert, Window
 from app.kit.actor import Actor
@@ -114,9 +114,8 @@ async def alert_of(session: AsyncSession, alert_id: UUID, *, by: Actor) -> dict[
 
 async def _said_until(session: AsyncSession, alert: Alert) -> datetime | None:
     """Return the end of the newest window that says anything of an alert's subject."""
-    limits = await thresholds(session, alert.tenant_id, alert.point_id)
-    windows = await history_of(session, alert.tenant_id, alert.point_id, alert.version_id)
-    return saying.through(saying.histories(windows, limits), (alert.kind, alert.subject))
+    seen = await seen_of(session, alert.tenant_id, alert.point_id, alert.version_id)
+    return saying.through(seen, (alert.kind, alert.subject))
 
 
 async def acknowledge(

@@ -7,7 +7,10 @@ from sqlalchemy import ColumnElement, cast, func, select, true
 from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.drift import saying
+from app.drift.alert_rules import Seen
 from app.drift.fairness import Rate
+from app.drift.service import thresholds
 from app.drift.tables import Window
 
 HISTORY = 64
@@ -50,6 +53,14 @@ async def history_of(
         )
         found |= {one.id: one for one in rows}
     return sorted(found.values(), key=lambda one: one.until)
+
+
+async def seen_of(
+    session: AsyncSession, tenant_id: UUID, point_id: UUID, version_id: UUID
+) -> dict[str, list[Seen]]:
+    """Return what these windows say, of the whole under no name and of each segment."""
+    windows = await history_of(session, tenant_id, point_id, version_id)
+    return saying.histories(windows, await thresholds(session, tenant_id, point_id))
 
 
 def says(column: Any, what: str) -> ColumnElement[bool]:

@@ -61,7 +61,9 @@ async def measure(
         layout = telemetry.Layout.load(baseline.layout)
         profile = telemetry.Tally.decode(baseline.profile)
         weeks = await _weeks(session, watch_row.tenant_id, series, since, until)
-        before = await past.earlier(session, watch_row, limits, baseline.digest, since, until)
+        before = await past.earlier(
+            session, whose(watch_row), limits, baseline.digest, since, until
+        )
         read["season"] = {begun.isoformat(): digest([one.encode()]) for begun, one in weeks.items()}
         read["past"] = past.digests(before, until)
         sways = levels.sways(before)

@@ -1,6 +1,6 @@
 """Past: the windows before one, of which it is seen how far they wander by themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.drift.levels import REACH, Earlier
 from app.drift.rules import Thresholds
-from app.drift.tables import Watch, Window
+from app.drift.tables import Window
 from app.kit.canonical import digest
 
 _USED = ("shift_effect", "null_share", "counts")
@@ -17,7 +17,7 @@ _USED = ("shift_effect", "null_share", "counts")
 
 async def earlier(
     session: AsyncSession,
-    watch_row: Watch,
+    whose: Mapping[str, UUID],
     limits: Thresholds,
     baseline: str,
     since: datetime,
@@ -29,7 +29,7 @@ async def earlier(
     """
     query = (
         select(Window.until, Window.n, Window.variables)
-        .filter_by(**_place(watch_row))
+        .filter_by(**whose)
         .where(Window.until <= since, Window.basis["baseline"].astext == baseline)
         .order_by(Window.until.desc())
         .limit(REACH)
@@ -57,7 +57,3 @@ def digests(before: Sequence[Earlier], until: datetime) -> dict[str, str]:
         )
         for one in before
     }  # fmt: skip
-
-
-def _place(watch_row: Watch) -> dict[str, UUID]:
-    return {name: getattr(watch_row, name) for name in ("tenant_id", "point_id", "version_id")}

@@ -15,8 +15,7 @@ from app.drift import alert_rules as rules
 from app.drift import alerts, lapsing, saying, silences, telling
 from app.drift.alert_rules import AlertKind, Happening, Severity, State
 from app.drift.alert_tables import Episode
-from app.drift.history import history_of
-from app.drift.service import thresholds
+from app.drift.history import seen_of
 from app.drift.tables import Alert, Watch
 from app.drift.tenure import Serving
 from app.kit.actor import Actor
@@ -117,9 +116,7 @@ async def _leave(session: AsyncSession, tenant_id: UUID, point_id: UUID, version
         select(Alert).filter_by(tenant_id=tenant_id, point_id=point_id, version_id=version_id)
     )
     found = {alert.id: alert for alert in rows}
-    limits = await thresholds(session, tenant_id, point_id)
-    history = await history_of(session, tenant_id, point_id, version_id)
-    seen = saying.histories(history, limits)
+    seen = await seen_of(session, tenant_id, point_id, version_id)
     for episode in (await alerts.newest_of(session, tenant_id, set(found))).values():
         if episode.state in rules.STANDING:
             alert = found[episode.alert_id]

@@ -18,7 +18,7 @@ FORMAT = 1
 TAG = 16
 CLAIM = struct.Struct(">BBB16s16s16sIQfQ8sB")
 _TO_URL = bytes.maketrans(b"+/", b"-_")
-FROM_URL = bytes.maketrans(b"-_", b"+/")
+_FROM_URL = bytes.maketrans(b"-_", b"+/")
 
 
 class Part(IntEnum):
@@ -91,7 +91,7 @@ def unseal(token: str, secrets: dict[int, bytes]) -> Claim:
     """Return the claim of a token made with one of a tenant's ``secrets``; refuse any other."""
     try:
         text = token.encode("ascii")
-        raw = binascii.a2b_base64(text.translate(FROM_URL) + b"==="[: -len(text) % 4])
+        raw = binascii.a2b_base64(text.translate(_FROM_URL) + b"==="[: -len(text) % 4])
     except (binascii.Error, ValueError) as error:
         raise BadToken("The token is not base64url.") from error
     if _text(raw) != text:

@@ -250,7 +250,9 @@ def fire(
     return asyncio.run(_fire(live, place, subject, kind))
 
 
-async def _fire(live: Live, place: Place, subject: str | None, kind: AlertKind) -> str:
+@asynccontextmanager
+async def _there(live: Live, place: Place) -> AsyncIterator[tuple[AsyncSession, dict[str, UUID]]]:
+    """A transaction in a running server's database, and what a version at a point is found by."""
     path = f"/v1/models/{place.model}/versions/{place.version}"
     version = UUID(live["aud"].get(path)["id"])
     tenant = UUID(live.admin.get("/v1/me")["tenant_id"])
@@ -261,16 +263,18 @@ async def _fire(live: Live, place: Place, subject: str | None, kind: AlertKind) 
                 select(DecisionPoint.id).filter_by(tenant_id=tenant, key=place.point)
             )
             assert point is not None
-            alert = Alert(
-                tenant_id=tenant, point_id=point, version_id=version, kind=kind,
-                subject=subject or unique("x"), until=START,
-            )  # fmt: skip
-            session.add(alert)
-            await session.flush()
-            await alerts.fire(session, alert, number=1, severity=Severity.WARNING, since=START)
-            return str(alert.id)
+            yield session, {"tenant_id": tenant, "point_id": point, "version_id": version}
     finally:
         await db.close()
+
+
+async def _fire(live: Live, place: Place, subject: str | None, kind: AlertKind) -> str:
+    async with _there(live, place) as (session, there):
+        alert = Alert(**there, kind=kind, subject=subject or unique("x"), until=START)
+        session.add(alert)
+        await session.flush()
+        await alerts.fire(session, alert, number=1, severity=Severity.WARNING, since=START)
+        return str(alert.id)
 
 
 def examined(live: Live, place: Place) -> str:
@@ -279,23 +283,11 @@ def examined(live: Live, place: Place) -> str:
 
 
 async def _examined(live: Live, place: Place) -> str:
-    path = f"/v1/models/{place.model}/versions/{place.version}"
-    version = UUID(live["aud"].get(path)["id"])
-    tenant = UUID(live.admin.get("/v1/me")["tenant_id"])
-    db = Database(database_of(live), Settings(), make_bus())
-    try:
-        async with db.transaction(tenant) as session:
-            point = await session.scalar(
-                select(DecisionPoint.id).filter_by(tenant_id=tenant, key=place.point)
-            )
-            assert point is not None
-            made = Window(
-                tenant_id=tenant, point_id=point, version_id=version, n=0, labelled=0,
-                since=START, until=START + timedelta(days=1), variables=[], alerting=[],
-                accuracy=None, degraded=None,
-            )  # fmt: skip
-            session.add(made)
-            await session.flush()
-            return str(made.id)
-    finally:
-        await db.close()
+    async with _there(live, place) as (session, there):
+        made = Window(
+            **there, n=0, labelled=0, since=START, until=START + timedelta(days=1), variables=[],
+            alerting=[], accuracy=None, degraded=None,
+        )  # fmt: skip
+        session.add(made)
+        await session.flush()
+        return str(made.id)
