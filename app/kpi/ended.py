@@ -35,19 +35,23 @@ def keep(
     )  # fmt: skip
 
 
+def require_nothing_edited(key: str, expected: int | None) -> None:
+    """Refuse to edit, under a condition, what is not there."""
+    if expected is not None:
+        raise Stale(f"You edited revision {expected} of {key}; there is no {key} here now.")
+
+
 async def first_revision(
     session: AsyncSession, tenant_id: UUID, place_id: UUID, key: str, *, expected: int | None
 ) -> int:
     """Return at which revision something new begins under a key: at none that was used before.
 
-    So a condition on what stood there once never holds of what stands there now. What is edited
-    under a condition must be there.
+    So a condition on what stood there once never holds of what stands there now.
     """
+    require_nothing_edited(key, expected)
     used = await session.scalar(
         select(func.max(Ended.revision)).filter_by(tenant_id=tenant_id, place_id=place_id, key=key)
     )
-    if expected is not None:
-        raise Stale(f"You edited revision {expected} of {key}; there is no {key} here now.")
     return (used or 0) + 1
 
 

@@ -12,6 +12,7 @@ from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_condition
 from app.kpi import ended, rules
+from app.kpi.approved import for_who_asked
 from app.kpi.currencies import require_one_currency
 from app.kpi.events import KpiWithdrawn
 from app.kpi.money import MixedCurrencies
@@ -60,7 +61,7 @@ async def edit(
     if found is not None:
         require_condition(expected, found.revision)
     elif fields is not None:
-        await ended.first_revision(session, by.tenant_id, point.id, key, expected=expected)
+        ended.require_nothing_edited(key, expected)
     if fields is None:
         await _require_unwatched(session, point, key, found)
     else:
@@ -89,13 +90,8 @@ async def apply_kpi(session: AsyncSession, event: gates.ChangeApproved) -> None:
         if asked["fields"] is None:
             await withdraw(*place, expected=event.expected, by=author)
             return
-        try:
+        with for_who_asked(event, MixedCurrencies):
             await define(*place, expected=event.expected, fields=asked["fields"], by=author)
-        except MixedCurrencies as refusal:  # which is for who asked to mend
-            raise gates.ApprovalVoid(
-                f"The change of {event.target} cannot be carried out any more: {refusal.detail}",
-                changed=[event.target],
-            ) from refusal
 
 
 async def _found(

@@ -11,13 +11,14 @@ from app.kit.page import Rows
 from app.kit.refusal import NotFound
 from app.kit.revision import require_condition
 from app.kpi import ended
+from app.kpi.approved import for_who_asked
 from app.kpi.rules import ATTRIBUTED
-from app.kpi.scopes import service, withdrawing
+from app.kpi.scopes import service
 from app.kpi.scopes.formula import Expression
 from app.kpi.scopes.members import members_of
 from app.kpi.scopes.money import kpis_of, require_sound
 from app.kpi.scopes.parsing import BadFormula
-from app.kpi.scopes.reviewing import for_who_asked, require_as_seen, seen
+from app.kpi.scopes.reviewing import WHO_ASKED_MENDS, require_as_seen, seen
 from app.kpi.scopes.rules import (
     MOST_KPIS,
     AttributedHere,
@@ -26,11 +27,9 @@ from app.kpi.scopes.rules import (
     TooManyScoped,
 )
 from app.kpi.scopes.tables import Scope, ScopeKpi
-from app.kpi.scopes.withdrawing import agreed_terms, take_out
+from app.kpi.scopes.withdrawing import TERMS, agreed_terms, take_out
 from app.platform.db import page
 from app.platform.events import publish
-
-TERMS = withdrawing.TERMS
 
 
 async def edit(
@@ -55,7 +54,7 @@ async def edit(
     elif fields is None:
         raise NotFound("KPI of this scope", key)
     else:
-        await ended.first_revision(session, by.tenant_id, scope.id, key, expected=expected)
+        ended.require_nothing_edited(key, expected)
     if fields is not None:
         await _require_sensible(session, scope, key, fields)
     else:
@@ -85,7 +84,7 @@ async def apply_kpi_scope(session: AsyncSession, event: gates.ChangeApproved) ->
     if event.kind != identity.Governed.KPI or "kpi_scope" not in event.after:
         return
     author = await identity.acting(session, event.tenant_id, event.requester_id)
-    with for_who_asked(event):
+    with for_who_asked(event, *WHO_ASKED_MENDS):
         await require_as_seen(session, event, by=author)
         await _carry_out(session, event, by=author)
 

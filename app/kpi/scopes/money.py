@@ -56,16 +56,13 @@ class Money:
 
     def unknown_to(self, kpi: ScopeKpi) -> list[str]:
         """Return the points of which nobody said in what currency they are, and the KPI is."""
-        if self.currency_of(kpi) is None or kpi.formula in _OF_NO_POINT:
+        if self.currency_of(kpi) is None or kpi.formula is ScopeFormula.PUSHED:
             return []
         return [
             key
             for key, agreed in self.points.items()
             if not any(currencies_for(sort, agreed) for sort in sorts(kpi))
         ]
-
-
-_OF_NO_POINT = frozenset({ScopeFormula.PUSHED})
 
 
 def sorts(kpi: ScopeKpi) -> frozenset[Sort]:

@@ -4,8 +4,6 @@ A change names a scope by its key, under which another one may stand by then, or
 decision points. What was there when it was asked goes into it, and so into what approvers sign.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import select
@@ -27,9 +25,10 @@ from app.kpi.scopes.rules import (
 )
 from app.kpi.scopes.tables import Scope
 
-_WHO_ASKED_MENDS = (
+WHO_ASKED_MENDS = (
     AttributedHere, BadScopeFormula, MixedCurrencies, ScopeKindFixed, ScopeNamed, TooManyScoped,
 )  # fmt: skip
+"""What an approver cannot put right."""
 
 
 async def seen(session: AsyncSession, scope: Scope | None) -> dict[str, Any] | None:
@@ -75,18 +74,6 @@ async def require_as_seen(session: AsyncSession, event: gates.ChangeApproved, *,
                 f"It was asked for {', '.join(asked['points'] or ())}; it would be of"
                 f" {', '.join(points or ())}."
             )
-
-
-@contextmanager
-def for_who_asked(event: gates.ChangeApproved) -> Iterator[None]:
-    """Have what only who asked can mend void the approval, and say why."""
-    try:
-        yield
-    except _WHO_ASKED_MENDS as refusal:
-        raise gates.ApprovalVoid(
-            f"The change of {event.target} cannot be carried out any more: {refusal.detail}",
-            changed=[event.target],
-        ) from refusal
 
 
 def _said(scope: dict[str, Any] | None) -> str:

@@ -26,6 +26,8 @@ _DAYS = (30, 14, 7, 3, 1)
 MOST_BUCKETS = 200
 _WIDTHS = (A_DAY, 7 * A_DAY, 28 * A_DAY)
 MOST_FIGURES = 20_000
+Live = dict[UUID, list[UUID]]
+"""The series that are production's, by decision point."""
 MOST_STEPS = 2_000_000
 """A formula's parts, as often as they are looked at: some seconds, in a thread."""
 _SILENT = Performance()
@@ -109,9 +111,13 @@ async def series(
     if kpi is None:
         raise NotFound("KPI of this scope", key)
     ends = until or await clock(session)
+    live: Live = {}
+    if kpi.formula is not ScopeFormula.PUSHED:
+        live = await live_series(session, scope.tenant_id, ground.points.values())
     if since is None:
         last = telemetry.hour_at(ends) + (until is None)
-        span = await _newest(session, ground, kpi, last, bucket_hours or A_DAY)
+        counted = live if counts_outcomes(kpi) else {}
+        span = await _newest(session, scope.tenant_id, counted, last, bucket_hours or A_DAY)
     else:
         span = span_of(since, ends, ended=until is not None)
     width = bucket_hours or width_of(span.last - span.first)
@@ -130,7 +136,7 @@ async def series(
                 f"A formula of that length would be reckoned in {len(buckets)} buckets, which"
                 f" takes {steps} steps; {MOST_STEPS} are the most."
             )
-    wholes, points, parts = await _read(session, ground, kpi, grid)
+    wholes, points, parts = await _read(session, ground, kpi, live, grid)
     said = await reporting.reported(
         session, scope.tenant_id, scope.id, ground.pushed, *span, width, grid.shift
     )
@@ -155,7 +161,7 @@ async def series(
 
 
 async def _newest(
-    session: AsyncSession, ground: Ground, kpi: ScopeKpi, last: int, width: int
+    session: AsyncSession, tenant_id: UUID, live: Live, last: int, width: int
 ) -> Span:
     """Return the newest thirty days, whole buckets to begin with, or as many as can be read."""
     span = Span(0, last)
@@ -163,14 +169,12 @@ async def _newest(
         since = (last // A_DAY - days) * A_DAY
         grid = Grid(width, Span(since, last))
         span = Span(max(grid.buckets.start * width - grid.shift, 0), last)
-        if not counts_outcomes(kpi) or await _hours(session, ground, span) <= MOST_HOURS:
+        if not live or await _hours(session, tenant_id, live, span) <= MOST_HOURS:
             break
     return span
 
 
-async def _hours(session: AsyncSession, ground: Ground, span: Span) -> int:
-    tenant_id = ground.scope.tenant_id
-    live = await live_series(session, tenant_id, ground.points.values())
+async def _hours(session: AsyncSession, tenant_id: UUID, live: Live, span: Span) -> int:
     ids = [one for some in live.values() for one in some]
     return await telemetry.hours_between(session, tenant_id, ids, ProfileKind.OUTCOMES, *span)
 
@@ -181,14 +185,13 @@ def width_of(hours: int) -> int:
 
 
 async def _read(
-    session: AsyncSession, ground: Ground, kpi: ScopeKpi, grid: Grid
+    session: AsyncSession, ground: Ground, kpi: ScopeKpi, live: Live, grid: Grid
 ) -> tuple[dict[int, Tally], dict[tuple[str, int], Performance], list[PartLine]]:
     """Return the outcomes of buckets: of the whole, of what a formula names, and each part."""
     if kpi.formula is ScopeFormula.PUSHED:
         return {}, {}, []
     tenant_id = ground.scope.tenant_id
-    live = await live_series(session, tenant_id, ground.points.values())
-    hours = await _hours(session, ground, grid.span)
+    hours = await _hours(session, tenant_id, live, grid.span)
     if hours > MOST_HOURS:
         raise TooMuchToMeasure(f"{hours} hours hold outcomes; {MOST_HOURS} are read.")
     # What the error of a formula is made of is every point's.

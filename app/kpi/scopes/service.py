@@ -65,7 +65,7 @@ async def edit(
     else:
         await _members(session, fields, by=by)
         if found is None:
-            await ended.first_revision(session, by.tenant_id, NOBODY, key, expected=expected)
+            ended.require_nothing_edited(key, expected)
     change = await gates.propose(
         session, identity.Governed.KPI, f"kpi scope {key}",
         expected=expected, before=before,

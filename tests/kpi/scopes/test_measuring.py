@@ -24,6 +24,7 @@ from app.kpi.scopes.rules import (
 )
 from app.kpi.scopes.series import ScopeSeries, series
 from app.kpi.scopes.tables import Scope
+from app.kpi.scopes.withdrawing import TERMS
 from app.platform.db import Database
 from app.telemetry import HOLDOUT, REHEARSAL, begins, hour_at
 from tests.kpi.scopes.grounds import NAN, Brought, Ground, make_ground
@@ -166,7 +167,7 @@ async def test_there_is_an_end_to_what_is_agreed(ground: Ground) -> None:
     async with ground.db.transaction(ground.tenant) as session:
         session.add_all(Scope(**place, key=f"s{one}") for one in range(1, MOST_SCOPES))
         await audit.record(session, Actor.system(ground.tenant), "made", "kpi-scope")
-    terms = {**dict.fromkeys(agreeing.TERMS), "formula": ScopeFormula.TOTAL_COST}
+    terms = {**dict.fromkeys(TERMS), "formula": ScopeFormula.TOTAL_COST}
     fields = {"kind": ScopeKind.PROCESS, "name": "s", "decision_points": [], "processes": []}
 
     for call, said in (

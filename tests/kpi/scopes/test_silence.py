@@ -14,6 +14,7 @@ from app.kpi.scopes import agreeing
 from app.kpi.scopes.gauges import ScopeGauges
 from app.kpi.scopes.rules import ScopeFormula, Standing, announces, falls_silent
 from app.kpi.scopes.tables import Scope
+from app.kpi.scopes.withdrawing import TERMS
 from app.platform.db import Database
 from tests.kpi.scopes.grounds import Ground, make_ground
 from tests.kpi.scopes.test_standing import say, stand, standings, told
@@ -29,7 +30,7 @@ async def ground(database: Database) -> Ground:
 async def edit(ground: Ground, scope: Scope, key: str, **terms: Any) -> None:
     async with ground.db.transaction(ground.tenant) as session:
         found = await agreeing.kpi_of(session, scope.key, key, by=ground.actor())
-        fields = {name: getattr(found, name) for name in agreeing.TERMS} | terms
+        fields = {name: getattr(found, name) for name in TERMS} | terms
         await agreeing.define(
             session, scope.key, key, expected=found.revision, fields=fields, by=ground.actor()
         )

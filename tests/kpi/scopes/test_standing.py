@@ -14,6 +14,7 @@ from app.kpi.scopes.gauges import ScopeGauges
 from app.kpi.scopes.reporting import Report, report
 from app.kpi.scopes.rules import ScopeFormula
 from app.kpi.scopes.tables import Scope
+from app.kpi.scopes.withdrawing import TERMS
 from app.kpi.tables import Definition, Terms
 from app.notifications.tables import Outgoing
 from app.platform.db import Database
@@ -89,7 +90,7 @@ async def test_what_is_agreed_anew_is_looked_at_anew_and_what_is_withdrawn_stays
     await stand(ground, scope)
     async with ground.db.transaction(ground.tenant) as session:
         agreed = await agreeing.kpi_of(session, scope.key, "k", by=ground.actor())
-        fields = {name: getattr(agreed, name) for name in agreeing.TERMS} | {"threshold": 3.0}
+        fields = {name: getattr(agreed, name) for name in TERMS} | {"threshold": 3.0}
         place = (session, scope.key, "k")
         await agreeing.define(*place, expected=1, fields=fields, by=ground.actor())
     await stand(ground, scope)
