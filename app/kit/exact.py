@@ -35,19 +35,33 @@ class Sums:
     def of(cls, places: Ints, values: Floats, size: int) -> Self:
         """Add finite ``values`` up by place; there are ``size`` places."""
         columns: list[Ints] = []
-        # The greatest is below 2³² units of its first digit.
-        digit = top = (int(np.frexp(np.abs(values).max(initial=0.0))[1]) - 1) // _BITS + _UNIT
+        digit = top = _top(values)
         places, values = _left(places, values)
         while len(values):
-            power = (digit - _UNIT) * _BITS
-            whole = np.trunc(_scaled(values, -power))
+            whole, left = _cut(values, digit)
             column = np.zeros(size, np.int64)
-            for start in range(0, len(values), _ROWS):
-                some = slice(start, start + _ROWS)
+            for some in _some(len(values)):
                 column += np.bincount(places[some], whole[some], size).astype(np.int64)
             columns.append(column)
-            places, values = _left(places, values - _scaled(whole, power))
+            places, values = _left(places, left)
             digit -= 1
+        return cls._written(top, columns, size)
+
+    @classmethod
+    def along(cls, values: Floats) -> Self:
+        """Add finite ``values`` up, shaped (places, values): half the time of ``of``."""
+        columns: list[Ints] = []
+        digit = top = _top(values)
+        while values.any():
+            whole, values = _cut(values, digit)
+            chunks = [whole[:, some].sum(axis=1) for some in _some(values.shape[1])]
+            columns.append(np.sum(chunks, axis=0, dtype=np.int64))
+            digit -= 1
+        return cls._written(top, columns, len(values))
+
+    @classmethod
+    def _written(cls, top: int, columns: list[Ints], size: int) -> Self:
+        """Return the sums that say so much of each digit, the greatest digit first."""
         room = [np.zeros(size, np.int64)]
         digits = np.stack([*room, *columns][::-1], axis=1)
         return cls(*_trimmed(top - len(columns) + 1, _balanced(digits)))
@@ -84,6 +98,12 @@ class Sums:
         """Return the same sums with empty places behind them, ``size`` in all."""
         missing = size - len(self.digits)
         return type(self)(self.first, np.pad(self.digits, ((0, missing), (0, 0))))
+
+    def then(self, other: Self) -> Self:
+        """Return the same sums with others' places behind their own."""
+        before, behind = len(self.digits), len(other.digits)
+        moved = type(self)(other.first, np.pad(other.digits, ((before, 0), (0, 0))))
+        return type(self).total([self.wider(before + behind), moved], before + behind)
 
     def minus(self, values: Floats) -> Self:
         """Return what is left when one float is taken from each place."""
@@ -128,6 +148,22 @@ def _balanced(digits: Ints) -> Ints:
         digits[:, index] -= carry << _BITS
         digits[:, index + 1] += carry
     return digits
+
+
+def _top(values: Floats) -> int:
+    """Return the digit of the greatest: it is below 2³² units of it."""
+    return (int(np.frexp(np.abs(values).max(initial=0.0))[1]) - 1) // _BITS + _UNIT
+
+
+def _cut(values: Floats, digit: int) -> tuple[Floats, Floats]:
+    """Return how many whole units of a digit each value holds, and what is left of it."""
+    power = (digit - _UNIT) * _BITS
+    whole = np.trunc(_scaled(values, -power))
+    return whole, values - _scaled(whole, power)
+
+
+def _some(count: int) -> list[slice]:
+    return [slice(start, start + _ROWS) for start in range(0, count, _ROWS)]
 
 
 def _left(places: Ints, values: Floats) -> tuple[Ints, Floats]:

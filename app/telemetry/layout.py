@@ -90,8 +90,6 @@ class Bins:
         if self.binning is Binning.CATEGORIES:
             return self._place_categories(column), np.full(len(column), np.nan)
         values, invalid = numbers(column)
-        null = np.isnan(values) & ~invalid
-        bad = invalid | np.isinf(values)
         marks = np.asarray(self.marks, dtype=np.float64)
         if self.binning is Binning.QUANTILES:
             codes = np.searchsorted(marks, values, side="right")
@@ -101,6 +99,10 @@ class Bins:
             inside = codes < len(marks)
             found[inside] = marks[codes[inside]] == values[inside]
             codes = np.where(found, codes, self.bins)
+        if np.isfinite(values).all():  # nothing is invalid either: that is NaN
+            return codes.astype(np.int64, copy=False), values
+        null = np.isnan(values) & ~invalid
+        bad = invalid | np.isinf(values)
         codes = np.where(null, self._extra("null"), codes)
         codes = np.where(bad, self._extra("invalid"), codes)
         return codes.astype(np.int64), np.where(null | bad, np.nan, values)
@@ -134,7 +136,7 @@ def category(value: Any) -> str:
 def numbers(column: Sequence[Any]) -> tuple[Floats, NDArray[np.bool_]]:
     """Return a column as floats (NaN for null) and a mask of what is no number."""
     if isinstance(column, np.ndarray):
-        return column.astype(np.float64), np.zeros(len(column), dtype=bool)
+        return column.astype(np.float64, copy=False), np.zeros(len(column), dtype=bool)
     kinds = set(map(type, column))
     if kinds <= {float, int, type(None)}:
         return np.array(column, dtype=np.float64), np.zeros(len(column), dtype=bool)
@@ -195,13 +197,16 @@ class Layout:
         return np.array([-1 if slot is None else start + slot for slot, start in slots], np.int64)
 
     def place(self, columns: Sequence[Sequence[Any]]) -> tuple[Ints, Floats]:
-        """Return slots and numbers, both shaped (rows, variables), of one column a variable."""
+        """Return slots and numbers, both shaped (rows, variables), of one column a variable.
+
+        A variable's lie behind each other: they are looked at one after the other, not by row.
+        """
         codes, values = [], []
         for (bins, span), column in zip(self.spans(), columns, strict=True):
             code, value = bins.place(column)
             codes.append(code + span.start)
             values.append(value)
-        return np.stack(codes, axis=1), np.stack(values, axis=1)
+        return np.stack(codes).T, np.stack(values).T
 
     def dump(self) -> dict[str, Any]:
         """Return the layout as plain JSON."""

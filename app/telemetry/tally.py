@@ -210,27 +210,28 @@ def tally(codes: Ints, values: Floats, slots: int) -> Tally:
 
     A number is NaN where the row has none; it counts in its slot and nowhere else.
     """
-    known = ~np.isnan(values)
     found = Tally.empty(slots, codes.shape[1])
     found.n = len(codes)
-    found.counts[:] = np.bincount(codes.ravel(), minlength=slots)
+    found.counts[:] = np.bincount(codes.ravel("K"), minlength=slots)
     if not len(codes):
         return found
-    values = values + 0.0  # of two zeros, one
-    found.moments[:, 0] = np.where(known, values, np.inf).min(axis=0)
-    found.moments[:, 1] = np.where(known, values, -np.inf).max(axis=0)
-    zeroed = np.where(known, values, 0.0)
+    by_variable = values.T + 0.0  # of two zeros, one
+    gaps = np.isnan(by_variable)
+    found.moments[:, 0] = np.where(gaps, np.inf, by_variable).min(axis=1)
+    found.moments[:, 1] = np.where(gaps, -np.inf, by_variable).max(axis=1)
+    by_variable[gaps] = 0.0
     with np.errstate(over="ignore"):
-        squares = np.minimum(zeroed * zeroed, GREATEST)
-    places = np.stack([codes, np.broadcast_to(np.arange(codes.shape[1]) + slots, codes.shape)])
-    exact = Sums.of(places.ravel(), np.stack([zeroed, squares]).ravel(), slots + codes.shape[1])
-    found.take_sums(exact)
+        squares = np.minimum(by_variable * by_variable, GREATEST)
+    found.take_sums(Sums.of(codes.T.ravel(), by_variable.ravel(), slots).then(Sums.along(squares)))
     return found
 
 
 def by_hour(hours: Ints, codes: Ints, values: Floats, slots: int) -> Iterator[tuple[int, Tally]]:
     """Yield one tally for each distinct hour, hours being counted since 1970."""
     if not len(hours):
+        return
+    if (hours == hours[0]).all():
+        yield int(hours[0]), tally(codes, values, slots)
         return
     order = np.argsort(hours, kind="stable")
     hours, codes, values = hours[order], codes[order], values[order]

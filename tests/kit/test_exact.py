@@ -11,9 +11,9 @@ PLACED = st.lists(st.tuples(st.integers(0, 3), FINITE), max_size=40)
 SIZE = 4
 
 
-def summed(rows: list[tuple[int, float]]) -> Sums:
+def summed(rows: list[tuple[int, float]], size: int = SIZE) -> Sums:
     places = np.array([place for place, _ in rows], np.int64)
-    return Sums.of(places, np.array([value for _, value in rows], np.float64), SIZE)
+    return Sums.of(places, np.array([value for _, value in rows], np.float64), size)
 
 
 def exactly(found: Sums) -> list[Fraction]:
@@ -53,6 +53,22 @@ def test_order_and_batches_leave_no_trace(
     parts = [summed(shuffled[:cut]), summed(shuffled[cut:])]
 
     assert spelt(Sums.total(parts, SIZE)) == spelt(summed(rows))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(FINITE, min_size=3, max_size=3), min_size=1, max_size=SIZE), PLACED)
+def test_rows_of_values_are_added_up_as_values_with_their_place_are(
+    rows: list[list[float]], before: list[tuple[int, float]]
+) -> None:
+    places = np.repeat(np.arange(len(rows)), 3)
+    values = np.array(rows)
+
+    found = Sums.along(values)
+
+    assert spelt(found) == spelt(Sums.of(places, values.ravel(), len(rows)))
+    both = [(SIZE + int(place), value) for place, value in zip(places, values.flat, strict=True)]
+    together = summed([*before, *both], SIZE + len(rows))
+    assert spelt(summed(before).then(found)) == spelt(together)
 
 
 @settings(max_examples=200, deadline=None)
