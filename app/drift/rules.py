@@ -1,7 +1,7 @@
 """When a distance is an alert. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal
@@ -94,7 +94,7 @@ def compare(
         drifts = enough and comparable and q < limits.q and large
         rows.append(
             {
-                **asdict(item),
+                **{field.name: getattr(item, field.name) for field in fields(item)},
                 "q_value": float(q),
                 "drifts": bool(drifts),
                 "severe": bool(drifts and item.js >= limits.severe_js),

@@ -178,12 +178,11 @@ def distance(bins: Bins, span: slice, baseline: Tally, window: Tally) -> Distanc
     ordered = slice(0, bins.bins)
     numeric = bins.binning is not Binning.CATEGORIES
     null, unseen = bins.slot("null"), bins.slot("unseen")
-    known = _without(before, null), _without(now, null)
-    both = all(side.any() for side in known)
+    js = jensen_shannon(p, q)
     placed = numeric and before[ordered].any() and now[ordered].any()
     return Distance(
         name=bins.name,
-        js=jensen_shannon(p, q),
+        js=js,
         psi=population_stability(expected, actual),
         ks=kolmogorov_smirnov(shares(before[ordered]), shares(now[ordered])) if placed else None,
         wasserstein=wasserstein(
@@ -197,12 +196,19 @@ def distance(bins: Bins, span: slice, baseline: Tally, window: Tally) -> Distanc
         p_value=chi_square_p(expected, actual),
         null_share=float(whole[null]) if null is not None else 0.0,
         unseen_share=float(whole[unseen]) if unseen is not None else 0.0,
-        js_values=jensen_shannon(*map(shares, merged(bins, *known))) if both else None,
+        js_values=_of_values(bins, before, now, js),
     )
 
 
-def _without(counts: Ints, slot: int | None) -> Ints:
-    found = counts.copy()
-    if slot is not None:
-        found[slot] = 0
-    return found
+def _of_values(bins: Bins, before: Ints, now: Ints, js: float) -> float | None:
+    """Return the JS of values alone, which is that of all where nothing is missing."""
+    null = bins.slot("null")
+    known = [before.copy(), now.copy()]
+    if null is not None:
+        for side in known:
+            side[null] = 0
+    if not all(side.any() for side in known):
+        return None
+    if null is None or not (before[null] or now[null]):
+        return js
+    return jensen_shannon(*map(shares, merged(bins, *known)))

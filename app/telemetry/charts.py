@@ -8,12 +8,20 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.platform.db import fetch
 from app.telemetry.tables import HourProfile, ProfileKind
 from app.telemetry.tally import Tally, summed
 
 SECONDS_AN_HOUR = 3600
 MOST_HOURS = 20_000
 """So many hours of series are unpacked for one chart."""
+
+_PAYLOADS = """
+SELECT series_id, hour, payload FROM telemetry_hour
+WHERE tenant_id = %(tenant)s AND series_id = ANY(%(series)s) AND kind = %(kind)s
+    AND hour >= %(first)s AND hour < %(last)s
+ORDER BY hour
+"""
 
 Buckets = dict[UUID, dict[int, Tally]]
 """By series, then by bucket: hours since 1970, divided by the bucket's width."""
@@ -92,11 +100,8 @@ async def profiles_in(
 
     Buckets are counted since 1970, or since so many hours (``shift``) before it.
     """
-    rows = await session.execute(
-        select(HourProfile.series_id, HourProfile.hour, HourProfile.payload)
-        .where(*_those(tenant_id, series, kind, first, last))
-        .order_by(HourProfile.hour)
-    )
+    asked = {"tenant": tenant_id, "series": list(series), "kind": kind.value}
+    rows = await fetch(session, _PAYLOADS, asked | {"first": first, "last": last})
     packed: dict[UUID, dict[int, list[bytes]]] = {one: {} for one in series}
     for series_id, hour, payload in rows:
         packed[series_id].setdefault((hour + shift) // width, []).append(payload)

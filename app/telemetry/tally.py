@@ -6,7 +6,7 @@ a few hundred bytes, one with a million not many more.
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -146,12 +146,14 @@ def total(tallies: Iterable[Tally]) -> Tally | None:
 def summed(payloads: Sequence[bytes]) -> Tally | None:
     """Return the ``total`` of stored tallies, to the last bit, without unpacking each.
 
-    Of those without variables, as outcomes are, it takes a sixth of the time; of others as long.
+    It reads what is counted and added up, and passes over the rest: in a third of the time.
     """
-    n = widest = 0
+    n = 0
+    layouts: set[tuple[int, int]] = set()
     places: list[Ints] = []
     counts: list[Ints] = []
     sums: list[Floats] = []
+    moments: list[Floats] = []
 
     def take(raw: bytes, at: int, used: int) -> None:
         places.append(np.frombuffer(raw, "<u4", used, at))
@@ -160,21 +162,27 @@ def summed(payloads: Sequence[bytes]) -> Tally | None:
 
     for raw in payloads:
         rows, slots, used, variables = _HEAD.unpack_from(raw)
-        if variables:
-            return total(Tally.decode(payload) for payload in payloads)
         take(raw, _HEAD.size, used)
         at = _HEAD.size + 20 * used
+        moments.append(np.frombuffer(raw, "<f8", 3 * variables, at))
+        at += 24 * variables
         if at < len(raw):
             size, slots, more = _TAIL.unpack_from(raw, at)
             take(raw, at + _TAIL.size + 9 * size, more)
-        n, widest = n + rows, max(widest, slots)
+        n += rows
+        layouts.add((slots, variables))
     if not payloads:
         return None
-    found = Tally.empty(widest, 0)
+    slots, variables = _common(layouts)
+    found = Tally.empty(slots, variables)
     found.n = n
     where = np.concatenate(places)
     np.add.at(found.counts, where, np.concatenate(counts))
     np.add.at(found.sums, where, np.concatenate(sums))
+    each = np.stack(moments).reshape(len(payloads), variables, 3)
+    found.moments[:, 0], found.moments[:, 1] = each[:, :, 0].min(axis=0), each[:, :, 1].max(axis=0)
+    for one in each:  # in order, as floats are added
+        found.moments[:, 2] += one[:, 2]
     return found
 
 
@@ -197,12 +205,19 @@ def merged(tallies: Sequence[Tally]) -> Tally:
 
 def _alike(tallies: Sequence[Tally]) -> Sequence[Tally]:
     """Widen what earlier releases wrote with fewer slots; refuse other layouts."""
-    slots = {len(one.counts) for one in tallies}
-    if len(slots) > 1:
-        tallies = [one.wider(max(slots)) for one in tallies]
-    if len({len(one.moments) for one in tallies}) > 1:
-        raise ValueError("These tallies have different layouts.")
+    layouts = {(len(one.counts), len(one.moments)) for one in tallies}
+    if len(layouts) > 1:
+        slots, _ = _common(layouts)
+        tallies = [one.wider(slots) for one in tallies]
     return tallies
+
+
+def _common(layouts: Collection[tuple[int, int]]) -> tuple[int, int]:
+    """Return the slots and variables that tallies are added with; refuse other layouts."""
+    widest = max(layouts)
+    if len({variables for _, variables in layouts}) > 1 or (widest[1] and len(layouts) > 1):
+        raise ValueError("These tallies have different layouts.")
+    return widest
 
 
 def tally(codes: Ints, values: Floats, slots: int) -> Tally:

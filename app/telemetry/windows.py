@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.platform.db import fetch
 from app.telemetry.arms import is_given, is_rehearsal, is_shadow, rehearsal_arm
 from app.telemetry.charts import begins, hour_at
 from app.telemetry.outcomes import performance
@@ -19,6 +20,18 @@ from app.telemetry.tally import Tally, summed
 
 _AT_ONCE = 100
 """More hours than so many are unpacked in a thread: others are not to wait for them."""
+_FIRST, _LAST = -(1 << 31), 1 << 31
+"""No hour is before the one or after the other."""
+# In one order: floats are added, and the same hours are to say the same to the last bit.
+_PAYLOADS = """
+SELECT payload FROM telemetry_hour
+WHERE tenant_id = %(tenant)s AND series_id = ANY(%(series)s) AND kind = %(kind)s
+    AND hour >= %(since)s AND hour < %(until)s
+    AND NOT EXISTS (
+        SELECT FROM unnest(%(without)s::bigint[], %(up_to)s::bigint[]) AS left_out (since, until)
+        WHERE hour >= left_out.since AND hour < left_out.until)
+ORDER BY hour, series_id
+"""
 
 
 Span = tuple[datetime, datetime]
@@ -115,22 +128,16 @@ async def _sum(
     until: datetime | None,
     without: Sequence[Span],
 ) -> Tally | None:
-    query = select(HourProfile.payload).where(
-        HourProfile.tenant_id == tenant_id,
-        HourProfile.series_id.in_(series),
-        HourProfile.kind == kind,
-    )
-    if since is not None:
-        query = query.where(HourProfile.hour >= hour_at(since))
-    if until is not None:
-        query = query.where(HourProfile.hour < hour_at(until))
-    for first, end in without:
-        query = query.where(
-            (HourProfile.hour < hour_at(first)) | (HourProfile.hour >= hour_at(end))
-        )
-    # In one order: floats are added, and the same hours are to say the same to the last bit.
-    query = query.order_by(HourProfile.hour, HourProfile.series_id)
-    payloads = list(await session.scalars(query))
+    asked = {
+        "tenant": tenant_id,
+        "series": list(series),
+        "kind": kind.value,
+        "since": _FIRST if since is None else hour_at(since),
+        "until": _LAST if until is None else hour_at(until),
+        "without": [hour_at(first) for first, _ in without],
+        "up_to": [hour_at(end) for _, end in without],
+    }
+    payloads = [payload for (payload,) in await fetch(session, _PAYLOADS, asked)]
     if len(payloads) < _AT_ONCE:
         return _unpacked(payloads)
     return await asyncio.to_thread(_unpacked, payloads)
