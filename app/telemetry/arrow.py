@@ -11,6 +11,8 @@ from math import isfinite
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from app.kit.refusal import Malformed, TooLarge
 from app.telemetry.events import MAX_EVENTS, BadEvent, Micros
 from app.telemetry.ipc import require_honest
@@ -19,6 +21,8 @@ MAX_COLUMNS = 2_000
 MAX_CELLS = 2_000_000
 MAX_TEXT = 16 << 20
 """A dictionary spells a word as often as it is used, and JSON a sign by six."""
+MAX_NAMES = 64 << 20
+"""A stream names its features once, and the JSON that is stored of it names them of every event."""
 FEATURES = "features"
 _ID_BYTES = 16
 
@@ -46,6 +50,10 @@ def opened(raw: bytes) -> Iterator[list[Any]]:
         with pa.ipc.open_stream(pa.py_buffer(raw)) as stream:
             if rows * _columns_of(stream.schema) > MAX_CELLS:
                 raise TooLarge(f"The Arrow stream has more than {MAX_CELLS} cells.")
+            if rows * _names_in(stream.schema) > MAX_NAMES:
+                raise TooLarge(
+                    f"The Arrow stream's features would be named by {MAX_NAMES} bytes and more."
+                )
             batches = list(stream)
         for batch in batches:
             batch.validate(full=True)
@@ -82,6 +90,14 @@ def _columns_of(schema: Any) -> int:
         if "\0" in field.name:
             raise BadColumns("A feature's name holds the NUL character, which cannot be stored.")
     return len(names) + len(inside)
+
+
+def _names_in(schema: Any) -> int:
+    """Return how many bytes of JSON name an event's features, of columns that were read."""
+    if FEATURES not in schema.names:
+        return 0
+    kind = schema.field(FEATURES).type
+    return sum(len(orjson.dumps(kind.field(index).name)) for index in range(kind.num_fields))
 
 
 def _distinct(names: list[str], what: str) -> set[str]:

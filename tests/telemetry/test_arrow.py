@@ -101,6 +101,12 @@ def wordy() -> pa.Table:
     return pa.table({"at": word})
 
 
+def named_at_length() -> pa.Table:
+    """Ten thousand rows of a feature whose name is 64 kB long."""
+    feature = pa.StructArray.from_arrays([pa.nulls(MAX_EVENTS)], ["n" * (1 << 16)])
+    return pa.table({"features": feature})
+
+
 def overlaid() -> bytes:
     """Two columns of text over the same bytes."""
     raw = stream_of(pa.table({"at": ["a" * 1000], "token": ["b" * 1000]}))
@@ -146,6 +152,7 @@ HOSTILE: dict[str, tuple[Any, type[Refusal]]] = {
     "many cells": (
         lambda: stream_of(pa.table({str(n): pa.nulls(MAX_EVENTS) for n in range(300)})), TooLarge,
     ),
+    "long names, often": (lambda: stream_of(named_at_length()), TooLarge),
     "lists": (lambda: stream_of([{"at": NOON, "score": [1.0]}]), BadColumns),
     "lists inside": (lambda: stream_of([{"at": NOON, "features": {"x": [1]}}]), BadColumns),
     "features of another shape": (lambda: stream_of([{"at": NOON, "features": 1}]), BadColumns),
