@@ -1,9 +1,10 @@
 """Reports: what deployers say of their targets, and the silence of those that say nothing."""
 
 from datetime import timedelta
+from functools import cache
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, true
+from sqlalchemy import Select, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -113,6 +114,17 @@ async def watch_targets(database: Database) -> None:
 
     Whether it has gone silent or never spoke: then its silence counts from when it should have.
     """
+    async with database.session(ALL_TENANTS) as session:
+        due = [(row[0], row[1], row[2]) for row in await session.execute(_silent())]
+    await for_each(database, due, note_silence)
+
+
+@cache
+def _silent() -> Select[UUID, UUID, UUID]:
+    """Return the query for silent targets: tenant, target, version in a seat.
+
+    It is asked every second, and to make it takes longer than to ask it.
+    """
     newest = (
         select(Report)
         .where(
@@ -138,7 +150,7 @@ async def watch_targets(database: Database) -> None:
         )
         .exists()
     )
-    silent = (
+    return (
         select(Target.tenant_id, Target.id, routing.Seat.version_id)
         .join(
             routing.Seat,
@@ -156,9 +168,6 @@ async def watch_targets(database: Database) -> None:
             ~told,
         )
     )  # fmt: skip
-    async with database.session(ALL_TENANTS) as session:
-        due = [(row[0], row[1], row[2]) for row in await session.execute(silent)]
-    await for_each(database, due, note_silence)
 
 
 async def note_silence(

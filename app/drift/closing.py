@@ -5,6 +5,7 @@ comes, as after a batch a month, the clock says so: an hour after the last of it
 """
 
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -20,8 +21,12 @@ QUIET = timedelta(hours=1)
 _HOUR = timedelta(hours=1)
 
 
+@cache
 def due() -> Any:
-    """Return the query for what has windows to be examined: tenant, point, version."""
+    """Return the query for what has windows to be examined: tenant, point, version.
+
+    It is asked every second, and to make it takes longer than to ask it.
+    """
     series, hour = telemetry.Series, telemetry.HourProfile
     plain = Thresholds()
     width = func.coalesce(
