@@ -36,7 +36,7 @@ class _Cuts(NamedTuple):
     spread: Floats
     """Σ w · variance within the place."""
 
-    def room(self, span: float, confidence: float, more: Floats | float = 0.0) -> Floats:
+    def room(self, span: float, confidence: float, more: float = 0.0) -> Floats:
         """Return by how much sides may be apart by chance: w · ε of ADWIN, of more variance."""
         return np.sqrt(2 * (self.spread + more) * confidence) + 2 / 3 * span * confidence
 
@@ -79,33 +79,23 @@ class _Hours:
         away, heavy, spread = (np.cumsum(column)[:-1] for column in columns)
         return _Cuts(away, np.maximum(heavy, 0.0), np.maximum(spread, 0.0))
 
-    def swayed(self, start: int, end: int) -> tuple[Floats, Floats]:
-        """Return by how many times the variances of hours and of days sway both sides of each cut.
+    def swayed(self, start: int, end: int, cut: int) -> tuple[float, float]:
+        """Return by how many times the variances of hours and of days sway both sides of a cut.
 
         What hour h counts for is c = n · n₁/(n₀ + n₁) of its place if it lies before the cut, else
         n · n₀/(n₀ + n₁): of hours Σ c². Of days it would be Σ (Σ c)² over the hours of a day on one
         side, and is Σ n · Σ c²/n of them, which is as much where a day's hours count alike, else
         more.
         """
-        place, n = self.place[start:end], self.values[0][start:end]
-        day = self.day[start:end] - self.day[start]
-        whole = np.bincount(place, n)[place]
-        behind = _running(n, place) / whole
-        ahead = behind - n / whole
-        rows = np.bincount(day, n)[day]
-        both = []
-        for heavy in (n * n, n * rows):
-            total, passed = np.bincount(place, heavy)[place], _running(heavy, place)
-            after = (1 - behind) ** 2 * passed + behind**2 * (total - passed)
-            passed -= heavy
-            before = (1 - ahead) ** 2 * passed + ahead**2 * (total - passed)
-            both.append(np.cumsum(after - before))
+        n, table = self.values[0][start:end], self.sofar[0]
+        early, whole = (table[one] - table[start] for one in (cut, end))
+        share = np.divide(early, whole, out=np.zeros(len(whole)), where=whole > 0)
+        share = share[self.place[start:end]]
+        late = np.arange(start, end) >= cut
+        each = n * np.where(late, share, 1 - share) ** 2
         # The day that is cut is two parts, neither of which has the other's rows.
-        early, left = _running(n, day), n * ahead**2
-        late = np.bincount(day, left)[day] - _running(left, day)
-        both[1] -= (rows - early) * _running(n * (1 - behind) ** 2, day) + early * late
-        hours, days = (np.maximum(one[:-1], 0.0) for one in both)
-        return hours, days
+        part = 2 * (self.day[start:end] - self.day[start]) + late
+        return float(n @ each), float(np.bincount(part, n) @ np.bincount(part, each))
 
     def means(self, early: slice, late: slice) -> tuple[float, float] | None:
         """Return the means of two times, of the places that both have; nothing, if they have none.
@@ -125,17 +115,6 @@ class _Hours:
             for count, total in zip(rows, totals, strict=True)
         )
         return before, after
-
-
-def _running(values: Floats, group: Ints) -> Floats:
-    """Return the sums so far within each group, each with its own value."""
-    order = np.argsort(group, kind="stable")
-    sums = np.cumsum(values[order])
-    first = np.flatnonzero(np.diff(group[order], prepend=-1))
-    base = sums[first] - values[order][first]
-    found = np.empty(len(values))
-    found[order] = sums - np.repeat(base, np.diff(first, append=len(values)))
-    return found
 
 
 def turns(
@@ -198,28 +177,29 @@ class _Known:
         self._part[place:] += 1
         self._reckoned = -1, []
 
-    def more(self, start: int, end: int) -> Floats:
-        """Return the variance of each cut's ``away`` that is of wandering.
+    def more(self, start: int, end: int, cut: int) -> float:
+        """Return the variance of a cut's ``away`` that is of wandering.
 
         Days are seen beside those of the same weekday, and all beside one another: the lesser, as
         a rhythm of a week would else be wandering, and of a few weeks weekdays say little.
         """
         hours = self._strata[0]
-        over = int(np.searchsorted(hours.day, hours.day[end - 1]))
+        day = hours.day
+        over = int(np.searchsorted(day, day[end - 1]))
         if self._reckoned[0] != over:
             self._reckoned = over, self._reckon(over)
-        of_hours, of_days = hours.swayed(start, end)
-        at = self._index[start + 1 : end]
-        day = hours.day[start:end]
-        shorter = np.minimum(day[:-1] - day[0], day[-1] - day[1:]) + 1.0
-        found = np.full(end - start - 1, np.inf)
-        for one in self._reckoned[1]:
-            longer = persistence(one.alike[at], shorter) * of_days
-            known = np.isfinite(one.days[at])
-            more = np.where(known, one.hours[at], 0.0) * of_hours
-            more += np.where(known, one.days[at], 0.0) * longer
-            found = np.minimum(found, np.where(known, more, np.inf))
-        return found
+        of_hours, of_days = hours.swayed(start, end, cut)
+        at = self._index[cut]
+        shorter = float(min(day[cut - 1] - day[start], day[end - 1] - day[cut])) + 1.0
+        return min(
+            (
+                float(one.hours[at]) * of_hours
+                + float(one.days[at]) * persistence(float(one.alike[at]), shorter) * of_days
+                for one in self._reckoned[1]
+                if np.isfinite(one.days[at])
+            ),
+            default=np.inf,
+        )
 
     def _reckon(self, over: int) -> list[Wander]:
         n, sums, squares = (column[:over] for column in self._strata[0].values)
@@ -266,12 +246,13 @@ def _clearest(
     best = _greatest(clear)
     daily = days.cuts(start, end)
     place = int(best[_greatest((np.abs(daily.away) / daily.room(span, least))[best])[0]])
+    cut = start + 1 + place
     if known is not None:
         # Of the clearest alone it is asked: another that passes before it does is the wrong place.
-        room = cuts.room(span, least, known.more(start, end))
+        room = cuts.room(span, least, known.more(start, end, cut))
         if not away[place] > room[place]:
             return None
-    return start + 1 + place, float(room[place] / cuts.weight[place])
+    return cut, float(room[place] / cuts.weight[place])
 
 
 def _greatest(values: Floats) -> Ints:

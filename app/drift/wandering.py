@@ -50,14 +50,14 @@ class Wander:
         return cls(hours, days, alike)
 
 
-def persistence(alike: Floats, days: Floats) -> Floats:
+def persistence(alike: float, days: float) -> float:
     """Return by how much more the mean of consecutive days varies than of so many unlike ones.
 
     Of a first-order autoregression, with correlation ``alike``: 1 of a day,
     (1 + φ)/(1 − φ) of very many.
     """
-    rest = 1 - alike
-    return (1 + alike) / rest - 2 * alike * (1 - alike**days) / (days * rest**2)
+    rest, far = 1 - alike, float(alike**days)
+    return (1 + alike) / rest - 2 * alike * (1 - far) / (days * rest**2)
 
 
 def _levels(n: Ints | Floats, sums: Floats, place: Ints) -> Floats:

@@ -80,20 +80,19 @@ def test_the_room_of_a_cut_has_what_hours_and_days_sway_it_by() -> None:
     hours = _Hours.of((busy % WEEK).astype(np.int64), WEEK, busy // DAY, rows, rows, rows)
     start, end = 100, len(busy) - 7
 
-    of_hours, of_days = hours.swayed(start, end)
-
     place, day = (column[start:end] for column in (hours.place, hours.day))
     rows = rows[start:end]
     for cut in rng.integers(1, end - start, 40):
+        of_hours, of_days = hours.swayed(start, end, start + int(cut))
         before = np.arange(end - start) < cut
         side = np.array([rows[(place == one) & before].sum() for one in range(WEEK)])
         whole = np.array([rows[place == one].sum() for one in range(WEEK)])
         share = side[place] / whole[place]
         counts = np.where(before, -(1 - share), share)
-        assert of_hours[cut - 1] == pytest.approx((rows**2 * counts**2).sum())
+        assert of_hours == pytest.approx((rows**2 * counts**2).sum())
         parts = [(day == one) & which for one in np.unique(day) for which in (before, ~before)]
         bound = sum(rows[one].sum() * (rows[one] @ counts[one] ** 2) for one in parts)
-        assert of_days[cut - 1] == pytest.approx(bound)
+        assert of_days == pytest.approx(bound)
         assert bound >= sum((rows[one] @ counts[one]) ** 2 for one in parts) * (1 - 1e-9)
 
 
@@ -144,9 +143,7 @@ def test_days_that_are_alike_make_a_mean_vary_as_an_autoregression_does(alike: f
         apart = np.abs(np.subtract.outer(np.arange(days), np.arange(days)))
         expected = (alike**apart).sum() / days
 
-        found = persistence(np.array([alike]), np.array([float(days)]))
-
-        assert found[0] == pytest.approx(expected)
+        assert persistence(alike, float(days)) == pytest.approx(expected)
 
 
 def test_where_nothing_can_be_known_nothing_is() -> None:
