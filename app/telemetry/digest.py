@@ -4,6 +4,7 @@ A series is folded by one worker at a time (its row is claimed with SKIP LOCKED)
 by as many as there are. A killed worker's transaction rolls back and the deltas are there still.
 """
 
+import asyncio
 import logging
 from collections import defaultdict
 from datetime import timedelta
@@ -17,8 +18,8 @@ from app.platform.db import ALL_TENANTS, Database
 from app.platform.rota import for_each
 from app.telemetry import labelling
 from app.telemetry.charts import begins
+from app.telemetry.sheaf import merged
 from app.telemetry.tables import Delta, HourProfile, ProfileKind, Segment, Series
-from app.telemetry.tally import Tally, merged
 from app.telemetry.touching import mark
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ _DELTAS_A_TURN = 2000
 _TURNS = 50
 _PARTITION_DAYS = 3
 
-Added = dict[tuple[ProfileKind, int], list[Tally]]
+Added = dict[tuple[ProfileKind, int], list[bytes]]
 """What comes to each hour."""
 
 
@@ -95,7 +96,7 @@ async def fold(session: AsyncSession, tenant_id: UUID, series_id: UUID) -> int:
     ).all()
     added: dict[UUID, Added] = defaultdict(lambda: defaultdict(list))
     for whose, kind, hour, payload in rows:
-        added[whose][kind, hour].append(Tally.decode(payload))
+        added[whose][kind, hour].append(payload)
     for whose, tallies in added.items():
         mark(series, min(hour for _, hour in tallies))
         await _merge(session, counted[whose], tallies)
@@ -104,35 +105,38 @@ async def fold(session: AsyncSession, tenant_id: UUID, series_id: UUID) -> int:
 
 async def _merge(session: AsyncSession, series: Series | Segment, added: Added) -> None:
     hours: dict[ProfileKind, list[int]] = defaultdict(list)
-    for (kind, hour), tallies in added.items():
+    for kind, hour in added:
         hours[kind].append(hour)
-        if kind is ProfileKind.INPUTS:
-            series.events += sum(tally.n for tally in tallies)
+    rows = []
     for kind, wanted in hours.items():
         stored = await session.execute(
-            select(HourProfile.hour, HourProfile.payload).where(
+            select(HourProfile.hour, HourProfile.payload, HourProfile.n).where(
                 HourProfile.tenant_id == series.tenant_id,
                 HourProfile.series_id == series.id,
                 HourProfile.kind == kind,
                 HourProfile.hour.in_(wanted),
             )
         )
-        for hour, payload in stored:
-            added[kind, hour].append(Tally.decode(payload))
+        before = 0
+        for hour, payload, n in stored:
+            added[kind, hour].append(payload)
+            before += n
+        # Other tasks have their turn while many hours are added up.
+        found = await asyncio.to_thread(merged, [added[kind, hour] for hour in wanted])
         if kind is ProfileKind.INPUTS:
+            series.events += sum(n for n, _ in found) - before
             _advance(series, wanted)
-    found = {key: merged(tallies) for key, tallies in added.items()}
-    rows = [
-        {
-            "tenant_id": series.tenant_id,
-            "series_id": series.id,
-            "kind": kind,
-            "hour": hour,
-            "n": tally.n,
-            "payload": tally.encode(),
-        }
-        for (kind, hour), tally in found.items()
-    ]
+        rows += [
+            {
+                "tenant_id": series.tenant_id,
+                "series_id": series.id,
+                "kind": kind,
+                "hour": hour,
+                "n": n,
+                "payload": payload,
+            }
+            for hour, (n, payload) in zip(wanted, found, strict=True)
+        ]
     upsert = insert(HourProfile)
     await session.execute(
         upsert.on_conflict_do_update(

@@ -9,7 +9,8 @@ import numpy as np
 
 from app.telemetry.batch import Batch, Group, Place
 from app.telemetry.segments import by_part
-from app.telemetry.tally import Tally, by_hour
+from app.telemetry.sheaf import NewDelta
+from app.telemetry.tally import by_hour
 
 MICROS_AN_HOUR = 3_600_000_000
 LONGEST_NAME = 100
@@ -22,8 +23,7 @@ Noted = dict[tuple[int, bytes], Counter[str]]
 class Folded(NamedTuple):
     """What profiles count of a batch, and what was odd about it."""
 
-    deltas: list[tuple[UUID, int, Tally]]
-    """Series, hour since 1970, tally."""
+    deltas: list[NewDelta]
     invalid: Noted
     """Inputs that should have been numbers and were not."""
     unknown: Noted
@@ -31,7 +31,7 @@ class Folded(NamedTuple):
 
 
 def fold(batch: Batch, places: Mapping[Group, Place]) -> Folded:
-    """Return a tally for each series and hour of the batch, and what was odd about its events."""
+    """Return what each series and hour gets from the batch, and what was odd about its events."""
     folded = Folded([], defaultdict(Counter), defaultdict(Counter))
     for group in batch.groups:
         mine = batch if len(batch.groups) == 1 else batch.only(batch.of(group))
@@ -61,12 +61,11 @@ def _fold(folded: Folded, batch: Batch, group: Group, place: Place) -> None:
                 folded.unknown[owner, group[1]].update(odd)
     hours = events["at"] // MICROS_AN_HOUR
     folded.deltas.extend(
-        (UUID(bytes=place.series), hour, tally)
-        for hour, tally in by_hour(hours, codes, values, layout.size)
+        NewDelta(UUID(bytes=place.series), *one)
+        for one in by_hour(hours, codes, values, layout.size)
     )
     if parts:
         predictions = events["prediction"]
         answers = np.where(np.isnan(predictions), scores, predictions)
         for ids in zip(*map(parts.of, features.objects()), strict=True):
-            found = by_part(ids, hours, codes, values, answers, layout.size)
-            folded.deltas.extend((UUID(bytes=one), hour, tally) for one, hour, tally in found)
+            folded.deltas.extend(by_part(ids, hours, codes, values, answers, layout.size))

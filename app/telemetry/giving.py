@@ -21,6 +21,7 @@ from app.platform.db import Database, clock, driver
 from app.telemetry import given, store
 from app.telemetry.given import BadProfile, Given, GivenBefore, OtherLayout
 from app.telemetry.layout import Layout
+from app.telemetry.sheaf import NewDelta
 from app.telemetry.tables import Baseline, GivenProfile, ProfileKind
 from app.telemetry.tally import Tally
 
@@ -117,6 +118,6 @@ async def _keep(
         if known != row["digest"]:
             raise GivenBefore("profile", row["id"])
         return False
-    deltas = [(series_id, hour, tally) for hour, tally in hours]
+    deltas = [NewDelta(series_id, hour, tally.n, tally.encode()) for hour, tally in hours]
     await store.append_deltas(connection, tenant_id, ProfileKind.INPUTS, deltas)
     return True

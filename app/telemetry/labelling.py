@@ -38,9 +38,10 @@ from app.telemetry.events import (
     require_whole,
     uuid_bytes,
 )
-from app.telemetry.outcomes import Labelled, correction, fold
+from app.telemetry.outcomes import Labelled, fold_each
 from app.telemetry.rehearsal import rehearsal_of
 from app.telemetry.rows import is_atomic, understood
+from app.telemetry.sheaf import NewDelta
 from app.telemetry.tables import ProfileKind, Receipt
 from app.telemetry.writer import about, off_loop
 
@@ -198,27 +199,39 @@ async def join(session: AsyncSession) -> int:
     connection = await driver(session)
     cursor = await connection.execute(_JOIN, {"batch": _BATCH})
     rows = await cursor.fetchall()
-    now: dict[tuple[UUID, UUID, int], list[Labelled]] = defaultdict(list)
-    before: dict[tuple[UUID, UUID, int], list[Labelled]] = defaultdict(list)
+    folding = _Folding()
     for tenant_id, series_id, parts, at, score, prediction, *said in rows:
         if tenant_id is None:
             continue
-        hour = hour_at(at)
         label, reward, cost, again, *was, _ = said
-        true = _labelled(hour, score, prediction, label, reward, cost)
+        hour = hour_at(at)
         for one in (series_id, *(parts or ())):
-            now[tenant_id, one, hour].append(true)
+            key = tenant_id, one, hour
+            folding.take(key, 1, score, prediction, label, reward, cost)
             if again:
-                before[tenant_id, one, hour].append(_labelled(hour, score, prediction, *was))
-    by_tenant: dict[UUID, list[Any]] = defaultdict(list)
-    for key, labelled in now.items():
-        tenant_id, series_id, hour = key
-        folded = correction(before[key], labelled) if key in before else fold(labelled)
-        by_tenant[tenant_id].append((series_id, hour, folded))
-    for tenant_id, deltas in by_tenant.items():
+                folding.take(key, -1, score, prediction, *was)
+    for tenant_id, deltas in folding.by_tenant().items():
         await store.append_deltas(connection, tenant_id, ProfileKind.OUTCOMES, deltas)
     return int(rows[0][-1]) if rows else 0
 
 
-def _labelled(hour: int, *said: float | None) -> Labelled:
-    return Labelled(hour, *(_NAN if one is None else one for one in said))
+class _Folding:
+    """What outcomes add to whose profiles, and take from them where they are corrected."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[UUID, UUID, int], int] = {}
+        self._rows: list[Labelled] = []
+        self._whose: list[int] = []
+        self._signs: list[int] = []
+
+    def take(self, key: tuple[UUID, UUID, int], sign: int, *said: float | None) -> None:
+        self._whose.append(self._places.setdefault(key, len(self._places)))
+        self._signs.append(sign)
+        self._rows.append(Labelled(*(_NAN if one is None else one for one in said)))
+
+    def by_tenant(self) -> dict[UUID, list[NewDelta]]:
+        found: dict[UUID, list[NewDelta]] = defaultdict(list)
+        deltas = fold_each(self._rows, self._whose, self._signs, len(self._places))
+        for (tenant_id, series_id, hour), one in zip(self._places, deltas, strict=True):
+            found[tenant_id].append(NewDelta(series_id, hour, *one))
+        return found

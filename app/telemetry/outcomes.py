@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.kit.arrays import Floats, Ints
-from app.kit.exact import GREATEST, Sums
 from app.telemetry.layout import SCORE_EDGES
 from app.telemetry.performance import EDGES, FINE, Performance
+from app.telemetry.sheaf import Sheaf
 from app.telemetry.tally import Tally
 
 BINS = len(SCORE_EDGES) + 1
@@ -40,7 +40,6 @@ _LEAST = 1e-15
 class Labelled(NamedTuple):
     """One scored event with its outcome; NaN where something was not sent."""
 
-    hour: int
     score: float
     prediction: float
     label: float
@@ -48,53 +47,36 @@ class Labelled(NamedTuple):
     cost: float = np.nan
 
 
-def fold(rows: Sequence[Labelled]) -> Tally:
-    """Return the tally of one hour's outcomes."""
-    _, *columns = np.array(rows, np.float64).reshape(len(rows), len(Labelled._fields)).T
-    return fold_columns(*columns)
-
-
 class _Folding:
-    """Counts and values by slot, until they are summed."""
+    """What rows say, by the profile that each counts in; -1 takes a row out again."""
 
-    def __init__(self, rows: int) -> None:
-        self.found = Tally.empty(SLOTS, 0)
-        self.found.n = rows
-        self._places: list[Ints] = []
-        self._values: list[Floats] = []
+    def __init__(self, whose: Ints, signs: Ints, profiles: int) -> None:
+        rows = np.zeros(profiles, np.int64)
+        np.add.at(rows, whose, signs)
+        self.sheaf = Sheaf(rows.tolist(), [SLOTS] * profiles, np.zeros((profiles, 0, 2)))
+        self._begins, self._signs = whose * SLOTS, signs
 
     def count(self, slot: int, of: NDArray[np.bool_]) -> None:
-        self.found.counts[slot] += int(np.count_nonzero(of))
+        self.sheaf.count(self._begins[of] + slot, self._signs[of])
 
-    def add(self, slot: int, column: Floats) -> None:
-        known = column[~np.isnan(column)]
-        self.found.counts[slot] += len(known)
-        self._places.append(np.full(len(known), slot, np.int64))
-        self._values.append(np.clip(known, -GREATEST, GREATEST))
-
-    def place(self, slots: Ints, values: Floats) -> None:
-        self.found.counts += np.bincount(slots, minlength=SLOTS)
-        self._places.append(slots)
-        self._values.append(values)
-
-    def summed(self) -> Tally:
-        places, values = np.concatenate(self._places), np.concatenate(self._values)
-        self.found.take_sums(Sums.of(places, values, SLOTS))
-        return self.found
+    def add(self, slot: int | Ints, column: Floats, of: NDArray[np.bool_] | None = None) -> None:
+        """Count and add up what is known of a column, of some rows only."""
+        of = ~np.isnan(column) if of is None else of
+        places, signs = self._begins[of] + slot, self._signs[of]
+        self.sheaf.count(places, signs)
+        self.sheaf.add(places, signs * column[of])
 
 
-def fold_columns(
-    score: Floats, prediction: Floats, label: Floats, reward: Floats, cost: Floats
-) -> Tally:
-    """Return the tally of outcomes by column, all equally long; NaN where something is unknown."""
-    found = _Folding(len(score))
+def _gathered(columns: Sequence[Floats], whose: Ints, signs: Ints, profiles: int) -> Sheaf:
+    found = _Folding(whose, signs, profiles)
+    score, prediction, label, reward, cost = columns
     # What is no class says something of a number, which the errors below are about.
     truth = label == 1.0
     classed = truth | (label == 0.0)
     found.count(LABEL, truth)
     scored = classed & ~np.isnan(score)
     slot = _FIRST + 2 * np.searchsorted(EDGES, score[scored], side="right") + truth[scored]
-    found.place(slot, score[scored])
+    found.add(slot, score, scored)
     answer = np.where(np.isnan(prediction), score, prediction)
     judged = classed & ~np.isnan(answer)
     positive = answer >= THRESHOLD
@@ -110,11 +92,11 @@ def fold_columns(
         found.add(SQUARED, error**2)
         found.add(FOURTH, error**4)
         likely = scored & (score >= 0.0) & (score <= 1.0)
-        given = np.clip(np.where(truth, score, 1.0 - score)[likely], _LEAST, 1.0)
-        found.add(LOSS, -np.log(given))
-        found.add(LOSS_SQUARED, np.log(given) ** 2)
+        given = np.clip(np.where(truth, score, 1.0 - score), _LEAST, 1.0)
+        found.add(LOSS, -np.log(given), likely)
+        found.add(LOSS_SQUARED, np.log(given) ** 2, likely)
         _fold_money(found, reward, cost)
-    return found.summed()
+    return found.sheaf
 
 
 def _fold_money(found: _Folding, reward: Floats, cost: Floats) -> None:
@@ -123,10 +105,10 @@ def _fold_money(found: _Folding, reward: Floats, cost: Floats) -> None:
     found.add(COST, cost)
     found.add(COST_SQUARED, cost**2)
     net = reward - cost  # of what has both
-    found.add(PAIRED, net**2)
     pair = ~np.isnan(net)
-    found.add(PAIRED_REWARD, reward[pair] ** 2)
-    found.add(PAIRED_COST, cost[pair] ** 2)
+    found.add(PAIRED, net**2)
+    found.add(PAIRED_REWARD, reward**2, pair)
+    found.add(PAIRED_COST, cost**2, pair)
     valued = ~(np.isnan(reward) & np.isnan(cost))
     found.count(CONVERSION, reward > 0)
     found.count(VALUED, valued)
@@ -135,15 +117,35 @@ def _fold_money(found: _Folding, reward: Floats, cost: Floats) -> None:
     found.count(NO_NET, valued & (np.nan_to_num(reward) == np.nan_to_num(cost)))
 
 
+def fold_each(
+    rows: Sequence[Labelled], whose: Sequence[int], signs: Sequence[int], profiles: int
+) -> list[tuple[int, bytes]]:
+    """Return how many rows each of some profiles gets, and what: -1 of what leaves it again."""
+    columns = np.array(rows, np.float64).reshape(len(rows), len(Labelled._fields)).T
+    places, ways = np.array(whose, np.int64), np.array(signs, np.int64)
+    return _gathered(list(columns), places, ways, profiles).written()
+
+
+def fold_columns(
+    score: Floats, prediction: Floats, label: Floats, reward: Floats, cost: Floats
+) -> Tally:
+    """Return the tally of outcomes by column, all equally long; NaN where something is unknown."""
+    columns, rows = (score, prediction, label, reward, cost), len(score)
+    whole = _gathered(columns, np.zeros(rows, np.int64), np.ones(rows, np.int64), 1)
+    ((_, payload),) = whole.written()
+    return Tally.decode(payload)
+
+
+def fold(rows: Sequence[Labelled]) -> Tally:
+    """Return the tally of one hour's outcomes."""
+    return correction([], rows)
+
+
 def correction(before: Sequence[Labelled], after: Sequence[Labelled]) -> Tally:
     """Return what makes of outcomes that were folded the ones that are true."""
-    found, less = fold(after), fold(before)
-    found.n -= less.n
-    found.counts -= less.counts
-    exact = [Sums.of(np.arange(SLOTS), one, SLOTS) for one in (found.sums, -less.sums)]
-    rests = [found.rest, less.rest and less.rest.negative()]
-    found.take_sums(Sums.total([*exact, *(rest for rest in rests if rest)], SLOTS))
-    return found
+    rows, signs = [*after, *before], [1] * len(after) + [-1] * len(before)
+    ((_, payload),) = fold_each(rows, [0] * len(rows), signs, 1)
+    return Tally.decode(payload)
 
 
 def performance(found: Tally | None) -> Performance:

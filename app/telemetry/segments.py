@@ -11,16 +11,17 @@ threshold and above. So the share that is selected is known of a part, whatever 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
+from uuid import UUID
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.kit.arrays import Floats, Ints
 from app.kit.refusal import Invalid
 from app.telemetry.layout import category
 from app.telemetry.outcomes import THRESHOLD
 from app.telemetry.performance import Performance
-from app.telemetry.tally import Tally, by_hour
+from app.telemetry.sheaf import NewDelta
+from app.telemetry.tally import Tally, by_key
 
 MOST_SEGMENTS = 3
 """Features by which the traffic of one decision point is told apart."""
@@ -114,22 +115,19 @@ def by_part(
     values: Floats,
     answers: Floats,
     size: int,
-) -> list[tuple[bytes, int, Tally]]:
-    """Return a tally for each part and hour of rows; NaN is no answer."""
+) -> list[NewDelta]:
+    """Return what each part and hour gets from rows; NaN is no answer."""
     order = {one: index for index, one in enumerate(dict.fromkeys(parts))}
     named = list(order)
     keys = np.array([order[one] for one in parts], np.int64) << _SHIFT | hours
-    positive, negative = answers >= THRESHOLD, answers < THRESHOLD
-    found = []
-    for key, one in by_hour(keys, codes, values, size + ANSWERS):
-        mine = keys == key
-        one.counts[size:] = _count(mine & negative), _count(mine & positive)
-        found.append((named[key >> _SHIFT], key & ((1 << _SHIFT) - 1), one))
-    return found
-
-
-def _count(of: NDArray[np.bool_]) -> int:
-    return int(np.count_nonzero(of))
+    each, whose, rows = by_key(keys, codes, values, size + ANSWERS)
+    places = whose * rows.width + size
+    for slot, mine in enumerate((answers < THRESHOLD, answers >= THRESHOLD)):
+        rows.count(places[mine] + slot, np.ones(np.count_nonzero(mine), np.int64))
+    return [
+        NewDelta(UUID(bytes=named[key >> _SHIFT]), key & ((1 << _SHIFT) - 1), *one)
+        for key, one in zip(each, rows.written(), strict=True)
+    ]
 
 
 def answered(inputs: Tally) -> tuple[int, int]:

@@ -23,8 +23,8 @@ from app.telemetry.batch import NAMELESS
 from app.telemetry.packed import Packed
 from app.telemetry.parcels import Parcels
 from app.telemetry.segments import MOST_VALUES, REST, Parts, Value
+from app.telemetry.sheaf import NewDelta
 from app.telemetry.tables import ProfileKind
-from app.telemetry.tally import Tally
 
 
 def _receipts(*, column: str = "", value: str = "", arrays: str = "", names: str = "") -> str:
@@ -205,14 +205,9 @@ async def append_deltas(
     connection: Connection,
     tenant_id: UUID,
     kind: ProfileKind,
-    deltas: Sequence[tuple[UUID, int, Tally]],
+    deltas: Sequence[NewDelta],
 ) -> None:
-    """Append profile deltas: series, hour since 1970, tally."""
+    """Append profile deltas."""
+    rows = [(tenant_id, one.series_id, kind.value, *one[1:]) for one in deltas]
     async with connection.cursor() as cursor:
-        await cursor.executemany(
-            _DELTAS,
-            [
-                (tenant_id, series, kind.value, hour, tally.n, tally.encode())
-                for series, hour, tally in deltas
-            ],
-        )
+        await cursor.executemany(_DELTAS, rows)

@@ -5,8 +5,7 @@ each sum as a float stands what rounding left of it. Stored sparsely: an hour wi
 a few hundred bytes, one with a million not many more.
 """
 
-import struct
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -14,11 +13,8 @@ import numpy as np
 
 from app.kit.arrays import Floats, Ints
 from app.kit.exact import GREATEST, Sums
-
-_HEAD = struct.Struct("<QIII")
-_TAIL = struct.Struct("<III")
-_FIRST_OUTCOMES = 206
-"""So many slots a profile of outcomes had at first; it is one without variables."""
+from app.telemetry import sheaf
+from app.telemetry.sheaf import FIRST_OUTCOMES, HEAD, TAIL, Sheaf, Stored, common
 
 
 @dataclass(slots=True)
@@ -71,17 +67,17 @@ class Tally:
         """Return the tally as bytes, empty slots left out."""
         slots = len(self.counts)
         # Outcomes have got more slots since: who knows of the first ones only reads those.
-        first = slots if len(self.moments) else min(slots, _FIRST_OUTCOMES)
+        first = slots if len(self.moments) else min(slots, FIRST_OUTCOMES)
         used = np.flatnonzero((self.counts != 0) | (self.sums != 0.0))
         known, more = used[used < first], used[used >= first]
         places, at, digits = self.rest.used() if self.rest else (np.zeros(0, np.int64),) * 3
         return b"".join(
             (
-                _HEAD.pack(self.n, first, len(known), len(self.moments)),
+                HEAD.pack(self.n, first, len(known), len(self.moments)),
                 *self._packed(known),
                 self.moments.astype("<f8").tobytes(),
                 # Behind everything else: who knows of no rest reads up to here.
-                _TAIL.pack(len(places), slots, len(more)),
+                TAIL.pack(len(places), slots, len(more)),
                 places.astype("<u4").tobytes(),
                 at.astype("u1").tobytes(),
                 digits.astype("<i4").tobytes(),
@@ -99,32 +95,13 @@ class Tally:
     @classmethod
     def decode(cls, raw: bytes) -> Self:
         """Return the tally that ``encode`` wrote, of this release or of the one before."""
-        n, slots, used, variables = _HEAD.unpack_from(raw)
-        at = _HEAD.size + 20 * used
-        moments = np.frombuffer(raw, "<f8", 3 * variables, at).reshape(variables, 3).copy()
-        at += 24 * variables
-        if at == len(raw):  # of a release that added floats
-            counts, sums = np.zeros(slots, np.int64), np.zeros(slots)
-            _unpack(raw, _HEAD.size, used, counts, sums)
-            return cls(n, counts, sums, moments)
-        size, slots, more = _TAIL.unpack_from(raw, at)
-        at += _TAIL.size
+        stored = Stored.read(raw)
+        slots = stored.slots
         counts, sums = np.zeros(slots, np.int64), np.zeros(slots)
-        _unpack(raw, _HEAD.size, used, counts, sums)
-        _unpack(raw, at + 9 * size, more, counts, sums)
-        rest = Sums.sparse(
-            np.frombuffer(raw, "<u4", size, at).astype(np.int64),
-            np.frombuffer(raw, "u1", size, at + 4 * size).astype(np.int64),
-            np.frombuffer(raw, "<i4", size, at + 5 * size).astype(np.int64),
-            slots + variables,
-        )
-        return cls(n, counts, sums, moments, rest)
-
-
-def _unpack(raw: bytes, at: int, used: int, counts: Ints, sums: Floats) -> None:
-    places = np.frombuffer(raw, "<u4", used, at)
-    counts[places] = np.frombuffer(raw, "<i8", used, at + 4 * used)
-    sums[places] = np.frombuffer(raw, "<f8", used, at + 12 * used)
+        for places, some, added in stored.counted:
+            counts[places], sums[places] = some, added
+        rest = stored.rest and Sums.sparse(*stored.rest, slots + stored.variables)
+        return cls(stored.rows, counts, sums, stored.moments.copy(), rest)
 
 
 def total(tallies: Iterable[Tally]) -> Tally | None:
@@ -148,38 +125,21 @@ def summed(payloads: Sequence[bytes]) -> Tally | None:
 
     It reads what is counted and added up, and passes over the rest: in a third of the time.
     """
-    n = 0
-    layouts: set[tuple[int, int]] = set()
-    places: list[Ints] = []
-    counts: list[Ints] = []
-    sums: list[Floats] = []
-    moments: list[Floats] = []
-
-    def take(raw: bytes, at: int, used: int) -> None:
-        places.append(np.frombuffer(raw, "<u4", used, at))
-        counts.append(np.frombuffer(raw, "<i8", used, at + 4 * used))
-        sums.append(np.frombuffer(raw, "<f8", used, at + 12 * used))
-
-    for raw in payloads:
-        rows, slots, used, variables = _HEAD.unpack_from(raw)
-        take(raw, _HEAD.size, used)
-        at = _HEAD.size + 20 * used
-        moments.append(np.frombuffer(raw, "<f8", 3 * variables, at))
-        at += 24 * variables
-        if at < len(raw):
-            size, slots, more = _TAIL.unpack_from(raw, at)
-            take(raw, at + _TAIL.size + 9 * size, more)
-        n += rows
-        layouts.add((slots, variables))
     if not payloads:
         return None
-    slots, variables = _common(layouts)
+    every = [Stored.read(raw) for raw in payloads]
+    slots, variables = common({(one.slots, one.variables) for one in every})
     found = Tally.empty(slots, variables)
-    found.n = n
-    where = np.concatenate(places)
-    np.add.at(found.counts, where, np.concatenate(counts))
-    np.add.at(found.sums, where, np.concatenate(sums))
-    each = np.stack(moments).reshape(len(payloads), variables, 3)
+    found.n = sum(one.rows for one in every)
+    parts = [part for one in every for part in one.counted]
+    if len(every) == 1:
+        for where, counts, sums in parts:
+            found.counts[where], found.sums[where] = counts, sums
+    else:
+        where, counts, sums = map(np.concatenate, zip(*parts, strict=True))
+        np.add.at(found.counts, where, counts)
+        np.add.at(found.sums, where, sums)
+    each = np.stack([one.moments for one in every])
     found.moments[:, 0], found.moments[:, 1] = each[:, :, 0].min(axis=0), each[:, :, 1].max(axis=0)
     for one in each:  # in order, as floats are added
         found.moments[:, 2] += one[:, 2]
@@ -188,36 +148,17 @@ def summed(payloads: Sequence[bytes]) -> Tally | None:
 
 def merged(tallies: Sequence[Tally]) -> Tally:
     """Return the exact sum of at least one tally."""
-    tallies = _alike(tallies)
-    first = tallies[0]
-    found = Tally.empty(len(first.counts), len(first.moments))
-    found.n = sum(one.n for one in tallies)
-    found.counts = np.sum([one.counts for one in tallies], axis=0)
-    found.moments[:, 0] = np.min([one.moments[:, 0] for one in tallies], axis=0)
-    found.moments[:, 1] = np.max([one.moments[:, 1] for one in tallies], axis=0)
-    floats = np.concatenate([part for one in tallies for part in (one.sums, one.moments[:, 2])])
-    floats = np.clip(floats, -GREATEST, GREATEST)
-    size = len(first.counts) + len(first.moments)
-    near = Sums.of(np.tile(np.arange(size), len(tallies)), floats, size)
-    found.take_sums(Sums.total([near, *(one.rest for one in tallies if one.rest)], size))
-    return found
+    ((_, payload),) = sheaf.merged([[one.encode() for one in tallies]])
+    return Tally.decode(payload)
 
 
 def _alike(tallies: Sequence[Tally]) -> Sequence[Tally]:
     """Widen what earlier releases wrote with fewer slots; refuse other layouts."""
     layouts = {(len(one.counts), len(one.moments)) for one in tallies}
     if len(layouts) > 1:
-        slots, _ = _common(layouts)
+        slots, _ = common(layouts)
         tallies = [one.wider(slots) for one in tallies]
     return tallies
-
-
-def _common(layouts: Collection[tuple[int, int]]) -> tuple[int, int]:
-    """Return the slots and variables that tallies are added with; refuse other layouts."""
-    widest = max(layouts)
-    if len({variables for _, variables in layouts}) > 1 or (widest[1] and len(layouts) > 1):
-        raise ValueError("These tallies have different layouts.")
-    return widest
 
 
 def tally(codes: Ints, values: Floats, slots: int) -> Tally:
@@ -241,15 +182,33 @@ def tally(codes: Ints, values: Floats, slots: int) -> Tally:
     return found
 
 
-def by_hour(hours: Ints, codes: Ints, values: Floats, slots: int) -> Iterator[tuple[int, Tally]]:
-    """Yield one tally for each distinct hour, hours being counted since 1970."""
-    if not len(hours):
-        return
-    if (hours == hours[0]).all():
-        yield int(hours[0]), tally(codes, values, slots)
-        return
-    order = np.argsort(hours, kind="stable")
-    hours, codes, values = hours[order], codes[order], values[order]
-    starts = np.flatnonzero(np.diff(hours, prepend=hours[:1] - 1))
-    for start, end in zip(starts, [*starts[1:], len(hours)], strict=True):
-        yield int(hours[start]), tally(codes[start:end], values[start:end], slots)
+def by_hour(hours: Ints, codes: Ints, values: Floats, slots: int) -> list[tuple[int, int, bytes]]:
+    """Return each distinct hour, its rows and its profile, hours being counted since 1970."""
+    if len(hours) and (hours == hours[0]).all():
+        found = tally(codes, values, slots)
+        return [(int(hours[0]), found.n, found.encode())]
+    each, _, rows = by_key(hours, codes, values, slots)
+    return [(hour, *one) for hour, one in zip(each, rows.written(), strict=True)]
+
+
+def by_key(keys: Ints, codes: Ints, values: Floats, slots: int) -> tuple[list[int], Ints, Sheaf]:
+    """Return the distinct keys, which of them each row has, and what its rows add to each."""
+    order = np.argsort(keys, kind="stable")
+    each, whose, sizes = np.unique(keys, return_inverse=True, return_counts=True)
+    variables = codes.shape[1]
+    numbers = values + 0.0  # of two zeros, one
+    gaps = np.isnan(numbers)
+    ranges = np.zeros((len(each), variables, 2))
+    if len(each):
+        starts = np.cumsum(sizes) - sizes
+        least, greatest = np.where(gaps, np.inf, numbers), np.where(gaps, -np.inf, numbers)
+        ranges[:, :, 0] = np.minimum.reduceat(least[order], starts)
+        ranges[:, :, 1] = np.maximum.reduceat(greatest[order], starts)
+    rows = Sheaf(sizes.tolist(), [slots] * len(each), ranges)
+    begins = (whose * rows.width)[:, None]
+    rows.count((begins + codes).ravel(), np.ones(codes.size, np.int64))
+    rows.add((begins + codes)[~gaps], numbers[~gaps])
+    with np.errstate(over="ignore"):
+        squares = numbers * numbers  # beyond the greatest float: that one
+    rows.add((begins + slots + np.arange(variables))[~gaps], squares[~gaps])
+    return each.tolist(), whose, rows

@@ -114,7 +114,7 @@ def test_what_halves_is_found_and_amounts_that_differ_cry_wolf_seldom() -> None:
 
 @pytest.mark.parametrize("outcomes", [1, 5, 29])
 def test_of_one_decision_or_some_no_miss_is_certain_and_it_is_said_why(outcomes: int) -> None:
-    rows = [Labelled(0, 0.9, float("nan"), 0.0, 0.0, 0.0)] * outcomes
+    rows = [Labelled(0.9, float("nan"), 0.0, 0.0, 0.0)] * outcomes
     done = performance(fold(rows))
 
     for formula in Formula:
@@ -128,7 +128,7 @@ def test_of_one_decision_or_some_no_miss_is_certain_and_it_is_said_why(outcomes:
 
 def test_outcomes_that_are_all_alike_are_not_certain_to_the_last_digit() -> None:
     nan = float("nan")
-    done = performance(fold([Labelled(0, 0.9, nan, 1.0, 7.0, 5.0)] * 60))
+    done = performance(fold([Labelled(0.9, nan, 1.0, 7.0, 5.0)] * 60))
 
     alike = ("accuracy", "recall", "f1", "mean_reward", "net_value", "mean_cost", "mae", "log_loss")
     for formula in map(Formula, alike):

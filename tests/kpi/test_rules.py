@@ -53,8 +53,7 @@ def folded(rewards: list[float], costs: list[float]) -> Performance:
     """Outcomes of decisions of which some have a reward, some a cost, some both."""
     nan = float("nan")
     rows = [
-        Labelled(0, nan, nan, nan, reward, cost)
-        for reward, cost in zip(rewards, costs, strict=True)
+        Labelled(nan, nan, nan, reward, cost) for reward, cost in zip(rewards, costs, strict=True)
     ]
     return performance(fold(rows))
 

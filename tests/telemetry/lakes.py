@@ -91,7 +91,8 @@ def hours_by_numpy(layout: Layout, columns: Mapping[str, Sequence[Any]]) -> dict
     codes, values = layout.place([columns[bins.name] for bins in layout.variables])
     hours = np.array([(at - EPOCH) // timedelta(hours=1) for at in columns["at"]])
     with np.errstate(over="ignore"):
-        return dict(by_hour(hours, codes, values, layout.size))
+        parts = by_hour(hours, codes, values, layout.size)
+    return {hour: Tally.decode(payload) for hour, _, payload in parts}
 
 
 def require_equal(found: Tally, wanted: Tally, layout: Layout) -> None:

@@ -286,7 +286,7 @@ class Play:
                     said = (score, None, decision.label, decision.reward, decision.cost)
                     if decision.corrected is not None:
                         said = (score, None, None, decision.corrected, 0.1)
-                    labelled = Labelled(decision.hour, *(NAN if v is None else v for v in said))
+                    labelled = Labelled(*(NAN if v is None else v for v in said))
                     found[arm, ProfileKind.OUTCOMES, decision.hour].append(fold([labelled]))
         return {key: merged(tallies) for key, tallies in found.items()}
 

@@ -87,8 +87,7 @@ def counted(batch: Batch) -> list[Any]:
     folded = fold(
         batch, {group: Place(bytes(16), layout, names, frozenset(names)) for group in batch.groups}
     )
-    deltas = [(series, hour, tally.encode()) for series, hour, tally in folded.deltas]
-    return [deltas, dict(folded.invalid), dict(folded.unknown)]
+    return [folded.deltas, dict(folded.invalid), dict(folded.unknown)]
 
 
 @settings(max_examples=150, deadline=None)

@@ -25,7 +25,6 @@ REWARDS = st.integers(-1000, 1000).map(float) | st.just(NAN)
 def rows() -> st.SearchStrategy[list[Labelled]]:
     one = st.builds(
         Labelled,
-        hour=st.just(0),
         score=PROBABILITIES,
         prediction=LABELS,
         label=LABELS | st.sampled_from([0.7, -1.0, 2.0]),  # the last three are no class
@@ -71,7 +70,7 @@ PAIRS = st.lists(st.tuples(MONEY, MONEY), max_size=30)
 
 
 def brought(pairs: list[tuple[float, float]]) -> list[Labelled]:
-    return [Labelled(0, NAN, NAN, NAN, reward, cost) for reward, cost in pairs]
+    return [Labelled(NAN, NAN, NAN, reward, cost) for reward, cost in pairs]
 
 
 def net(pairs: list[tuple[float, float]]) -> list[float]:
@@ -166,7 +165,7 @@ def test_what_is_corrected_leaves_no_trace_of_what_it_was(
 
 @pytest.mark.parametrize("reward", [1e154, -1e200, 1.7e308])
 def test_no_reward_is_too_large_to_be_folded(reward: float) -> None:
-    found = fold([Labelled(0, 0.5, NAN, 1.0, reward), Labelled(0, 0.5, NAN, 1.0, 1.0)])
+    found = fold([Labelled(0.5, NAN, 1.0, reward), Labelled(0.5, NAN, 1.0, 1.0)])
 
     assert found.counts[REWARD] == 2
     assert found.counts[CONVERSION] == 1 + (reward > 0)
@@ -180,7 +179,7 @@ def test_no_outcomes_say_nothing() -> None:
 
 
 def test_the_standard_error_is_that_of_a_share() -> None:
-    done = performance(fold([Labelled(0, 0.9, NAN, float(i < 80), NAN) for i in range(100)]))
+    done = performance(fold([Labelled(0.9, NAN, float(i < 80), NAN) for i in range(100)]))
 
     assert done.accuracy == 0.8
     assert done.standard_error == pytest.approx(0.04)

@@ -153,7 +153,7 @@ def test_hours_of_the_first_release_still_have_their_area() -> None:
 
 
 def test_brier_is_said_of_classes_alone() -> None:
-    done = performance(fold([Labelled(0, 0.5, np.nan, 3.0, np.nan)] * 5))
+    done = performance(fold([Labelled(0.5, np.nan, 3.0, np.nan)] * 5))
 
     assert done.measure("brier") is None
     assert done.measure("mae") == pytest.approx((2.5, 0.0, 5))

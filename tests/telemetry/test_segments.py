@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from app.platform.http import Upload
+from app.telemetry import Tally
 from app.telemetry.segments import ANSWERS, LONGEST_VALUE, REST, Parts, answered, by_part, missing
 from app.telemetry.segments import value_of as named
 from app.telemetry.tables import ProfileKind
@@ -46,11 +47,16 @@ def test_the_first_twenty_values_have_parts_of_their_own() -> None:
 def test_answers_are_counted_behind_the_layouts_slots_by_what_was_answered() -> None:
     codes, values = np.zeros((5, 1), np.int64), np.full((5, 1), 0.25)
     answers = np.array([0.5, 0.49, np.nan, 1.0, 0.0])
-    found = by_part([b"a"] * 4 + [b"b"], np.full(5, 7), codes, values, answers, 3)
+    parts = [b"a" * 16, b"b" * 16]
+    found = by_part(parts[:1] * 4 + parts[1:], np.full(5, 7), codes, values, answers, 3)
 
-    assert [(part, hour, tally.n) for part, hour, tally in found] == [(b"a", 7, 4), (b"b", 7, 1)]
-    assert [answered(tally) for _, _, tally in found] == [(3, 2), (1, 0)]
-    assert {len(tally.counts) for _, _, tally in found} == {3 + ANSWERS}
+    assert [(one.series_id.bytes, one.hour, one.rows) for one in found] == [
+        (parts[0], 7, 4),
+        (parts[1], 7, 1),
+    ]
+    tallies = [Tally.decode(one.payload) for one in found]
+    assert [answered(one) for one in tallies] == [(3, 2), (1, 0)]
+    assert {len(one.counts) for one in tallies} == {3 + ANSWERS}
 
 
 @pytest.fixture(name="bench")

@@ -12,7 +12,7 @@ from app.kit.arrays import Floats, Ints
 from app.telemetry import Layout, Tally
 from app.telemetry.layout import fit
 from app.telemetry.outcomes import Labelled, fold, performance
-from app.telemetry.tally import _FIRST_OUTCOMES as FIRST
+from app.telemetry.sheaf import FIRST_OUTCOMES as FIRST
 from app.telemetry.tally import by_hour, summed, tally, total
 
 SLOTS, VARIABLES = 9, 3
@@ -137,7 +137,6 @@ def test_a_tally_survives_being_stored(some: Rows) -> None:
 
 OUTCOMES = st.builds(
     Labelled,
-    st.just(0),
     *(st.floats(-1e9, 1e9) | st.just(np.nan) for _ in range(2)),
     st.sampled_from([0.0, 1.0, np.nan]),
     *(st.floats(-1e9, 1e9) | st.just(np.nan) for _ in range(2)),
@@ -200,18 +199,19 @@ def test_hours_part_the_rows_exactly(data: st.DataObject, hours: list[int]) -> N
     some = drawn(data.draw, len(hours))
     marks = np.array(hours, dtype=np.int64)
 
-    parts = list(by_hour(marks, some.codes, some.values, SLOTS))
+    parts = by_hour(marks, some.codes, some.values, SLOTS)
 
-    assert [hour for hour, _ in parts] == sorted(set(hours))
-    for hour, found in parts:
+    assert [hour for hour, _, _ in parts] == sorted(set(hours))
+    for hour, rows, payload in parts:
         inside = marks == hour
-        assert same(found, Rows(some.codes[inside], some.values[inside]).tallied())
+        assert rows == inside.sum()
+        assert payload == Rows(some.codes[inside], some.values[inside]).tallied().encode()
 
 
 def test_no_rows_have_no_hours() -> None:
     codes, values = np.zeros((0, VARIABLES), np.int64), np.zeros((0, VARIABLES))
 
-    assert list(by_hour(np.zeros(0, np.int64), codes, values, SLOTS)) == []
+    assert by_hour(np.zeros(0, np.int64), codes, values, SLOTS) == []
 
 
 def test_least_and_greatest_values_are_of_values_and_not_of_gaps() -> None:
@@ -244,7 +244,7 @@ def test_the_release_before_reads_the_profiles_of_this_one(some: Rows) -> None:
 
 
 def test_the_release_before_adds_up_outcomes_of_this_one_and_its_own() -> None:
-    written = fold([Labelled(0, 0.7, np.nan, 1.0, 2.5, 0.5)])
+    written = fold([Labelled(0.7, np.nan, 1.0, 2.5, 0.5)])
     own = Tally.empty(FIRST, 0)
 
     seen = read_by_the_first_release(written.encode())

@@ -75,7 +75,7 @@ class Ground:
             for hour in {one.hour for one in rows}:
                 folded = fold(
                     [
-                        Labelled(one.hour, one.score, NAN, one.label, one.reward, one.cost)
+                        Labelled(one.score, NAN, one.label, one.reward, one.cost)
                         for one in rows
                         if one.hour == hour
                     ]
