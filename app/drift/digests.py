@@ -1,6 +1,6 @@
 """Digests of what a window was made from, so that it can be said later what of it changed. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from hashlib import sha256
 
@@ -11,11 +11,19 @@ from app.telemetry import Performance
 
 def digest(parts: Iterable[bytes]) -> str:
     """Return ``sha256:<hex>`` over parts, each with its length."""
+    *_, last = digests([tuple(parts)])
+    return last
+
+
+def digests(steps: Iterable[Iterable[bytes]]) -> Iterator[str]:
+    """Yield the digest of nothing, and after each step that of all parts so far."""
     found = sha256()
-    for part in parts:
-        found.update(len(part).to_bytes(8, "big"))
-        found.update(part)
-    return f"sha256:{found.hexdigest()}"
+    yield f"sha256:{found.hexdigest()}"
+    for parts in steps:
+        for part in parts:
+            found.update(len(part).to_bytes(8, "big"))
+            found.update(part)
+        yield f"sha256:{found.hexdigest()}"
 
 
 def told(done: Performance) -> bytes:

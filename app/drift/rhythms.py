@@ -11,110 +11,19 @@ themselves. How far they wander about either side of a cut (``wandering``) is pa
 the sides have.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from math import log
-from typing import NamedTuple, Self
 
 import numpy as np
 
 from app.drift.concept import DELTA, Change
+from app.drift.cuts import DAY, DOUBT, Cuts, Hours, Sketch, room_of
 from app.drift.wandering import Wander, persistence
 from app.kit.arrays import Floats, Ints
 
 _ROUNDING = 1e-9
-DAY, WEEK = 24, 168
+WEEK = 168
 """Hours of a week: days and weekends are rhythms of it."""
-
-
-class _Cuts(NamedTuple):
-    """Of every cut of a window, each shaped (hours - 1,)."""
-
-    away: Floats
-    """Σ over places of w · (mean behind less mean before), w = n₀n₁/(n₀ + n₁) of the place."""
-    weight: Floats
-    """Σ w: of so many rows on one side, against any number on the other, the means are."""
-    spread: Floats
-    """Σ w · variance within the place."""
-
-    def room(self, span: float, confidence: float, more: float = 0.0) -> Floats:
-        """Return by how much sides may be apart by chance: w · ε of ADWIN, of more variance."""
-        return np.sqrt(2 * (self.spread + more) * confidence) + 2 / 3 * span * confidence
-
-
-@dataclass(frozen=True, slots=True)
-class _Hours:
-    """Hours in order, and by place of the rhythm what had come in front of each."""
-
-    place: Ints
-    day: Ints
-    values: tuple[Floats, Floats, Floats]
-    """Rows, Σx, Σx²; each shaped (hours,)."""
-    sofar: tuple[Floats, Floats, Floats]
-    """The same by place, each shaped (hours + 1, places)."""
-
-    @classmethod
-    def of(cls, place: Ints, count: int, day: Ints, *values: Floats) -> Self:
-        n, sums, squares = values
-        tables = []
-        for column in values:
-            table = np.zeros((len(place) + 1, count))
-            table[np.arange(1, len(place) + 1), place] = column
-            tables.append(np.cumsum(table, axis=0))
-        return cls(place, day, (n, sums, squares), (tables[0], tables[1], tables[2]))
-
-    def cuts(self, start: int, end: int) -> _Cuts:
-        """Compare both sides of every cut: sums of what each hour lacks of its place's mean."""
-        whole, sums, squares = (table[end] - table[start] for table in self.sofar)
-        some = whole > 0
-        mean, square = (
-            np.divide(one, whole, out=np.zeros(len(whole)), where=some) for one in (sums, squares)
-        )
-        place = self.place[start:end]
-        n, values = self.values[0][start:end], self.values[1][start:end]
-        before = self.sofar[0][np.arange(start, end), place] - self.sofar[0][start, place]
-        share = (before + (before + n)) / whole[place]
-        weight = n * (1 - share)
-        variance = np.maximum(square - mean**2, 0.0)
-        columns = (n * mean[place] - values, weight, weight * variance[place])
-        away, heavy, spread = (np.cumsum(column)[:-1] for column in columns)
-        return _Cuts(away, np.maximum(heavy, 0.0), np.maximum(spread, 0.0))
-
-    def swayed(self, start: int, end: int, cut: int) -> tuple[float, float]:
-        """Return by how many times the variances of hours and of days sway both sides of a cut.
-
-        What hour h counts for is c = n · n₁/(n₀ + n₁) of its place if it lies before the cut, else
-        n · n₀/(n₀ + n₁): of hours Σ c². Of days it would be Σ (Σ c)² over the hours of a day on one
-        side, and is Σ n · Σ c²/n of them, which is as much where a day's hours count alike, else
-        more.
-        """
-        n, table = self.values[0][start:end], self.sofar[0]
-        early, whole = (table[one] - table[start] for one in (cut, end))
-        share = np.divide(early, whole, out=np.zeros(len(whole)), where=whole > 0)
-        share = share[self.place[start:end]]
-        late = np.arange(start, end) >= cut
-        each = n * np.where(late, share, 1 - share) ** 2
-        # The day that is cut is two parts, neither of which has the other's rows.
-        part = 2 * (self.day[start:end] - self.day[start]) + late
-        return float(n @ each), float(np.bincount(part, n) @ np.bincount(part, each))
-
-    def means(self, early: slice, late: slice) -> tuple[float, float] | None:
-        """Return the means of two times, of the places that both have; nothing, if they have none.
-
-        Weighed as ``cuts`` weighs them.
-        """
-        rows, totals = (
-            [table[one.stop] - table[one.start] for one in (early, late)]
-            for table in self.sofar[:2]
-        )
-        both = (rows[0] > 0) & (rows[1] > 0)
-        if not both.any():
-            return None
-        weight = rows[0][both] * rows[1][both] / (rows[0] + rows[1])[both]
-        before, after = (
-            float(weight @ (total[both] / count[both]) / weight.sum())
-            for count, total in zip(rows, totals, strict=True)
-        )
-        return before, after
 
 
 def turns(
@@ -127,6 +36,8 @@ def turns(
     delta: float = DELTA,
     begins: int = 0,
     wanders: bool = True,
+    known: Sequence[Change] = (),
+    through: int = 0,
 ) -> list[Change]:
     """Return the change points of the mean beneath a rhythm of ``period`` hours, oldest first.
 
@@ -134,19 +45,28 @@ def turns(
     said before a place has come twice, nor, of what comes after a change, until one has come twice
     since: a week, if that is the period. ``begins`` is the hour of the day of the first hour.
     Without ``wanders`` rows are taken as drawn apart.
+
+    What hours show depends on none that come after them: ``known`` may be what was found in just
+    these hours up to ``through``, and is not looked for again.
     """
     busy = np.flatnonzero(n)
     columns = n[busy].astype(np.float64), sums[busy], squares[busy]
     long = min(period, DAY)
     day = (busy + begins) // long
     hours, days = (
-        _Hours.of((busy % one).astype(np.int64), one, day, *columns) for one in (period, long)
+        Hours.of((busy % one).astype(np.int64), one, day, *columns) for one in (period, long)
     )
-    known = _Known(hours, days) if wanders else None
-    found: list[Change] = []
+    wander = _Known(hours, days) if wanders else None
+    search = _Search(hours, days, wander, span, delta)
+    found = list(known)
     start, first = 0, 0
-    for end in range(2, len(busy) + 1):
-        while (cut := _clearest(hours, days, start, end, known, span, delta)) is not None:
+    for place in np.searchsorted(busy, [one.hour for one in known]).tolist():
+        start, first = place, first or place
+        if wander is not None:
+            wander.turned(place)
+    end = search.ends(start, int(np.searchsorted(busy, through)) + 1)
+    while end is not None:
+        while (cut := search.clearest(start, end)) is not None:
             place, epsilon = cut
             sides = hours.means(slice(start, place), slice(place, end))
             assert sides is not None  # noqa: S101 - they were compared
@@ -158,15 +78,16 @@ def turns(
             what = int(busy[place]), int(busy[end - 1])
             found.append(Change(*what, before, after, epsilon, gone))
             start = place
-            if known is not None:
-                known.turned(place)
+            if wander is not None:
+                wander.turned(place)
+        end = search.ends(start, end + 1)
     return found
 
 
 class _Known:
     """How far hours and days wander, as the days that are over say; about every change so far."""
 
-    def __init__(self, hours: _Hours, days: _Hours) -> None:
+    def __init__(self, hours: Hours, days: Hours) -> None:
         self._strata = hours, days
         self._part = np.zeros(len(hours.place), np.int64)
         self._reckoned: tuple[int, list[Wander]] = -1, []
@@ -224,35 +145,57 @@ class _Known:
         ]
 
 
-def _clearest(
-    hours: _Hours, days: _Hours, start: int, end: int, known: _Known | None, span: float,
-    delta: float,
-) -> tuple[int, float] | None:  # fmt: skip
-    """Return the cut that shows a change most clearly, if one does, and its ε.
+class _Search:
+    """The search for the cut that shows a change most clearly.
 
     ε is ADWIN's of the weight: √(2σ²/w · ln(2/δ′)) + 2/(3w) · ln(2/δ′), δ′ shared among the cuts,
     σ²/w with what is of wandering.
     """
-    if end - start < 2:  # noqa: PLR2004 - one hour has no cut
-        return None
-    cuts = hours.cuts(start, end)
-    least = log(2 * (end - start - 1) / delta)
-    room = cuts.room(span, least)
-    away = np.abs(cuts.away)
-    if not np.any(away > room):
-        return None
-    clear = away / room
-    # Places that came once lie between cuts of which none is clearer: then hours of the day say.
-    best = _greatest(clear)
-    daily = days.cuts(start, end)
-    place = int(best[_greatest((np.abs(daily.away) / daily.room(span, least))[best])[0]])
-    cut = start + 1 + place
-    if known is not None:
-        # Of the clearest alone it is asked: another that passes before it does is the wrong place.
-        room = cuts.room(span, least, known.more(start, end, cut))
-        if not away[place] > room[place]:
+
+    def __init__(
+        self, hours: Hours, days: Hours, known: _Known | None, span: float, delta: float
+    ) -> None:
+        self._hours, self._days, self._known = hours, days, known
+        self._span, self._delta = span, delta
+        self._sketch = Sketch(hours, span, delta)
+
+    def ends(self, start: int, end: int) -> int | None:
+        """Return the first end from one on at which a change is worth looking for."""
+        while (found := self._sketch.next(start, end)) is not None:
+            cuts = Cuts(*self._sketch.cuts(found))
+            if self._shown(cuts, start, found, 1 - DOUBT) is not None:
+                break
+            end = found + 1
+        return found
+
+    def clearest(self, start: int, end: int) -> tuple[int, float] | None:
+        """Return the cut that shows a change most clearly, if one does, and its ε."""
+        if end - start < 2:  # noqa: PLR2004 - one hour has no cut
             return None
-    return cut, float(room[place] / cuts.weight[place])
+        cuts, weight = self._hours.cuts(start, end)
+        found = self._shown(cuts, start, end, 1.0)
+        return found and (found[0], found[1] / float(weight[found[0] - start - 1]))
+
+    def _shown(self, cuts: Cuts, start: int, end: int, part: float) -> tuple[int, float] | None:
+        """Return the clearest cut, if sides are apart by more than such a part of their room."""
+        least = log(2 * (end - start - 1) / self._delta)
+        room = cuts.room(self._span, least)
+        away = np.abs(cuts.away)
+        if not np.any(away > room * part):
+            return None
+        # Places that came once lie between cuts of which none is clearer: hours of the day say.
+        best = _greatest(away / room)
+        if len(best) > 1:
+            daily = self._days.some(start, end, start + 1 + best)
+            best = best[_greatest(np.abs(daily.away) / daily.room(self._span, least))]
+        place = int(best[0])
+        cut = start + 1 + place
+        if self._known is None:
+            return cut, float(room[place])
+        # Of the clearest alone it is asked: another that passes before it does is the wrong place.
+        spread = cuts.spread[place] + self._known.more(start, end, cut)
+        wide = float(room_of(spread, self._span, least))
+        return (cut, wide) if away[place] > wide * part else None
 
 
 def _greatest(values: Floats) -> Ints:

@@ -8,7 +8,7 @@ import pytest
 
 from app.drift import degrading
 from app.drift.foreseeing import estimated
-from app.drift.regimes import CALIBRATION, LOSS, regimes
+from app.drift.regimes import CALIBRATION, LOSS, Memory, regimes
 from app.kit.arrays import Floats
 from app.telemetry import Layout, Performance, Tally
 from app.telemetry.layout import score_bins
@@ -189,6 +189,34 @@ def test_a_change_that_went_back_does_not_stand(seed: int) -> None:
         assert last is not None
         assert last["since"] > between["since"]
         assert not last["stands"]
+
+
+def test_what_is_remembered_is_what_is_found_anew() -> None:
+    """Hours come one after the other, several at once, late into the midst of others, and go."""
+    rng = np.random.default_rng(11)
+    every = hours(rng, 700, turn=340)
+    every |= {504 + place: one for place, one in hours(rng, 196, turn=196).items()}
+    memory = Memory(2)
+    changed = set()
+    for count in (300, 420, 421, 421, 600, 380, 700, 690):
+        if count == 600:  # labels of four days come late, from before a change was seen
+            every |= {place: every[place - 300] for place in range(360, 456)}
+        some = {place: one for place, one in every.items() if place < count}
+        found = regimes(START, some, count, memory=memory, whose="one")
+
+        assert found == regimes(START, some, count)
+        changed.add(tuple(len(one.changes) for one in found))
+    assert len(changed) > 2
+
+
+def test_no_more_streams_are_remembered_than_there_is_room_for() -> None:
+    rng = np.random.default_rng(12)
+    some = hours(rng, 30, turn=30)
+    memory = Memory(2)
+    for whose in range(5):
+        regimes(START, some, 30, memory=memory, whose=whose)
+
+    assert list(memory) == [(4, LOSS, START), (4, CALIBRATION, START)]
 
 
 def test_of_hours_that_stay_alike_or_are_no_probabilities_nothing_is_said() -> None:

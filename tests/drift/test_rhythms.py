@@ -1,6 +1,7 @@
 """Errors with a daily or weekly rhythm: no change while it stays, and a change beneath it is."""
 
 from itertools import pairwise
+from math import log
 from time import process_time
 
 import numpy as np
@@ -9,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.drift.concept import changes
+from app.drift.cuts import Hours as Beneath
+from app.drift.cuts import Sketch
 from app.drift.rhythms import WEEK, turns
 from app.kit.arrays import Floats, Ints
 
@@ -140,3 +143,31 @@ def test_ninety_days_of_hours_take_a_moment() -> None:
 
     assert turns(*hours) == []
     assert process_time() - began < 2  # a seventh of a second where nothing else runs
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**31), st.sampled_from([0.4, 3, 200]), st.sampled_from([5, 24, 168]))
+def test_what_is_sketched_from_end_to_end_is_what_all_hours_say(
+    seed: int, rows: float, period: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    n = rng.poisson(rows, 400).astype(np.float64)
+    busy = np.flatnonzero(n)
+    values: list[Floats] = [n[busy], rng.normal(size=len(busy)) * n[busy], 2.0 * n[busy]]
+    hours = Beneath.of(busy % period, period, busy // 24, *values)
+    start = int(rng.integers(0, max(len(busy) - 40, 1)))
+    sketch = Sketch(hours, 1.0, 0.002)
+    found: int | None = 0
+    for end in range(start + 2, len(busy) + 1):
+        if found is not None and found < end:
+            found = sketch.next(start, end)
+        wanted, _ = hours.cuts(start, end)
+        room = wanted.room(1.0, log(2 * (end - start - 1) / 0.002))
+        if (np.abs(wanted.away) > room).any():
+            assert found == end
+        if found == end:
+            for one, two in zip(sketch.cuts(end), wanted, strict=True):
+                assert one == pytest.approx(two, rel=1e-9, abs=1e-9 * n.sum())
+        some = rng.integers(start + 1, end, 3)
+        for one, two in zip(hours.some(start, end, some), wanted, strict=True):
+            assert one == pytest.approx(two[some - start - 1], rel=1e-9, abs=1e-9 * n.sum())

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from app.drift.rhythms import DAY, WEEK, _Hours, turns
+from app.drift.cuts import DAY
+from app.drift.cuts import Hours as Beneath
+from app.drift.rhythms import WEEK, turns
 from app.drift.wandering import Wander, persistence
 from app.kit.arrays import Floats, Ints
 
@@ -77,7 +79,7 @@ def test_the_room_of_a_cut_has_what_hours_and_days_sway_it_by() -> None:
     n = rng.poisson(30, 21 * DAY)
     busy = np.flatnonzero(n * (rng.random(len(n)) < 0.9))
     rows = n[busy].astype(np.float64)
-    hours = _Hours.of((busy % WEEK).astype(np.int64), WEEK, busy // DAY, rows, rows, rows)
+    hours = Beneath.of((busy % WEEK).astype(np.int64), WEEK, busy // DAY, rows, rows, rows)
     start, end = 100, len(busy) - 7
 
     place, day = (column[start:end] for column in (hours.place, hours.day))
