@@ -14,7 +14,8 @@ from itertools import chain
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from app.telemetry.lake_profile import Asked, BadTable, Row, Shape, expressions, gathered
+from app.telemetry.lake_columns import BLOCK, counted
+from app.telemetry.lake_profile import Asked, BadTable, Question, Row, Shape, gathered, questions
 from app.telemetry.layout import Layout
 from app.telemetry.tally import Tally
 
@@ -39,7 +40,7 @@ class Opened:
     shape: Shape
     dialect: str
     compile: Callable[[Any], str]
-    rows: Callable[[Sequence[str]], Iterable[Row]]
+    rows: Callable[[Sequence[Question]], Iterable[Row]]
     typed: bool = True
     progress: Callable[[], float] = lambda: -1.0
     alike: Hashable = None
@@ -52,8 +53,10 @@ class Opened:
         """
         wanted = Asked(self.table, layout, self.shape, self.dialect, typed=self.typed, **asked)
 
-        def written() -> tuple[str, ...]:
-            return tuple(map(self.compile, expressions(wanted)))
+        def written() -> tuple[Question, ...]:
+            return tuple(
+                one._replace(expression=self.compile(one.expression)) for one in questions(wanted)
+            )
 
         if self.alike is None:
             return gathered(layout, self.rows(written()))
@@ -66,11 +69,11 @@ class _Queries:
     """Queries by what they ask, and how they are written."""
 
     key: Hashable
-    written: Callable[[], tuple[str, ...]] = field(compare=False)
+    written: Callable[[], tuple[Question, ...]] = field(compare=False)
 
 
 @lru_cache(64)
-def _once(queries: _Queries) -> tuple[str, ...]:
+def _once(queries: _Queries) -> tuple[Question, ...]:
     """Return queries' words: of a wide table they take as long to find as to answer."""
     return queries.written()
 
@@ -106,7 +109,7 @@ class _Together:
         self._lake, self._asked, self._answered = lake, 0, 0
         ((self._threads,),) = lake.execute("SELECT current_setting('threads')").fetchall()
 
-    def rows(self, queries: Sequence[str]) -> Iterable[Row]:
+    def rows(self, queries: Sequence[Question]) -> Iterable[Row]:
         """Return the rows of all."""
         self._asked, self._answered = len(queries), 0
         workers = min(self._threads, len(queries))
@@ -115,9 +118,14 @@ class _Together:
         with ThreadPoolExecutor(workers, "lake") as pool:
             return list(chain.from_iterable(pool.map(self._answer, queries)))
 
-    def _answer(self, query: str) -> list[Row]:
+    def _answer(self, query: Question) -> list[Row]:
+        found: list[Row]
         with self._lake.cursor() as own:
-            found: list[Row] = own.execute(query).fetchall()
+            if query.bins is None:
+                found = own.execute(query.expression).fetchall()
+            else:
+                batches = own.sql(query.expression).to_arrow_reader(BLOCK)
+                found = list(counted(query.bins, query.start, batches))
         self._answered += 1  # of two at once one may be missed: a bar shows it, nothing else
         return found
 
@@ -126,8 +134,8 @@ class _Together:
         return 100 * self._answered / self._asked if self._asked > 1 else -1.0
 
 
-def _each(ask: Callable[[str], Iterable[Row]]) -> Callable[[Sequence[str]], Iterable[Row]]:
-    return lambda queries: chain.from_iterable(map(ask, queries))
+def _each(ask: Callable[[str], Iterable[Row]]) -> Callable[[Sequence[Question]], Iterable[Row]]:
+    return lambda queries: chain.from_iterable(ask(one.expression) for one in queries)
 
 
 def _duckdb(files: str) -> Iterator[Opened]:

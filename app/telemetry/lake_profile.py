@@ -2,14 +2,15 @@
 
 Every row is spread out into a cell a variable, its slot and its number, and cells are counted by
 hour and slot. Where columns lie apart (Parquet under DuckDB) the cells need not be made: each
-variable is counted by itself, out of its own column, by a query of its own.
+variable is counted by itself, out of its own column, by a query of its own; and numbers, which the
+engine has in this process, as it reads them (``lake_columns``).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -71,32 +72,55 @@ Row = Sequence[Any]
 """Hour's begin in seconds since 1970 or null, slot, rows, sum, least, greatest, sum of squares."""
 
 
-def expressions(asked: Asked) -> list[Any]:
-    """Return the aggregates whose rows are each a ``Row``: one, or of columns apart one each."""
+class Question(NamedTuple):
+    """What an engine is asked for: rows that are each a ``Row``, or a column of numbers.
+
+    Of a column, ``bins`` are the variable's, and ``start`` is where its run of slots begins.
+    """
+
+    expression: Any
+    bins: Bins | None = None
+    start: int = 0
+
+
+def questions(asked: Asked) -> list[Question]:
+    """Return what an engine is asked of a table: all at once, or column by column."""
+    if asked.shape is not Shape.STACKED:
+        return [Question(_spread(asked))]
+    table = _within(asked)
+    hour = _hour(asked, table)
+    found = []
+    for source, (bins, span) in zip(_sources(asked, table), asked.layout.spans(), strict=True):
+        column = {} if asked.time is None else {"hour": hour}
+        numbers = None if bins.binning is Binning.CATEGORIES else numbers_of(source)
+        if numbers is not None and numbers.foreign is None:
+            found.append(Question(table.select(**column, value=numbers.value), bins, span.start))
+            continue
+        slot = _slot(source, bins, 0, alone=True)
+        alone = table.select(hour=hour, slot=slot, value=_value(source, bins))
+        found.append(Question(_counted_alone(alone, asked, span.start)))
+    return found
+
+
+def _spread(asked: Asked) -> Any:
+    """Return the aggregate of a table whose columns do not lie apart."""
     import ibis  # noqa: PLC0415 - see lake_slots
 
     table = _within(asked)
     hour = _hour(asked, table)
-    alone = asked.shape is Shape.STACKED
     cells = [
-        (_slot(source, bins, 0 if alone else span.start, alone=alone), _value(source, bins))
+        (_slot(source, bins, span.start, alone=False), _value(source, bins))
         for source, (bins, span) in zip(_sources(asked, table), asked.layout.spans(), strict=True)
     ]
-    if alone:
-        return [
-            _counted_alone(table.select(hour=hour, slot=slot, value=value), asked, span.start)
-            for (slot, value), (_, span) in zip(cells, asked.layout.spans(), strict=True)
-        ]
     slots, values = (ibis.array([cell[part] for cell in cells]) for part in (0, 1))
     if asked.shape is Shape.ZIPPED:
         spread = table.select(hour=hour, slot=slots.unnest(), value=values.unnest())
-        return [_counted(spread, asked)]
+        return _counted(spread, asked)
     pairs = ibis.array([ibis.struct({"slot": slot, "value": value}) for slot, value in cells])
     spread = table.select(hour=hour, pairs=pairs)
     spread = spread.select("hour", pair=spread.pairs.unnest())
-    return [
-        _counted(spread.select("hour", slot=spread.pair["slot"], value=spread.pair["value"]), asked)
-    ]
+    pair = spread.pair
+    return _counted(spread.select("hour", slot=pair["slot"], value=pair["value"]), asked)
 
 
 def _counted(spread: Any, asked: Asked) -> Any:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.kit.arrays import Floats, Ints
+from app.telemetry.marks import search
 
 TAILS = (0.001, 0.005, 0.01, 0.025)
 QUANTILES = (*TAILS, *np.linspace(0.05, 0.95, 19), *(1 - tail for tail in reversed(TAILS)))
@@ -90,11 +91,11 @@ class Bins:
         if self.binning is Binning.CATEGORIES:
             return self._place_categories(column), np.full(len(column), np.nan)
         values, invalid = numbers(column)
-        marks = np.asarray(self.marks, dtype=np.float64)
         if self.binning is Binning.QUANTILES:
-            codes = np.searchsorted(marks, values, side="right")
+            codes = search(self.marks, values, "right")
         else:
-            codes = np.searchsorted(marks, values, side="left")
+            marks = np.asarray(self.marks, dtype=np.float64)
+            codes = search(self.marks, values, "left")
             found = np.zeros(len(values), dtype=bool)
             inside = codes < len(marks)
             found[inside] = marks[codes[inside]] == values[inside]

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from app.telemetry import Layout
 from app.telemetry.lake_engines import opened_table
-from app.telemetry.lake_profile import Asked, expressions
+from app.telemetry.lake_profile import Asked, questions
 from app.telemetry.layout import fit, score_bins
 from app.telemetry.tally import tally
 from tests.bench.conclusion import conclude, within
@@ -54,7 +54,10 @@ def measure() -> dict[str, Any]:
             with opened_table(str(path)) as table:
                 profiled = _seconds_of(lambda: table.profile(layout))
                 asked = Asked(table.table, layout, table.shape, table.dialect)
-                queries = [table.compile(each) for each in expressions(asked)]
+                queries = [
+                    one._replace(expression=table.compile(one.expression))
+                    for one in questions(asked)
+                ]
                 counted = _seconds_of(lambda: list(table.rows(queries)))
                 hourly = _seconds_of(lambda: table.profile(layout, time="at"))
                 turns = [(bare(), counted(), profiled(), hourly()) for _ in range(TURNS + 1)][1:]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from app.telemetry import Binning, Bins, Layout, Tally
 from app.telemetry.lake_engines import opened_table
-from app.telemetry.lake_profile import Asked, BadTable, Shape, expressions
+from app.telemetry.lake_profile import Asked, BadTable, Shape, questions
 from app.telemetry.layout import fit, score_bins
 from app.telemetry.reading import PARQUET, opened
 from tests.telemetry.lakes import (
@@ -231,8 +231,8 @@ def test_the_one_query_scans_its_table_once_in_every_dialect(dialect: str) -> No
     shape = Shape.ZIPPED if dialect in {"duckdb", "postgres"} else Shape.CELLS
 
     asked = Asked(table, layout, shape, dialect, time="at")
-    (asked_for,) = expressions(asked)
-    query = str(ibis.to_sql(asked_for, dialect=dialect))
+    (asked_for,) = questions(asked)
+    query = str(ibis.to_sql(asked_for.expression, dialect=dialect))
 
     assert query.count("the_lake") == 1
     assert query.upper().count("GROUP BY") == 1
