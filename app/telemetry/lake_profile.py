@@ -96,7 +96,7 @@ def questions(asked: Asked) -> list[Question]:
         if numbers is not None and numbers.foreign is None:
             found.append(Question(table.select(**column, value=numbers.value), bins, span.start))
             continue
-        slot = _slot(source, bins, 0, alone=True)
+        slot = _slot(source, bins, 0).cast("uint8" if bins.slots <= _SMALL else "int64")
         alone = table.select(hour=hour, slot=slot, value=_value(source, bins))
         found.append(Question(_counted_alone(alone, asked, span.start)))
     return found
@@ -109,7 +109,7 @@ def _spread(asked: Asked) -> Any:
     table = _within(asked)
     hour = _hour(asked, table)
     cells = [
-        (_slot(source, bins, span.start, alone=False), _value(source, bins))
+        (_slot(source, bins, span.start), _value(source, bins))
         for source, (bins, span) in zip(_sources(asked, table), asked.layout.spans(), strict=True)
     ]
     slots, values = (ibis.array([cell[part] for cell in cells]) for part in (0, 1))
@@ -174,13 +174,10 @@ def _sources(asked: Asked, table: Any) -> list[Source]:
     ]  # fmt: skip
 
 
-def _slot(source: Source, bins: Bins, start: int, *, alone: bool) -> Any:
-    small = "uint8" if alone and bins.slots <= _SMALL else None
+def _slot(source: Source, bins: Bins, start: int) -> Any:
     if bins.binning is Binning.CATEGORIES:
-        slot = category_slot(source, bins, start)
-    else:
-        slot = number_slot(numbers_of(source), bins, start, small)
-    return slot.cast(small or "int64")
+        return category_slot(source, bins, start).cast("int64")
+    return number_slot(numbers_of(source), bins, start).cast("int64")
 
 
 def _value(source: Source, bins: Bins) -> Any:

@@ -53,11 +53,8 @@ def nothing() -> Any:
     return ibis.literal(None, "float64")
 
 
-def number_slot(numbers: Numbers, bins: Bins, start: int, kind: str | None = None) -> Any:
-    """Return the slot of a numeric variable whose run begins at ``start``.
-
-    ``kind`` is the type of the tree's leaves, which an engine copies at each of its branches.
-    """
+def number_slot(numbers: Numbers, bins: Bins, start: int) -> Any:
+    """Return the slot of a numeric variable whose run begins at ``start``."""
     import ibis  # noqa: PLC0415 - see above
 
     value, foreign = numbers
@@ -82,8 +79,8 @@ def number_slot(numbers: Numbers, bins: Bins, start: int, kind: str | None = Non
         if reached in {0, len(marks)}:
             # Not `isinf`: of Spark it says no, whatever the value.
             cases.append((value.abs() == _double(math.inf), invalid))
-        last = ibis.literal(otherwise, kind)
-        some = [(condition, ibis.literal(slot, kind)) for condition, slot in cases]
+        last = ibis.literal(otherwise)
+        some = [(condition, ibis.literal(slot)) for condition, slot in cases]
         return ibis.cases(*some, else_=last) if some else last
 
     def search(low: int, high: int) -> Any:
