@@ -90,10 +90,6 @@ class Sums:
             found[:, start : start + part.digits.shape[1]] += part.digits
         return cls(*_trimmed(first, _balanced(found)))
 
-    def negative(self) -> Self:
-        """Return the sums with the other sign."""
-        return type(self).total([type(self)(self.first, -self.digits)], len(self.digits))
-
     def wider(self, size: int) -> Self:
         """Return the same sums with empty places behind them, ``size`` in all."""
         missing = size - len(self.digits)

@@ -6,6 +6,7 @@ joined when it comes, again when a later event asks for it, and once more after 
 event that was being written at that very moment. One that is corrected is joined again.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
@@ -199,7 +200,7 @@ async def join(session: AsyncSession) -> int:
     connection = await driver(session)
     cursor = await connection.execute(_JOIN, {"batch": _BATCH})
     rows = await cursor.fetchall()
-    folding = _Folding()
+    joined = _Joined()
     for tenant_id, series_id, parts, at, score, prediction, *said in rows:
         if tenant_id is None:
             continue
@@ -207,15 +208,15 @@ async def join(session: AsyncSession) -> int:
         hour = hour_at(at)
         for one in (series_id, *(parts or ())):
             key = tenant_id, one, hour
-            folding.take(key, 1, score, prediction, label, reward, cost)
+            joined.take(key, 1, score, prediction, label, reward, cost)
             if again:
-                folding.take(key, -1, score, prediction, *was)
-    for tenant_id, deltas in folding.by_tenant().items():
+                joined.take(key, -1, score, prediction, *was)
+    for tenant_id, deltas in (await asyncio.to_thread(joined.by_tenant)).items():
         await store.append_deltas(connection, tenant_id, ProfileKind.OUTCOMES, deltas)
     return int(rows[0][-1]) if rows else 0
 
 
-class _Folding:
+class _Joined:
     """What outcomes add to whose profiles, and take from them where they are corrected."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from app.kit.arrays import Floats, Ints
 from app.telemetry.layout import SCORE_EDGES
 from app.telemetry.performance import EDGES, FINE, Performance
-from app.telemetry.sheaf import Sheaf
+from app.telemetry.sheaf import Sheaf, portions
 from app.telemetry.tally import Tally
 
 BINS = len(SCORE_EDGES) + 1
@@ -33,6 +33,8 @@ NO_REWARD, NO_COST, NO_NET = range(_SCORED + 15, _SCORED + 18)
 SLOTS = _SCORED + 18
 THRESHOLD = 0.5
 """A probability of at least this counts as a positive prediction, unless one was sent."""
+_ROWS = 1 << 11
+"""So many outcomes are folded at a time, or one profile's if they are more."""
 _LEAST = 1e-15
 """A probability nearer to 0 or 1 loses as much as this one: a sure error is not infinite."""
 
@@ -121,9 +123,16 @@ def fold_each(
     rows: Sequence[Labelled], whose: Sequence[int], signs: Sequence[int], profiles: int
 ) -> list[tuple[int, bytes]]:
     """Return how many rows each of some profiles gets, and what: -1 of what leaves it again."""
-    columns = np.array(rows, np.float64).reshape(len(rows), len(Labelled._fields)).T
-    places, ways = np.array(whose, np.int64), np.array(signs, np.int64)
-    return _gathered(list(columns), places, ways, profiles).written()
+    order = np.argsort(whose, kind="stable")
+    table = np.array(rows, np.float64).reshape(len(rows), len(Labelled._fields))[order]
+    places, ways = np.array(whose, np.int64)[order], np.array(signs, np.int64)[order]
+    sizes = np.bincount(places, minlength=profiles).tolist()
+    found: list[tuple[int, bytes]] = []
+    for some in portions(sizes, _ROWS):
+        mine = slice(*np.searchsorted(places, (some.start, some.stop)))
+        columns, own = list(table[mine].T), places[mine] - some.start
+        found += _gathered(columns, own, ways[mine], some.stop - some.start).written()
+    return found
 
 
 def fold_columns(
@@ -133,18 +142,6 @@ def fold_columns(
     columns, rows = (score, prediction, label, reward, cost), len(score)
     whole = _gathered(columns, np.zeros(rows, np.int64), np.ones(rows, np.int64), 1)
     ((_, payload),) = whole.written()
-    return Tally.decode(payload)
-
-
-def fold(rows: Sequence[Labelled]) -> Tally:
-    """Return the tally of one hour's outcomes."""
-    return correction([], rows)
-
-
-def correction(before: Sequence[Labelled], after: Sequence[Labelled]) -> Tally:
-    """Return what makes of outcomes that were folded the ones that are true."""
-    rows, signs = [*after, *before], [1] * len(after) + [-1] * len(before)
-    ((_, payload),) = fold_each(rows, [0] * len(rows), signs, 1)
     return Tally.decode(payload)
 
 

@@ -21,7 +21,7 @@ from app.telemetry.layout import category
 from app.telemetry.outcomes import THRESHOLD
 from app.telemetry.performance import Performance
 from app.telemetry.sheaf import NewDelta
-from app.telemetry.tally import Tally, by_key
+from app.telemetry.tally import Tally, by_hour
 
 MOST_SEGMENTS = 3
 """Features by which the traffic of one decision point is told apart."""
@@ -120,13 +120,10 @@ def by_part(
     order = {one: index for index, one in enumerate(dict.fromkeys(parts))}
     named = list(order)
     keys = np.array([order[one] for one in parts], np.int64) << _SHIFT | hours
-    each, whose, rows = by_key(keys, codes, values, size + ANSWERS)
-    places = whose * rows.width + size
-    for slot, mine in enumerate((answers < THRESHOLD, answers >= THRESHOLD)):
-        rows.count(places[mine] + slot, np.ones(np.count_nonzero(mine), np.int64))
+    answer = np.where(np.isnan(answers), -1, size + (answers >= THRESHOLD))
     return [
-        NewDelta(UUID(bytes=named[key >> _SHIFT]), key & ((1 << _SHIFT) - 1), *one)
-        for key, one in zip(each, rows.written(), strict=True)
+        NewDelta(UUID(bytes=named[key >> _SHIFT]), key & ((1 << _SHIFT) - 1), rows, payload)
+        for key, rows, payload in by_hour(keys, codes, values, size + ANSWERS, answer)
     ]
 
 

@@ -8,7 +8,8 @@ that hold something are looked at, whosever they are.
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import groupby
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -17,18 +18,24 @@ from numpy.typing import NDArray
 from app.kit.arrays import Floats, Ints
 from app.kit.exact import GREATEST, Sums
 
-HEAD = struct.Struct("<qIII")
+_HEAD = struct.Struct("<qIII")
 """Rows (fewer than none where a correction took more than it gave), slots known to the first
 release, how many of them are used, variables."""
-TAIL = struct.Struct("<III")
+_TAIL = struct.Struct("<III")
 """How many digits of the rest follow, all slots, how many of the later ones are used."""
 FIRST_OUTCOMES = 206
 """So many slots a profile of outcomes had at first; it is one without variables."""
-_AT_A_TIME = 1 << 22
+_SLOTS = ("<u4", "<i8", "<f8")
+"""Slots, their counts and sums."""
+_REST = ("<u4", "u1", "<i4")
+"""Places, digits, how many."""
+_AT_A_TIME = 1 << 20
 """So many bytes of profiles are added up at a time, or one profile's if they are more."""
 _NONE = np.zeros(0, np.int64)
 _CROWDED = 16
-"""Places are listed where one in so many is used at least; sorted where fewer are."""
+"""Places are sorted out by a list of all there are, unless those are so many times what came."""
+
+_Columns = Sequence[NDArray[Any]]
 
 
 class NewDelta(NamedTuple):
@@ -101,59 +108,80 @@ class Sheaf:
     def _each(
         self, used: Ints, count: Ints, near: Floats, rest: tuple[Ints, Ints, Ints]
     ) -> Iterator[tuple[int, bytes]]:
-        variables = self.ranges.shape[1]
+        profiles, variables = self.ranges.shape[:2]
         slots = np.array(self.slots, np.int64)
-        # Outcomes have got more slots since: who knows of the first ones only reads those.
-        first = slots if variables else np.minimum(slots, FIRST_OUTCOMES)
+        first = np.array([first_slots(one, variables) for one in self.slots], np.int64)
         profile, place = np.divmod(used, self.width)
         filled = (place < slots[profile]) & ((count != 0) | (near != 0.0))
         early = place < first[profile]
-        moments = np.zeros((len(slots), variables, 3))
+        moments = np.zeros((profiles, variables, 3))
         moments[:, :, :2] = self.ranges
         square = place >= slots[profile]
         moments[profile[square], place[square] - slots[profile[square]], 2] = near[square]
-        columns = profile, place.astype("<u4"), count.astype("<i8"), near.astype("<f8")
-        known, more = (_Cut(*(one[some] for one in columns), profiles=len(slots))
-                       for some in (filled & early, filled & ~early))  # fmt: skip
+        known, more = (
+            _Cut(profile[some], (place[some], count[some], near[some]), _SLOTS, profiles)
+            for some in (filled & early, filled & ~early)
+        )
         whose, where = np.divmod(rest[0], self.width)
-        left = _Cut(
-            whose, where.astype("<u4"), rest[1].astype("u1"), rest[2].astype("<i4"),
-            profiles=len(slots),
-        )  # fmt: skip
-        shown = moments.astype("<f8")
+        left = _Cut(whose, (where, *rest[1:]), _REST, profiles)
         for index, (rows, wide) in enumerate(zip(self.rows, self.slots, strict=True)):
-            payload = b"".join(
-                (
-                    HEAD.pack(rows, int(first[index]), known.size(index), variables),
-                    *known.of(index),
-                    shown[index].tobytes(),
-                    # Behind everything else: who knows of no rest reads up to here.
-                    TAIL.pack(left.size(index), wide, more.size(index)),
-                    *left.of(index),
-                    *more.of(index),
-                )
-            )
-            yield rows, payload
+            columns = known.of(index), left.of(index), more.of(index)
+            yield rows, _spelt(rows, wide, moments[index], *columns)
 
 
 class _Cut:
     """Columns in order of profiles, cut by them."""
 
-    def __init__(self, profile: Ints, *columns: NDArray[np.generic], profiles: int) -> None:
-        self._columns = columns
-        self._at: list[int] = np.searchsorted(profile, np.arange(profiles + 1)).tolist()
+    def __init__(self, profile: Ints, columns: _Columns, kinds: Sequence[str], size: int) -> None:
+        self._columns = _typed(columns, kinds)
+        self._at: list[int] = np.searchsorted(profile, np.arange(size + 1)).tolist()
 
-    def size(self, index: int) -> int:
-        return self._at[index + 1] - self._at[index]
-
-    def of(self, index: int) -> list[bytes]:
+    def of(self, index: int) -> _Columns:
         mine = slice(self._at[index], self._at[index + 1])
-        return [column[mine].tobytes() for column in self._columns]
+        return [column[mine] for column in self._columns]
+
+
+def _typed(columns: _Columns, kinds: Sequence[str]) -> _Columns:
+    return [one.astype(kind) for one, kind in zip(columns, kinds, strict=True)]
+
+
+def first_slots(slots: int, variables: int) -> int:
+    """Return how many slots a release reads that knows of the first ones only.
+
+    Outcomes have got more slots since.
+    """
+    return slots if variables else min(slots, FIRST_OUTCOMES)
+
+
+def packed(rows: int, counts: Ints, sums: Floats, moments: Floats, rest: Sums | None) -> bytes:
+    """Return one profile as bytes, empty slots left out."""
+    slots, first = len(counts), first_slots(len(counts), len(moments))
+    used = np.flatnonzero((counts != 0) | (sums != 0.0))
+    known, more = (
+        _typed((some, counts[some], sums[some]), _SLOTS)
+        for some in (used[used < first], used[used >= first])
+    )
+    left = _typed(rest.used() if rest else (_NONE,) * 3, _REST)
+    return _spelt(rows, slots, moments, known, left, more)
+
+
+def _spelt(
+    rows: int, slots: int, moments: Floats, known: _Columns, rest: _Columns, more: _Columns
+) -> bytes:
+    variables = len(moments)
+    parts = [
+        _HEAD.pack(rows, first_slots(slots, variables), len(known[0]), variables),
+        *(one.tobytes() for one in (*known, moments.astype("<f8"))),
+        # Behind everything else: who knows of no rest reads up to here.
+        _TAIL.pack(len(rest[0]), slots, len(more[0])),
+        *(one.tobytes() for one in (*rest, *more)),
+    ]
+    return b"".join(parts)
 
 
 @dataclass(slots=True)
 class Stored:
-    """One profile as it is stored, its columns looked at and not copied."""
+    """One profile as it is stored: what is counted is looked at and not copied."""
 
     rows: int
     slots: int
@@ -166,15 +194,15 @@ class Stored:
     @classmethod
     def read(cls, raw: bytes) -> "Stored":
         """Read what this release or one before has written."""
-        rows, slots, used, variables = HEAD.unpack_from(raw)
-        counted = [_columns(raw, HEAD.size, used)]
-        at = HEAD.size + 20 * used
+        rows, slots, used, variables = _HEAD.unpack_from(raw)
+        counted = [_columns(raw, _HEAD.size, used)]
+        at = _HEAD.size + 20 * used
         moments = np.frombuffer(raw, "<f8", 3 * variables, at).reshape(variables, 3)
         at += 24 * variables
         if at == len(raw):  # of a release that added floats
             return cls(rows, slots, variables, counted, moments, None)
-        size, slots, more = TAIL.unpack_from(raw, at)
-        at += TAIL.size
+        size, slots, more = _TAIL.unpack_from(raw, at)
+        at += _TAIL.size
         counted.append(_columns(raw, at + 9 * size, more))
         return cls(rows, slots, variables, counted, moments, (raw, at, size))
 
@@ -213,32 +241,35 @@ def common(layouts: set[tuple[int, int]]) -> tuple[int, int]:
 def merged(groups: Sequence[Sequence[bytes]]) -> list[tuple[int, bytes]]:
     """Return of each group of stored profiles how many rows they are, and their exact sum.
 
-    A group has at least one, and all have as many variables.
+    A group has at least one, and all of a group are of one layout.
     """
     found: list[tuple[int, bytes]] = []
-    for some in _portions(groups):
-        found += _gathered([[Stored.read(raw) for raw in group] for group in some]).written()
+    for some in portions([sum(map(len, group)) for group in groups], _AT_A_TIME):
+        read = [[Stored.read(raw) for raw in group] for group in groups[some]]
+        for _, alike in groupby(read, lambda group: group[0].variables):
+            found += _gathered(list(alike)).written()
     return found
 
 
-def _portions(groups: Sequence[Sequence[bytes]]) -> Iterator[list[Sequence[bytes]]]:
-    portion: list[Sequence[bytes]] = []
-    size = 0
-    for group in groups:
-        more = sum(map(len, group))
-        if portion and size + more > _AT_A_TIME:
-            yield portion
-            portion, size = [], 0
-        portion.append(group)
-        size += more
-    if portion:
-        yield portion
+def portions(sizes: Sequence[int], most: int) -> Iterator[slice]:
+    """Cut what has these sizes into runs of at most so much, or of a single one that is more.
+
+    What is added up side by side takes as much memory as its widest needs; so it is not much.
+    """
+    start = size = 0
+    for index, one in enumerate(sizes):
+        if index > start and size + one > most:
+            yield slice(start, index)
+            start, size = index, 0
+        size += one
+    if len(sizes):
+        yield slice(start, len(sizes))
 
 
 def _gathered(groups: list[list[Stored]]) -> Sheaf:
     layouts = [common({(one.slots, one.variables) for one in group}) for group in groups]
     every = [one for group in groups for one in group]
-    variables = common({(0, count) for _, count in layouts})[1]
+    variables = layouts[0][1]
     starts = np.cumsum([0, *(len(group) for group in groups[:-1])])
     moments = np.stack([one.moments for one in every])
     sheaf = Sheaf(

@@ -14,7 +14,10 @@ import numpy as np
 from app.kit.arrays import Floats, Ints
 from app.kit.exact import GREATEST, Sums
 from app.telemetry import sheaf
-from app.telemetry.sheaf import FIRST_OUTCOMES, HEAD, TAIL, Sheaf, Stored, common
+from app.telemetry.sheaf import Sheaf, Stored, common, portions
+
+_CELLS = 1 << 15
+"""Hours that have few rows are folded together up to so many values."""
 
 
 @dataclass(slots=True)
@@ -65,32 +68,7 @@ class Tally:
 
     def encode(self) -> bytes:
         """Return the tally as bytes, empty slots left out."""
-        slots = len(self.counts)
-        # Outcomes have got more slots since: who knows of the first ones only reads those.
-        first = slots if len(self.moments) else min(slots, FIRST_OUTCOMES)
-        used = np.flatnonzero((self.counts != 0) | (self.sums != 0.0))
-        known, more = used[used < first], used[used >= first]
-        places, at, digits = self.rest.used() if self.rest else (np.zeros(0, np.int64),) * 3
-        return b"".join(
-            (
-                HEAD.pack(self.n, first, len(known), len(self.moments)),
-                *self._packed(known),
-                self.moments.astype("<f8").tobytes(),
-                # Behind everything else: who knows of no rest reads up to here.
-                TAIL.pack(len(places), slots, len(more)),
-                places.astype("<u4").tobytes(),
-                at.astype("u1").tobytes(),
-                digits.astype("<i4").tobytes(),
-                *self._packed(more),
-            )
-        )
-
-    def _packed(self, places: Ints) -> tuple[bytes, bytes, bytes]:
-        return (
-            places.astype("<u4").tobytes(),
-            self.counts[places].astype("<i8").tobytes(),
-            self.sums[places].astype("<f8").tobytes(),
-        )
+        return sheaf.packed(self.n, self.counts, self.sums, self.moments, self.rest)
 
     @classmethod
     def decode(cls, raw: bytes) -> Self:
@@ -100,7 +78,7 @@ class Tally:
         counts, sums = np.zeros(slots, np.int64), np.zeros(slots)
         for places, some, added in stored.counted:
             counts[places], sums[places] = some, added
-        rest = stored.rest and Sums.sparse(*stored.rest, slots + stored.variables)
+        rest = (known := stored.rest) and Sums.sparse(*known, slots + stored.variables)
         return cls(stored.rows, counts, sums, stored.moments.copy(), rest)
 
 
@@ -182,33 +160,56 @@ def tally(codes: Ints, values: Floats, slots: int) -> Tally:
     return found
 
 
-def by_hour(hours: Ints, codes: Ints, values: Floats, slots: int) -> list[tuple[int, int, bytes]]:
-    """Return each distinct hour, its rows and its profile, hours being counted since 1970."""
-    if len(hours) and (hours == hours[0]).all():
-        found = tally(codes, values, slots)
-        return [(int(hours[0]), found.n, found.encode())]
-    each, _, rows = by_key(hours, codes, values, slots)
-    return [(hour, *one) for hour, one in zip(each, rows.written(), strict=True)]
+def by_hour(
+    hours: Ints, codes: Ints, values: Floats, slots: int, also: Ints | None = None
+) -> list[tuple[int, int, bytes]]:
+    """Return each distinct hour, its rows and its profile, hours being counted since 1970.
+
+    ``also`` is a further slot that each row counts in, -1 if it does in none.
+    """
+    if also is None:
+        also = np.full(len(hours), -1)
+    each, sizes = np.unique(hours, return_counts=True)
+    if len(each) > 1:
+        order = np.argsort(hours, kind="stable")
+        codes, values, also = codes[order], values[order], also[order]
+    ends = np.cumsum(sizes)
+    found: list[tuple[int, int, bytes]] = []
+    for some in portions((sizes * max(codes.shape[1], 1)).tolist(), _CELLS):
+        rows = slice(int(ends[some.start] - sizes[some.start]), int(ends[some.stop - 1]))
+        mine = codes[rows], values[rows], slots, also[rows]
+        told = _together(sizes[some], *mine) if some.stop - some.start > 1 else [_alone(*mine)]
+        found += [(hour, *one) for hour, one in zip(each[some].tolist(), told, strict=True)]
+    return found
 
 
-def by_key(keys: Ints, codes: Ints, values: Floats, slots: int) -> tuple[list[int], Ints, Sheaf]:
-    """Return the distinct keys, which of them each row has, and what its rows add to each."""
-    order = np.argsort(keys, kind="stable")
-    each, whose, sizes = np.unique(keys, return_inverse=True, return_counts=True)
-    variables = codes.shape[1]
+def _alone(codes: Ints, values: Floats, slots: int, also: Ints) -> tuple[int, bytes]:
+    found = tally(codes, values, slots)
+    np.add.at(found.counts, also[also >= 0], 1)
+    return found.n, found.encode()
+
+
+def _together(
+    sizes: Ints, codes: Ints, values: Floats, slots: int, also: Ints
+) -> list[tuple[int, bytes]]:
+    """Return rows and profile of each of several hours, of which so many rows lie together."""
+    variables, starts = codes.shape[1], np.cumsum(sizes) - sizes
     numbers = values + 0.0  # of two zeros, one
     gaps = np.isnan(numbers)
-    ranges = np.zeros((len(each), variables, 2))
-    if len(each):
-        starts = np.cumsum(sizes) - sizes
-        least, greatest = np.where(gaps, np.inf, numbers), np.where(gaps, -np.inf, numbers)
-        ranges[:, :, 0] = np.minimum.reduceat(least[order], starts)
-        ranges[:, :, 1] = np.maximum.reduceat(greatest[order], starts)
-    rows = Sheaf(sizes.tolist(), [slots] * len(each), ranges)
-    begins = (whose * rows.width)[:, None]
-    rows.count((begins + codes).ravel(), np.ones(codes.size, np.int64))
-    rows.add((begins + codes)[~gaps], numbers[~gaps])
+    ranges = np.stack(
+        [
+            np.minimum.reduceat(np.where(gaps, np.inf, numbers), starts),
+            np.maximum.reduceat(np.where(gaps, -np.inf, numbers), starts),
+        ],
+        axis=2,
+    )
+    found = Sheaf(sizes.tolist(), [slots] * len(sizes), ranges)
+    begins = np.repeat(np.arange(len(sizes)) * found.width, sizes)
+    places = begins[:, None] + codes
+    for some in (places.ravel(), (begins + also)[also >= 0]):
+        found.count(some, np.ones(len(some), np.int64))
+    found.add(places[~gaps], numbers[~gaps])
     with np.errstate(over="ignore"):
         squares = numbers * numbers  # beyond the greatest float: that one
-    rows.add((begins + slots + np.arange(variables))[~gaps], squares[~gaps])
-    return each.tolist(), whose, rows
+    found.add((begins[:, None] + slots + np.arange(variables))[~gaps], squares[~gaps])
+    return found.written()

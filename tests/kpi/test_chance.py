@@ -12,7 +12,8 @@ from app.kpi.scopes.rules import ScopeFormula, judged
 from app.kpi.scopes.rules import value as of_scope
 from app.kpi.scopes.spread import error_of, few_of
 from app.telemetry import Performance
-from app.telemetry.outcomes import Labelled, fold, fold_columns, performance
+from app.telemetry.outcomes import Labelled, fold_columns, performance
+from tests.telemetry.folds import fold
 
 
 def paid(rewards: Any, costs: Any = None) -> Performance:

@@ -21,7 +21,8 @@ from app.kpi.rules import (
 from app.kpi.scopes.rules import ScopeFormula
 from app.kpi.scopes.rules import value as of_scope
 from app.telemetry import METRICS, Performance
-from app.telemetry.outcomes import Labelled, fold, performance
+from app.telemetry.outcomes import Labelled, performance
+from tests.telemetry.folds import fold
 
 DONE = Performance(
     labelled=100, hits=85, true_positives=40, false_positives=10, false_negatives=5, positives=45,

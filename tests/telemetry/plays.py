@@ -27,11 +27,12 @@ from app.platform.settings import Settings
 from app.telemetry import Claim, Part, baseline, labelling
 from app.telemetry.ingest import Ingest
 from app.telemetry.layout import Layout
-from app.telemetry.outcomes import THRESHOLD, Labelled, fold
+from app.telemetry.outcomes import THRESHOLD, Labelled
 from app.telemetry.segments import ANSWERS, value_of
 from app.telemetry.tables import HourProfile, ProfileKind, Segment, Series
 from app.telemetry.tally import Tally, merged, tally
 from app.telemetry.token import seal
+from tests.telemetry.folds import fold
 
 START_HOUR = 483_000
 NOBODY = UUID(int=1)

@@ -10,11 +10,10 @@ from app.telemetry.outcomes import (
     PAIRED,
     REWARD,
     Labelled,
-    correction,
-    fold,
     performance,
 )
 from app.telemetry.tally import Tally, merged, total
+from tests.telemetry.folds import correction, fold
 
 NAN = float("nan")
 PROBABILITIES = st.floats(0, 1) | st.floats(-1e9, 1e9) | st.sampled_from([0.5, NAN])

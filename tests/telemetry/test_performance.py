@@ -11,9 +11,10 @@ from sklearn import metrics as sklearn
 
 from app.kit.arrays import Floats
 from app.telemetry import METRICS, Performance
-from app.telemetry.outcomes import Labelled, fold, fold_columns, performance
+from app.telemetry.outcomes import Labelled, fold_columns, performance
 from app.telemetry.performance import EDGES, FINE
 from app.telemetry.tally import Tally
+from tests.telemetry.folds import fold
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from app.kit.arrays import Floats, Ints
 from app.telemetry import Layout, Tally
 from app.telemetry.layout import fit
-from app.telemetry.outcomes import Labelled, fold, performance
+from app.telemetry.outcomes import Labelled, performance
 from app.telemetry.sheaf import FIRST_OUTCOMES as FIRST
 from app.telemetry.tally import by_hour, summed, tally, total
+from tests.telemetry.folds import fold
 
 SLOTS, VARIABLES = 9, 3
 # Whole numbers: their sums are exact, so that equal means equal.

@@ -15,9 +15,10 @@ from app.kpi.scopes.rules import ScopeFormula, ScopeKind
 from app.kpi.scopes.tables import Scope, ScopeKpi, ScopePoint, ScopeProcess
 from app.platform.db import Database
 from app.telemetry import HourProfile, ProfileKind, Series
-from app.telemetry.outcomes import Labelled, fold
+from app.telemetry.outcomes import Labelled
 from tests.drift.watched import Watched, make_watched
 from tests.live import unique
+from tests.telemetry.folds import fold
 
 NAN = float("nan")
 
