@@ -9,12 +9,13 @@ import numpy as np
 from app.kit.arrays import Floats, Ints
 
 DAY = 24
+"""Hours."""
 DOUBT = 1e-6
 """What is nearer than this to a bound is reckoned anew: by far more than rounding makes of it."""
 
 
 class Cuts(NamedTuple):
-    """Of every cut of a window, each shaped (hours - 1,)."""
+    """Of cuts of a window, each shaped (cuts,): every one, hours less one of them, or some."""
 
     away: Floats
     """Σ over places of w · (mean behind less mean before), w = n₀n₁/(n₀ + n₁) of the place."""
@@ -27,6 +28,7 @@ class Cuts(NamedTuple):
 
 
 def room_of(spread: Floats, span: float, confidence: Floats | float) -> Floats:
+    """Return by how much sides of such a spread may be apart by chance."""
     return np.sqrt(2 * spread * confidence) + 2 / 3 * span * confidence
 
 
@@ -123,7 +125,7 @@ class Hours:
 class Sketch:
     """What ``Hours.cuts`` says at one end after the other, reckoned from the end before.
 
-    An hour that comes moves what cuts say of its own place alone, so that a day of ends are a few
+    An hour that comes moves what cuts say of its own place alone, so that a day of ends is a few
     sums of tables (ends × cuts). They round otherwise than sums from the start do: they say where
     there is nothing, and what may be something is reckoned anew.
     """
@@ -152,13 +154,13 @@ class Sketch:
             self._grow()
         return end + int(np.argmax(self._doubtful[end - self._before - 1 :]))
 
-    def cuts(self, end: int) -> tuple[Floats, Floats]:
-        """Return ``away`` and ``spread`` of one of the last ends, each shaped (hours - 1,)."""
+    def cuts(self, end: int) -> Cuts:
+        """Return what is said of every cut at one of the last ends."""
         row, cuts = end - self._before - 1, end - self._start - 1
-        return self._away[row, :cuts], self._spread[row, :cuts]
+        return Cuts(self._away[row, :cuts], self._spread[row, :cuts])
 
     def _grow(self) -> None:
-        """Take a day of hours in."""
+        """Take the next hours in, as many as a day has."""
         start, before = self._start, self._last
         last = min(before + DAY, len(self._values))
         places = self._hours.place[before:last]
@@ -187,7 +189,8 @@ class Sketch:
         new = tuple(map(add, old, self._values[at]))
         self._whole[place] = new
         (n, mean, variance), (more, level, wider) = _moments(old), _moments(new)
-        return level - mean, wider - variance, (variance / n if n else 0.0) - wider / more
+        heavy, lighter = variance / n if n else 0.0, wider / more if more else 0.0
+        return level - mean, wider - variance, heavy - lighter
 
 
 def _moments(values: tuple[float, float, float]) -> tuple[float, float, float]:
@@ -195,4 +198,5 @@ def _moments(values: tuple[float, float, float]) -> tuple[float, float, float]:
     n, sums, squares = values
     if not n:
         return 0.0, 0.0, 0.0
-    return n, sums / n, max(squares / n - (sums / n) ** 2, 0.0)
+    mean = sums / n
+    return n, mean, max(squares / n - mean * mean, 0.0)

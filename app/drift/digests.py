@@ -11,7 +11,7 @@ from app.telemetry import Performance
 
 def digest(parts: Iterable[bytes]) -> str:
     """Return ``sha256:<hex>`` over parts, each with its length."""
-    *_, last = digests([tuple(parts)])
+    *_, last = digests([parts])
     return last
 
 

@@ -162,8 +162,7 @@ class _Search:
     def ends(self, start: int, end: int) -> int | None:
         """Return the first end from one on at which a change is worth looking for."""
         while (found := self._sketch.next(start, end)) is not None:
-            cuts = Cuts(*self._sketch.cuts(found))
-            if self._shown(cuts, start, found, 1 - DOUBT) is not None:
+            if self._shown(self._sketch.cuts(found), start, found, 1 - DOUBT) is not None:
                 break
             end = found + 1
         return found

@@ -20,7 +20,7 @@ _REGIME_HOURS = 24 * 90
 """So far back changes of the errors are looked for at least."""
 _STRIDE = 4 * WEEK
 """And up to so many hours more: the first that is looked at moves on by whole weeks, and seldom, as
-all that was known of the hours behind it is reckoned anew then."""
+what the hours behind it showed is looked for anew then."""
 _MEMORY = Memory(512)
 
 

@@ -119,19 +119,24 @@ class _Together:
             return list(chain.from_iterable(pool.map(self._answer, queries)))
 
     def _answer(self, query: Question) -> list[Row]:
-        found: list[Row]
         with self._lake.cursor() as own:
             if query.bins is None:
-                found = own.execute(query.expression).fetchall()
+                found: list[Row] = own.execute(query.expression).fetchall()
             else:
-                batches = own.sql(query.expression).to_arrow_reader(BLOCK)
-                found = list(counted(query.bins, query.start, batches))
+                found = list(counted(query.bins, query.start, _batches(own, query.expression)))
         self._answered += 1  # of two at once one may be missed: a bar shows it, nothing else
         return found
 
     def progress(self) -> float:
         """Return how many percent are answered; less than 0 while that is not known."""
         return 100 * self._answered / self._asked if self._asked > 1 else -1.0
+
+
+def _batches(lake: Any, query: str) -> Iterator[Any]:
+    try:
+        yield from lake.sql(query).to_arrow_reader(BLOCK)
+    except OSError as error:  # what DuckDB says while it reads comes by way of Arrow
+        raise BadTable(f"DuckDB: {_sentence(error)}") from error
 
 
 def _each(ask: Callable[[str], Iterable[Row]]) -> Callable[[Sequence[Question]], Iterable[Row]]:

@@ -1,4 +1,4 @@
-"""The profile of a table that stays where it is: one query, and of the rows none leaves.
+"""The profile of a table that stays where it is: a query or a few, and of its rows none is sent.
 
 Every row is spread out into a cell a variable, its slot and its number, and cells are counted by
 hour and slot. Where columns lie apart (Parquet under DuckDB) the cells need not be made: each
@@ -109,7 +109,7 @@ def _spread(asked: Asked) -> Any:
     table = _within(asked)
     hour = _hour(asked, table)
     cells = [
-        (_slot(source, bins, span.start), _value(source, bins))
+        (_slot(source, bins, span.start).cast("int64"), _value(source, bins))
         for source, (bins, span) in zip(_sources(asked, table), asked.layout.spans(), strict=True)
     ]
     slots, values = (ibis.array([cell[part] for cell in cells]) for part in (0, 1))
@@ -176,8 +176,8 @@ def _sources(asked: Asked, table: Any) -> list[Source]:
 
 def _slot(source: Source, bins: Bins, start: int) -> Any:
     if bins.binning is Binning.CATEGORIES:
-        return category_slot(source, bins, start).cast("int64")
-    return number_slot(numbers_of(source), bins, start).cast("int64")
+        return category_slot(source, bins, start)
+    return number_slot(numbers_of(source), bins, start)
 
 
 def _value(source: Source, bins: Bins) -> Any:

@@ -62,7 +62,7 @@ def _cells(values: Floats, first: float, scale: float) -> Ints:
     return cells.astype(np.int64)
 
 
-@lru_cache(4096)
+@lru_cache(1024)
 def _known(marks: tuple[float, ...]) -> tuple[Floats, _Grid | None]:
     column = np.array(marks, np.float64)
     return column, _Grid.of(column)

@@ -92,7 +92,7 @@ class Sheaf:
         valued, values = map(np.concatenate, zip(*self._valued, strict=True))
         rested, at, digits = map(np.concatenate, zip(*self._rests, strict=True))
         everywhere = np.concatenate((counted, valued, rested))
-        used, where = _places(everywhere, len(self.rows) * self.width)
+        used, where = distinct(everywhere, len(self.rows) * self.width)
         of_counts, of_values, of_rest = np.split(where, np.cumsum((len(counted), len(valued))))
         count = np.zeros(len(used), np.int64)
         np.add.at(count, of_counts, counts)
@@ -306,7 +306,7 @@ def _columned(begins: Ints, every: list[Stored]) -> tuple[Ints, Ints, Floats]:
     return np.repeat(begins, lengths) + slots, counts.astype(np.int64), sums.astype(np.float64)
 
 
-def _places(keys: Ints, size: int) -> tuple[Ints, Ints]:
+def distinct(keys: Ints, size: int) -> tuple[Ints, Ints]:
     """Return the distinct keys in order, all below ``size``, and where in them each key is."""
     if size > _CROWDED * len(keys):
         return np.unique(keys, return_inverse=True)

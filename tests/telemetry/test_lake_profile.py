@@ -2,7 +2,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import ibis
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from app.telemetry.lake_profile import Asked, BadTable, Shape, questions
 from app.telemetry.layout import fit, score_bins
 from app.telemetry.reading import PARQUET, opened
 from tests.telemetry.lakes import (
+    EPOCH,
     NASTY_LAYOUT,
     TIMES,
     TYPES,
@@ -250,3 +252,48 @@ def test_no_process_carries_an_engine_before_it_profiles_a_lake() -> None:
     )
 
     assert done.stdout.strip() == "[]"
+
+
+def test_a_file_that_is_damaged_within_is_refused_and_is_no_failure(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    column = pa.array(np.random.default_rng(0).normal(size=20_000))
+    pq.write_table(pa.table({"x": column}), path, compression="zstd", use_dictionary=False)
+    raw = bytearray(path.read_bytes())
+    raw[1000:60_000] = bytes(59_000)
+    path.write_bytes(raw)
+    layout = Layout((fit("x", [float(one) for one in range(500)], numeric=True), score_bins()))
+
+    with pytest.raises(BadTable, match="DuckDB: "):
+        profiled(path, layout)
+
+
+def test_sums_beyond_all_numbers_are_the_greatest_whatever_comes_after(tmp_path: Path) -> None:
+    far = [1.7e308] * 3 + [0.0] * 200_000 + [-1.7e308] * 3
+    path = parquet(tmp_path / "t.parquet", {"x": far}, {"x": pa.float64()})
+    layout = Layout((Bins("x", Binning.QUANTILES, ()), score_bins()))
+
+    (found,) = profiled(path, layout).values()
+
+    assert np.isfinite(found.sums).all()
+    assert found.counts[0] == len(far)
+
+
+def test_hours_by_the_thousand_in_any_order_are_each_counted(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    x = np.where(rng.random(300_000) < 0.1, np.nan, rng.normal(size=300_000))
+    hours = rng.integers(-2000, 9000, 300_000)
+    at = [None if hour == 0 else EPOCH + timedelta(hours=int(hour)) for hour in hours]
+    path = parquet(
+        tmp_path / "t.parquet", {"x": x.tolist(), "at": at}, {**TYPES, "x": pa.float64()}
+    )
+    layout = Layout((fit("x", x[:1000].tolist(), numeric=True), score_bins()))
+
+    found = profiled(path, layout, time="at")
+
+    assert found.keys() == {None if hour == 0 else hour for hour in hours.tolist()}
+    for hour in (None, -2000, -1, 1, 8999):
+        mine = x[hours == (hour or 0)]
+        nothing = np.full(len(mine), np.nan)
+        require_equal(
+            found[hour], by_numpy(layout, {"x": mine.tolist(), "score": nothing.tolist()}), layout
+        )
