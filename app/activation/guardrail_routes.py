@@ -88,7 +88,7 @@ class GuardrailOut(BaseModel):
 class GuardrailSeenOut(GuardrailOut):
     judges_from: datetime | None = Field(
         description="Since when it judges the present champion: the swap, or the whole hour after"
-        " a stop that it made was lifted; null where nobody is champion."
+        " a stop that it made was lifted or its rollback undone; null where nobody is champion."
     )
 
 
@@ -172,10 +172,11 @@ async def set_guardrail(
     own time and count whole: what the version did earlier in the hour of the swap, as challenger,
     is among it, and nothing from the hours before. The facts say it as `traffic.since`. A breach
     acts once for each time that a version is champion, and anew once a stop that it made was
-    lifted: from the next whole hour on, as `judges_from` says. A rollback passes over whoever was
-    returned, retired or rolled back from since he won; where nobody is left, or who is left is not
-    approved any more, a declared version or constant answers instead; without one, nothing moves
-    and the breach is only told. A condition that fails moves nothing.
+    lifted or whom it rolled back is brought back with its cause accepted: from the next whole hour
+    on, as `judges_from` says, or of newer alerts. A rollback passes over whoever was returned,
+    retired or rolled back from since he won; where nobody is left, or who is left is not approved
+    any more, a declared version or constant answers instead; without one, nothing moves and the
+    breach is only told. A condition that fails moves nothing.
 
     `hold` is for whom a ramp brings in; `validate` opens a validation of the version, if none is
     open, in which a validator may send it back. A condition about `alerts` speaks again when a

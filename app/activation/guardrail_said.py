@@ -1,11 +1,11 @@
 """Said: since when guardrails judge who sits there, and what they have spoken of before."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, and_, false, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import routing
@@ -39,6 +39,20 @@ async def began_of(session: AsyncSession, seat: routing.Seat) -> datetime | None
     return next_hour(found)
 
 
+def _thrown(seat: routing.Seat) -> ColumnElement[bool]:
+    """Return which breaches threw a champion out whom somebody brought back."""
+    if seat.cause != routing.REINSTATED:
+        return false()
+    before = select(routing.Seat.id).where(
+        routing.Seat.tenant_id == seat.tenant_id,
+        routing.Seat.point_id == seat.point_id,
+        routing.Seat.version_id == seat.version_id,
+        routing.Seat.role == routing.SeatRole.CHAMPION,
+        routing.Seat.since < seat.since,
+    )
+    return and_(Breach.taken == Taken.ROLLED_BACK, Breach.seat_id.in_(before))
+
+
 class Said:
     """What guardrails, as they now are, have said of a seat before."""
 
@@ -46,22 +60,27 @@ class Said:
         self,
         seat: routing.Seat,
         began: datetime,
-        rows: Iterable[Row[Any]],
+        rows: Sequence[Row[Any]],
         lifted: Mapping[UUID, datetime],
     ) -> None:
-        self._began = began
-        self._brought_in = began if rising(seat) else None
         self._last = {(one.guardrail, one.revision, one.failed): one for one in rows}
+        self._began = self._judged = began
+        self._brought_in = began if rising(seat) else None
+        if any(one.seat_id != seat.id for one in rows):
+            # Whoever brought him back has looked at what he did before, and accepted it.
+            self._judged = self._brought_in = next_hour(began)
         self._lifted = lifted
 
     @classmethod
     async def of(cls, session: AsyncSession, seat: routing.Seat, began: datetime) -> Self:
-        """Return what is on record of a seat."""
-        columns = ("guardrail", "revision", "failed", "at", "taken", "occasion", "stop_id")
-        query = select(*(getattr(Breach, name) for name in columns)).filter_by(
-            tenant_id=seat.tenant_id, seat_id=seat.id
+        """Return what is on record of a seat, and of the one before that threw out who is back."""
+        columns = (
+            "seat_id", "guardrail", "revision", "failed", "at", "taken", "occasion", "stop_id",
+        )  # fmt: skip
+        query = select(*(getattr(Breach, name) for name in columns)).where(
+            Breach.tenant_id == seat.tenant_id, or_(Breach.seat_id == seat.id, _thrown(seat))
         )
-        rows = list(await session.execute(query.order_by(Breach.occasion)))
+        rows = list(await session.execute(query.order_by(Breach.at, Breach.occasion)))
         ids = {one.stop_id for one in rows if one.stop_id is not None}
         lifted = await routing.lifted(session, seat.tenant_id, ids) if ids else {}
         return cls(seat, began, rows, lifted)
@@ -69,12 +88,12 @@ class Said:
     def since(self, rail: Guardrail) -> datetime:
         """Return since when a guardrail judges: one that stopped him, by the hours after that.
 
-        Who had him go on in spite of it has looked at the hours before. What asks for alerts waits
-        for no hour: it speaks of newer ones alone.
+        Who had him go on in spite of it, or brought him back, has looked at the hours before. What
+        asks for alerts waits for no hour: it speaks of newer ones alone.
         """
         if asks_for_alerts(rail.when):
             return self._began
-        return self._resumed(rail) or self._began
+        return self._resumed(rail) or self._judged
 
     def _resumed(self, rail: Guardrail) -> datetime | None:
         found = self._last.get((rail.name, rail.revision, False))

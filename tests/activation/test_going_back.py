@@ -16,7 +16,7 @@ from tests.live import (
     roll_back,
 )
 from tests.revalidation.aging import edited
-from tests.system.test_guardrails import behave, breached, committed, guarded
+from tests.system.test_guardrails import behave, breached, committed, guarded, looked_at
 
 STEP = "management_and_governance"
 
@@ -96,6 +96,10 @@ def test_what_a_guardrail_rolled_back_comes_back_only_with_its_cause_accepted(li
     assert undone["cause"] == "reinstated"
     assert enthroned(live, first.point) == seated["version_id"]
     assert said(live, first.point)["accepted"] == [f"guardrail:{rail}"]
+    # Nor is he thrown out again for what was accepted: by the hours after that he is judged.
+    looked_at(live, seated["version_id"])
+    judged = live["aud"].get(f"/v1/decision-points/{first.point}/guardrails/{rail}")["judges_from"]
+    assert datetime.fromisoformat(judged) > datetime.fromisoformat(undone["since"])
 
     # What a person rolls back and another thinks better of is of no guardrail.
     roll_back(live, first.point)

@@ -77,6 +77,18 @@ def breached(live: Live, point: str, count: int = 1) -> list[Any]:
     return breaches(live, point)
 
 
+def looked_at(live: Live, version_id: str) -> None:
+    """Wait until a champion who came just now was looked at, and sits there still."""
+    query = """
+        SELECT count(*) FROM activation_look l
+        JOIN routing_seat s ON (s.tenant_id, s.id) = (l.tenant_id, l.seat_id)
+        WHERE s.version_id = %s AND s.role = 'champion' AND s.until IS NULL
+    """
+    with psycopg.connect(database_of(live), autocommit=True) as connection:
+        seen = connection.execute
+        wait_for(lambda: seen(query, (version_id,)).fetchone() == (1,), "the look", SOON)
+
+
 def refused(call: Callable[[], Any]) -> Any:
     with pytest.raises(Problem) as problem:
         call()

@@ -7,8 +7,19 @@ import pytest
 from app.client import Problem
 from app.drift.alert_rules import AlertKind
 from tests.drift.watched import fire
-from tests.live import Live, Place, champion, enthroned, lift_control, route, unique, wait_folded
+from tests.live import (
+    Live,
+    Place,
+    champion,
+    enthroned,
+    lift_control,
+    roll_back,
+    route,
+    unique,
+    wait_folded,
+)
 from tests.routing.plans import Cast, cast
+from tests.system.test_guardrails import looked_at
 from tests.system.traffic import wait_for
 
 SOON = 30
@@ -163,6 +174,14 @@ def test_a_champion_is_rolled_back(live: Live, at: Cast) -> None:
     former = version(live, at.former)["id"]
     assert (found["taken"], found["restored_id"]) == ("rolled_back", former)
     assert enthroned(live, point) == former
+
+    # Who brings him back has accepted that alert, and no other.
+    mine = version(live, at.champion)["id"]
+    assert roll_back(live, point, undo=True, accept_cause=True)["version_id"] == mine
+    looked_at(live, mine)
+    fire(live, at.champion, "gone", AlertKind.DATA)
+    again = breached(live, point, name, 2)
+    assert (again["taken"], again["restored_id"]) == ("rolled_back", former)
 
 
 def test_a_point_is_stopped_or_somebody_is_told(live: Live) -> None:
