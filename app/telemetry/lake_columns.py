@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from app.kit.arrays import Floats, Ints
-from app.kit.exact import GREATEST
 from app.telemetry.lake_profile import Row
 from app.telemetry.layout import Bins
 from app.telemetry.sheaf import distinct
@@ -21,83 +20,90 @@ BLOCK = 1 << 17
 _HOUR = 3600
 _NEVER = -_HOUR << 40
 """Stands for the hour of what has no time: before all times there are."""
+_AT_A_TIME = 1024
+"""So many hours' rows are numbers of Python's at once."""
 
 
 class _Hours:
-    """What a variable's values come to, hour by hour: by slot, and all of them."""
+    """What a variable's values come to, hour by hour: by slot, and all of them.
+
+    Every array is flat, and has room for more hours than there are.
+    """
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
         self._places: dict[int, int] = {}
-        self._counts, self._sums = np.zeros((0, slots), np.int64), np.zeros((0, slots))
-        self._moments = np.zeros((0, 3))
+        self._counts, self._sums = np.zeros(0, np.int64), np.zeros(0)
+        self._least, self._greatest, self._squares = np.zeros(0), np.zeros(0), np.zeros(0)
 
     def add(self, hours: Ints | None, codes: Ints, values: Floats) -> None:
         """Take rows in: their hours, or all of none; their slots; numbers, NaN where none is."""
         if not len(codes):
             return
-        named, whose = np.array([_NEVER]), None
-        if hours is not None:
-            first = int(hours.min())
-            places = (hours - first) // _HOUR
-            named, whose = distinct(places, int(places.max()) + 1)
-            named = first + named * _HOUR
-        mine = self._room(named)
-        self._counts[mine] += self._by_slot(whose, codes, len(named))
+        whose = self._whose(hours)
+        cells = codes if whose is None else whose * self._slots + codes
+        np.add.at(self._counts, cells, 1)
         if np.isnan(values.min()):
             there = ~np.isnan(values)
-            codes, values = codes[there], values[there]
+            cells, values = cells[there], values[there]
             whose = None if whose is None else whose[there]
-        sums = self._by_slot(whose, codes, len(named), values)
-        self._sums[mine] += np.clip(sums, -GREATEST, GREATEST)
-        with np.errstate(over="ignore"):
-            least, greatest, squares = _reach(whose, len(named), values)
-        moments = self._moments
-        moments[mine, 0] = np.minimum(moments[mine, 0], least)
-        moments[mine, 1] = np.maximum(moments[mine, 1], greatest)
-        moments[mine, 2] += squares
+        with np.errstate(over="ignore"):  # what is beyond all numbers stays so
+            np.add.at(self._sums, cells, values)
+            self._reach(whose, values)
 
-    def _room(self, named: Ints) -> Ints:
+    def _whose(self, hours: Ints | None) -> Ints | None:
+        """Return the place of each row's hour, nothing where all are of none."""
+        if hours is None:
+            self._room([_NEVER])
+            return None
+        first = int(hours.min())
+        places = (hours - first) // _HOUR
+        named, whose = distinct(places, int(places.max()) + 1)
+        return self._room((first + named * _HOUR).tolist())[whose]
+
+    def _room(self, named: list[int]) -> Ints:
         """Return the places of hours, made for those that are new."""
-        mine = [self._places.setdefault(one, len(self._places)) for one in named.tolist()]
-        more = len(self._places) - len(self._counts)
-        if more:
-            empty = np.zeros((more, self._slots), np.int64)
-            self._counts = np.concatenate([self._counts, empty])
-            self._sums = np.concatenate([self._sums, empty], dtype=np.float64)
-            self._moments = np.concatenate([self._moments, [[np.inf, -np.inf, 0.0]] * more])
+        mine = [self._places.setdefault(one, len(self._places)) for one in named]
+        held = len(self._squares)
+        if len(self._places) > held:
+            more = max(len(self._places), 2 * held) - held
+            cells = np.zeros(more * self._slots, np.int64)
+            self._counts = np.concatenate([self._counts, cells])
+            self._sums = np.concatenate([self._sums, cells], dtype=np.float64)
+            self._least = np.concatenate([self._least, np.full(more, np.inf)])
+            self._greatest = np.concatenate([self._greatest, np.full(more, -np.inf)])
+            self._squares = np.concatenate([self._squares, np.zeros(more)])
         return np.array(mine)
 
-    def _by_slot(
-        self, whose: Ints | None, codes: Ints, hours: int, values: Floats | None = None
-    ) -> Any:
-        places = codes if whose is None else whose * self._slots + codes
-        return np.bincount(places, values, hours * self._slots).reshape(hours, self._slots)
+    def _reach(self, whose: Ints | None, values: Floats) -> None:
+        """Note least and greatest value and the sum of squares, of each hour or of none."""
+        if whose is None:
+            self._least[0] = values.min(initial=self._least[0])
+            self._greatest[0] = values.max(initial=self._greatest[0])
+            self._squares[0] += np.einsum("i,i", values, values)
+            return
+        np.minimum.at(self._least, whose, values)
+        np.maximum.at(self._greatest, whose, values)
+        np.add.at(self._squares, whose, values * values)
 
     def rows(self, start: int) -> Iterator[Row]:
         """Yield what there is by hour and slot, the variable's run of which begins somewhere.
 
         Least, greatest and squares are all of an hour's: every row says them, squares the first.
         """
-        for hour, place in self._places.items():
-            seconds = None if hour == _NEVER else hour
-            counts, sums = self._counts[place].tolist(), self._sums[place].tolist()
-            low, high, squares = self._moments[place].tolist()
-            for slot, (n, total) in enumerate(zip(counts, sums, strict=True)):
-                if n:
-                    yield seconds, start + slot, n, total, low, high, squares
-                    squares = 0.0
-
-
-def _reach(whose: Ints | None, hours: int, values: Floats) -> tuple[Any, Any, Any]:
-    """Return least and greatest value and the sum of squares, of each hour or of all."""
-    if whose is None:
-        low, high = values.min(initial=np.inf), values.max(initial=-np.inf)
-        return low, high, np.einsum("i,i", values, values)
-    least, greatest = np.full(hours, np.inf), np.full(hours, -np.inf)
-    np.minimum.at(least, whose, values)
-    np.maximum.at(greatest, whose, values)
-    return least, greatest, np.bincount(whose, values * values, hours)
+        named = [None if one == _NEVER else one for one in self._places]
+        for begin in range(0, len(named), _AT_A_TIME):
+            end = min(begin + _AT_A_TIME, len(named))
+            cells = np.flatnonzero(self._counts[begin * self._slots : end * self._slots])
+            cells += begin * self._slots
+            whose = cells // self._slots
+            squares = np.where(np.diff(whose, prepend=-1) > 0, self._squares[whose], 0.0)
+            columns = (
+                cells - whose * self._slots + start, self._counts[cells], self._sums[cells],
+                self._least[whose], self._greatest[whose], squares,
+            )  # fmt: skip
+            hours = (named[one] for one in whose.tolist())
+            yield from zip(hours, *(one.tolist() for one in columns), strict=True)
 
 
 def counted(bins: Bins, start: int, batches: Iterable[Any]) -> Iterator[Row]:

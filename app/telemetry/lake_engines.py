@@ -4,8 +4,9 @@ A table is named by a URI: files of Parquet or CSV by their path or pattern,
 ``postgresql://…/database?table=schema.table``, ``spark:table`` or ``spark:/path.parquet``.
 """
 
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -109,21 +110,31 @@ class _Together:
         self._lake, self._asked, self._answered = lake, 0, 0
         ((self._threads,),) = lake.execute("SELECT current_setting('threads')").fetchall()
 
-    def rows(self, queries: Sequence[Question]) -> Iterable[Row]:
-        """Return the rows of all."""
+    def rows(self, queries: Sequence[Question]) -> Iterator[Row]:
+        """Yield the rows of all."""
         self._asked, self._answered = len(queries), 0
         workers = min(self._threads, len(queries))
         # Those that ask do the work themselves: more threads would only take turns with them.
         self._lake.execute(f"SET threads = {max(1, self._threads // workers)}")
+        waiting: deque[Future[Iterable[Row]]] = deque()
         with ThreadPoolExecutor(workers, "lake") as pool:
-            return list(chain.from_iterable(pool.map(self._answer, queries)))
+            try:
+                for query in queries:
+                    waiting.append(pool.submit(self._answer, query))
+                    if len(waiting) > 2 * workers:  # what is counted and not taken lies in memory
+                        yield from waiting.popleft().result()
+                while waiting:
+                    yield from waiting.popleft().result()
+            finally:
+                for one in waiting:
+                    one.cancel()
 
-    def _answer(self, query: Question) -> list[Row]:
+    def _answer(self, query: Question) -> Iterable[Row]:
         with self._lake.cursor() as own:
             if query.bins is None:
-                found: list[Row] = own.execute(query.expression).fetchall()
+                found: Iterable[Row] = own.execute(query.expression).fetchall()
             else:
-                found = list(counted(query.bins, query.start, _batches(own, query.expression)))
+                found = counted(query.bins, query.start, _batches(own, query.expression))
         self._answered += 1  # of two at once one may be missed: a bar shows it, nothing else
         return found
 
