@@ -94,7 +94,8 @@ async def look_at(session: AsyncSession, tenant_id: UUID, seat_id: UUID) -> None
 def _within(rail: Guardrail, since: datetime, now: datetime) -> bool:
     """Say whether a guardrail looks at who has been judged since then."""
     minutes = (now - since).total_seconds() / 60
-    return minutes >= 0 and (rail.within_minutes is None or minutes <= rail.within_minutes)
+    begun = minutes >= 0 or asks_for_alerts(rail.when)
+    return begun and (rail.within_minutes is None or minutes <= rail.within_minutes)
 
 
 async def _ask(
@@ -106,10 +107,9 @@ async def _ask(
         if found["traffic"]["events"] < rail.min_events:
             continue
         facts, asked_of = found, whole
-        if (last := said.last(rail)) is not None and asks_for_alerts(rail.when):
-            # Of alerts that it has spoken of before it does not speak again.
+        if (heard := said.heard(rail)) is not None and asks_for_alerts(rail.when):
             newer = await drift.alert_facts(
-                session, seat.tenant_id, seat.point_id, seat.version_id, since=last
+                session, seat.tenant_id, seat.point_id, seat.version_id, since=heard
             )
             facts = {**found, "alerts": plain(newer)}
             asked_of = gates.Facts(facts, LANGUAGE)

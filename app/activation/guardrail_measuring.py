@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import catalog, drift, gates, release, routing, telemetry
 from app.activation.guardrail_facts import LANGUAGE, asks_for_events
+from app.activation.guardrail_said import Said
+from app.activation.guardrail_tables import Guardrail
 from app.activation.judging import judged_since
 from app.kit.canonical import plain
 from app.platform.db import clock
@@ -76,15 +78,13 @@ class Says:
     error: str | None
 
 
-async def says(session: AsyncSession, point: catalog.DecisionPoint, when: str) -> Says | None:
-    """Return what a condition says of a point's champion; nothing where nobody is."""
-    seat = await routing.champion_of(session, point.tenant_id, point.id)
-    if seat is None:
-        return None
-    alerts = await drift.alert_facts(session, seat.tenant_id, seat.point_id, seat.version_id)
-    now = await clock(session)
-    facts = await measured(session, seat, seat.since, now, alerts, [when], began=seat.since)
-    answer = gates.evaluate(when, gates.Facts(facts, LANGUAGE))
+async def says(session: AsyncSession, rail: Guardrail, said: Said) -> Says:
+    """Return what a guardrail's condition says of who sits there, as of now."""
+    seat, since, now = said.seat, said.since(rail), await clock(session)
+    of = (session, seat.tenant_id, seat.point_id, seat.version_id)
+    alerts = await drift.alert_facts(*of, since=said.accepted)
+    facts = await measured(session, seat, since, now, alerts, [rail.when], began=seat.since)
+    answer = gates.evaluate(rail.when, gates.Facts(facts, LANGUAGE))
     return Says(
         version_id=seat.version_id,
         events=facts["traffic"]["events"],

@@ -88,7 +88,8 @@ class GuardrailOut(BaseModel):
 class GuardrailSeenOut(GuardrailOut):
     judges_from: datetime | None = Field(
         description="Since when it judges the present champion: the swap, or the whole hour after"
-        " a stop that it made was lifted or its rollback undone; null where nobody is champion."
+        " a stop that it made was lifted, or after he was brought back in spite of what a guardrail"
+        " had rolled him back for; null where nobody is champion."
     )
 
 
@@ -167,16 +168,17 @@ async def set_guardrail(
 ) -> Any:
     """Say under which condition a champion is rolled back, stopped, validated again, or told of.
 
-    It is asked every ten seconds, over the events of a window that slides: the newest 24 hours,
-    the present one among them, or since the swap if that is later. Hours are those of the events'
-    own time and count whole: what the version did earlier in the hour of the swap, as challenger,
-    is among it, and nothing from the hours before. The facts say it as `traffic.since`. A breach
-    acts once for each time that a version is champion, and anew once a stop that it made was
-    lifted or whom it rolled back is brought back with its cause accepted: from the next whole hour
-    on, as `judges_from` says, or of newer alerts. A rollback passes over whoever was returned,
-    retired or rolled back from since he won; where nobody is left, or who is left is not approved
-    any more, a declared version or constant answers instead; without one, nothing moves and the
-    breach is only told. A condition that fails moves nothing.
+    It is asked every ten seconds, over the events of a window that slides: the newest 24 hours, the
+    present one among them, or since the swap if that is later. Hours are those of the events' own
+    time and count whole: what the version did earlier in the hour of the swap, as challenger, is
+    among it, and nothing from the hours before. The facts say it as `traffic.since`. A breach acts
+    once for each time that a version is champion, and anew once a stop that it made was lifted:
+    from the next whole hour on, as `judges_from` says. Who is brought back in spite of what a
+    guardrail rolled him back for (`accept_cause`) is judged by all of them from the next whole hour
+    on, and by alerts that are newer. A rollback passes over whoever was returned, retired or rolled
+    back from since he won; where nobody is left, or who is left is not approved any more, a
+    declared version or constant answers instead; without one, nothing moves and the breach is only
+    told. A condition that fails moves nothing.
 
     `hold` is for whom a ramp brings in; `validate` opens a validation of the version, if none is
     open, in which a validator may send it back. A condition about `alerts` speaks again when a
@@ -194,7 +196,7 @@ async def set_guardrail(
         return gates.accepted(found)
     assert found is not None  # noqa: S101 - with fields, there is one
     etag(response, found.revision)
-    said = await guardrails.says_now(session, key, found, by=actor)
+    said = await guardrails.says_now(session, found)
     terms = GuardrailOut.model_validate(found).model_dump()
     return GuardrailSetOut(**terms, says=SaysOut.model_validate(said) if said else None)
 

@@ -1,11 +1,12 @@
 """Said: since when guardrails judge who sits there, and what they have spoken of before."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, false, or_, select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import routing
@@ -39,18 +40,28 @@ async def began_of(session: AsyncSession, seat: routing.Seat) -> datetime | None
     return next_hour(found)
 
 
-def _thrown(seat: routing.Seat) -> ColumnElement[bool]:
-    """Return which breaches threw a champion out whom somebody brought back."""
-    if seat.cause != routing.REINSTATED:
-        return false()
-    before = select(routing.Seat.id).where(
-        routing.Seat.tenant_id == seat.tenant_id,
-        routing.Seat.point_id == seat.point_id,
-        routing.Seat.version_id == seat.version_id,
-        routing.Seat.role == routing.SeatRole.CHAMPION,
-        routing.Seat.since < seat.since,
+async def _accepted(session: AsyncSession, seat: routing.Seat) -> datetime | None:
+    """Return when a champion was last brought back in spite of what guardrails threw him out for.
+
+    That was about all he had done by then, however he comes to sit there since.
+    """
+    if rising(seat):
+        return None
+    mine = {name: getattr(seat, name) for name in ("tenant_id", "point_id", "version_id")}
+    thrown = select(Breach.seat_id).filter_by(**mine, taken=Taken.ROLLED_BACK)
+    left = set(await session.scalars(thrown))
+    if not left:
+        return None
+    columns = (routing.Seat.id, routing.Seat.since, routing.Seat.cause)
+    reigns = select(*columns).filter_by(**mine, role=seat.role).order_by(routing.Seat.since)
+    return max(
+        (
+            one.since
+            for before, one in pairwise(await session.execute(reigns))
+            if before.id in left and one.cause == routing.REINSTATED
+        ),
+        default=None,
     )
-    return and_(Breach.taken == Taken.ROLLED_BACK, Breach.seat_id.in_(before))
 
 
 class Said:
@@ -60,40 +71,37 @@ class Said:
         self,
         seat: routing.Seat,
         began: datetime,
-        rows: Sequence[Row[Any]],
+        rows: Iterable[Row[Any]],
         lifted: Mapping[UUID, datetime],
+        accepted: datetime | None,
     ) -> None:
-        self._last = {(one.guardrail, one.revision, one.failed): one for one in rows}
-        self._began = self._judged = began
+        self.seat, self.accepted = seat, accepted
+        self._began = max(began, next_hour(accepted)) if accepted else began
         self._brought_in = began if rising(seat) else None
-        if any(one.seat_id != seat.id for one in rows):
-            # Whoever brought him back has looked at what he did before, and accepted it.
-            self._judged = self._brought_in = next_hour(began)
+        self._last = {(one.guardrail, one.revision, one.failed): one for one in rows}
         self._lifted = lifted
 
     @classmethod
     async def of(cls, session: AsyncSession, seat: routing.Seat, began: datetime) -> Self:
-        """Return what is on record of a seat, and of the one before that threw out who is back."""
-        columns = (
-            "seat_id", "guardrail", "revision", "failed", "at", "taken", "occasion", "stop_id",
-        )  # fmt: skip
-        query = select(*(getattr(Breach, name) for name in columns)).where(
-            Breach.tenant_id == seat.tenant_id, or_(Breach.seat_id == seat.id, _thrown(seat))
+        """Return what is on record of a seat."""
+        columns = ("guardrail", "revision", "failed", "at", "taken", "occasion", "stop_id")
+        query = select(*(getattr(Breach, name) for name in columns)).filter_by(
+            tenant_id=seat.tenant_id, seat_id=seat.id
         )
-        rows = list(await session.execute(query.order_by(Breach.at, Breach.occasion)))
+        rows = list(await session.execute(query.order_by(Breach.occasion)))
         ids = {one.stop_id for one in rows if one.stop_id is not None}
         lifted = await routing.lifted(session, seat.tenant_id, ids) if ids else {}
-        return cls(seat, began, rows, lifted)
+        return cls(seat, began, rows, lifted, await _accepted(session, seat))
 
     def since(self, rail: Guardrail) -> datetime:
         """Return since when a guardrail judges: one that stopped him, by the hours after that.
 
-        Who had him go on in spite of it, or brought him back, has looked at the hours before. What
-        asks for alerts waits for no hour: it speaks of newer ones alone.
+        Who had him go on in spite of it has looked at the hours before; who brought him back, for
+        every guardrail. What asks for alerts waits for no hour: it speaks of newer ones alone.
         """
         if asks_for_alerts(rail.when):
             return self._began
-        return self._resumed(rail) or self._judged
+        return self._resumed(rail) or self._began
 
     def _resumed(self, rail: Guardrail) -> datetime | None:
         found = self._last.get((rail.name, rail.revision, False))
@@ -108,6 +116,11 @@ class Said:
         """Return when a guardrail last spoke."""
         found = self._last.get((rail.name, rail.revision, False))
         return found.at if found else None
+
+    def heard(self, rail: Guardrail) -> datetime | None:
+        """Return up to when alerts are no news: it spoke of them, or somebody accepted them."""
+        known = (one for one in (self.last(rail), self.accepted) if one is not None)
+        return max(known, default=None)
 
     def already(self, rail: Guardrail, newest_alert: datetime | None) -> bool:
         """Say whether a guardrail has said what it has to say."""

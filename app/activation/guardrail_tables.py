@@ -103,7 +103,7 @@ class Breach(Vouched, Base):
     stop_id: Mapped[UUID | None]
     failed: Mapped[bool]
     occasion: Mapped[int] = mapped_column(server_default=text("1"))
-    """Counted from 1: once a seat and edit, but anew for a ramp that was resumed or an alert."""
+    """Counted from 1, by seat and edit: anew once what it held or stopped goes on, or of alerts."""
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 

@@ -128,18 +128,14 @@ async def guardrail_of(session: AsyncSession, key: str, name: str, *, by: Actor)
 
 async def judges_from(session: AsyncSession, rail: Guardrail) -> datetime | None:
     """Return since when a guardrail judges the present champion; nothing where nobody is."""
-    seat = await routing.champion_of(session, rail.tenant_id, rail.point_id)
-    if seat is None:
-        return None
-    return (await Said.of(session, seat, seat.since)).since(rail)
+    said = await _said(session, rail)
+    return said.since(rail) if said else None
 
 
-async def says_now(
-    session: AsyncSession, key: str, rail: Guardrail, *, by: Actor
-) -> guardrail_measuring.Says | None:
+async def says_now(session: AsyncSession, rail: Guardrail) -> guardrail_measuring.Says | None:
     """Return what a guardrail says of the present champion, were it asked now."""
-    point = await catalog.point_by_key(session, key, by=by)
-    return await guardrail_measuring.says(session, point, rail.when)
+    said = await _said(session, rail)
+    return await guardrail_measuring.says(session, rail, said) if said else None
 
 
 async def list_guardrails(
@@ -160,6 +156,11 @@ async def list_breaches(
     return await page(
         session, query, Breach.at, Breach.id, cursor=cursor, limit=limit, newest_first=True
     )
+
+
+async def _said(session: AsyncSession, rail: Guardrail) -> Said | None:
+    seat = await routing.champion_of(session, rail.tenant_id, rail.point_id)
+    return await Said.of(session, seat, seat.since) if seat else None
 
 
 async def _found(

@@ -57,7 +57,10 @@ class RollbackIn(Input):
         False, description="Go back even to precalculated scores that are no longer valid."
     )
     accept_cause: bool = Field(
-        False, description="Undo a rollback even if a guardrail made it; that is recorded."
+        False,
+        description="Undo a rollback even if a guardrail made it; that is recorded. What he has"
+        " done up to the next whole hour, and alerts that stand, no guardrail holds against him"
+        " then.",
     )
     undo: bool = Field(
         False,

@@ -16,7 +16,14 @@ from tests.live import (
     roll_back,
 )
 from tests.revalidation.aging import edited
-from tests.system.test_guardrails import behave, breached, committed, guarded, looked_at
+from tests.system.test_guardrails import (
+    WRONG,
+    behave,
+    breached,
+    committed,
+    guarded,
+    looked_at,
+)
 
 STEP = "management_and_governance"
 
@@ -87,6 +94,7 @@ def test_what_a_guardrail_rolled_back_comes_back_only_with_its_cause_accepted(li
     seated = committed(live, second := released(live, point=first.point))
     behave(live, second, seated["version_id"], well=False)
     breached(live, first.point)
+    guarded(live, first.point, f"alerts.critical > 3 || ({WRONG})")
 
     problem = refused(lambda: roll_back(live, first.point, undo=True), "cause_stands")
     undone = roll_back(live, first.point, undo=True, accept_cause=True)
@@ -96,7 +104,7 @@ def test_what_a_guardrail_rolled_back_comes_back_only_with_its_cause_accepted(li
     assert undone["cause"] == "reinstated"
     assert enthroned(live, first.point) == seated["version_id"]
     assert said(live, first.point)["accepted"] == [f"guardrail:{rail}"]
-    # Nor is he thrown out again for what was accepted: by the hours after that he is judged.
+    # Nor does any throw him out for what was accepted: he is judged by the hours after that.
     looked_at(live, seated["version_id"])
     judged = live["aud"].get(f"/v1/decision-points/{first.point}/guardrails/{rail}")["judges_from"]
     assert datetime.fromisoformat(judged) > datetime.fromisoformat(undone["since"])
@@ -104,3 +112,4 @@ def test_what_a_guardrail_rolled_back_comes_back_only_with_its_cause_accepted(li
     # What a person rolls back and another thinks better of is of no guardrail.
     roll_back(live, first.point)
     assert roll_back(live, first.point, undo=True)["cause"] == "reinstated"
+    looked_at(live, seated["version_id"])

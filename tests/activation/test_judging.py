@@ -5,6 +5,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app import routing
+from app.activation.guardrail_said import Said
+from app.activation.guardrail_tables import Guardrail
 from app.activation.judging import JUDGED_HOURS, asks_for_alerts, judged_since, spoke
 
 NOW = datetime(2026, 1, 2, 12, 34, 56, tzinfo=UTC)
@@ -47,3 +50,18 @@ def test_alerts_are_a_word_of_their_own() -> None:
     assert asks_for_alerts("alerts.business > 0 && traffic.events > 0")
     assert asks_for_alerts("size(alerts.open) > 0")
     assert not asks_for_alerts("drift.malerts > 0")
+
+
+def test_what_was_accepted_is_not_judged_and_all_that_comes_after_it_is() -> None:
+    seat = routing.Seat(role=routing.SeatRole.CHAMPION)
+    days = timedelta(days=3)
+
+    def said(began: datetime) -> Said:
+        return Said(seat, began, [], {}, accepted=NOW)
+
+    for when in ("performance.accuracy < 0.5", "alerts.critical > 3 || performance.accuracy < 0.5"):
+        rail = Guardrail(name="rail", revision=7, when=when)
+        assert said(NOW).since(rail) == datetime(2026, 1, 2, 13, tzinfo=UTC)
+        assert said(NOW + days).since(rail) == NOW + days, "he came back long after that"
+        assert said(NOW).heard(rail) == said(NOW + days).heard(rail) == NOW
+        assert not said(NOW).already(rail, None), "no guardrail has spoken of this seat"

@@ -175,8 +175,9 @@ def test_a_champion_is_rolled_back(live: Live, at: Cast) -> None:
     assert (found["taken"], found["restored_id"]) == ("rolled_back", former)
     assert enthroned(live, point) == former
 
-    # Who brings him back has accepted that alert, and no other.
+    # Who brings him back has accepted that alert, and no other, whoever asks for it.
     mine = version(live, at.champion)["id"]
+    guarded(live, point, "alerts.business > 0", "rollback")
     assert roll_back(live, point, undo=True, accept_cause=True)["version_id"] == mine
     looked_at(live, mine)
     fire(live, at.champion, "gone", AlertKind.DATA)
