@@ -66,22 +66,21 @@ def test_an_accuracy_at_or_above_its_reference_is_never_degraded(
 
 
 @pytest.mark.parametrize("rows", [100, 500, 20_000])
-@pytest.mark.parametrize("labelled", [500, 5000])
-def test_a_version_that_keeps_its_promise_is_hardly_ever_called_degraded(
-    rows: int, labelled: int
-) -> None:
-    rng = np.random.default_rng(rows + labelled)
+def test_a_version_that_keeps_its_promise_is_hardly_ever_called_degraded(rows: int) -> None:
+    rng = np.random.default_rng(rows)
     scores = np.full(rows, 0.9)
 
-    alarms = 0
-    for _ in range(400):
+    alarms = {500: 0, 5000: 0}
+    for _ in range(100):
         labels = (rng.random(rows) < 0.8).astype(float)
         promised = promise(scores, labels, score_bins(), probability=True)
         assert promised is not None
-        found = done(labelled, rng.binomial(labelled, 0.8))
-        alarms += bool(degraded(found, {"accuracy": promised["metrics"]["accuracy"]}, 500))
+        accuracy = {"accuracy": promised["metrics"]["accuracy"]}
+        for labelled in alarms:
+            windows = [done(labelled, right) for right in rng.binomial(labelled, 0.8, 4)]
+            alarms[labelled] += sum(bool(degraded(one, accuracy, 500)) for one in windows)
 
-    assert alarms <= 8
+    assert max(alarms.values()) <= 8, "of 400 windows"
 
 
 Spoil = Callable[[Floats, Floats, np.random.Generator], tuple[Floats, Floats]]
