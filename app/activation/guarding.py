@@ -92,7 +92,7 @@ async def look_at(session: AsyncSession, tenant_id: UUID, seat_id: UUID) -> None
 
 
 def _within(rail: Guardrail, since: datetime, now: datetime) -> bool:
-    """Say whether a guardrail looks at who has been judged since then."""
+    """Say whether a guardrail looks at who is judged since then: of alerts it is told at once."""
     minutes = (now - since).total_seconds() / 60
     begun = minutes >= 0 or asks_for_alerts(rail.when)
     return begun and (rail.within_minutes is None or minutes <= rail.within_minutes)

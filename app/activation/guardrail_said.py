@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import routing
 from app.activation.guardrail_tables import Breach, Guardrail, Taken
-from app.activation.judging import asks_for_alerts, next_hour, spoke
+from app.activation.judging import next_hour, spoke
 
 _MOVED = frozenset({Taken.ROLLED_BACK, Taken.HELD})
 """What becomes of ramps, which may be resumed."""
@@ -97,10 +97,8 @@ class Said:
         """Return since when a guardrail judges: one that stopped him, by the hours after that.
 
         Who had him go on in spite of it has looked at the hours before; who brought him back, for
-        every guardrail. What asks for alerts waits for no hour: it speaks of newer ones alone.
+        every guardrail.
         """
-        if asks_for_alerts(rail.when):
-            return self._began
         return self._resumed(rail) or self._began
 
     def _resumed(self, rail: Guardrail) -> datetime | None:

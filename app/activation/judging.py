@@ -35,13 +35,11 @@ def spoke(
 ) -> bool:
     """Say whether a condition that was true at ``last`` has said what it has to say.
 
-    Once, as a rule. What asks for alerts speaks again once one fires since, or fires worse, and of
-    nothing else: who went on in spite of an alert has looked at it. What held a ramp, or rolled it
-    back, speaks again of what the ramp does since it was ``resumed``, and likewise what stopped a
-    champion.
+    Once, as a rule. What held a ramp, or rolled it back, speaks again of what the ramp does since
+    it was ``resumed``, and likewise what stopped a champion; what asks for alerts, once one fires
+    since, or fires worse. Of those that it spoke of it is not asked again.
     """
     if last is None:
         return False
-    if asks_for_alerts(when):
-        return newest_alert is None or newest_alert <= last
-    return resumed is None or last >= resumed
+    newer = asks_for_alerts(when) and newest_alert is not None and newest_alert > last
+    return not newer and (resumed is None or last >= resumed)

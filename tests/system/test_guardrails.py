@@ -77,16 +77,21 @@ def breached(live: Live, point: str, count: int = 1) -> list[Any]:
     return breaches(live, point)
 
 
-def looked_at(live: Live, version_id: str) -> None:
-    """Wait until a champion who came just now was looked at, and sits there still."""
+def looked_at(live: Live, version_id: str, *, role: str = "champion") -> None:
+    """Wait until who has a seat, and keeps it, has been looked at from now on."""
     query = """
-        SELECT count(*) FROM activation_look l
+        SELECT max(l.at) FROM activation_look l
         JOIN routing_seat s ON (s.tenant_id, s.id) = (l.tenant_id, l.seat_id)
-        WHERE s.version_id = %s AND s.role = 'champion' AND s.until IS NULL
+        WHERE s.version_id = %s AND s.role = %s AND s.until IS NULL
     """
     with psycopg.connect(database_of(live), autocommit=True) as connection:
-        seen = connection.execute
-        wait_for(lambda: seen(query, (version_id,)).fetchone() == (1,), "the look", SOON)
+
+        def last() -> datetime | None:
+            found = connection.execute(query, (version_id, role)).fetchone()
+            return found[0] if found else None
+
+        before = last()
+        wait_for(lambda: (now := last()) is not None and now != before, "the look", SOON)
 
 
 def refused(call: Callable[[], Any]) -> Any:

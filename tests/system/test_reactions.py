@@ -161,6 +161,7 @@ def test_whom_a_ramp_brings_in_is_held_and_the_champion_is_not(live: Live, at: C
     with pytest.raises(Problem):
         live["dev"].post(f"{at.path}/ramps/all:resume", {"reason": "mine"})
     live["ops"].post(f"{at.path}/ramps/all:resume", {"reason": "looked at it"})
+    looked_at(live, found["version_id"], role="challenger")
     assert live["aud"].get(f"{at.path}/ramps/all")["status"] == "running"
 
 
