@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from app.kit.arrays import Floats, Ints
+from app.kit.arrays import Floats, Ints, distinct
 from app.telemetry.lake_profile import Row
 from app.telemetry.layout import Bins
-from app.telemetry.sheaf import distinct
 
 BLOCK = 1 << 17
 """Rows at a time (see ``marks``)."""

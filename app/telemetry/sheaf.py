@@ -15,7 +15,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from app.kit.arrays import Floats, Ints
+from app.kit.arrays import Floats, Ints, distinct
 from app.kit.exact import GREATEST, Sums
 
 _HEAD = struct.Struct("<qIII")
@@ -32,8 +32,6 @@ _REST = ("<u4", "u1", "<i4")
 _AT_A_TIME = 1 << 20
 """So many bytes of profiles are added up at a time, or one profile's if they are more."""
 _NONE = np.zeros(0, np.int64)
-_CROWDED = 16
-"""Places are sorted out by a list of all there are, unless those are so many times what came."""
 
 _Columns = Sequence[NDArray[Any]]
 
@@ -304,15 +302,3 @@ def _columned(begins: Ints, every: list[Stored]) -> tuple[Ints, Ints, Floats]:
         for one in zip(*(part for one in every for part in one.counted), strict=True)
     )
     return np.repeat(begins, lengths) + slots, counts.astype(np.int64), sums.astype(np.float64)
-
-
-def distinct(keys: Ints, size: int) -> tuple[Ints, Ints]:
-    """Return the distinct keys in order, all below ``size``, and where in them each key is."""
-    if size > _CROWDED * len(keys):
-        return np.unique(keys, return_inverse=True)
-    seen = np.zeros(size, np.bool_)
-    seen[keys] = True
-    used = np.flatnonzero(seen)
-    where = np.empty(size, np.int64)
-    where[used] = np.arange(len(used))
-    return used, where[keys]
