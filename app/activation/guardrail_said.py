@@ -1,6 +1,6 @@
 """Said: since when guardrails judge who sits there, and what they have spoken of before."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, Self
@@ -40,28 +40,33 @@ async def began_of(session: AsyncSession, seat: routing.Seat) -> datetime | None
     return next_hour(found)
 
 
-async def _accepted(session: AsyncSession, seat: routing.Seat) -> datetime | None:
+async def _accepted(
+    session: AsyncSession, seat: routing.Seat, thrown: Collection[UUID]
+) -> datetime | None:
     """Return when a champion was last brought back in spite of what guardrails threw him out for.
 
-    That was about all he had done by then, however he comes to sit there since.
+    That was about all he had done by then, however he comes to sit there since. ``thrown`` are the
+    seats that guardrails ended.
     """
-    if rising(seat):
+    if rising(seat) or not thrown:
         return None
-    mine = {name: getattr(seat, name) for name in ("tenant_id", "point_id", "version_id")}
-    thrown = select(Breach.seat_id).filter_by(**mine, taken=Taken.ROLLED_BACK)
-    left = set(await session.scalars(thrown))
-    if not left:
-        return None
-    columns = (routing.Seat.id, routing.Seat.since, routing.Seat.cause)
-    reigns = select(*columns).filter_by(**mine, role=seat.role).order_by(routing.Seat.since)
-    return max(
-        (
-            one.since
-            for before, one in pairwise(await session.execute(reigns))
-            if before.id in left and one.cause == routing.REINSTATED
-        ),
-        default=None,
+    rows = await session.execute(
+        select(routing.Seat.id, routing.Seat.since, routing.Seat.cause)
+        .filter_by(**_whose(seat), role=seat.role)
+        .order_by(routing.Seat.since)
     )
+    back = [
+        one.since
+        for before, one in pairwise(rows)
+        if before.id in thrown and one.cause == routing.REINSTATED
+    ]
+    return max(back, default=None)
+
+
+def _whose(seat: routing.Seat) -> dict[str, UUID]:
+    return {
+        "tenant_id": seat.tenant_id, "point_id": seat.point_id, "version_id": seat.version_id,
+    }  # fmt: skip
 
 
 class Said:
@@ -84,14 +89,16 @@ class Said:
     @classmethod
     async def of(cls, session: AsyncSession, seat: routing.Seat, began: datetime) -> Self:
         """Return what is on record of a seat."""
-        columns = ("guardrail", "revision", "failed", "at", "taken", "occasion", "stop_id")
-        query = select(*(getattr(Breach, name) for name in columns)).filter_by(
-            tenant_id=seat.tenant_id, seat_id=seat.id
-        )
-        rows = list(await session.execute(query.order_by(Breach.occasion)))
+        columns = (
+            "seat_id", "guardrail", "revision", "failed", "at", "taken", "occasion", "stop_id",
+        )  # fmt: skip
+        query = select(*(getattr(Breach, name) for name in columns)).filter_by(**_whose(seat))
+        told = list(await session.execute(query.order_by(Breach.occasion)))
+        rows = [one for one in told if one.seat_id == seat.id]
         ids = {one.stop_id for one in rows if one.stop_id is not None}
         lifted = await routing.lifted(session, seat.tenant_id, ids) if ids else {}
-        return cls(seat, began, rows, lifted, await _accepted(session, seat))
+        thrown = {one.seat_id for one in told if one.taken is Taken.ROLLED_BACK}
+        return cls(seat, began, rows, lifted, await _accepted(session, seat, thrown))
 
     def since(self, rail: Guardrail) -> datetime:
         """Return since when a guardrail judges: one that stopped him, by the hours after that.
