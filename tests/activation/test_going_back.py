@@ -16,14 +16,7 @@ from tests.live import (
     roll_back,
 )
 from tests.revalidation.aging import edited
-from tests.system.test_guardrails import (
-    WRONG,
-    behave,
-    breached,
-    committed,
-    guarded,
-    looked_at,
-)
+from tests.system.test_guardrails import WRONG, behave, breached, committed, guarded, looked_at
 
 STEP = "management_and_governance"
 

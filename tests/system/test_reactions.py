@@ -200,6 +200,9 @@ def test_a_point_is_stopped_or_somebody_is_told(live: Live) -> None:
     assert found["taken"] == "stopped"
     resume = f"/v1/decision-points/{place.point}:resume"
     live["ops"].post(resume, {"reason": "a test", "accept_cause": True})
+    # Who had the point go on has looked at the alert.
+    looked_at(live, found["version_id"])
+    assert len(breaches(live, place.point, stop)) == 1
 
 
 def test_a_condition_may_ask_for_alerts_by_every_word(live: Live) -> None:
