@@ -52,13 +52,14 @@ class Real:
         """Have it keep something to itself, as anybody may."""
         httpx.post(f"{self.url}/api/v2/silences", json=body).raise_for_status()
 
-    def told(self, subject: str) -> list[str]:
-        """What it told of a subject: firing, or resolved."""
+    def told(self, subject: str, **labels: str) -> list[str]:
+        """What it told of a subject, or of what has such labels beside: firing, or resolved."""
+        wanted = {"subject": subject, **labels}
         return [
             alert["status"]
             for message in list(self.hook.got)
             for alert in message.event["alerts"]
-            if alert["labels"]["subject"] == subject
+            if alert["labels"].items() >= wanted.items()
         ]
 
 
@@ -160,12 +161,13 @@ async def test_a_silence_keeps_it_from_telling_again_and_never_has_it_say_that_i
     await there.push(db)
     assert len(real.silences()) == 1
     wait(lambda: real.alerts()["x"]["status"]["state"] == "suppressed")
+    assert real.told("x", severity="critical") == []
     await here.end_silence(row)
     await there.push(db)
     assert real.silences() == []
-    silent = len(real.told("x"))
-    wait(lambda: len(real.told("x")) > silent)
-    assert real.told("x")[-1] == "firing"
+    # What it was before, a warning, may be told to be over in the same breath.
+    wait(lambda: len(real.told("x", severity="critical")) > 1)
+    assert set(real.told("x", severity="critical")) == {"firing"}
 
 
 async def test_what_ends_while_it_is_silenced_is_said_to_be_over(
