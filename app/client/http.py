@@ -1,8 +1,10 @@
 """Calls over HTTP; every error is a ``Problem`` that carries the server's own words."""
 
+import ssl
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -40,6 +42,12 @@ def _unwrap(response: httpx.Response) -> Any:
     raise Problem(response.status_code, {"code": "not_modelward", "detail": response.text[:200]})
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """Read the authorities once a process: it takes longer than many a call."""
+    return httpx.create_ssl_context()
+
+
 def _headers(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
@@ -47,7 +55,8 @@ def _headers(key: str) -> dict[str, str]:
 def redeem(url: str, code: str, *, days: int = 90) -> str:
     """Turn an invitation's code into its person's first key; it works once."""
     body = {"code": code, "days": days}
-    found = _unwrap(httpx.post(f"{url}/v1/invitations:redeem", json=body, timeout=TIMEOUT))
+    with httpx.Client(base_url=url, timeout=TIMEOUT, verify=_tls()) as client:
+        found = _unwrap(client.post("/v1/invitations:redeem", json=body))
     return str(found["key"])
 
 
@@ -59,7 +68,9 @@ class Client:
     """
 
     def __init__(self, url: str, key: str, *, patience: float = 0.0) -> None:
-        self._http = httpx.Client(base_url=url, headers=_headers(key), timeout=TIMEOUT)
+        self._http = httpx.Client(
+            base_url=url, headers=_headers(key), timeout=TIMEOUT, verify=_tls()
+        )
         self._patience = patience
 
     def __enter__(self) -> Self:
@@ -127,7 +138,7 @@ class AsyncClient:
 
     def __init__(self, url: str, key: str, *, connections: int = 8) -> None:
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-        self._transport = httpx.AsyncHTTPTransport(limits=limits)
+        self._transport = httpx.AsyncHTTPTransport(verify=_tls(), limits=limits)
         self._url = url.rstrip("/")
         self._urls: dict[str, httpx.URL] = {}
         self._headers = {**_headers(key), "Content-Type": "application/json"}
