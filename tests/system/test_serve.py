@@ -199,11 +199,12 @@ def test_a_start_waits_for_what_a_killed_server_left(tmp_path: Path) -> None:
     with nothing_left(tmp_path):
         postgres = EmbeddedPostgres(tmp_path)
         with psycopg.connect(postgres.start()) as connection:
-            left = connection.info.backend_pid
-            server = int((tmp_path / "postgres" / "postmaster.pid").read_text().split()[0])
-            os.kill(left, signal.SIGSTOP)
+            survivor = connection.info.backend_pid
+            server = postmaster(tmp_path)
+            os.kill(survivor, signal.SIGSTOP)
             os.kill(server, signal.SIGKILL)
-            late = threading.Timer(2.0, os.kill, (left, signal.SIGKILL))
+            assert left({server}, 5) == set()  # a signal takes a moment: until then it is running
+            late = threading.Timer(2.0, os.kill, (survivor, signal.SIGKILL))
             late.start()
             began = time.monotonic()
             url = postgres.start()
