@@ -69,3 +69,18 @@ def missing(
             found.add(end)
             end += step
     return [(end - width, end) for end in sorted(found - set(ends))]
+
+
+def next_end(
+    upcoming: int, newest: int | None, hours: Collection[int], width: int, step: int
+) -> int:
+    """Return the end of the next window: the first that holds an hour which no window holds yet.
+
+    What comes late may lie behind the ``newest`` window's end and before the ``upcoming`` one
+    begins: what was there to be skipped has come. So many steps before the upcoming one it is held.
+    Where no window was examined, the first begins with the first of the ``hours``.
+    """
+    if newest is None:
+        return min(upcoming, min(hours, default=upcoming) + width)
+    early = [hour for hour in hours if newest <= hour < upcoming - width]
+    return upcoming - step * ((upcoming - min(early) - 1) // step) if early else upcoming

@@ -1,14 +1,18 @@
-"""Late: the windows that hold what came after they closed, labels, events, and others' words."""
+"""Late: the windows that hold what came after they closed, labels, events, and others' words.
 
-from collections.abc import Sequence
+What lies behind the newest of them, and before the one that is due next, is not late: the next is
+the first that holds it.
+"""
+
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import telemetry
-from app.drift.gaps import Known, missing, stale
+from app.drift.gaps import Known, missing, next_end, stale
 from app.drift.measuring import whose
 from app.drift.rules import Thresholds
 from app.drift.tables import Watch, Window
@@ -22,7 +26,7 @@ async def late(
     session: AsyncSession,
     watch_row: Watch,
     limits: Thresholds,
-    series: tuple[UUID, ...],
+    traffic: telemetry.Traffic,
     *,
     most: int,
 ) -> tuple[list[Window], bool]:
@@ -31,6 +35,7 @@ async def late(
     Labels mature after their events, and events come late, into hours that there was no window for
     too: neither is lost on windows that closed. What is not among ``most`` is late still.
     """
+    series = traffic.series
     changed = await _touched(session, watch_row.tenant_id, series)
     hours = [one.touched_hour for one in changed if one.touched_hour is not None]
     retold = [one.retold_hour for one in changed if one.retold_hour is not None]
@@ -56,6 +61,7 @@ async def late(
     if limits.window_events is None:
         steps = missing(known, folded, limits.window_hours, limits.step_hours)
         new = {end: first for first, end in steps}
+        await _bring_forward(session, watch_row, limits, traffic, folded)
     ends = sorted(again | new.keys())
     if len(ends) > most:
         first = new | {one.end: one.first for one in known}
@@ -73,6 +79,28 @@ async def late(
         ),
     ]
     return sorted(found, key=lambda one: one.until), len(ends) > most
+
+
+async def _bring_forward(
+    session: AsyncSession,
+    watch_row: Watch,
+    limits: Thresholds,
+    traffic: telemetry.Traffic,
+    folded: Collection[int],
+) -> None:
+    """Have the next window be the first that holds what came before it."""
+    newest = await session.scalar(select(func.max(Window.until)).filter_by(**whose(watch_row)))
+    hours = set(folded)
+    if newest is None and traffic.first_hour is not None:
+        hours = {telemetry.hour_at(traffic.first_hour)}
+    end = next_end(
+        telemetry.hour_at(watch_row.next_until),
+        telemetry.hour_at(newest) if newest is not None else None,
+        hours,
+        limits.window_hours,
+        limits.step_hours,
+    )
+    watch_row.next_until = _begins(end)
 
 
 async def ripe(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from app.drift.gaps import MARGIN, Known, missing, stale
+from app.drift.gaps import MARGIN, Known, missing, next_end, stale
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 HOURS = st.sets(st.integers(0, 60), max_size=20)
@@ -70,3 +70,35 @@ def test_a_window_is_stale_if_one_of_its_hours_was_folded_since(
     assert stale([one], dict.fromkeys(hours, NOW - MARGIN)) == []
     later = stale([one], dict.fromkeys(hours, NOW + timedelta(seconds=1)))
     assert bool(later) == any(first <= hour < first + width for hour in hours)
+
+
+def test_the_next_window_is_the_first_that_holds_what_came_before_it() -> None:
+    assert next_end(124, None, {3, 100}, 24, 24) == 27
+    assert next_end(124, 48, {50, 71, 110}, 24, 24) == 52
+    assert next_end(124, 48, {60}, 24, 24) == 76
+    assert next_end(124, 48, {47, 100}, 24, 24) == 124
+    assert next_end(124, 48, {60}, 24, 4) == 64
+    assert next_end(40, 48, {20, 50}, 24, 24) == 40  # windows went by count meanwhile
+
+
+@given(st.integers(0, 40) | st.none(), HOURS, st.integers(1, 24), st.integers(0, 12), st.data())
+def test_windows_from_the_next_on_hold_all_that_is_behind_the_newest(
+    newest: int | None, hours: set[int], width: int, away: int, data: st.DataObject
+) -> None:
+    step = data.draw(st.integers(1, width))
+    if newest is None:
+        assume(hours)
+        upcoming = max(hours) + width  # as if the last had been the first to come
+    else:
+        upcoming = newest + step * (1 + away)
+
+    end = next_end(upcoming, newest, hours, width, step)
+
+    walked = range(end, max(hours, default=0) + width + step, step)
+    held = {hour for until in walked for hour in range(until - width, until)}
+    assert {hour for hour in hours if newest is None or hour >= newest} <= held
+    assert (newest or 0) < end <= upcoming
+    if newest is None:
+        assert end == min(hours) + width
+    else:
+        assert (upcoming - end) % step == 0

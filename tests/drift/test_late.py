@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+import psycopg
 import pytest
 from sqlalchemy import select
 
@@ -16,6 +17,7 @@ from tests.live import Live, champion, wait_folded
 from tests.system.traffic import wait_for
 from tests.tenants import database_of
 
+MONITOR = {"window_hours": 1, "step_hours": 1, "min_rows": 50, "hits": 2, "of": 3}
 FIRST = np.datetime64("2026-04-01T00", "h")
 HOURS, ROWS = 12, 60
 SCORES: dict[str, float] = {}
@@ -25,22 +27,25 @@ DECISIONS: list[Any] = []
 @pytest.fixture(scope="module")
 def place(live: Live) -> Any:
     found = champion(live)
-    monitor = {"window_hours": 1, "step_hours": 1, "min_rows": 50, "hits": 2, "of": 3}
-    live["ops"].put(f"/v1/decision-points/{found.point}/monitor", monitor)
+    live["ops"].put(f"/v1/decision-points/{found.point}/monitor", MONITOR)
     return found
 
 
 @pytest.fixture(scope="module")
 def decided(live: Live, place: Any) -> list[str]:
     """Twelve hours of a version that is as it was built, from the third on; no label is known."""
-    units = {"units": [{"unit": f"l-{number}"} for number in range(HOURS * ROWS)]}
-    path = f"/v1/decision-points/{place.point}/route:batch"
-    decisions = live["app"].post(path, units)["decisions"]
+    decisions = routed(live, place)
     send(live, decisions, range(3, HOURS), 0.0)
     wait_folded(live, place.point)
     wait_for(lambda: len(windows(live, place)) >= HOURS - 4, "the windows that closed")
     DECISIONS[:] = decisions
     return [one["decision_id"] for one in decisions]
+
+
+def routed(live: Live, place: Any) -> list[Any]:
+    units = {"units": [{"unit": f"l-{number}"} for number in range(HOURS * ROWS)]}
+    path = f"/v1/decision-points/{place.point}/route:batch"
+    return list(live["app"].post(path, units)["decisions"])
 
 
 def send(live: Live, decisions: list[Any], hours: range, shift: float) -> None:
@@ -137,3 +142,36 @@ def test_events_that_come_before_the_first_window_get_one(
     early = [one for one in windows(live, place) if one["until"] not in before]
     assert [one["n"] for one in early] == [ROWS] * 3
     assert all("x" in one["alerting"] for one in early)
+
+
+def test_what_happened_before_the_first_event_that_came_gets_windows(live: Live) -> None:
+    """As when somebody tries one event, and then sends what he has; and what lay between, later."""
+    place = champion(live)
+    live["ops"].put(f"/v1/decision-points/{place.point}/monitor", MONITOR)
+    decisions = routed(live, place)
+    send(live, decisions, range(HOURS - 1, HOURS), 0.0)
+    wait_for(lambda: looked_at(live, place), "the look")
+    assert windows(live, place) == []
+
+    send(live, decisions, range(2), 6.0)
+    wait_for(lambda: len(windows(live, place)) == 2, "the windows before the first event")
+    wait_for(lambda: ("data", "x") in alerts(live, place), "an alert")
+    send(live, decisions, range(5, 8), 6.0)
+    wait_for(lambda: len(windows(live, place)) == 5, "the windows between")
+
+    found = sorted(windows(live, place), key=lambda one: str(one["until"]))
+    ends = [np.datetime64(one["until"][:13], "h") for one in found]
+    assert ends == [FIRST + end for end in (1, 2, 6, 7, 8)]
+    assert [one["n"] for one in found] == [ROWS] * 5
+    assert all("x" in one["alerting"] for one in found)
+
+
+def looked_at(live: Live, place: Any) -> bool:
+    """Whether a worker has begun to examine a point's traffic."""
+    query = (
+        "SELECT count(*) FROM drift_watch w JOIN catalog_decision_point p"
+        " ON p.tenant_id = w.tenant_id AND p.id = w.point_id WHERE p.key = %s"
+    )
+    with psycopg.connect(database_of(live)) as connection:
+        found = connection.execute(query, (place.point,)).fetchone()
+    return found is not None and found[0] == 1
