@@ -15,6 +15,8 @@ class AlertTold(Event):
     point: str
     point_id: UUID
     version_id: UUID
+    model: str
+    number: int
     subject: str
     kind: str
     severity: str

@@ -5,7 +5,7 @@ monitor names, from a severity on and of some kinds.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import func
@@ -67,13 +67,21 @@ async def set_hearers(
     await audit.record(session, by, "monitor.hearers_set", f"point:{point.id}", hearers=hearers)
 
 
+class Where(NamedTuple):
+    """What an alert is about, as people call it."""
+
+    point: str
+    model: str
+    number: int
+
+
 async def addressees(
     session: AsyncSession, alert: Alert, severity: Severity
-) -> tuple[str, tuple[UUID, ...]]:
-    """Return the key of an alert's point, and the people who are told of it by name."""
+) -> tuple[Where, tuple[UUID, ...]]:
+    """Return what an alert is about, and the people who are told of it by name."""
     tenant_id = alert.tenant_id
     found = await catalog.versions_by_id(session, tenant_id, {alert.version_id})
-    model, _ = found[alert.version_id]
+    model, version = found[alert.version_id]
     point = await catalog.point_by_id(session, tenant_id, alert.point_id)
     validators = await gates.validators_of(session, tenant_id, alert.version_id)
     named = [
@@ -83,7 +91,8 @@ async def addressees(
     ]
     everybody = dict.fromkeys((model.owner_id, *sorted(validators), *named))
     gone = await identity.disabled(session, tenant_id, among=everybody)
-    return point.key, tuple(one for one in everybody if one not in gone)
+    where = Where(point.key, model.name, version.number)
+    return where, tuple(one for one in everybody if one not in gone)
 
 
 def _hears(hearer: Mapping[str, Any], kind: AlertKind, severity: Severity) -> bool:

@@ -60,14 +60,16 @@ async def tell_over(session: AsyncSession, alert: Alert, episode: Episode, *, en
 
 async def _said(session: AsyncSession, alert: Alert, episode: Episode) -> dict[str, Any]:
     """Return what every event of an alert says, addressed to who heard of it at its worst."""
-    point, people = await hearing.addressees(session, alert, episode.peak)
+    where, people = await hearing.addressees(session, alert, episode.peak)
     return {
         "tenant_id": alert.tenant_id,
         "alert_id": alert.id,
         "episode": episode.number,
-        "point": point,
+        "point": where.point,
         "point_id": alert.point_id,
         "version_id": alert.version_id,
+        "model": where.model,
+        "number": where.number,
         "subject": alert.subject,
         "kind": alert.kind.value,
         "severity": episode.severity.value,

@@ -164,7 +164,7 @@ def found(formula: Formula, known: Attributed) -> Found:
     """Return an attributed KPI: a unit's uplift here, or here and downstream together."""
     said = known.here if formula is Formula.UPLIFT else known.together
     if said is None:
-        return Found(None, known.treated)
+        return Found(None, known.treated, lacking=known.lacking)
     one = said.per_unit
     return Found(one.difference, known.treated, one.low, one.high)
 

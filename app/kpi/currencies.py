@@ -16,6 +16,7 @@ from app.kpi.rules import MONEY, Formula
 from app.kpi.tables import Definition, Terms
 
 _UNSEEN = "a decision point downstream"
+_OF_ITS_OWN = frozenset({Formula.PUSHED, Formula.ERROR_COST})
 
 
 async def money_at(
@@ -97,7 +98,8 @@ async def require_one_currency(
     *,
     by: Actor,
 ) -> None:
-    """Refuse one sum of what is gained here and lost downstream in another currency."""
+    """Refuse a second currency of one stream, and a sum with what is lost downstream in another."""
+    await _require_agreed(session, point, key, fields)
     if fields["formula"] != Formula.UPLIFT_ACROSS:
         return
     kpi = (key, fields.get("currency"))
@@ -109,4 +111,43 @@ async def require_one_currency(
             mend=f"PUT /v1/decision-points/{point.key}/kpis/{key} with `formula` uplift, which is"
             " of this point alone, or have the KPIs agreed in one currency where `currencies`"
             " says.",
+        )
+
+
+async def _require_agreed(
+    session: AsyncSession, point: catalog.DecisionPoint, key: str, fields: dict[str, Any]
+) -> None:
+    """Refuse what other KPIs say of the same outcomes to be of another currency.
+
+    What is reported, or has prices of its own, may be of any.
+    """
+    currency, sort = fields.get("currency"), sort_of(Formula(fields["formula"]))
+    if currency is None or sort is None or fields["formula"] in _OF_ITS_OWN:
+        return
+    others = await session.execute(
+        select(Definition.key, Definition.formula, Terms.currency)
+        .join(
+            Terms,
+            (Terms.tenant_id == Definition.tenant_id) & (Terms.definition_id == Definition.id),
+        )
+        .where(
+            Definition.tenant_id == point.tenant_id,
+            Definition.point_id == point.id,
+            Definition.key != key,
+            Definition.formula.in_(MONEY - _OF_ITS_OWN),
+            Terms.currency.is_not(None),
+        )
+    )
+    agreed: dict[str, list[str]] = defaultdict(list, {currency: [key]})
+    for other, formula, theirs in others:
+        if sort_of(formula) is sort and theirs is not None:
+            agreed[theirs].append(other)
+    mixed = disagreement(agreed)
+    if mixed is not None:
+        said = "; ".join(f"{one} by {', '.join(keys)}" for one, keys in mixed.items())
+        raise MixedCurrencies(
+            f"What decisions at {point.key} come to would be of several currencies: {said}.",
+            currencies=mixed,
+            mend="Name the currency that the other KPIs are agreed in. To change it, PUT them"
+            " without `currency` first.",
         )

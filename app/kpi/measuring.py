@@ -24,7 +24,8 @@ class Measured:
     direction: str
     threshold: float
     tolerance: float
-    missed: bool
+    missed: bool | None
+    """Nothing, where there is no value."""
     certain: bool
     """Whether more than chance keeps it from where a miss begins: threshold and tolerance."""
     outcomes: int
@@ -37,7 +38,7 @@ class Measured:
     digest: str
     """Of the definition that it was held against."""
     lacking: str | None = None
-    """Why no miss is certain: too few outcomes say it."""
+    """Why there is no value, or no miss is certain: too few outcomes say it."""
 
 
 async def measure(
@@ -74,7 +75,7 @@ async def measure(
                 since=since or traffic.first_hour, until=until,
             )  # fmt: skip
         elif item.formula in rules.ATTRIBUTED and nothing:
-            found = rules.NONE
+            found = rules.NONE._replace(lacking="the outcomes of this time are waited for")
         elif item.formula in rules.ATTRIBUTED:
             if worth is None:
                 point = await catalog.point_by_id(session, tenant_id, point_id)
@@ -82,6 +83,8 @@ async def measure(
             found = attribution.found(item.formula, worth)
         else:
             found = computed.value(item.formula, done, item.prices)
+            if traffic.first_hour is None:
+                found = found._replace(lacking="the version has no traffic here")
         measured.append(_held(item, found))
     return measured
 
@@ -152,5 +155,15 @@ def _held(item: Agreed, found: rules.Found) -> Measured:
         formula=item.formula,
         gravely=rules.gravely(item.formula, found, *limits),
         digest=item.digest,
-        lacking=found.few,
+        lacking=_lacking(item, found),
     )
+
+
+def _lacking(item: Agreed, found: rules.Found) -> str | None:
+    if found.value is not None:
+        return found.few
+    if found.lacking is not None:
+        return found.lacking
+    if item.formula is rules.Formula.PUSHED:
+        return "nothing was reported of this time"
+    return "no outcomes of this time say it"

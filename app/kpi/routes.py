@@ -13,7 +13,7 @@ from app.kit.refusal import NotFound
 from app.kpi import measuring, service
 from app.kpi.attribution import NotInOrder
 from app.kpi.money import MixedCurrencies
-from app.kpi.rules import Aggregate, Direction, Formula, KpiWatched, fault
+from app.kpi.rules import Aggregate, Direction, Formula, KpiWatched, better, fault
 from app.platform.http import (
     Cursor,
     IfMatch,
@@ -41,12 +41,22 @@ class PricesIn(Input):
     false_negative: float = Field(0.0, ge=-GREATEST, le=GREATEST)
     true_negative: float = Field(0.0, ge=-GREATEST, le=GREATEST)
 
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if not any(self.model_dump().values()):
+            raise ValueError("no answer has a price: what they cost would always be 0")
+        return self
+
 
 class AgreedTerms(Input):
     """What is agreed on about any KPI, of a decision point or of several together."""
 
     name: str = Field(min_length=1, max_length=200)
-    direction: Direction = Direction.AT_LEAST
+    direction: Direction | None = Field(
+        None,
+        description="Which side of the threshold is good. Left out: `at_most` of errors and costs,"
+        " else `at_least`.",
+    )
     tolerance: float = Field(0.0, ge=0, allow_inf_nan=False)
     unit: str = Field(max_length=64)
     currency: str | None = Field(None, pattern=r"^[A-Z]{3}$", description="Of money: ISO 4217.")
@@ -87,7 +97,13 @@ class KpiIn(KpiTerms):
     def _sensible(self) -> Self:
         if (self.formula is Formula.ERROR_COST) is not (self.prices is not None):
             raise ValueError("prices belong to the formula error_cost, which needs them")
-        wrong = fault(self.formula, self.direction, self.threshold, self.target, self.currency)
+        if self.aggregate is not Aggregate.MEAN and self.formula is not Formula.PUSHED:
+            raise ValueError(f"aggregate is of pushed values, and {self.formula} is of none")
+        self.direction = self.direction or better(self.formula)
+        wrong = fault(
+            self.formula, self.direction, self.threshold, self.tolerance, self.target,
+            self.currency,
+        )  # fmt: skip
         if wrong is not None:
             raise ValueError(wrong)
         return self
@@ -97,6 +113,8 @@ class KpiOut(KpiTerms):
     """As it stands: what was agreed under other rules is shown as well."""
 
     model_config = ConfigDict(from_attributes=True, extra="ignore")
+
+    direction: Direction
 
     id: UUID
     key: str
@@ -113,7 +131,10 @@ class MeasuredOut(BaseModel):
     direction: Direction
     threshold: float
     tolerance: float
-    missed: bool = Field(description="Beyond threshold and tolerance; of an uplift, surely.")
+    missed: bool | None = Field(
+        description="Beyond threshold and tolerance; of an uplift, surely. Null: without a value"
+        " nothing is said."
+    )
     certain: bool = Field(
         description="Whether more than chance keeps it from where a miss begins: threshold and"
         " tolerance together lie outside of `low` to `high`. Alerts are made of what is missed for"
@@ -135,8 +156,8 @@ class MeasuredOut(BaseModel):
     )
     digest: str = Field(description="Of the definition that it was held against.")
     lacking: str | None = Field(
-        description="Why no miss is certain, though there is a value: fewer than 30 outcomes, or"
-        " fewer than 5 that brought anything."
+        description="Why there is no value; or why no miss is certain, though there is one: fewer"
+        " than 30 outcomes, or fewer than 5 that brought anything."
     )
     segment: str = Field("", description="Which part it is of, as `state=NSW`; none: the whole.")
 
@@ -190,7 +211,7 @@ async def withdraw_kpi(
 
     Cases go on by what was agreed when they began, what it came to stays on record, and so do its
     pushed values. What is agreed on anew under the key is another KPI, and begins without them: it
-    may mean something else. An alert about it is resolved by hand.
+    may mean something else. An alert about it lapses at once.
     """
     change = await service.edit(
         session, key, kpi, expected=expected, fields=None, reason=reason, by=actor

@@ -74,6 +74,18 @@ class Direction(StrEnum):
     AT_MOST = "at_most"
 
 
+_BETTER_LESS = frozenset({Formula.LOG_LOSS, Formula.BRIER, Formula.ECE, Formula.MAE, Formula.RMSE})
+_BETTER_MORE = frozenset(
+    {Formula.ACCURACY, Formula.PRECISION, Formula.RECALL, Formula.F1, Formula.AUC}
+)
+
+
+def better(formula: Formula) -> Direction:
+    """Return which side of a threshold is good where nobody says so: of errors and costs less."""
+    less = formula in _BETTER_LESS or formula is Formula.MEAN_COST
+    return Direction.AT_MOST if less else Direction.AT_LEAST
+
+
 class Aggregate(StrEnum):
     """What pushed values come to."""
 
@@ -86,28 +98,57 @@ def fault(
     formula: Formula,
     direction: Direction,
     threshold: float,
+    tolerance: float,
     target: float | None,
     currency: str | None,
 ) -> str | None:
     """Say what could never be met, never be missed, or means nothing of what is agreed on."""
-    for name, figure in (("threshold", threshold), ("target", target)):
-        if figure is None:
-            continue
-        if formula in SHARES and not 0 <= figure <= 1:
-            return f"{name} is {figure:g}, and {formula} is a share, from 0 to 1"
-        if formula in _SIZES and figure < 0:
-            return f"{name} is {figure:g}, and {formula} is never below 0"
-    if target is not None and target != threshold:
-        least = direction is Direction.AT_LEAST
-        if (target > threshold) is not least:
-            side, hoped = ("below", "more") if least else ("above", "less")
-            return (
-                f"target is {target:g}, {side} the threshold of {threshold:g}; of what is to be"
-                f" {direction} the threshold, {hoped} is hoped for"
-            )
+    figures = {"threshold": threshold, "target": target}
+    found = (
+        _turned(formula, direction),
+        *(_out_of_range(formula, name, one) for name, one in figures.items() if one is not None),
+        _boundless(formula, limit(direction, threshold, tolerance), tolerance),
+        None if target is None else _hopeless(direction, threshold, target),
+    )
+    for said in found:
+        if said is not None:
+            return said
     if currency is not None and formula not in MONEY:
         return f"currency is {currency}, and {formula} is no money: leave it out"
     return None
+
+
+def _turned(formula: Formula, direction: Direction) -> str | None:
+    if formula not in _BETTER_LESS | _BETTER_MORE or direction is better(formula):
+        return None
+    which = "less" if formula in _BETTER_LESS else "more"
+    return f"direction is {direction}, and of {formula} {which} is better: {better(formula)}"
+
+
+def _out_of_range(formula: Formula, name: str, figure: float) -> str | None:
+    if formula in SHARES and not 0 <= figure <= 1:
+        return f"{name} is {figure:g}, and {formula} is a share, from 0 to 1"
+    if formula in _SIZES and figure < 0:
+        return f"{name} is {figure:g}, and {formula} is never below 0"
+    return None
+
+
+def _boundless(formula: Formula, begins: float, tolerance: float) -> str | None:
+    share, size = formula in SHARES and not 0 <= begins <= 1, formula in _SIZES and begins < 0
+    if not tolerance or not (share or size):
+        return None
+    return f"tolerance is {tolerance:g}: {formula} would be missed beyond {begins:g}, and never is"
+
+
+def _hopeless(direction: Direction, threshold: float, target: float) -> str | None:
+    least = direction is Direction.AT_LEAST
+    if target == threshold or (target > threshold) is least:
+        return None
+    side, hoped = ("below", "more") if least else ("above", "less")
+    return (
+        f"target is {target:g}, {side} the threshold of {threshold:g}; of what is to be"
+        f" {direction} the threshold, {hoped} is hoped for"
+    )
 
 
 class Prices(NamedTuple):
@@ -133,6 +174,8 @@ class Found(NamedTuple):
     """The standard error, of what is computed from outcomes."""
     few: str | None = None
     """Why no miss is certain, though there is a value: too few outcomes say it."""
+    lacking: str | None = None
+    """Why there is no value, where something else is to be said than that there is nothing."""
 
     @property
     def interval(self) -> tuple[float | None, float | None]:
@@ -147,13 +190,13 @@ _GRAVE = 0.1
 NONE = Found(None, 0)
 
 
-def missed(found: Found, direction: Direction, threshold: float, tolerance: float) -> bool:
-    """Say whether a KPI is beyond threshold and tolerance; what was not measured is not.
+def missed(found: Found, direction: Direction, threshold: float, tolerance: float) -> bool | None:
+    """Say whether a KPI is beyond threshold and tolerance; nothing of what was not measured.
 
     Of an estimate only what its whole interval says is said.
     """
     if found.value is None:
-        return False
+        return None
     if direction is Direction.AT_LEAST:
         best = found.value if found.high is None else found.high
         return best < limit(direction, threshold, tolerance)
@@ -169,13 +212,12 @@ def limit(direction: Direction, threshold: float, tolerance: float) -> float:
 def certain(found: Found, direction: Direction, threshold: float, tolerance: float) -> bool:
     """Say whether chance alone would not bring a value that far from where a miss begins.
 
-    Of too few outcomes nothing is. What was reported, or lies in an interval of its own, is as
-    certain as it is said.
+    Of too few outcomes nothing is, nor of none. What was reported is as certain as it is said.
     """
-    low, high = found.interval
-    if found.few is not None:
+    if found.value is None or found.few is not None:
         return False
-    if found.error is None or low is None or high is None:
+    low, high = found.interval
+    if low is None or high is None:
         return True
     return not low <= limit(direction, threshold, tolerance) <= high
 
@@ -189,10 +231,11 @@ def gravely(
     twice of what chance explains, and by more than a tenth of its threshold: of a million outcomes
     next to nothing is certain as well.
     """
-    if formula in ATTRIBUTED:
-        return missed(found, direction, threshold, tolerance)
-    if tolerance > 0 or found.value is None:
-        return missed(found, direction, threshold, 2 * tolerance)
+    if found.value is None:
+        return False
+    if formula in ATTRIBUTED or tolerance > 0:
+        room = tolerance if formula in ATTRIBUTED else 2 * tolerance
+        return bool(missed(found, direction, threshold, room))
     low, high = found.interval
     chance = 0.0 if low is None or high is None else (high - low) / 2
     short = threshold - found.value if direction is Direction.AT_LEAST else found.value - threshold

@@ -146,7 +146,8 @@ async def _facts(
             "degraded": stand.degraded,
         },
         "kpi": {
-            "measured": [asdict(item) for item in measured],
+            # A rule asks `unmeasured` for what is not known; whether it is missed has two answers.
+            "measured": [{**asdict(item), "missed": bool(item.missed)} for item in measured],
             "values": {item.key: item.value for item in measured if item.value is not None},
             "missed": [item.key for item in measured if item.missed],
             "unmeasured": [

@@ -68,6 +68,9 @@ async def review_seat(
     )
     if seat is None or seat.until is not None:
         return
+    version = await catalog.version_by_id(session, tenant_id, seat.version_id)
+    if version.stage is not Stage.ACTIVATED:  # sent back since, for what it did at another point
+        return
     system = Actor.system(tenant_id)
     verdict = await activation.judge_step(
         session, seat.case_id, gates.ActivationStep.KPI_VALIDATION, by=system

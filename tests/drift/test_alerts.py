@@ -75,6 +75,8 @@ async def test_its_event_says_what_it_said_and_how_severe_it_is(here: Watched) -
         "point": "p",
         "point_id": str(here.point),
         "version_id": str(here.version),
+        "model": "m",
+        "number": 1,
         "subject": "x",
         "kind": "data",
         "severity": "critical",

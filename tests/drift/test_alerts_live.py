@@ -82,13 +82,15 @@ def test_what_drifts_fires_is_told_is_acknowledged_and_recovers(scene: Scene) ->
     raised = scene.hook.of("drift.alert.raised", subject="x")
     assert raised[0].event["data"]["severity"] == "warning"
     assert raised[0].event["data"]["alert_id"] == row["id"]
+    told = {name: raised[0].event["data"][name] for name in ("model", "number", "point")}
+    assert told == {"model": place.model, "number": place.version, "point": place.point}
     scene.manager.wait(lambda got: any(b'"subject":"x"' in message.body for message in got))
     labels = 'tenant="default",kind="data",severity="warning",silenced="false",state="firing"'
     series = f"modelward_alerts{{{_sorted(labels)}}}"
     wait(lambda: metrics(live).get(series) == 1)
-    told = metrics(live)
-    assert told['modelward_drift_windows_examined_total{tenant="default"}'] >= 2
-    assert 0 <= told['modelward_drift_newest_window_age_seconds{tenant="default"}'] < 600
+    shown = metrics(live)
+    assert shown['modelward_drift_windows_examined_total{tenant="default"}'] >= 2
+    assert 0 <= shown['modelward_drift_newest_window_age_seconds{tenant="default"}'] < 600
 
     taken = live["ops"].post(f"{path}:acknowledge", {"comment": "looking"})
     assert (taken["state"], taken["comment"]) == ("acknowledged", "looking")

@@ -37,7 +37,7 @@ def test_rare_successes_at_or_above_the_threshold_are_no_miss_on_days_of_bad_luc
         found = of_scope(formula, paid((rng.random(count) < 0.02) * 100.0))
         times = expected if formula is ScopeFormula.TOTAL_REWARD else 1
         limits = (Direction.AT_LEAST, 2.0 * times, 0.0)
-        told += missed(found, *limits) and certain(found, *limits)
+        told += bool(missed(found, *limits)) and certain(found, *limits)
         assert found.few is not None or found.outcomes >= 30 or formula.value == "total_reward"
 
     assert told <= 3
@@ -56,7 +56,7 @@ def test_a_total_is_missed_for_certain_where_days_of_so_much_business_bring_less
         business = max(float(rng.normal(1.0, varies)), 0.05)
         rewards = rng.gamma(4, 2.5, int(rng.poisson(1_000 * business)))
         found = of_scope(ScopeFormula.TOTAL_REWARD, paid(rewards))
-        surely = missed(found, *limits) and certain(found, *limits)
+        surely = bool(missed(found, *limits)) and certain(found, *limits)
         told[10_000 * business >= 9_500] += surely
         slack += 10_000 * business < 7_500 and not surely
 
@@ -86,7 +86,7 @@ def test_rare_successes_beside_costs_of_everyone_are_no_miss_either(
             found = reckoned(formula, done)
         adds = "total" in formula or formula == "reward - cost"
         limits = (Direction.AT_LEAST, 1.0 * expected if adds else 1.0, 0.0)
-        told += missed(found, *limits) and certain(found, *limits)
+        told += bool(missed(found, *limits)) and certain(found, *limits)
 
     assert told <= 2
 
@@ -104,10 +104,10 @@ def test_what_halves_is_found_and_amounts_that_differ_cry_wolf_seldom() -> None:
     halved, lopsided = 0, 0
     for _ in range(500):
         found = value(Formula.MEAN_REWARD, paid((rng.random(3_000) < 0.01) * 100.0))
-        halved += missed(found, *limits) and certain(found, *limits)
+        halved += bool(missed(found, *limits)) and certain(found, *limits)
         amounts = rng.lognormal(0, 1, 300) * (2.0 / np.exp(0.5))
         found = value(Formula.MEAN_REWARD, paid(amounts))
-        lopsided += missed(found, *limits) and certain(found, *limits)
+        lopsided += bool(missed(found, *limits)) and certain(found, *limits)
 
     assert halved > 400
     assert lopsided < 15

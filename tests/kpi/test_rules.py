@@ -13,9 +13,11 @@ from app.kpi.rules import (
     Formula,
     Found,
     Prices,
+    better,
     certain,
     fault,
     gravely,
+    limit,
     missed,
 )
 from app.kpi.scopes.rules import ScopeFormula
@@ -118,7 +120,7 @@ def test_a_healthy_kpi_at_its_threshold_is_hardly_ever_missed_for_certain() -> N
             rewards = (rng.random(500) < rate).astype(float).tolist()
             found = value(Formula.CONVERSION_RATE, folded(rewards, [0.0] * 500))
             limits = (Direction.AT_LEAST, rate, rate / 10)
-            beyond = missed(found, *limits)
+            beyond = bool(missed(found, *limits))
             said.append((beyond, beyond and certain(found, *limits)))
 
     by_chance, surely = np.mean(said, axis=0)
@@ -145,7 +147,7 @@ def test_a_tolerance_is_no_coin_that_is_tossed(direction: Direction) -> None:
                 reward_squared=float((rewards**2).sum()),
             )  # fmt: skip
             found = value(Formula.MEAN_REWARD, done)
-            said[truth] += missed(found, *limits) and certain(found, *limits)
+            said[truth] += bool(missed(found, *limits)) and certain(found, *limits)
 
     assert said[90.0] <= 8, "it was every second"
     assert said[85.0] > 1_900
@@ -166,42 +168,64 @@ def test_without_outcomes_no_kpi_has_a_value_and_none_is_missed(formula: Formula
     found = value(formula, Performance())
 
     assert found.value is None
-    assert not missed(found, Direction.AT_LEAST, 1e9, 0.0)
+    assert missed(found, Direction.AT_LEAST, 1e9, 0.0) is None
+    assert not certain(found, Direction.AT_LEAST, 1e9, 0.0)
+    assert not gravely(formula, found, Direction.AT_LEAST, 1e9, 0.0)
 
 
 @pytest.mark.parametrize(
     ("formula", "terms", "said"),
     [
-        (Formula.ACCURACY, (85.0, None, None), "accuracy is a share, from 0 to 1"),
-        (Formula.AUC, (-0.1, None, None), "threshold is -0.1"),
-        (Formula.F1, (0.5, 60.0, None), "target is 60"),
-        (Formula.CONVERSION_RATE, (1.1, None, None), "share"),
-        (Formula.RMSE, (-1.0, None, None), "rmse is never below 0"),
-        (Formula.ACCURACY, (0.8, None, "AUD"), "no money"),
-        (Formula.LOG_LOSS, (0.8, None, "AUD"), "no money"),
-        (Formula.MEAN_REWARD, (0.8, 0.7, None), "below the threshold"),
-        (Formula.RECALL, (0.0, 1.0, None), None),
-        (Formula.NET_VALUE, (-3.0, 5.0, "AUD"), None),
-        (Formula.MAE, (3.0, 3.0, "AUD"), None),
-        (Formula.PUSHED, (85.0, None, "AUD"), None),
-        (Formula.BIAS, (-1.0, None, None), None),
+        (Formula.ACCURACY, (85.0, 0.0, None, None), "accuracy is a share, from 0 to 1"),
+        (Formula.AUC, (-0.1, 0.0, None, None), "threshold is -0.1"),
+        (Formula.F1, (0.5, 0.0, 60.0, None), "target is 60"),
+        (Formula.CONVERSION_RATE, (1.1, 0.0, None, None), "share"),
+        (Formula.RMSE, (-1.0, 0.0, None, None), "rmse is never below 0"),
+        (Formula.ACCURACY, (0.8, 0.0, None, "AUD"), "no money"),
+        (Formula.LOG_LOSS, (0.8, 0.0, None, "AUD"), "no money"),
+        (Formula.MEAN_REWARD, (0.8, 0.0, 0.7, None), "below the threshold"),
+        (Formula.ACCURACY, (0.8, 5.0, None, None), "tolerance is 5"),
+        (Formula.ECE, (0.1, 0.91, None, None), "tolerance is 0.91"),
+        (Formula.RECALL, (0.0, 0.0, 1.0, None), None),
+        (Formula.NET_VALUE, (-3.0, 9.0, 5.0, "AUD"), None),
+        (Formula.MAE, (3.0, 9.0, 3.0, "AUD"), None),
+        (Formula.PUSHED, (85.0, 99.0, None, "AUD"), None),
+        (Formula.BIAS, (-1.0, 0.0, None, None), None),
     ],
 )
 def test_what_could_never_be_met_or_missed_is_a_fault(
-    formula: Formula, terms: tuple[float, float | None, str | None], said: str | None
+    formula: Formula, terms: tuple[float, float, float | None, str | None], said: str | None
 ) -> None:
-    found = fault(formula, Direction.AT_LEAST, *terms)
+    found = fault(formula, better(formula), *terms)
 
     assert found is None if said is None else said in str(found)
 
 
-@given(st.sampled_from(Formula), st.sampled_from(Direction), st.floats(0, 1), st.floats(0, 1))
-def test_a_target_lies_on_the_good_side_of_its_threshold(
-    formula: Formula, direction: Direction, threshold: float, target: float
-) -> None:
-    better = target >= threshold if direction is Direction.AT_LEAST else target <= threshold
+def test_of_errors_less_is_better_and_nobody_agrees_on_more() -> None:
+    less = {one for one in Formula if better(one) is Direction.AT_MOST}
+    turned = {
+        (formula, direction)
+        for formula in Formula
+        for direction in Direction
+        if "is better" in str(fault(formula, direction, 0.5, 0.0, None, None))
+    }
 
-    assert (fault(formula, direction, threshold, target, None) is None) is better
+    errors = {Formula.LOG_LOSS, Formula.BRIER, Formula.ECE, Formula.MAE, Formula.RMSE}
+    goods = {Formula.ACCURACY, Formula.PRECISION, Formula.RECALL, Formula.F1, Formula.AUC}
+    assert less == errors | {Formula.MEAN_COST}
+    assert turned == {(one, Direction.AT_LEAST) for one in errors} | {
+        (one, Direction.AT_MOST) for one in goods
+    }
+
+
+@given(st.sampled_from(Formula), st.floats(0, 1), st.floats(0, 1))
+def test_a_target_lies_on_the_good_side_of_its_threshold(
+    formula: Formula, threshold: float, target: float
+) -> None:
+    direction = better(formula)
+    hoped = target >= threshold if direction is Direction.AT_LEAST else target <= threshold
+
+    assert (fault(formula, direction, threshold, 0.0, target, None) is None) is hoped
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6), st.floats(-1e6, 1e6), st.floats(0, 1e3))
@@ -216,6 +240,11 @@ def test_an_estimate_is_missed_only_if_all_of_its_interval_is(
     assert low == (middle + radius < threshold - tolerance)
     assert high == (middle - radius > threshold + tolerance)
     assert not (low and high)
+    for direction, far in ((Direction.AT_LEAST, low), (Direction.AT_MOST, high)):
+        sure = certain(found, direction, threshold, tolerance)
+        begins = limit(direction, threshold, tolerance)
+        assert sure is not (middle - radius <= begins <= middle + radius)
+        assert sure or not far
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e3), st.floats(-1e6, 1e6), st.sampled_from(Direction))

@@ -8,7 +8,7 @@ import pytest
 
 from app.client import Problem
 from app.kpi.routes import KpiOut
-from tests.live import Live, champion, lift_control, unique, wait_folded
+from tests.live import Live, champion, lift_control, make_point, unique, wait_folded
 from tests.platform.wire import problem_of, speaker
 from tests.routing.plans import Cast, cast
 
@@ -94,6 +94,10 @@ def test_what_means_nothing_is_not_agreed_on(at: Cast) -> None:
         ({"threshold": 1.0, "target": 0.5}, "more is hoped for"),
         ({"direction": "at_most", "threshold": 1.0, "target": 2.0}, "less is hoped for"),
         ({"formula": "auc", "threshold": 0.8, "currency": "AUD"}, "no money"),
+        ({"formula": "mae", "direction": "at_least"}, "less is better: at_most"),
+        ({"formula": "accuracy", "threshold": 0.8, "tolerance": 5}, "never is"),
+        ({"formula": "error_cost", "prices": {}}, "no answer has a price"),
+        ({"formula": "mean_reward", "aggregate": "sum"}, "aggregate is of pushed values"),
     )
     for terms, said in found:
         with pytest.raises(Problem) as problem:
@@ -102,12 +106,70 @@ def test_what_means_nothing_is_not_agreed_on(at: Cast) -> None:
         assert said in str(problem.value.document)
 
 
+def test_errors_and_costs_are_at_most_where_nobody_says_so(at: Cast) -> None:
+    found = {
+        formula: at.live["aud"].get(f"{at.path}/kpis/{agree(at, formula=formula)}")["direction"]
+        for formula in ("rmse", "mean_cost", "mean_reward")
+    }
+
+    assert found == {"rmse": "at_most", "mean_cost": "at_most", "mean_reward": "at_least"}
+
+
+def test_what_is_not_known_is_neither_met_nor_missed_and_says_why(at: Cast) -> None:
+    live = at.live
+    place = champion(live)
+    path = f"/v1/decision-points/{place.point}"
+    lacking = {
+        "pushed": "nothing was reported of this time",
+        "uplift": "the version has no traffic here",
+        "mean_reward": "the version has no traffic here",
+    }
+    for formula in lacking:
+        terms = {"name": "k", "threshold": 1.0, "unit": "", "formula": formula}
+        live["ops"].put(f"{path}/kpis/{formula}", terms)
+
+    def said() -> dict[str, str]:
+        found = live["aud"].get(f"{path}/kpis:measure", model=place.model, version=place.version)
+        assert all(
+            (one["value"], one["missed"], one["certain"]) == (None, None, False)
+            for one in found["measures"]
+        )
+        return {one["key"]: one["lacking"] for one in found["measures"]}
+
+    assert said() == lacking
+    unit = {"unit": "u-1"}
+    token = live["app"].post(f"{path}/route", unit)["token"]
+    event = {"token": token, "at": long_ago(), "score": 0.5, "features": {"x": 0.1}}
+    live["app"].post("/v1/events", {"events": [event]})
+    wait_folded(live, place.point)
+    assert said() == lacking | {
+        "uplift": "there is no holdout",
+        "mean_reward": "no outcomes of this time say it",
+    }
+
+
+def test_what_decisions_bring_is_of_one_currency(at: Cast) -> None:
+    live = at.live
+    path = f"/v1/decision-points/{make_point(live)}/kpis"
+    terms = {"name": "k", "threshold": 0, "unit": "", "currency": "EUR"}
+    live["ops"].put(f"{path}/net", terms)
+    live["ops"].put(f"{path}/mae", {**terms, "formula": "mae", "currency": "JPY"})
+    live["ops"].put(f"{path}/told", {**terms, "formula": "pushed", "currency": "USD"})
+
+    cost = {**terms, "formula": "mean_cost", "currency": "USD"}
+    answer = speaker(live, "ops").put(f"{path}/cost", json=cost)
+
+    mixed = problem_of(answer, 409, "mixed_currencies")
+    assert mixed["currencies"] == {"EUR": ["net"], "USD": ["cost"]}
+
+
 def test_what_was_agreed_under_other_rules_is_shown() -> None:
     terms: dict[str, Any] = {
         "name": "k",
         "formula": "accuracy",
         "threshold": 85,
         "target": 3,
+        "direction": "at_least",
         "unit": "%",
     }
 

@@ -161,12 +161,24 @@ def fault(
     formula: ScopeFormula,
     direction: rules.Direction,
     threshold: float,
+    tolerance: float,
     target: float | None,
     currency: str | None,
 ) -> str | None:
     """Say what could never be met, never be missed, or means nothing of what is agreed on."""
-    alike = Formula.NET_VALUE if formula in _OWN else Formula(formula.value)
-    return rules.fault(alike, direction, threshold, target, currency)
+    return rules.fault(_alike(formula), direction, threshold, tolerance, target, currency)
+
+
+def better(formula: ScopeFormula) -> rules.Direction:
+    """Return which side of a threshold is good where nobody says so: of errors and costs less."""
+    return rules.better(_alike(formula))
+
+
+def _alike(formula: ScopeFormula) -> Formula:
+    """Return the formula of a point that is of the same kind."""
+    if formula is ScopeFormula.TOTAL_COST:
+        return Formula.MEAN_COST
+    return Formula.NET_VALUE if formula in _OWN else Formula(formula.value)
 
 
 def sorts_of(
@@ -245,12 +257,12 @@ def _total(total: float, squares: float, rows: int, idle: int) -> Found:
     return Found(total, rows, error=error, few=computed.idling(rows, bringing))
 
 
-def judged(formula: ScopeFormula, found: Found, *, missed: bool) -> bool | None:
+def judged(formula: ScopeFormula, found: Found, *, missed: bool | None) -> bool | None:
     """Return whether a KPI is missed, or nothing where too few outcomes say so.
 
     Of what is a sum that is met few outcomes say it as well as many.
     """
     if found.value is None:
         return None
-    unsaid = missed or (formula not in TOTALS and found.outcomes < chance.FEWEST)
+    unsaid = bool(missed) or (formula not in TOTALS and found.outcomes < chance.FEWEST)
     return None if found.few is not None and unsaid else missed

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from app.kit.input import Input
 from app.kit.names import NAME
 from app.kpi.routes import AgreedTerms
+from app.kpi.rules import Direction
 from app.kpi.scopes.formula import QUANTITIES
 from app.kpi.scopes.parsing import MAX_LENGTH
 from app.kpi.scopes.rules import (
@@ -15,6 +16,7 @@ from app.kpi.scopes.rules import (
     MOST_PROCESSES,
     ScopeFormula,
     ScopeKind,
+    better,
     fault,
 )
 
@@ -131,7 +133,11 @@ class ScopeKpiIn(ScopeKpiTerms):
             raise ValueError("prices belong to the formula error_cost, which needs them")
         if (self.formula is ScopeFormula.EXPRESSION) is not (self.expression is not None):
             raise ValueError("an expression belongs to the formula expression, which needs one")
-        wrong = fault(self.formula, self.direction, self.threshold, self.target, self.currency)
+        self.direction = self.direction or better(self.formula)
+        wrong = fault(
+            self.formula, self.direction, self.threshold, self.tolerance, self.target,
+            self.currency,
+        )  # fmt: skip
         if wrong is not None:
             raise ValueError(wrong)
         return self
@@ -139,6 +145,8 @@ class ScopeKpiIn(ScopeKpiTerms):
 
 class ScopeKpiOut(ScopeKpiTerms):
     model_config = ConfigDict(from_attributes=True, extra="ignore")
+
+    direction: Direction
 
     id: UUID
     key: str = Field(pattern=NAME)

@@ -81,11 +81,12 @@ def test_a_portfolio_is_put_of_the_points_that_its_processes_had(live: Live) -> 
 def test_what_only_who_asked_can_correct_voids_the_approval(live: Live) -> None:
     first, second = make_point(live), make_point(live)
     path = f"/v1/kpi-scopes/{make_scope(live, first)}"
-    agreed_in(live, first, "AUD")
+    was = agreed_in(live, first, "AUD")
     controlled(live)
     asked = put(live, f"{path}/kpis/net", {**KPI, "currency": "AUD"})
     lift_control(live, "kpi")
     # The scope is what it was; what its point is agreed in is not.
+    assert delete(live, was, 1).status_code == 204
     agreed_in(live, first, "EUR")
     controlled(live)
 

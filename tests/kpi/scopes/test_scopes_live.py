@@ -37,9 +37,11 @@ def scope(*points: str, processes: tuple[str, ...] = ()) -> dict[str, Any]:
     return {"kind": kind, "name": "A scope", **named}
 
 
-def agreed_in(live: Live, point: str, currency: str) -> None:
+def agreed_in(live: Live, point: str, currency: str) -> str:
     terms = {"name": "k", "threshold": 0, "unit": currency, "currency": currency}
-    live["ops"].put(f"/v1/decision-points/{point}/kpis/{unique('kpi')}", terms)
+    path = f"/v1/decision-points/{point}/kpis/{unique('kpi')}"
+    live["ops"].put(path, terms)
+    return path
 
 
 def test_a_portfolio_is_of_its_own_points_and_those_of_its_processes_each_once(live: Live) -> None:
