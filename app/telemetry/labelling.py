@@ -175,7 +175,10 @@ def _decision_of(row: dict[str, Any], decisions: Mapping[bytes, bytes] | None) -
         return sent
     found = decisions.get(sent)
     if found is None:
-        raise UnknownEvent("No event of this event_id has come; by decision_id it may come first.")
+        raise UnknownEvent(
+            "No event of this event_id has come; by decision_id it may come first. Of a rehearsal's"
+            " name its model, version and decision_point beside the outcomes."
+        )
     return found
 
 

@@ -261,8 +261,8 @@ class ErasedOut(BaseModel):
     pseudonym: str = Field(description="What stands in the audit log in place of the unit.")
     raw_events: int = Field(description="Raw events deleted by this call.")
     complete: bool = Field(
-        description="Whether all days were looked through; if not, a worker goes on, and GET"
-        " /v1/subjects says when it has."
+        description="Whether this call looked through all days; if not, a worker goes on. Whether"
+        " nothing came meanwhile, GET /v1/subjects says."
     )
 
 
@@ -272,7 +272,8 @@ class ErasureOut(BaseModel):
     pseudonym: str = Field(description="As POST /v1/subjects:erase and the audit log name it.")
     at: datetime = Field(description="What was decided before is not kept.")
     complete: bool = Field(
-        description="Whether a worker has looked through all days, after every process had heard."
+        description="Whether a worker has looked through all days once more, after every process"
+        " had heard: ten minutes later at the earliest."
     )
 
 
