@@ -71,16 +71,17 @@ def missing(
     return [(end - width, end) for end in sorted(found - set(ends))]
 
 
-def next_end(
-    upcoming: int, newest: int | None, hours: Collection[int], width: int, step: int
-) -> int:
+def next_end(upcoming: int, newest: int | None, busy: int | None, width: int, step: int) -> int:
     """Return the end of the next window: the first that holds an hour which no window holds yet.
 
-    What comes late may lie behind the ``newest`` window's end and before the ``upcoming`` one
-    begins: what was there to be skipped has come. So many steps before the upcoming one it is held.
-    Where no window was examined, the first begins with the first of the ``hours``.
+    That is ``busy``, the first hour with events behind the ``newest`` window's end. It may have
+    come late, before the ``upcoming`` window begins: then the window that holds it is the next, so
+    many steps after the newest. Where no window was examined, the first begins with it.
     """
+    if busy is None:
+        return upcoming
     if newest is None:
-        return min(upcoming, min(hours, default=upcoming) + width)
-    early = [hour for hour in hours if newest <= hour < upcoming - width]
-    return upcoming - step * ((upcoming - min(early) - 1) // step) if early else upcoming
+        return busy + width
+    if busy >= upcoming - width:
+        return upcoming
+    return newest + step * ((busy - newest) // step + 1)

@@ -4,7 +4,7 @@ What lies behind the newest of them, and before the one that is due next, is not
 the first that holds it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -26,7 +26,7 @@ async def late(
     session: AsyncSession,
     watch_row: Watch,
     limits: Thresholds,
-    traffic: telemetry.Traffic,
+    series: tuple[UUID, ...],
     *,
     most: int,
 ) -> tuple[list[Window], bool]:
@@ -35,7 +35,6 @@ async def late(
     Labels mature after their events, and events come late, into hours that there was no window for
     too: neither is lost on windows that closed. What is not among ``most`` is late still.
     """
-    series = traffic.series
     changed = await _touched(session, watch_row.tenant_id, series)
     hours = [one.touched_hour for one in changed if one.touched_hour is not None]
     retold = [one.retold_hour for one in changed if one.retold_hour is not None]
@@ -61,7 +60,7 @@ async def late(
     if limits.window_events is None:
         steps = missing(known, folded, limits.window_hours, limits.step_hours)
         new = {end: first for first, end in steps}
-        await _bring_forward(session, watch_row, limits, traffic, folded)
+        await _bring_forward(session, watch_row, limits, series)
     ends = sorted(again | new.keys())
     if len(ends) > most:
         first = new | {one.end: one.first for one in known}
@@ -82,21 +81,17 @@ async def late(
 
 
 async def _bring_forward(
-    session: AsyncSession,
-    watch_row: Watch,
-    limits: Thresholds,
-    traffic: telemetry.Traffic,
-    folded: Collection[int],
+    session: AsyncSession, watch_row: Watch, limits: Thresholds, series: tuple[UUID, ...]
 ) -> None:
-    """Have the next window be the first that holds what came before it."""
+    """Have the next window be the first that holds what no window holds, late or not."""
     newest = await session.scalar(select(func.max(Window.until)).filter_by(**whose(watch_row)))
-    hours = set(folded)
-    if newest is None and traffic.first_hour is not None:
-        hours = {telemetry.hour_at(traffic.first_hour)}
+    behind = None if newest is None else telemetry.hour_at(newest)
+    begins = _begins(behind or 0)
+    busy = await telemetry.next_hour(session, watch_row.tenant_id, series, begins)
     end = next_end(
         telemetry.hour_at(watch_row.next_until),
-        telemetry.hour_at(newest) if newest is not None else None,
-        hours,
+        behind,
+        None if busy is None else telemetry.hour_at(busy),
         limits.window_hours,
         limits.step_hours,
     )

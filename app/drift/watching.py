@@ -74,7 +74,9 @@ async def examine(session: AsyncSession, tenant_id: UUID, point_id: UUID, versio
     if watch_row is None:
         return False
     matured = limits.matured(await clock(session))
-    late, more = await lateness.late(session, watch_row, limits, traffic, most=_WINDOWS_A_TURN)
+    late, more = await lateness.late(
+        session, watch_row, limits, traffic.series, most=_WINDOWS_A_TURN
+    )
     ripe, riper = await lateness.ripe(session, watch_row, matured, most=_WINDOWS_A_TURN)
     late = sorted({one.until: one for one in (*ripe, *late)}.values(), key=lambda one: one.until)
     more |= riper

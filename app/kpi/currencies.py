@@ -28,7 +28,8 @@ async def money_at(
 ) -> dict[UUID, dict[Sort, set[str]]]:
     """Return the currencies of what is agreed at points, by what it is of.
 
-    Of those points where one is named; one KPI of a point is left out (``but``).
+    Of those points where one is named; one KPI of a point is left out (``but``). What is reported,
+    or has prices of its own, says what decisions bring only where nothing else does.
     """
     rows = await session.execute(
         select(Definition.point_id, Definition.key, Definition.formula, Terms.currency)
@@ -44,10 +45,18 @@ async def money_at(
         )
     )
     found: dict[UUID, dict[Sort, set[str]]] = defaultdict(lambda: defaultdict(set))
+    hints: dict[UUID, set[str]] = defaultdict(set)
     for point_id, key, formula, currency in rows:
         sort = sort_of(formula)
-        if sort is not None and currency is not None and (point_id, key) != but:
+        if sort is None or currency is None or (point_id, key) == but:
+            continue
+        if formula in _OF_ITS_OWN:
+            hints[point_id].add(currency)
+        else:
             found[point_id][sort].add(currency)
+    for point_id, currencies in hints.items():
+        if Sort.VALUE not in found[point_id]:
+            found[point_id][Sort.VALUE] = currencies
     return found
 
 
@@ -145,9 +154,10 @@ async def _require_agreed(
     mixed = disagreement(agreed)
     if mixed is not None:
         said = "; ".join(f"{one} by {', '.join(keys)}" for one, keys in mixed.items())
+        what = "How far forecasts are off" if sort is Sort.ERRORS else "What decisions bring"
         raise MixedCurrencies(
-            f"What decisions at {point.key} come to would be of several currencies: {said}.",
+            f"{what} at {point.key} would be of several currencies: {said}.",
             currencies=mixed,
-            mend="Name the currency that the other KPIs are agreed in. To change it, PUT them"
-            " without `currency` first.",
+            mend="Name the currency that the others of these KPIs are agreed in; to change it, PUT"
+            " those others without `currency` first.",
         )

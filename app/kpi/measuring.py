@@ -74,12 +74,15 @@ async def measure(
                 session, tenant_id, point_id, item, version_id,
                 since=since or traffic.first_hour, until=until,
             )  # fmt: skip
-        elif item.formula in rules.ATTRIBUTED and nothing:
+        elif nothing:
             found = rules.NONE._replace(lacking="the outcomes of this time are waited for")
         elif item.formula in rules.ATTRIBUTED:
             if worth is None:
                 point = await catalog.point_by_id(session, tenant_id, point_id)
-                worth = await attributed(session, point, version_id, since=first, until=last)
+                # Whoever reads what it lacks may see this point only.
+                worth = await attributed(
+                    session, point, version_id, since=first, until=last, keys={point.key}
+                )
             found = attribution.found(item.formula, worth)
         else:
             found = computed.value(item.formula, done, item.prices)

@@ -41,12 +41,6 @@ class PricesIn(Input):
     false_negative: float = Field(0.0, ge=-GREATEST, le=GREATEST)
     true_negative: float = Field(0.0, ge=-GREATEST, le=GREATEST)
 
-    @model_validator(mode="after")
-    def _some(self) -> Self:
-        if not any(self.model_dump().values()):
-            raise ValueError("no answer has a price: what they cost would always be 0")
-        return self
-
 
 class AgreedTerms(Input):
     """What is agreed on about any KPI, of a decision point or of several together."""
@@ -54,8 +48,8 @@ class AgreedTerms(Input):
     name: str = Field(min_length=1, max_length=200)
     direction: Direction | None = Field(
         None,
-        description="Which side of the threshold is good. Left out: `at_most` of errors and costs,"
-        " else `at_least`.",
+        description="Which side of the threshold is good. Left out: `at_most` of `log_loss`,"
+        " `brier`, `ece`, `mae`, `rmse`, `mean_cost` and `total_cost`, else `at_least`.",
     )
     tolerance: float = Field(0.0, ge=0, allow_inf_nan=False)
     unit: str = Field(max_length=64)
@@ -69,6 +63,15 @@ class AgreedTerms(Input):
         None, description="Of `error_cost`: what an answer of each kind brings; costs are negative."
     )
     aggregate: Aggregate = Field(Aggregate.MEAN, description="What pushed values come to.")
+
+    def require_sense(self, formula: str) -> None:
+        """Refuse prices and an aggregate that its ``formula`` makes nothing of."""
+        if (formula == Formula.ERROR_COST) is not (self.prices is not None):
+            raise ValueError("prices belong to the formula error_cost, which needs them")
+        if self.prices is not None and not any(self.prices.model_dump().values()):
+            raise ValueError("no answer has a price: what they cost would always be 0")
+        if self.aggregate is not Aggregate.MEAN and formula != Formula.PUSHED:
+            raise ValueError(f"aggregate is of pushed values, and {formula} is of none")
 
 
 class KpiTerms(AgreedTerms):
@@ -95,10 +98,7 @@ class KpiIn(KpiTerms):
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
-        if (self.formula is Formula.ERROR_COST) is not (self.prices is not None):
-            raise ValueError("prices belong to the formula error_cost, which needs them")
-        if self.aggregate is not Aggregate.MEAN and self.formula is not Formula.PUSHED:
-            raise ValueError(f"aggregate is of pushed values, and {self.formula} is of none")
+        self.require_sense(self.formula)
         self.direction = self.direction or better(self.formula)
         wrong = fault(
             self.formula, self.direction, self.threshold, self.tolerance, self.target,

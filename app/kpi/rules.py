@@ -81,7 +81,7 @@ _BETTER_MORE = frozenset(
 
 
 def better(formula: Formula) -> Direction:
-    """Return which side of a threshold is good where nobody says so: of errors and costs less."""
+    """Return which side of a threshold is good where nobody says so: of most errors the lower."""
     less = formula in _BETTER_LESS or formula is Formula.MEAN_COST
     return Direction.AT_MOST if less else Direction.AT_LEAST
 
@@ -107,7 +107,7 @@ def fault(
     found = (
         _turned(formula, direction),
         *(_out_of_range(formula, name, one) for name, one in figures.items() if one is not None),
-        _boundless(formula, limit(direction, threshold, tolerance), tolerance),
+        _boundless(formula, limit(direction, threshold, tolerance)) if tolerance else None,
         None if target is None else _hopeless(direction, threshold, target),
     )
     for said in found:
@@ -133,11 +133,10 @@ def _out_of_range(formula: Formula, name: str, figure: float) -> str | None:
     return None
 
 
-def _boundless(formula: Formula, begins: float, tolerance: float) -> str | None:
-    share, size = formula in SHARES and not 0 <= begins <= 1, formula in _SIZES and begins < 0
-    if not tolerance or not (share or size):
+def _boundless(formula: Formula, begins: float) -> str | None:
+    if formula not in SHARES or 0 <= begins <= 1:
         return None
-    return f"tolerance is {tolerance:g}: {formula} would be missed beyond {begins:g}, and never is"
+    return f"with its tolerance {formula} would be missed beyond {begins:g}, and never is"
 
 
 def _hopeless(direction: Direction, threshold: float, target: float) -> str | None:

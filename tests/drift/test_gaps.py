@@ -73,12 +73,15 @@ def test_a_window_is_stale_if_one_of_its_hours_was_folded_since(
 
 
 def test_the_next_window_is_the_first_that_holds_what_came_before_it() -> None:
-    assert next_end(124, None, {3, 100}, 24, 24) == 27
-    assert next_end(124, 48, {50, 71, 110}, 24, 24) == 52
-    assert next_end(124, 48, {60}, 24, 24) == 76
-    assert next_end(124, 48, {47, 100}, 24, 24) == 124
-    assert next_end(124, 48, {60}, 24, 4) == 64
-    assert next_end(40, 48, {20, 50}, 24, 24) == 40  # windows went by count meanwhile
+    assert next_end(124, None, 3, 24, 24) == 27
+    assert next_end(24, None, 0, 168, 24) == 168  # the monitor looks at weeks meanwhile
+    assert next_end(144, 48, 50, 24, 24) == 72
+    assert next_end(144, 48, 100, 24, 24) == 120
+    assert next_end(144, 48, 120, 24, 24) == 144
+    assert next_end(144, 48, None, 24, 24) == 144
+    assert next_end(72, 48, 50, 1, 1) == 51  # and now at hours
+    assert next_end(124, 48, 60, 24, 4) == 64
+    assert next_end(40, 48, 50, 24, 24) == 40  # windows went by count
 
 
 @given(st.integers(0, 40) | st.none(), HOURS, st.integers(1, 24), st.integers(0, 12), st.data())
@@ -86,19 +89,18 @@ def test_windows_from_the_next_on_hold_all_that_is_behind_the_newest(
     newest: int | None, hours: set[int], width: int, away: int, data: st.DataObject
 ) -> None:
     step = data.draw(st.integers(1, width))
-    if newest is None:
-        assume(hours)
-        upcoming = max(hours) + width  # as if the last had been the first to come
-    else:
-        upcoming = newest + step * (1 + away)
+    behind = {hour for hour in hours if newest is None or hour >= newest}
+    assume(newest is not None or behind)
+    upcoming = max(hours) + width if newest is None else newest + step * (1 + away)
 
-    end = next_end(upcoming, newest, hours, width, step)
+    end = next_end(upcoming, newest, min(behind, default=None), width, step)
 
     walked = range(end, max(hours, default=0) + width + step, step)
     held = {hour for until in walked for hour in range(until - width, until)}
-    assert {hour for hour in hours if newest is None or hour >= newest} <= held
-    assert (newest or 0) < end <= upcoming
+    assert behind <= held
+    assert end <= upcoming
     if newest is None:
-        assert end == min(hours) + width
+        assert end == min(behind) + width
     else:
-        assert (upcoming - end) % step == 0
+        assert newest < end
+        assert (end - newest) % step == 0

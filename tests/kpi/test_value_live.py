@@ -8,6 +8,7 @@ import pytest
 
 from app.client import Problem
 from app.kpi.routes import KpiOut
+from app.kpi.scopes.schemas import ScopeKpiOut
 from tests.live import Live, champion, lift_control, make_point, unique, wait_folded
 from tests.platform.wire import problem_of, speaker
 from tests.routing.plans import Cast, cast
@@ -161,6 +162,8 @@ def test_what_decisions_bring_is_of_one_currency(at: Cast) -> None:
 
     mixed = problem_of(answer, 409, "mixed_currencies")
     assert mixed["currencies"] == {"EUR": ["net"], "USD": ["cost"]}
+    # And it does not stand in the way of a sum that nothing reported is in.
+    live["ops"].put(f"{path}/across", {**terms, "formula": "uplift_across"})
 
 
 def test_what_was_agreed_under_other_rules_is_shown() -> None:
@@ -174,6 +177,11 @@ def test_what_was_agreed_under_other_rules_is_shown() -> None:
     }
 
     assert KpiOut(**terms, id=uuid4(), key="k", revision=1).threshold == 85
+    free = {**terms, "formula": "error_cost", "prices": {}}
+    for shown in (KpiOut, ScopeKpiOut):
+        found = shown(**free, id=uuid4(), key="k", revision=1)
+        assert found.prices is not None
+        assert not any(found.prices.model_dump().values())
 
 
 def long_ago() -> str:
@@ -269,6 +277,8 @@ def test_what_is_gained_here_and_lost_downstream_is_shown_as_one_sum(at: Cast) -
     assert (mixed["here"], mixed["elsewhere"]) == (found["here"], found["elsewhere"])
     assert (mixed["together"], measured(at, across)["value"]) == (None, None)
     assert f"EUR at {place.point}; JPY at {below.point}" in mixed["lacking"]
+    lacking = str(measured(at, across)["lacking"])
+    assert lacking.endswith(f"EUR at {place.point}; JPY at a decision point downstream")
     body = {"name": "k", "threshold": 0, "unit": "EUR", "formula": "uplift_across"}
     put = speaker(live, "ops").put(f"{at.path}/kpis/{unique('kpi')}", json=body)
     refused = problem_of(put, 409, "mixed_currencies")

@@ -170,7 +170,7 @@ def fault(
 
 
 def better(formula: ScopeFormula) -> rules.Direction:
-    """Return which side of a threshold is good where nobody says so: of errors and costs less."""
+    """Return which side of a threshold is good where nobody says so, as of a point's formulas."""
     return rules.better(_alike(formula))
 
 

@@ -129,8 +129,7 @@ class ScopeKpiIn(ScopeKpiTerms):
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
-        if (self.formula is ScopeFormula.ERROR_COST) is not (self.prices is not None):
-            raise ValueError("prices belong to the formula error_cost, which needs them")
+        self.require_sense(self.formula)
         if (self.formula is ScopeFormula.EXPRESSION) is not (self.expression is not None):
             raise ValueError("an expression belongs to the formula expression, which needs one")
         self.direction = self.direction or better(self.formula)
