@@ -19,18 +19,19 @@ _UNSEEN = "a decision point downstream"
 _OF_ITS_OWN = frozenset({Formula.PUSHED, Formula.ERROR_COST})
 
 
-async def money_at(
-    session: AsyncSession,
-    tenant_id: UUID,
-    point_ids: Collection[UUID],
-    *,
-    but: tuple[UUID, str] | None = None,
-) -> dict[UUID, dict[Sort, set[str]]]:
-    """Return the currencies of what is agreed at points, by what it is of.
+class _Agreed(NamedTuple):
+    """A KPI of a point that is agreed in a currency."""
 
-    Of those points where one is named; one KPI of a point is left out (``but``). What is reported,
-    or has prices of its own, says what decisions bring only where nothing else does.
-    """
+    point_id: UUID
+    key: str
+    formula: Formula
+    sort: Sort
+    currency: str
+
+
+async def _agreed(
+    session: AsyncSession, tenant_id: UUID, point_ids: Collection[UUID]
+) -> list[_Agreed]:
     rows = await session.execute(
         select(Definition.point_id, Definition.key, Definition.formula, Terms.currency)
         .join(
@@ -44,16 +45,34 @@ async def money_at(
             Terms.currency.is_not(None),
         )
     )
+    return [
+        _Agreed(point_id, key, formula, sort, currency)
+        for point_id, key, formula, currency in rows
+        if (sort := sort_of(formula)) is not None and currency is not None
+    ]
+
+
+async def money_at(
+    session: AsyncSession,
+    tenant_id: UUID,
+    point_ids: Collection[UUID],
+    *,
+    but: tuple[UUID, str] | None = None,
+) -> dict[UUID, dict[Sort, set[str]]]:
+    """Return the currencies of what is agreed at points, by what it is of.
+
+    Of those points where one is named; one KPI of a point is left out (``but``). What is reported,
+    or has prices of its own, says what decisions bring only where nothing else does.
+    """
     found: dict[UUID, dict[Sort, set[str]]] = defaultdict(lambda: defaultdict(set))
     hints: dict[UUID, set[str]] = defaultdict(set)
-    for point_id, key, formula, currency in rows:
-        sort = sort_of(formula)
-        if sort is None or currency is None or (point_id, key) == but:
+    for one in await _agreed(session, tenant_id, point_ids):
+        if (one.point_id, one.key) == but:
             continue
-        if formula in _OF_ITS_OWN:
-            hints[point_id].add(currency)
+        if one.formula in _OF_ITS_OWN:
+            hints[one.point_id].add(one.currency)
         else:
-            found[point_id][sort].add(currency)
+            found[one.point_id][one.sort].add(one.currency)
     for point_id, currencies in hints.items():
         if Sort.VALUE not in found[point_id]:
             found[point_id][Sort.VALUE] = currencies
@@ -133,24 +152,10 @@ async def _require_agreed(
     currency, sort = fields.get("currency"), sort_of(Formula(fields["formula"]))
     if currency is None or sort is None or fields["formula"] in _OF_ITS_OWN:
         return
-    others = await session.execute(
-        select(Definition.key, Definition.formula, Terms.currency)
-        .join(
-            Terms,
-            (Terms.tenant_id == Definition.tenant_id) & (Terms.definition_id == Definition.id),
-        )
-        .where(
-            Definition.tenant_id == point.tenant_id,
-            Definition.point_id == point.id,
-            Definition.key != key,
-            Definition.formula.in_(MONEY - _OF_ITS_OWN),
-            Terms.currency.is_not(None),
-        )
-    )
     agreed: dict[str, list[str]] = defaultdict(list, {currency: [key]})
-    for other, formula, theirs in others:
-        if sort_of(formula) is sort and theirs is not None:
-            agreed[theirs].append(other)
+    for one in await _agreed(session, point.tenant_id, [point.id]):
+        if one.sort is sort and one.key != key and one.formula not in _OF_ITS_OWN:
+            agreed[one.currency].append(one.key)
     mixed = disagreement(agreed)
     if mixed is not None:
         said = "; ".join(f"{one} by {', '.join(keys)}" for one, keys in mixed.items())
