@@ -1,6 +1,7 @@
 """A person's first key is made by the person: out of a code that works once."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -12,8 +13,16 @@ from app.identity import keys
 from app.platform.embedded import EmbeddedPostgres
 from tests.live import Live, unique
 from tests.platform.wire import problem_of, speaker, together
+from tests.tenants import another
 
 KEY, UNKNOWN = keys.make(), keys.make(keys.INVITATION)
+
+
+@pytest.fixture(scope="module")
+def live(live: Live) -> Iterator[Live]:
+    """A tenant of our own: what is changed by hand here, its log does not vouch for."""
+    with another(live) as found:
+        yield found
 
 
 @pytest.fixture

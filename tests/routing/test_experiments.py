@@ -1,5 +1,6 @@
 """What an experiment has shown, over HTTP: from decisions, events and outcomes to advice."""
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -10,14 +11,16 @@ from tests.live import Live
 from tests.routing.plans import Cast, cast, split
 from tests.routing.trials import UNITS, older, scored
 from tests.system.traffic import wait_for
-from tests.tenants import database_of
+from tests.tenants import another, database_of
 
 
 @pytest.fixture(scope="module")
-def at(live: Live) -> Cast:
-    found = cast(live)
-    found.put({"segments": [{"strategy": split(found, champion=1)}]})
-    return found
+def at(live: Live) -> Iterator[Cast]:
+    """A point of a tenant of its own: what is changed by hand here, its log does not vouch for."""
+    with another(live) as own:
+        found = cast(own)
+        found.put({"segments": [{"strategy": split(found, champion=1)}]})
+        yield found
 
 
 def experiments(at: Cast) -> Any:
