@@ -60,7 +60,7 @@ async def late(
     if limits.window_events is None:
         steps = missing(known, folded, limits.window_hours, limits.step_hours)
         new = {end: first for first, end in steps}
-        await _bring_forward(session, watch_row, limits, series)
+        await _bring_forward(session, watch_row, limits, series, known)
     ends = sorted(again | new.keys())
     if len(ends) > most:
         first = new | {one.end: one.first for one in known}
@@ -81,21 +81,32 @@ async def late(
 
 
 async def _bring_forward(
-    session: AsyncSession, watch_row: Watch, limits: Thresholds, series: tuple[UUID, ...]
+    session: AsyncSession,
+    watch_row: Watch,
+    limits: Thresholds,
+    series: tuple[UUID, ...],
+    known: Sequence[Known],
 ) -> None:
-    """Have the next window be the first that holds what no window holds, late or not."""
-    newest = await session.scalar(select(func.max(Window.until)).filter_by(**whose(watch_row)))
-    behind = None if newest is None else telemetry.hour_at(newest)
-    begins = _begins(behind or 0)
+    """Have the next window be the first that holds what no window holds, late or not.
+
+    ``known`` are the newest windows, as many as were read, in order of their ends.
+    """
+    newest = known[-1].end if known else await _newest(session, watch_row)
+    begins = _begins(newest or 0)
     busy = await telemetry.next_hour(session, watch_row.tenant_id, series, begins)
     end = next_end(
         telemetry.hour_at(watch_row.next_until),
-        behind,
+        newest,
         None if busy is None else telemetry.hour_at(busy),
         limits.window_hours,
         limits.step_hours,
     )
     watch_row.next_until = _begins(end)
+
+
+async def _newest(session: AsyncSession, watch_row: Watch) -> int | None:
+    found = await session.scalar(select(func.max(Window.until)).filter_by(**whose(watch_row)))
+    return None if found is None else telemetry.hour_at(found)
 
 
 async def ripe(

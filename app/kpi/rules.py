@@ -232,9 +232,10 @@ def gravely(
     """
     if found.value is None:
         return False
-    if formula in ATTRIBUTED or tolerance > 0:
-        room = tolerance if formula in ATTRIBUTED else 2 * tolerance
-        return bool(missed(found, direction, threshold, room))
+    if formula in ATTRIBUTED:
+        return bool(missed(found, direction, threshold, tolerance))
+    if tolerance > 0:
+        return bool(missed(found, direction, threshold, 2 * tolerance))
     low, high = found.interval
     chance = 0.0 if low is None or high is None else (high - low) / 2
     short = threshold - found.value if direction is Direction.AT_LEAST else found.value - threshold

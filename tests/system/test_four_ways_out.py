@@ -1,6 +1,5 @@
 """Continuous KPI validation: production evidence ends in one of the framework's four ways."""
 
-import asyncio
 import time
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -12,12 +11,10 @@ import pytest
 from sqlalchemy import select
 
 from app import routing
-from app.bus import make_bus
 from app.platform.db import ALL_TENANTS, Database
-from app.platform.settings import Settings
 from app.revalidation.service import review_seat
 from tests.live import Live, Place, champion, route, wait_folded
-from tests.tenants import database_of
+from tests.revalidation.aging import step
 
 HOURS, AN_HOUR = 13, 60
 PARTS = (0, 5, 11, HOURS)
@@ -123,20 +120,20 @@ def test_what_production_shows_decides_where_a_version_goes(
     assert facts["drift"]["windows"] >= 1
     assert facts["kpi"]["measured"][0]["value"] == pytest.approx(traffic["reward"])
     if back is not None:
-        asyncio.run(review_again(live, version["id"]))
+        review_again(live, version["id"])
         path = f"/v1/models/{place.model}/versions/{place.version}/reviews"
         assert live["aud"].get(path)["items"] == reviews
 
 
-async def review_again(live: Live, version_id: str) -> None:
+def review_again(live: Live, version_id: str) -> None:
     """Review a version that was sent back, as when another point's window was due with this one."""
-    db = Database(database_of(live), Settings(), make_bus())
-    try:
-        async with db.transaction(ALL_TENANTS) as session:
+
+    async def once(database: Database) -> None:
+        async with database.transaction(ALL_TENANTS) as session:
             seat = await session.scalar(
                 select(routing.Seat).filter_by(version_id=UUID(version_id), until=None)
             )
             assert seat is not None
             await review_seat(session, seat.tenant_id, seat.id, datetime.now(UTC))
-    finally:
-        await db.close()
+
+    step(live, once)
